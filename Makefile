@@ -1,0 +1,112 @@
+# Every target sets up what it needs: `make test` in a fresh clone is enough.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# The first of these that runs: a name may be a shim for a version that is not installed.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 \
+	&& echo $$python && break; done)
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+# A distribution joins by being there.
+PROJECTS := $(wildcard plugins/*/pyproject.toml tests/dists/*/pyproject.toml)
+DISTRIBUTIONS := $(patsubst %/pyproject.toml,%,$(PROJECTS))
+
+# Per cent of the kernel's branches and lines that a full run of the tests must reach.
+COVERAGE_MIN ?= 0
+# `make test TESTS=tests/test_fields.py PYTEST_ARGS=-x` runs a part, and asks no coverage of it.
+TESTS ?=
+PYTEST_ARGS ?=
+WORKERS ?= 2
+
+# Two runs of make in one tree must not install at once.
+LOCK := $(if $(shell command -v flock),flock .venv.lock)
+
+define NO_PYTHON
+crm-core needs Python 3.11, 3.12 or 3.13, and none of them was found. On Debian 12 run
+`apt install python3 python3-venv`; elsewhere name one: `make PYTHON=/path/to/python3.12 ...`.
+endef
+define NO_VENV
+$(PYTHON) cannot make a virtual environment: its modules venv and ensurepip are not installed. On Debian
+and Ubuntu run `apt install python3-venv` and then make again, or name another Python: `make PYTHON=...`.
+endef
+export NO_PYTHON NO_VENV
+
+.PHONY: help
+help:
+	@echo "make demo             see the CRM at work on a demo company"
+	@echo "make test             all tests on SQLite, with branch coverage (TESTS=... for a part)"
+	@echo "make test-postgresql  the tests that touch a database, on PostgreSQL"
+	@echo "make lint             style, types, layers; make format mends the style"
+	@echo "make bench            measure, side by side with raw SQLAlchemy and with peers"
+	@echo "make docs             build the documentation into docs/_build/html"
+	@echo "make clean            remove all that the other targets have made"
+
+.PHONY: .venv
+.venv: $(STAMP)
+
+# --no-build-isolation: a dozen editable distributions would each install setuptools into a folder of its own.
+$(STAMP): constraints.txt pyproject.toml setup.cfg $(PROJECTS)
+	@test -n "$(PYTHON)" || { printf '%s\n' "$$NO_PYTHON"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { printf '%s\n' "$$NO_VENV"; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@echo "Installing crm-core$(patsubst %,$(comma) %,$(notdir $(DISTRIBUTIONS))) into .venv"
+	@$(LOCK) $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --upgrade pip setuptools
+	@$(LOCK) $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --no-build-isolation \
+		--group dev --group docs --group bench \
+		--editable '.[postgresql]' $(addprefix --editable ,$(addprefix ./,$(DISTRIBUTIONS)))
+	@touch $@
+
+comma := ,
+
+.PHONY: demo
+demo: $(STAMP)
+	$(BIN)/crm demo
+
+.PHONY: test
+ifeq ($(strip $(TESTS)),)
+test: $(STAMP)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under=$(COVERAGE_MIN)
+else
+test: $(STAMP)
+	$(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)
+endif
+
+.PHONY: test-postgresql
+test-postgresql: $(STAMP)
+	$(BIN)/python -m pytest -n $(WORKERS) -m store --postgresql $(PYTEST_ARGS) $(TESTS)
+
+.PHONY: lint
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy crm_core $(wildcard tests/typing) $(wildcard plugins/*/crm_*)
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(STAMP)
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(STAMP)
+	@test -d benchmarks || { echo "There is no benchmarks/ folder yet: nothing to measure."; exit 1; }
+	$(BIN)/python -m benchmarks
+
+.PHONY: docs
+docs: $(STAMP)
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+
+.PHONY: clean
+clean:
+	rm -rf .venv .venv.lock .nox .coverage .coverage.* htmlcov build dist docs/_build
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name '*.egg-info' -prune -exec rm -rf {} +
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Help for testing the kernel, plugins and builds: fixtures, servers, the conformance kit."""
