@@ -102,7 +102,7 @@ bench: $(STAMP)
 
 .PHONY: docs
 docs: $(STAMP)
-	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+	$(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
 
 .PHONY: clean
 clean:

@@ -1,0 +1,158 @@
+"""The server that tests run on: it starts, it separates databases, and it leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from crm_core.testing import postgresql
+from crm_core.testing.postgresql import PostgreSQLServer, PostgreSQLUnavailable, start_server
+
+
+@pytest.fixture
+def engine(database_url):
+    engine = sa.create_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+def process_ids(port: int) -> list[int]:
+    """The servers on this machine that were told to listen on a port."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue  # it ended while we looked
+        if words[0].endswith(b"/postgres") and str(port).encode() in words:
+            found.append(int(folder.name))
+    return found
+
+
+def test_the_server_speaks_utf8_and_sorts_by_code_point(postgresql_server):
+    postgresql_server.create_database("settings")
+    engine = sa.create_engine(postgresql_server.url("settings"))
+    try:
+        with engine.connect() as connection:
+            answers = {
+                name: connection.scalar(sa.text(f"SHOW {name}"))
+                for name in ("server_encoding", "lc_collate", "fsync", "max_connections", "listen_addresses")
+            }
+            assert connection.scalar(sa.text("SELECT '客户' || :suffix"), {"suffix": "经理"}) == "客户经理"
+    finally:
+        engine.dispose()
+        postgresql_server.drop_database("settings")
+    assert answers == {
+        "server_encoding": "UTF8",
+        "lc_collate": "C",
+        "fsync": "off",
+        "max_connections": "100",
+        "listen_addresses": "127.0.0.1",
+    }
+
+
+def test_a_database_can_be_copied_and_dropped_while_it_is_in_use(postgresql_server):
+    postgresql_server.create_database("original")
+    with psycopg.connect(postgresql_server.url("original").replace("+psycopg", "")) as connection:
+        connection.execute("CREATE TABLE customer AS SELECT 7 AS number")
+    copy = postgresql_server.create_database("copy", template="original")
+    with psycopg.connect(copy.replace("+psycopg", "")) as connection:
+        assert connection.execute("SELECT number FROM customer").fetchall() == [(7,)]
+        connection.commit()
+        postgresql_server.drop_database("copy")
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("SELECT 1")
+    postgresql_server.drop_database("original")
+    postgresql_server.drop_database("original")  # nothing to drop is no error
+
+
+def test_the_database_of_a_test_is_the_one_that_the_run_asked_for(engine, pytestconfig):
+    expected = "postgresql" if pytestconfig.getoption("postgresql") else "sqlite"
+    assert engine.dialect.name == expected
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_the_database_of_a_test_is_new_and_empty(engine, turn):
+    assert sa.inspect(engine).get_table_names() == []
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE customer (number INTEGER)"))
+        connection.execute(sa.text("INSERT INTO customer VALUES (:turn)"), {"turn": turn})
+        assert connection.scalar(sa.text("SELECT number FROM customer")) == turn
+
+
+def test_what_touches_a_database_is_marked(engine, request):
+    assert request.node.get_closest_marker("store") is not None
+
+
+def test_what_touches_none_is_not_marked(request):
+    assert request.node.get_closest_marker("store") is None
+
+
+def test_a_second_server_runs_beside_the_first_and_leaves_nothing(postgresql_server):
+    root = Path(postgresql.tempfile.gettempdir())
+    before = set(root.glob("crm-pg-*"))
+    with start_server(root) as second:
+        assert second.port != postgresql_server.port
+        assert len(process_ids(second.port)) == 1
+        (folder,) = set(root.glob("crm-pg-*")) - before
+    assert process_ids(second.port) == []
+    assert not folder.exists()
+
+
+# One way out per process: the block is left by an end of Python that runs no `finally`, or by a signal.
+@pytest.mark.parametrize(
+    ("way_out", "expected"),
+    [("sys.exit(3)", 3), ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)", -signal.SIGTERM)],
+)
+def test_the_server_stops_with_the_process_that_started_it(postgresql_server, way_out, expected):
+    script = textwrap.dedent(f"""
+        import os, signal, sys, time
+        from crm_core.testing.postgresql import start_server
+        held = start_server()
+        print(held.__enter__().port, flush=True)
+        {way_out}
+    """)
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ended.returncode == expected, ended.stderr
+    assert process_ids(int(ended.stdout)) == []
+
+
+def test_variables_that_name_a_real_server_are_not_heeded(postgresql_server, monkeypatch):
+    monkeypatch.setenv("PGPORT", "1")
+    monkeypatch.setenv("PGDATABASE", "payroll")
+    monkeypatch.setenv("PGDATA", "/nonexistent")
+    with start_server() as server:
+        assert server.create_database("own").endswith("/own")
+
+
+def test_without_programs_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(postgresql.Path, "glob", lambda self, pattern: iter(()))
+    monkeypatch.setattr(postgresql.shutil, "which", lambda name: None)
+    with pytest.raises(PostgreSQLUnavailable, match="apt install postgresql"):
+        postgresql.find_programs()
+
+
+def test_without_psycopg_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(PostgreSQLUnavailable, match=r"crm-core\[postgresql\]"), start_server():
+        pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the server as another user")
+def test_a_folder_that_the_servers_user_may_not_enter_is_named(postgresql_server, tmp_path):
+    tmp_path.chmod(0o700)
+    with pytest.raises(PostgreSQLUnavailable, match="may not enter"), start_server(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_is_known_by_its_port_alone():
+    assert PostgreSQLServer(5999).url("crm") == "postgresql+psycopg://postgres@127.0.0.1:5999/crm"
