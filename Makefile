@@ -48,20 +48,19 @@ help:
 .venv: $(STAMP)
 
 # --no-build-isolation: a dozen editable distributions would each install setuptools into a folder of its own.
+# PYTHONWARNINGS: setuptools warns of every editable installation that it is one.
 $(STAMP): constraints.txt pyproject.toml setup.cfg $(PROJECTS)
 	@test -n "$(PYTHON)" || { printf '%s\n' "$$NO_PYTHON"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { printf '%s\n' "$$NO_VENV"; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
-	@echo "Installing crm-core$(patsubst %,$(comma) %,$(notdir $(DISTRIBUTIONS))) into .venv"
+	@echo "Installing into .venv:" crm-core $(notdir $(DISTRIBUTIONS))
 	@$(LOCK) $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --upgrade pip setuptools
-	@$(LOCK) $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	@PYTHONWARNINGS=ignore $(LOCK) $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --no-build-isolation \
 		--group dev --group docs --group bench \
 		--editable '.[postgresql]' $(addprefix --editable ,$(addprefix ./,$(DISTRIBUTIONS)))
 	@touch $@
-
-comma := ,
 
 .PHONY: demo
 demo: $(STAMP)

@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -95,14 +97,14 @@ def test_what_touches_none_is_not_marked(request):
 
 
 def test_a_second_server_runs_beside_the_first_and_leaves_nothing(postgresql_server):
-    root = Path(postgresql.tempfile.gettempdir())
-    before = set(root.glob("crm-pg-*"))
-    with start_server(root) as second:
-        assert second.port != postgresql_server.port
-        assert len(process_ids(second.port)) == 1
-        (folder,) = set(root.glob("crm-pg-*")) - before
-    assert process_ids(second.port) == []
-    assert not folder.exists()
+    with tempfile.TemporaryDirectory() as root:
+        Path(root).chmod(0o755)  # the server's user must enter it
+        with start_server(Path(root)) as second:
+            assert second.port != postgresql_server.port
+            assert process_ids(second.port) != []
+            assert len(list(Path(root).iterdir())) == 1
+        assert process_ids(second.port) == []
+        assert list(Path(root).iterdir()) == []
 
 
 # One way out per process: the block is left by an end of Python that runs no `finally`, or by a signal.
@@ -152,6 +154,67 @@ def test_a_folder_that_the_servers_user_may_not_enter_is_named(postgresql_server
     with pytest.raises(PostgreSQLUnavailable, match="may not enter"), start_server(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_root_needs_a_user_to_run_the_server_as(monkeypatch):
+    pwd = pytest.importorskip("pwd")
+
+    def nobody_of_that_name(name):
+        raise KeyError(name)
+
+    monkeypatch.setattr(postgresql.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(pwd, "getpwnam", nobody_of_that_name)
+    with pytest.raises(PostgreSQLUnavailable, match="useradd --system postgres"), start_server():
+        pass
+
+
+def test_another_user_than_root_runs_the_server_as_itself(monkeypatch):
+    monkeypatch.setattr(postgresql.os, "geteuid", lambda: 1000)
+    assert postgresql._account() is None
+
+
+def test_programs_elsewhere_are_found_on_the_path(monkeypatch, tmp_path):
+    monkeypatch.setattr(postgresql.Path, "glob", lambda self, pattern: iter(()))
+    for name in ("initdb", "postgres"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(postgresql.shutil, "which", lambda name: str(tmp_path / name))
+    assert postgresql.find_programs() == tmp_path
+
+
+def test_what_initdb_says_is_passed_on(postgresql_server, monkeypatch):
+    with tempfile.TemporaryDirectory() as programs:
+        Path(programs).chmod(0o755)
+        initdb = Path(programs, "initdb")
+        initdb.write_text("#!/bin/sh\necho no space left >&2; exit 1\n")
+        initdb.chmod(0o755)
+        monkeypatch.setattr(postgresql, "find_programs", lambda: Path(programs))
+        with pytest.raises(RuntimeError, match="no space left"), start_server():
+            pass
+
+
+def test_what_the_server_logged_is_passed_on_when_it_does_not_start(postgresql_server, monkeypatch):
+    monkeypatch.setattr(postgresql, "_SETTINGS", ("max_connections=many",))
+    with pytest.raises(RuntimeError, match='invalid value for parameter "max_connections"'), start_server():
+        pass
+
+
+def test_a_port_that_another_took_first_is_given_up(postgresql_server, monkeypatch):
+    free_port = postgresql._free_port
+    ports = iter([postgresql_server.port])
+    monkeypatch.setattr(postgresql, "_free_port", lambda: next(ports, None) or free_port())
+    with start_server() as server:
+        assert server.port != postgresql_server.port
+        server.create_database("own")
+
+
+def test_a_thread_other_than_the_main_one_can_start_a_server(postgresql_server):
+    def start_and_stop() -> int:
+        with start_server() as server:
+            return server.port
+
+    with ThreadPoolExecutor() as pool:
+        port = pool.submit(start_and_stop).result()
+    assert process_ids(port) == []
 
 
 def test_a_server_is_known_by_its_port_alone():

@@ -220,7 +220,7 @@ def _launch(programs: Path, folder: Path, account: str | None) -> tuple[subproce
         port = _free_port()
         log = folder / f"log-{attempt}"
         process = _launch_once(programs, folder, account, port, log)
-        if _answers(process, port):
+        if _ready(process, folder / "data"):
             return process, port
         _stop(process)
         logged = log.read_text(errors="replace")
@@ -256,17 +256,16 @@ def _free_port() -> int:
         return port
 
 
-def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
-    import psycopg
-
+def _ready(process: subprocess.Popen[bytes], data: Path) -> bool:
+    # We ask the server's own file, not its port: at the port another server might answer.
+    status = data / "postmaster.pid"
     deadline = time.monotonic() + SECONDS_TO_START
     while process.poll() is None and time.monotonic() < deadline:
-        with suppress(psycopg.OperationalError):
-            psycopg.connect(
-                host=HOST, port=port, user=SUPERUSER, dbname="postgres", connect_timeout=5
-            ).close()
-            return process.poll() is None
-        time.sleep(0.05)
+        with suppress(FileNotFoundError):
+            lines = status.read_text().splitlines()
+            if lines[:1] == [str(process.pid)] and lines[-1].strip() == "ready":
+                return True
+        time.sleep(0.02)
     return False
 
 
