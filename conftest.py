@@ -66,7 +66,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_configure_node(node) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001, RUF100
     """Start one server for all workers, before the first of them starts."""
     if node.config.getoption("postgresql"):
-        node.workerinput["postgresql_port"] = _shared_server(node.config).port
+        try:
+            node.workerinput["postgresql_port"] = _shared_server(node.config).port
+        except PostgreSQLUnavailable as error:
+            pytest.exit(f"--postgresql: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
 
 
 def _shared_server(config: pytest.Config) -> PostgreSQLServer:
