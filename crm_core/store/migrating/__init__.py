@@ -1,0 +1,1 @@
+"""The parts of :mod:`crm_core.store.migrations`; import them from there."""

@@ -1,0 +1,196 @@
+"""Running revisions: each in a transaction of its own, together with its row in the version table."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from types import ModuleType
+
+from sqlalchemy import Connection, Engine, delete, insert, update
+from sqlalchemy.exc import DBAPIError
+
+from crm_core.errors import CrmError, MigrationError
+from crm_core.store.migrating.planning import Plan, PluginPlan, plan
+from crm_core.store.migrating.revisions import MigrationSource, Revision, read_revisions
+from crm_core.store.migrating.transactions import dangling, exclusive, still_open
+from crm_core.store.migrating.versions import current, position, read_version, version_table
+
+__all__ = ["Progress", "downgrade", "run_up", "upgrade"]
+
+Progress = Callable[[str, Revision], None]
+"""Called with the plugin's name and the revision before each one is run."""
+
+# Alembic's ``op`` is one per process: two CRMs in one process take turns.
+_op_is_ours = threading.Lock()
+
+
+def _silent(_plugin: str, _revision: Revision) -> None:
+    return None
+
+
+def upgrade(engine: Engine, sources: Sequence[MigrationSource], progress: Progress = _silent) -> Plan:
+    """Bring the database to the newest revision of every source, in the order given; returns the plan for it.
+
+    Each revision is committed with its version, so an interrupted run leaves every plugin at a whole one, and
+    the next run goes on from there. Raises :class:`~crm_core.errors.MigrationError` with plugin, revision
+    and cause; the revision that failed has then left nothing.
+    """
+    planned = plan(engine, sources)
+    # What is pending is decided again under the lock: another process may be migrating as well.
+    for source, part in zip(sources, planned, strict=True):
+        if part.pending:
+            run_up(engine, source, progress)
+    return planned
+
+
+def run_up(engine: Engine, source: MigrationSource, progress: Progress = _silent) -> None:
+    """Run what is pending of one source, none of it twice."""
+    line = read_revisions(source)
+    done = False
+    while not done:
+        done = _step(engine, source, line, progress)
+
+
+def _step(engine: Engine, source: MigrationSource, line: Sequence[Revision], progress: Progress) -> bool:
+    """Run the next revision, if there is one; whether there was none."""
+    running: Revision | None = None
+    try:
+        with exclusive(engine) as connection:
+            version = read_version(connection, source)
+            count = position(source, line, version)
+            if count == len(line):
+                return True
+            running = line[count]
+            progress(source.plugin, running)
+            _run(connection, source, running, "upgrade")
+            _write_version(connection, source, version, running.id)
+    except CrmError:
+        raise
+    except Exception as error:
+        raise _failed(source, running, "could not be run", error) from error
+    return False
+
+
+def downgrade(
+    engine: Engine, source: MigrationSource, to: str = "base", progress: Progress = _silent
+) -> Plan:
+    """Take one plugin back to revision ``to``; ``"base"`` takes its tables away, and with them their data."""
+    line = read_revisions(source)
+    ids = [revision.id for revision in line]
+    before = current(engine).get(source.plugin)
+    target = 0 if to == "base" else ids.index(to) + 1 if to in ids else -1
+    if not 0 <= target <= position(source, line, before):
+        raise MigrationError(
+            "{plugin} cannot go back from {before} to {to}.",
+            mend="Choose one of: {choices}.",
+            plugin=source.plugin,
+            before=before or "nothing",
+            to=to,
+            choices=", ".join(["base", *ids[: position(source, line, before)]]),
+        )
+    undone = tuple(reversed(line[target : position(source, line, before)]))
+    for revision in undone:
+        _undo(engine, source, line, revision, progress)
+    return Plan((PluginPlan(source.plugin, before, ids[target - 1] if target else None, undone),))
+
+
+def _undo(
+    engine: Engine, source: MigrationSource, line: Sequence[Revision], revision: Revision, progress: Progress
+) -> None:
+    try:
+        with exclusive(engine) as connection:
+            version = read_version(connection, source)
+            if version != revision.id:  # another process was quicker
+                position(source, line, version)
+                return
+            progress(source.plugin, revision)
+            _run(connection, source, revision, "downgrade")
+            _write_version(connection, source, version, revision.follows)
+    except CrmError:
+        raise
+    except Exception as error:
+        raise _failed(source, revision, "could not be undone", error) from error
+
+
+def _run(connection: Connection, source: MigrationSource, revision: Revision, direction: str) -> None:
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+
+    module = _load(source, revision)
+    with _op_is_ours:
+        context = MigrationContext.configure(connection, opts={"version_table": source.version_table})
+        with Operations.context(context):
+            getattr(module, direction)()
+    if not still_open(connection):
+        raise MigrationError(
+            "The {direction} of revision {revision} of {plugin} ended the transaction, and may have left "
+            "half of its changes.",
+            mend="Restore the backup; the plugin's author removes COMMIT, ROLLBACK and executescript from "
+            "{path}.",
+            plugin=source.plugin,
+            revision=revision.id,
+            direction=direction,
+            path=str(revision.path),
+        )
+    lost = dangling(connection)
+    if lost:
+        raise MigrationError(
+            "After the {direction} of revision {revision} of {plugin} there are references to nothing: "
+            "{lost}. It was rolled back.",
+            mend="See with PRAGMA foreign_key_check whether they were there before, and then mend the data; "
+            "otherwise tell the plugin's author.",
+            plugin=source.plugin,
+            revision=revision.id,
+            direction=direction,
+            lost="; ".join(lost),
+        )
+
+
+def _load(source: MigrationSource, revision: Revision) -> ModuleType:
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location(f"crm_revision_{source.plugin}_{revision.id}", revision.path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{revision.path} cannot be loaded")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _write_version(
+    connection: Connection, source: MigrationSource, before: str | None, after: str | None
+) -> None:
+    table = version_table(source)
+    if before is None:
+        table.create(connection, checkfirst=True)
+        connection.execute(delete(table))
+        connection.execute(insert(table).values(version_num=after))
+    elif after is None:
+        # A plugin that has left leaves nothing.
+        table.drop(connection)
+    else:
+        connection.execute(update(table).values(version_num=after))
+
+
+def _failed(
+    source: MigrationSource, revision: Revision | None, what: str, error: Exception
+) -> MigrationError:
+    cause = str(error.orig if isinstance(error, DBAPIError) else error).strip() or type(error).__name__
+    if revision is None:
+        return MigrationError(
+            "The migration of {plugin} could not begin: {cause}.",
+            mend="Make the database reachable and writable, wait for other programs that write to it, and "
+            "run crm migrate again.",
+            plugin=source.plugin,
+            cause=cause,
+        )
+    return MigrationError(
+        f"Revision {{revision}} of {{plugin}} ({{doc}}) {what}: {{cause}}. It was rolled back as a whole: "
+        "the database is as it was before this revision.",
+        mend="Remove the cause and run crm migrate again; if it lies in {path}, tell the plugin's author.",
+        plugin=source.plugin,
+        revision=revision.id,
+        doc=revision.doc,
+        cause=cause,
+        path=str(revision.path),
+    )
