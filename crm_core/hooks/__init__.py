@@ -1,0 +1,27 @@
+"""The contract between the kernel and its plugins: hooks grouped by purpose, and their dispatch.
+
+``crm_register_*`` is collected once at assembly, ``crm_check_*`` is asked before something happens and may
+object, ``crm_gather_*`` is asked while somebody looks, ``crm_on_*`` is told after something happened.
+"""
+
+from crm_core.hooks.dispatcher import Dispatcher
+from crm_core.hooks.implementations import Implementation, mistakes
+from crm_core.hooks.markers import PROJECT, hookimpl
+from crm_core.hooks.specs import SPECS, HookSpec
+from crm_core.hooks.values import Failed, Finding, Gathered, Panel, TimelineEntry, Touch
+
+__all__ = [
+    "PROJECT",
+    "SPECS",
+    "Dispatcher",
+    "Failed",
+    "Finding",
+    "Gathered",
+    "HookSpec",
+    "Implementation",
+    "Panel",
+    "TimelineEntry",
+    "Touch",
+    "hookimpl",
+    "mistakes",
+]

@@ -1,0 +1,289 @@
+"""Calls the plugins of one build: what a call does when an implementation fails is visible here.
+
+Every hook is called implementation by implementation, in the order of the plugins (those required first, then
+by name), because pluggy's own call stops at the first that raises. A hook that nobody implements costs
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from crm_core.errors import BuildError, HookError, Objection, Problem
+from crm_core.hooks.implementations import Implementation, mistakes
+from crm_core.hooks.specs import SPECS, new_manager
+from crm_core.hooks.values import Failed, Finding, Gathered, Panel, TimelineEntry, Touch
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from crm_core.assembly.crm import Crm
+    from crm_core.store.changes import ChangeBatch, ChangeSet
+    from crm_core.store.session import CrmSession
+
+__all__ = ["Dispatcher"]
+
+T = TypeVar("T")
+
+
+class Dispatcher:
+    """The plugins of one build, ready to be called; it knows no other build.
+
+    ``plugins`` are pairs of name and namespace (usually a module) in call order. Raises
+    :class:`~crm_core.errors.BuildError` with everything that is wrong with their implementations.
+    """
+
+    def __init__(self, plugins: Iterable[tuple[str, object]] = ()) -> None:
+        given = list(plugins)
+        problems = [problem for name, namespace in given for problem in mistakes(name, namespace)]
+        if problems:
+            raise BuildError("The hooks of these plugins cannot be called:", problems)
+        self.manager = new_manager()
+        for name, namespace in given:
+            self.manager.register(namespace, name)
+        self.manager.check_pending()
+        self._implementations: Mapping[str, tuple[Implementation, ...]] = {
+            hook: tuple(
+                Implementation(found.plugin_name, hook, found.function, tuple(found.argnames))
+                for found in getattr(self.manager.hook, hook).get_hookimpls()
+            )
+            for hook in SPECS
+        }
+        self._hears = bool(
+            self.implementations("crm_check_changes") or self.implementations("crm_on_changes")
+        )
+
+    def implementations(self, hook: str) -> tuple[Implementation, ...]:
+        """Who implements ``hook``, in call order."""
+        return self._implementations[hook]
+
+    def collect(self, hook: str, *, plugin: str | None = None) -> list[tuple[str, Any]]:
+        """What each implementation of a ``crm_register_`` hook returned, with its plugin; of one ``plugin``
+        or of all.
+
+        Raises :class:`~crm_core.errors.HookError` at the first that fails.
+        """
+        return [
+            (call.plugin, _called(call, {}))
+            for call in self.implementations(hook)
+            if plugin is None or call.plugin == plugin
+        ]
+
+    # Checks: everybody is asked, objections are raised together, a failure is an error.
+
+    def hears_changes(self) -> bool:
+        """Whether any plugin implements a change hook, so that batches are worth building."""
+        return self._hears
+
+    def check_changes(self, session: CrmSession, batch: ChangeBatch) -> None:
+        """Ask ``crm_check_changes``; raises :class:`~crm_core.errors.Objection` or ``HookError``."""
+        calls = self.implementations("crm_check_changes")
+        if not calls:
+            return
+        objections: dict[str, list[Problem]] = {}
+        failures: list[HookError] = []
+        with ExitStack() as stack:
+            arguments: dict[str, Any] = {"session": session, "batch": batch}
+            if any("system" in call.parameters for call in calls):
+                arguments["system"] = stack.enter_context(session.as_system("crm_check_changes"))
+            for call in calls:
+                try:
+                    found = _problems(call, arguments)
+                except HookError as error:
+                    failures.append(error)
+                else:
+                    if found:
+                        objections.setdefault(call.plugin, []).extend(found)
+        if failures:
+            raise failures[0]
+        if objections:
+            raise Objection(
+                "{plugin} objects to the change of {record}:",
+                [problem for problems in objections.values() for problem in problems],
+                plugin=", ".join(objections),
+                record=batch.type.name,
+            )
+
+    def check_contact(self, session: CrmSession, touch: Touch) -> tuple[Finding, ...]:
+        """Ask ``crm_check_contact``.
+
+        What speaks against the touch. Raises ``HookError`` when somebody failed.
+        """
+        findings: list[Finding] = []
+        failures: list[HookError] = []
+        for call in self.implementations("crm_check_contact"):
+            try:
+                found = _called(call, {"session": session, "touch": touch}, _listed(Finding))
+            except Objection as error:
+                findings += [
+                    Finding("veto", str(problem), call.plugin) for problem in _taken_apart(call, error)
+                ]
+            except HookError as error:
+                failures.append(error)
+            else:
+                findings += [attrs.evolve(finding, plugin=call.plugin) for finding in found]
+        if failures:
+            raise failures[0]
+        return tuple(findings)
+
+    # Gathering: a failure becomes a part of its own, the rest stands.
+
+    def gather_timeline(
+        self,
+        session: CrmSession,
+        accounts: Sequence[int],
+        since: dt.datetime | None = None,
+        until: dt.datetime | None = None,
+        limit: int = 100,
+    ) -> Gathered[TimelineEntry]:
+        """Ask ``crm_gather_timeline``: the latest ``limit`` entries of these accounts, latest first."""
+        arguments = {"session": session, "accounts": accounts, "since": since, "until": until, "limit": limit}
+        found, failed = self._gathered("crm_gather_timeline", TimelineEntry, accounts, arguments)
+        entries = [entry for _, entry in found]
+        entries.sort(key=lambda entry: (entry.at, entry.record_id), reverse=True)
+        return Gathered(tuple(entries[:limit]), failed)
+
+    def gather_overview(self, session: CrmSession, accounts: Sequence[int]) -> Gathered[Panel]:
+        """Ask ``crm_gather_overview``: the panels, in the order of the accounts, then of the plugins."""
+        arguments = {"session": session, "accounts": accounts}
+        found, failed = self._gathered("crm_gather_overview", Panel, accounts, arguments)
+        place = {account: number for number, account in enumerate(accounts)}
+        found.sort(key=lambda pair: place[pair[1].account_id])
+        return Gathered(tuple(attrs.evolve(panel, plugin=plugin) for plugin, panel in found), failed)
+
+    def _gathered(
+        self, hook: str, part: type[Any], accounts: Sequence[int], arguments: Mapping[str, Any]
+    ) -> tuple[list[tuple[str, Any]], tuple[Failed, ...]]:
+        found: list[tuple[str, Any]] = []
+        failed: list[Failed] = []
+        asked = set(accounts)
+        for call in self.implementations(hook) if asked else ():
+            try:
+                parts = _called(call, arguments, _listed(part, asked))
+            except (HookError, Objection) as error:
+                failed.append(Failed(call.plugin, hook, str(_logged(_as_failure(call, error)))))
+            else:
+                found += [(call.plugin, each) for each in parts]
+        return found, tuple(failed)
+
+    # Events: a failure harms nobody else.
+
+    def on_changes(self, session: CrmSession, batch: ChangeBatch) -> None:
+        """Tell ``crm_on_changes``.
+
+        A failing implementation is rolled back and kept in ``info["failed_hooks"]``.
+        """
+        for call in self.implementations("crm_on_changes"):
+            # Opening the savepoint flushes what was pending before: an error in that is not the plugin's.
+            savepoint = session.begin_nested()
+            try:
+                with savepoint:
+                    _called(call, {"session": session, "batch": batch})
+                    # Here rather than in the savepoint's own exit, so that a refused write is told as this
+                    # plugin's.
+                    session.flush()
+            except Exception as error:
+                session.info.setdefault("failed_hooks", []).append(_logged(_as_failure(call, error)))
+
+    def hears_commits(self) -> tuple[str, ...]:
+        """The plugins that implement ``crm_on_committed``.
+
+        The store keeps the position of each in the feed.
+        """
+        return tuple(dict.fromkeys(call.plugin for call in self.implementations("crm_on_committed")))
+
+    def committed(self, plugin: str, crm: Crm, change_sets: Sequence[ChangeSet]) -> HookError | None:
+        """Tell one plugin's ``crm_on_committed``.
+
+        Returns what went wrong, or ``None``: only then may the plugin's position in the feed advance.
+        """
+        for call in self.implementations("crm_on_committed"):
+            if call.plugin == plugin:
+                try:
+                    _called(call, {"crm": crm, "change_sets": change_sets})
+                except (HookError, Objection) as error:
+                    return _logged(_as_failure(call, error))
+        return None
+
+
+def _called(
+    call: Implementation, arguments: Mapping[str, Any], read: Callable[[Any], T] = lambda value: value
+) -> T:
+    """What ``read`` makes of the answer.
+
+    An answer may be a generator, so that it fails only while it is read.
+    """
+    try:
+        return read(call(arguments))
+    except Objection:
+        raise
+    except Exception as error:
+        raise _as_failure(call, error) from error
+
+
+def _as_failure(call: Implementation, error: Exception) -> HookError:
+    if isinstance(error, HookError) and error.values.get("hook") == call.hook:
+        return error
+    failure = HookError(
+        "{plugin}: {hook} failed: {error}",
+        mend="Report it to the plugin's author; until then, leave the plugin out of the build.",
+        plugin=call.plugin,
+        hook=call.hook,
+        error=f"{type(error).__name__}: {error}",
+    )
+    failure.__cause__ = error
+    return failure
+
+
+def _logged(failure: HookError) -> HookError:
+    import structlog
+
+    structlog.get_logger("crm_core.hooks").error(
+        "hook failed", plugin=failure.plugin, hook=failure.values["hook"], exc_info=failure
+    )
+    return failure
+
+
+def _listed(kind: type[T], accounts: set[int] | None = None) -> Callable[[Any], list[T]]:
+    """Reads an answer that must hold values of one class, and of the accounts that were asked about."""
+
+    def read(answer: Any) -> list[T]:
+        values = [] if answer is None else list(answer)
+        for value in values:
+            if not isinstance(value, kind):
+                raise TypeError(f"expected {kind.__name__} values, not {value!r}")
+            if accounts is not None and value.account_id not in accounts:  # type: ignore[attr-defined]  # by its callers
+                raise ValueError(f"nobody asked about account {value.account_id}")  # type: ignore[attr-defined]
+        return values
+
+    return read
+
+
+def _problems(call: Implementation, arguments: Mapping[str, Any]) -> list[Problem]:
+    try:
+        return _called(call, arguments, lambda answer: list(_objections(call, answer)))
+    except Objection as error:
+        return _taken_apart(call, error)
+
+
+def _objections(call: Implementation, answer: Any) -> Iterator[Problem]:
+    """Texts and problems, each with the plugin in front of its path; one text alone is one objection."""
+    for objection in (answer,) if isinstance(answer, str | Problem) else answer or ():
+        if isinstance(objection, Problem):
+            path = f"{call.plugin}: {objection.path}" if objection.path else call.plugin
+            yield attrs.evolve(objection, path=path)
+        elif isinstance(objection, str):
+            yield Problem(call.plugin, "{text}", values={"text": objection})
+        else:
+            raise TypeError(f"expected texts or Problem values, not {objection!r}")
+
+
+def _taken_apart(call: Implementation, error: Objection) -> list[Problem]:
+    """The objections in a raised one, whose own sentence counts only where it lists nothing."""
+    values = {"plugin": error.plugin, "record": error.record, "field": error.field, **error.values}
+    inner = error.problems or (Problem(error.field or "", error.problem, error.mend, values),)
+    return list(_objections(call, inner))

@@ -1,0 +1,126 @@
+"""A plugin's implementations, and all that is wrong with them.
+
+pluggy stops at the first mistake, leaves a misspelt hook unused, and never fills a parameter that has a
+default: each of these is looked for here, so that an author sees all of them at once.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from crm_core.errors import Problem
+from crm_core.hooks.specs import SPECS, HookSpec, nearest, new_manager
+
+__all__ = ["Implementation", "mistakes"]
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_ORDERING = ("tryfirst", "trylast", "wrapper", "hookwrapper")
+
+
+@attrs.frozen
+class Implementation:
+    """One plugin's implementation of one hook; ``parameters`` are those it asks for."""
+
+    plugin: str
+    hook: str
+    function: Callable[..., Any]
+    parameters: tuple[str, ...]
+
+    def __call__(self, arguments: Mapping[str, Any]) -> Any:
+        """Call it with those of ``arguments`` that it asks for."""
+        return self.function(*[arguments[name] for name in self.parameters])
+
+
+def mistakes(plugin: str, namespace: object) -> list[Problem]:
+    """Everything in ``namespace`` (usually a module) that would not work as an implementation."""
+    manager = new_manager()
+    problems: list[Problem] = []
+    for name in dir(namespace):
+        options = manager.parse_hookimpl_opts(namespace, name)
+        if options is None:
+            if name in SPECS and inspect.isroutine(inspect.getattr_static(namespace, name)):
+                problems.append(
+                    _problem(
+                        plugin,
+                        SPECS[name],
+                        "{signature} is not marked, so it is never called.",
+                        "Write @hookimpl above it.",
+                    )
+                )
+            continue
+        hook = options.get("specname") or name
+        spec = SPECS.get(hook)
+        if spec is None:
+            problems.append(
+                Problem(
+                    f"{plugin}.{hook}",
+                    "There is no hook {hook!r}.",
+                    "Did you mean {near}?",
+                    {"hook": hook, "near": nearest(hook, SPECS)},
+                )
+            )
+            continue
+        problems += _signature_mistakes(plugin, spec, getattr(namespace, name))
+        for option in _ORDERING:
+            if options.get(option):
+                problems.append(
+                    _problem(
+                        plugin,
+                        spec,
+                        "{hook} asks for {option}, but the order of plugins decides.",
+                        "Remove {option}; a plugin is called after those that it requires.",
+                        option=option,
+                    )
+                )
+    return problems
+
+
+def _signature_mistakes(plugin: str, spec: HookSpec, function: Callable[..., Any]) -> Iterator[Problem]:
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind not in _POSITIONAL:
+            yield _problem(
+                plugin,
+                spec,
+                "The parameter {parameter} of {hook} would never be filled.",
+                "Name the parameters that you need: {signature}.",
+                parameter=str(parameter),
+            )
+        elif name not in spec.parameters:
+            yield _problem(
+                plugin,
+                spec,
+                "{hook} has no parameter {parameter!r}.",
+                "Its parameters are those of {signature}.",
+                parameter=name,
+            )
+        elif parameter.default is not inspect.Parameter.empty:
+            yield _problem(
+                plugin,
+                spec,
+                "The parameter {parameter!r} of {hook} has a default and so would never be filled.",
+                "Remove the default: {signature}.",
+                parameter=name,
+            )
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        yield _problem(
+            plugin,
+            spec,
+            "{hook} is asynchronous and would never run.",
+            "Write it as def: sessions are synchronous.",
+        )
+    elif spec.family == "events" and inspect.isgeneratorfunction(function):
+        yield _problem(
+            plugin,
+            spec,
+            "{hook} contains yield and would never run.",
+            "It returns nothing: remove the yield.",
+        )
+
+
+def _problem(plugin: str, spec: HookSpec, problem: str, mend: str, **values: Any) -> Problem:
+    known = {"hook": spec.name, "signature": spec.signature, **values}
+    return Problem(f"{plugin}.{spec.name}", problem, mend, known)
