@@ -1,0 +1,209 @@
+"""The build file ``crm.toml``: which plugins make this CRM, and how they are set."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import attrs
+
+from crm_core.assembly.structuring import structure
+from crm_core.errors import BuildError, Problem
+from crm_core.hooks.specs import nearest
+from crm_core.store.policy import Scope
+
+__all__ = ["BuildFile", "CrmSection", "CustomField", "RoleSection", "read"]
+
+T = TypeVar("T")
+CustomKind = Literal["text", "choice", "number", "day", "moment", "flag", "tags", "url", "email", "phone", "money"]
+
+
+@attrs.frozen(kw_only=True)
+class CrmSection:
+    """``[crm]``: the CRM as a whole.
+
+    ``database`` is an address as SQLAlchemy knows it; a relative SQLite file lies beside the build file.
+    ``plugins`` lists every plugin of the build. ``strict`` refuses to open when one of them is broken;
+    otherwise it is left out. ``time_zone`` is where days begin, ``currency`` what amounts without one are in.
+    ``creator_owns`` makes whoever creates an account its owner.
+    """
+
+    name: str = "CRM"
+    database: str = "sqlite:///crm.db"
+    plugins: tuple[str, ...] = ()
+    strict: bool = True
+    locale: str = "en"
+    time_zone: str = "UTC"
+    currency: str = "CNY"
+    creator_owns: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class RoleSection:
+    """``[roles.<name>]``: a role as a whole, in place of what plugins register under this name."""
+
+    permissions: Mapping[str, Scope]
+    label: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class CustomField:
+    """``[custom_fields.<record>.<name>]``: a field that this build adds to a record.
+
+    ``length`` is for text, ``scale`` (decimals) for number and money, ``choices`` for choice.
+    """
+
+    kind: CustomKind
+    label: str = ""
+    help: str = ""
+    length: int | None = None
+    scale: int | None = None
+    choices: tuple[str, ...] | None = None
+    required: bool = False
+    personal: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class BuildFile:
+    """What a build file says. ``source`` is the file itself, if there is one."""
+
+    crm: CrmSection = attrs.field(factory=CrmSection)
+    roles: Mapping[str, RoleSection] = attrs.field(factory=dict)
+    vocabularies: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
+    custom_fields: Mapping[str, Mapping[str, CustomField]] = attrs.field(factory=dict)
+    retired_fields: Mapping[str, Mapping[str, CustomKind]] = attrs.field(factory=dict)
+    plugins: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    drivers: Mapping[str, str] = attrs.field(factory=dict)
+    source: Path | None = None
+
+    @property
+    def where(self) -> str:
+        """The name of the file, for messages."""
+        return str(self.source) if self.source else "the build file"
+
+    @property
+    def database(self) -> str:
+        """The address of the database.
+
+        A relative SQLite file is resolved against the folder of the build file.
+        """
+        address = self.crm.database
+        match = re.fullmatch(r"(sqlite(?:\+\w+)?:///)([^/:?][^?]*)(\?.*)?", address)
+        if match is None or self.source is None:
+            return address
+        return f"{match[1]}{self.source.parent.resolve() / match[2]}{match[3] or ''}"
+
+
+_SECTIONS: Mapping[str, Any] = {
+    "crm": CrmSection,
+    "roles": Mapping[str, RoleSection],
+    "vocabularies": Mapping[str, Mapping[str, str]],
+    "custom_fields": Mapping[str, Mapping[str, CustomField]],
+    "retired_fields": Mapping[str, Mapping[str, CustomKind]],
+    "plugins": Mapping[str, Mapping[str, Any]],
+    "drivers": Mapping[str, str],
+}
+
+
+def read(given: str | Path | Mapping[str, Any] | BuildFile) -> tuple[BuildFile, list[Problem]]:
+    """A build file with everything that is wrong in it, as far as that shows without its plugins.
+
+    A section that cannot be read counts as absent, so that the mistakes in the others are found in the same
+    run. Raises :class:`~crm_core.errors.BuildError` when there is no file, or it is no TOML.
+    """
+    if isinstance(given, BuildFile):
+        return given, list(_checked(given.crm))
+    source = None
+    if not isinstance(given, Mapping):
+        source = Path(given)
+        given = _parsed(source)
+    sections: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for name, value in given.items():
+        if name not in _SECTIONS:
+            near = nearest(str(name), _SECTIONS)
+            problems.append(
+                Problem(
+                    str(name),
+                    "There is no section [{name}].",
+                    "Did you mean {near}?",
+                    {"name": name, "near": near},
+                )
+            )
+            continue
+        section, wrong = structure(value, _SECTIONS[name], name)
+        problems += wrong
+        if section is not None:
+            sections[name] = section
+        elif name == "crm" and isinstance(value, Mapping):
+            # Without the list of plugins none of their settings could be read, and their mistakes would stay
+            # hidden.
+            plugins, _ = structure(value.get("plugins", ()), tuple[str, ...], "crm.plugins")
+            sections["crm"] = CrmSection(plugins=plugins or ())
+    file = BuildFile(source=source, **sections)
+    return file, [*problems, *_checked(file.crm)]
+
+
+def _parsed(source: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(source.read_text(encoding="utf-8-sig"), parse_float=Decimal)
+    except FileNotFoundError:
+        problem, mend, reason = "There is no build file {file}.", "Create one by 'crm init'.", ""
+    except (OSError, UnicodeDecodeError) as error:
+        problem, mend, reason = (
+            "{file} cannot be read: {reason}.",
+            "A build file is a text file in UTF-8.",
+            str(error),
+        )
+    except tomllib.TOMLDecodeError as error:
+        problem, mend, reason = (
+            "{file} is no TOML: {reason}.",
+            "Texts stand in quotes, lists in brackets.",
+            str(error),
+        )
+    raise BuildError(problem, mend=mend, file=str(source), reason=reason)
+
+
+def _checked(crm: CrmSection) -> Iterator[Problem]:
+    """What the types of the section cannot say."""
+    from zoneinfo import ZoneInfo, available_timezones
+
+    try:
+        ZoneInfo(crm.time_zone)
+    except (ValueError, OSError):
+        near = nearest(crm.time_zone, available_timezones())
+        near = near if len(near) < 60 else "Asia/Shanghai"
+        yield _problem(
+            "time_zone", "{value!r} is no time zone.", "Did you mean {near}?", value=crm.time_zone, near=near
+        )
+    if not re.fullmatch("[A-Z]{3}", crm.currency):
+        yield _problem("currency", "{value!r} is no currency.", "Write it as CNY or EUR.", value=crm.currency)
+    if not re.fullmatch(r"[a-z]{2,3}(_[A-Z][a-z]{3})?(_[A-Z]{2})?", crm.locale):
+        yield _problem("locale", "{value!r} is no locale.", "Write it as en, zh_CN or zh_Hans_CN.", value=crm.locale)
+    yield from _checked_database(crm.database)
+    for number, name in enumerate(crm.plugins):
+        if name in crm.plugins[:number]:
+            yield _problem(f"plugins[{number}]", "{value!r} is listed twice.", "Remove one of them.", value=name)
+
+
+def _checked_database(address: str) -> Iterator[Problem]:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    mend = "Write sqlite:///crm.db or postgresql://user@host/name."
+    try:
+        backend = make_url(address).get_backend_name()
+    except (ArgumentError, ValueError):
+        # The address may hold a password, so it is not repeated.
+        yield _problem("database", "This is no address of a database.", mend)
+    else:
+        if backend not in ("sqlite", "postgresql"):
+            yield _problem("database", "{value!r} is not supported.", mend, value=backend)
+
+
+def _problem(key: str, problem: str, mend: str, **values: Any) -> Problem:
+    return Problem(f"crm.{key}", problem, mend, values)
