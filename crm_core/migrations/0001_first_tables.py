@@ -167,11 +167,7 @@ def upgrade() -> None:
         sa.Column("created_by", c.BIGINT),
         sa.Column("updated_at", c.Moment(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["parent_id"],
-            ["crm_unit.id"],
-            name="fk_crm_unit_parent_id",
-            initially="DEFERRED",
-            deferrable=True,
+            ["parent_id"], ["crm_unit.id"], name="fk_crm_unit_parent_id", initially="DEFERRED", deferrable=True
         ),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -327,9 +323,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(
-        "ix_crm_activity_account_id_planned_start", "crm_activity", ["account_id", "planned_start"]
-    )
+    op.create_index("ix_crm_activity_account_id_planned_start", "crm_activity", ["account_id", "planned_start"])
     op.create_index("ix_crm_activity_contact_id", "crm_activity", ["contact_id"])
     op.create_index("ix_crm_activity_series_id", "crm_activity", ["series_id"])
     op.create_index("ix_crm_activity_user_id_planned_start", "crm_activity", ["user_id", "planned_start"])
@@ -496,11 +490,7 @@ def upgrade() -> None:
             deferrable=True,
         ),
         sa.ForeignKeyConstraint(
-            ["user_id"],
-            ["crm_user.id"],
-            name="fk_crm_ownership_user_id",
-            initially="DEFERRED",
-            deferrable=True,
+            ["user_id"], ["crm_user.id"], name="fk_crm_ownership_user_id", initially="DEFERRED", deferrable=True
         ),
         sa.PrimaryKeyConstraint("id"),
     )

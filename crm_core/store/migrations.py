@@ -1,8 +1,7 @@
 """Migrations: Alembic's operations, with one line of revisions and one version table per plugin.
 
-The loader gives the order in which plugins are migrated; revisions of different plugins know nothing of one
-another, so that a plugin may leave without breaking the rest. Alembic is imported only when a revision is run or
-made.
+The loader gives the order in which plugins are migrated; revisions of one plugin know nothing of another's, so
+that a plugin may leave without breaking the rest. Alembic is imported only when a revision is run or made.
 """
 
 from __future__ import annotations
@@ -48,6 +47,4 @@ def kernel_source(location: Path | None = None) -> MigrationSource:
         import_module(module.name)
     types = Types(record_type for record_type in declared.values() if record_type.plugin == KERNEL)
     link(types)
-    return MigrationSource.of(
-        KERNEL, location or Path(__file__).parents[1] / "migrations", types, TECHNICAL_TABLES
-    )
+    return MigrationSource.of(KERNEL, location or Path(__file__).parents[1] / "migrations", types, TECHNICAL_TABLES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import BigInteger, String
@@ -11,24 +12,29 @@ from crm_core.fields import columns
 
 __all__ = ["LABELS", "label", "source_code"]
 
-LABELS: dict[str, type[TypeEngine[Any]]] = {
+LABELS: dict[str, Callable[..., TypeEngine[Any]]] = {
+    "CRM_BIGINT": lambda: columns.BIGINT,
+    "CRM_JSON": columns.Json,
     "CRM_MOMENT": columns.Moment,
     "CRM_SCALED": columns.Scaled,
     "CRM_TAGS": columns.Tags,
-    "CRM_JSON": columns.Json,
+    "CRM_TEXT": lambda length=None: columns.stored_text(length),
 }
-"""Names for types that SQLite would not tell apart; a type stands before the one that it derives from."""
+"""Types by the names that they have in a scratch database, where SQLite's own would not tell them apart."""
 
 
 def label(type_: TypeEngine[Any]) -> str | None:
     """The name of a type in a scratch database; ``None`` where SQLite's own says enough."""
-    if isinstance(type_, columns.Scaled):
-        return f"CRM_SCALED({type_.scale})"
-    return next((name for name, kind in LABELS.items() if isinstance(type_, kind)), None)
+    code = source_code(type_)
+    if code is None:
+        return None
+    name, _, argument = code.removeprefix("c.").removesuffix(")").partition("(")
+    name = "CRM_" + name.removeprefix("stored_").upper()
+    return f"{name}({argument})" if argument not in ("", "None") else name
 
 
 def source_code(type_: TypeEngine[Any]) -> str | None:
-    """How a revision file writes a type (``c`` is ``crm_core.fields.columns``); ``None``: as Alembic does."""
+    """How a revision file writes a type (``c`` is our columns module); ``None`` for one of SQLAlchemy's."""
     variants = getattr(type_, "_variant_mapping", {})
     match type_:
         case columns.Scaled():
@@ -47,4 +53,4 @@ def source_code(type_: TypeEngine[Any]) -> str | None:
         case String() if getattr(variants.get("postgresql"), "collation", None) == "C":
             return f"c.stored_text({type_.length})"
         case _:
-            return f"c.{type_!r}" if type(type_).__module__ == columns.__name__ else None
+            return None

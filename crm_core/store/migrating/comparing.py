@@ -46,8 +46,8 @@ def scratch(sources: Sequence[MigrationSource]) -> Iterator[Engine]:
     from sqlalchemy.dialects.sqlite.base import SQLiteTypeCompiler
 
     class Labelling(SQLiteTypeCompiler):
-        def visit_type_decorator(self, type_: Any, **kw: Any) -> str:
-            return label(type_) or str(super().visit_type_decorator(type_, **kw))
+        def process(self, type_: Any, **kw: Any) -> str:
+            return label(type_) or super().process(type_, **kw)
 
     engine = create_engine("sqlite://", poolclass=StaticPool)
     dialect: Any = engine.dialect
@@ -95,9 +95,7 @@ def _virtual(connection: Connection) -> frozenset[str]:
     """The full-text tables of SQLite with their shadows: no declaration makes them, so none is missed."""
     if connection.dialect.name != "sqlite":
         return frozenset()
-    rows = connection.exec_driver_sql(
-        "SELECT name FROM pragma_table_list WHERE type IN ('virtual', 'shadow')"
-    )
+    rows = connection.exec_driver_sql("SELECT name FROM pragma_table_list WHERE type IN ('virtual', 'shadow')")
     return frozenset(name for (name,) in rows)
 
 

@@ -6,7 +6,7 @@ import ast
 
 __all__ = ["laid_out"]
 
-_WIDTH = 110
+_WIDTH = 120
 # What Alembic writes although leaving it out says the same.
 _DEFAULTS = {
     ("batch_alter_table", "schema", "None"),
@@ -25,14 +25,14 @@ def _statement(node: ast.stmt, depth: int) -> str:
     indent = "    " * depth
     if isinstance(node, ast.Expr):
         return indent + _expression(node.value, depth, len(indent))
+    if isinstance(node, ast.Raise) and node.exc is not None:
+        return f"{indent}raise {_expression(node.exc, depth, len(indent) + 6)}"
     if isinstance(node, ast.With):
         heads = [
             f"{_flat(item.context_expr)} as {ast.unparse(item.optional_vars or item.context_expr)}"
             for item in node.items
         ]
-        return "\n".join(
-            [f"{indent}with {', '.join(heads)}:", *(_statement(part, depth + 1) for part in node.body)]
-        )
+        return "\n".join([f"{indent}with {', '.join(heads)}:", *(_statement(part, depth + 1) for part in node.body)])
     return indent + ast.unparse(node)
 
 
@@ -50,10 +50,7 @@ def _expression(node: ast.expr, depth: int, column: int) -> str:
     if len(inner) + len(together) <= _WIDTH:
         lines = [inner + together]
     else:
-        lines = [
-            f"{inner}{name}{_expression(value, depth + 1, len(inner) + len(name) + 1)},"
-            for name, value in parts
-        ]
+        lines = [f"{inner}{name}{_expression(value, depth + 1, len(inner) + len(name) + 1)}," for name, value in parts]
     return "\n".join([f"{_flat(node.func)}(", *lines, "    " * depth + ")"])
 
 
@@ -64,6 +61,9 @@ def _flat(node: ast.expr) -> str:
             return f"{_flat(node.func)}({args})"
         case ast.List():
             return f"[{', '.join(_flat(part) for part in node.elts)}]"
+        case ast.Dict():
+            pairs = zip(node.keys, node.values, strict=True)
+            return f"{{{', '.join(f'{_flat(key)}: {_flat(value)}' for key, value in pairs if key)}}}"
         case ast.Attribute():
             return f"{_flat(node.value)}.{node.attr}"
         case ast.Constant(value=str(text)) if '"' not in text and text.isprintable():
@@ -76,8 +76,6 @@ def _arguments(call: ast.Call) -> list[tuple[str, ast.expr]]:
     parts = [("", arg) for arg in call.args]
     function = call.func.attr if isinstance(call.func, ast.Attribute) else ""
     named = [
-        keyword
-        for keyword in call.keywords
-        if (function, keyword.arg, ast.unparse(keyword.value)) not in _DEFAULTS
+        keyword for keyword in call.keywords if (function, keyword.arg, ast.unparse(keyword.value)) not in _DEFAULTS
     ]
     return parts + [(f"{keyword.arg}=", keyword.value) for keyword in named]

@@ -71,9 +71,7 @@ def _step(engine: Engine, source: MigrationSource, line: Sequence[Revision], pro
     return False
 
 
-def downgrade(
-    engine: Engine, source: MigrationSource, to: str = "base", progress: Progress = _silent
-) -> Plan:
+def downgrade(engine: Engine, source: MigrationSource, to: str = "base", progress: Progress = _silent) -> Plan:
     """Take one plugin back to revision ``to``; ``"base"`` takes its tables away, and with them their data."""
     line = read_revisions(source)
     ids = [revision.id for revision in line]
@@ -125,8 +123,7 @@ def _run(connection: Connection, source: MigrationSource, revision: Revision, di
         raise MigrationError(
             "The {direction} of revision {revision} of {plugin} ended the transaction, and may have left "
             "half of its changes.",
-            mend="Restore the backup; the plugin's author removes COMMIT, ROLLBACK and executescript from "
-            "{path}.",
+            mend="Restore the backup; the plugin's author removes COMMIT, ROLLBACK and executescript from {path}.",
             plugin=source.plugin,
             revision=revision.id,
             direction=direction,
@@ -157,9 +154,7 @@ def _load(source: MigrationSource, revision: Revision) -> ModuleType:
     return module
 
 
-def _write_version(
-    connection: Connection, source: MigrationSource, before: str | None, after: str | None
-) -> None:
+def _write_version(connection: Connection, source: MigrationSource, before: str | None, after: str | None) -> None:
     table = version_table(source)
     if before is None:
         table.create(connection, checkfirst=True)
@@ -172,10 +167,9 @@ def _write_version(
         connection.execute(update(table).values(version_num=after))
 
 
-def _failed(
-    source: MigrationSource, revision: Revision | None, what: str, error: Exception
-) -> MigrationError:
-    cause = str(error.orig if isinstance(error, DBAPIError) else error).strip() or type(error).__name__
+def _failed(source: MigrationSource, revision: Revision | None, what: str, error: Exception) -> MigrationError:
+    cause = str(error.orig if isinstance(error, DBAPIError) else error)
+    cause = "; ".join(cause.strip().rstrip(".").splitlines()) or type(error).__name__
     if revision is None:
         return MigrationError(
             "The migration of {plugin} could not begin: {cause}.",

@@ -56,8 +56,7 @@ def ahead(source: MigrationSource, line: Sequence[Revision], version: str) -> Mi
     return MigrationError(
         "The database is at revision {revision} of {plugin}, which the installed version does not know "
         "(it ends at {head}): a newer version was here.",
-        mend="Install that newer version of {plugin} again and run crm migrate, or restore the backup from "
-        "before it.",
+        mend="Install that newer version of {plugin} again and run crm migrate, or restore the backup from before it.",
         plugin=source.plugin,
         revision=version,
         head=line[-1].id if line else "none",

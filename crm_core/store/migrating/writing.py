@@ -60,8 +60,8 @@ def make_revision(source: MigrationSource, message: str, requires: Sequence[Migr
                 plugin=source.plugin,
             )
         back = operations.reverse()
-        _simplify(operations)
-        _simplify(back)
+        _simplify(operations, source)
+        _simplify(back, source)
         upgrade, downgrade = _rendered(connection, source, operations, back)
     code = _FILE.format(
         message=message,
@@ -89,24 +89,28 @@ def _imports(body: str) -> str:
     return "\n".join(third) + ("\n\nfrom crm_core.fields import columns as c" if "c." in body else "")
 
 
-def _simplify(container: OpContainer) -> None:
-    """Leave out batches around mere indexes, and indexes of tables that are dropped anyway."""
+def _simplify(container: OpContainer, source: MigrationSource) -> None:
+    """Leave out batches around mere indexes, and indexes of tables that are dropped anyway; fill new columns."""
     from alembic.operations import ops
 
     dropped = {op.table_name for op in container.ops if isinstance(op, ops.DropTableOp)}
     container.ops = [
-        op for op in _flat(container.ops) if not (_index(op) and getattr(op, "table_name", None) in dropped)
+        op for op in _flat(container.ops, source) if not (_index(op) and getattr(op, "table_name", None) in dropped)
     ]
 
 
-def _flat(operations: Sequence[MigrateOperation]) -> Iterator[MigrateOperation]:
+def _flat(operations: Sequence[MigrateOperation], source: MigrationSource) -> Iterator[MigrateOperation]:
     from alembic.operations import ops
 
+    from crm_core.store.migrating.filling import filled
+
     for op in operations:
-        if isinstance(op, ops.ModifyTableOps) and all(_index(part) for part in op.ops):
+        if not isinstance(op, ops.ModifyTableOps):
+            yield op
+        elif all(_index(part) for part in op.ops):
             yield from op.ops
         else:
-            yield op
+            yield from filled(op, source.tables)
 
 
 def _index(op: MigrateOperation) -> bool:
@@ -123,9 +127,7 @@ def _rendered(
     context = comparison(connection, source)
 
     def code(part: Any) -> str:
-        return laid_out(
-            render_python_code(part, render_as_batch=True, render_item=_item, migration_context=context)
-        )
+        return laid_out(render_python_code(part, render_as_batch=True, render_item=_item, migration_context=context))
 
     return code(upgrade), code(downgrade)
 
