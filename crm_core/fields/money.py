@@ -1,0 +1,91 @@
+"""Money: an exact amount in one currency."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import attrs
+
+from crm_core.errors import ValidationError
+
+__all__ = ["Money"]
+
+
+def _amount(value: Decimal | int | str) -> Decimal:
+    if isinstance(value, float):
+        raise ValidationError(
+            "Money takes no float ({value}).",
+            mend="Give a Decimal, an int or a text such as '12.50'.",
+            value=value,
+        )
+    return value if isinstance(value, Decimal) else Decimal(value)
+
+
+def _currency(_: object, __: object, value: str) -> None:
+    if not (isinstance(value, str) and len(value) == 3 and value.isascii() and value.isupper()):
+        raise ValidationError(
+            "{value!r} is no currency.",
+            mend="Use the three capital letters of ISO 4217, such as CNY or EUR.",
+            value=value,
+        )
+
+
+@attrs.frozen(order=False)
+class Money:
+    """An amount in a currency (ISO 4217 code).
+
+    Sums stay within one currency; adding or comparing two currencies raises :class:`ValidationError`, because only
+    a dated rate could answer it. Amounts are :class:`~decimal.Decimal`, never floats.
+    """
+
+    amount: Decimal = attrs.field(converter=_amount)
+    currency: str = attrs.field(validator=_currency)
+
+    def __composite_values__(self) -> tuple[Decimal, str]:
+        return (self.amount, self.currency)
+
+    def _same(self, other: Money) -> Decimal:
+        if not isinstance(other, Money):
+            raise TypeError(f"Money and {type(other).__name__} do not mix.")
+        if other.currency != self.currency:
+            raise ValidationError(
+                "{left} and {right} cannot be compared or added.",
+                mend="Convert one of them with a dated rate first, or keep one sum per currency.",
+                left=self.currency,
+                right=other.currency,
+            )
+        return other.amount
+
+    def __add__(self, other: Money) -> Money:
+        return Money(self.amount + self._same(other), self.currency)
+
+    def __sub__(self, other: Money) -> Money:
+        return Money(self.amount - self._same(other), self.currency)
+
+    def __mul__(self, factor: Decimal | int) -> Money:
+        if isinstance(factor, float):
+            raise TypeError("Money is multiplied by an int or a Decimal, never a float.")
+        return Money(self.amount * factor, self.currency)
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Money:
+        return Money(-self.amount, self.currency)
+
+    def __lt__(self, other: Money) -> bool:
+        return self.amount < self._same(other)
+
+    def __le__(self, other: Money) -> bool:
+        return self.amount <= self._same(other)
+
+    def __gt__(self, other: Money) -> bool:
+        return self.amount > self._same(other)
+
+    def __ge__(self, other: Money) -> bool:
+        return self.amount >= self._same(other)
+
+    def __bool__(self) -> bool:
+        return bool(self.amount)
+
+    def __str__(self) -> str:
+        return f"{self.amount:f} {self.currency}"

@@ -1,0 +1,99 @@
+"""Catalogues kept in the database, because they must outlive the plugins they describe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+from sqlalchemy import delete, insert, select
+
+from crm_core.errors import BuildError, Problem
+from crm_core.fields.kinds import RefKind
+from crm_core.records import Types
+from crm_core.store.policy import Policy
+from crm_core.store.tables import CUSTOM_FIELD, RECORD_TYPE, REFERENCE
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ["Reference", "read_references", "write_catalogues"]
+
+
+@attrs.frozen
+class Reference:
+    """A column that refers to a table, of whatever plugin."""
+
+    table: str
+    column: str
+    target: str
+    action: str
+    type: str
+    plugin: str
+
+
+def read_references(connection: Connection) -> dict[str, list[Reference]]:
+    """All references by the table they point to."""
+    found: dict[str, list[Reference]] = {}
+    for row in connection.execute(select(REFERENCE).order_by(REFERENCE.c.table, REFERENCE.c.column)):
+        found.setdefault(row.target, []).append(Reference(*row))
+    return found
+
+
+def write_catalogues(connection: Connection, types: Types, policy: Policy) -> None:
+    """Bring the catalogues up to date for the plugins of this build; those of others stay as they are."""
+    for record_type in types.values():
+        connection.execute(delete(RECORD_TYPE).where(RECORD_TYPE.c.name == record_type.name))
+        connection.execute(
+            insert(RECORD_TYPE).values(
+                name=record_type.name,
+                plugin=record_type.plugin,
+                table=record_type.table.name,
+                label=record_type.label,
+            )
+        )
+        connection.execute(delete(REFERENCE).where(REFERENCE.c.table == record_type.table.name))
+        references = [(field.name, field.kind) for field in record_type.refs]
+        if record_type.extends:
+            references.append(("id", RefKind(record_type.extends)))
+        for column, kind in references:
+            assert isinstance(kind, RefKind)
+            connection.execute(
+                insert(REFERENCE).values(
+                    table=record_type.table.name,
+                    column=column,
+                    target=types[kind.target].table.name,
+                    action=kind.on_delete,
+                    type=record_type.name,
+                    plugin=record_type.plugin,
+                )
+            )
+    _write_custom(connection, policy)
+
+
+def _write_custom(connection: Connection, policy: Policy) -> None:
+    known = {(row.type, row.name): row.kind for row in connection.execute(select(CUSTOM_FIELD))}
+    problems = []
+    wanted = {
+        (type_name, name): field.kind.name for type_name, fields in policy.custom.items() for name, field in fields.items()
+    }
+    for key, kind in wanted.items():
+        had = known.get(key)
+        if had is None:
+            connection.execute(insert(CUSTOM_FIELD).values(type=key[0], name=key[1], kind=kind, retired=False))
+        elif had != kind:
+            problems.append(
+                Problem(
+                    f"custom_fields.{key[0]}.{key[1]}",
+                    "This name was used for a field of kind {had}; it cannot become {kind}.",
+                    "Choose another name: old records and the journal still hold the old values.",
+                    {"had": had, "kind": kind},
+                )
+            )
+    if problems:
+        raise BuildError("The custom fields do not fit this database.", problems)
+    for type_name, name in known:
+        connection.execute(
+            CUSTOM_FIELD.update()
+            .where(CUSTOM_FIELD.c.type == type_name, CUSTOM_FIELD.c.name == name)
+            .values(retired=(type_name, name) not in wanted)
+        )

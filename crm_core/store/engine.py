@@ -1,0 +1,86 @@
+"""Engines: SQLite and PostgreSQL, chosen by URL, with the settings that our promises need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.pool import QueuePool
+
+from crm_core.errors import StoreError
+
+__all__ = ["BEGIN", "open_engine", "parse_url"]
+
+BEGIN = "crm_begin"
+"""Execution option: how a transaction begins on SQLite."""
+
+# A page of a large table needs more than SQLite's two megabytes of cache.
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=NORMAL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA cache_size=-65536",
+    "PRAGMA busy_timeout=30000",
+    # Erased personal data must not linger in free pages.
+    "PRAGMA secure_delete=ON",
+)
+
+
+def parse_url(url: str | URL) -> URL:
+    """The database address; :class:`StoreError` for one that cannot be used."""
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except (ArgumentError, NoSuchModuleError):
+        backend = ""
+    if backend not in ("sqlite", "postgresql"):
+        raise StoreError(
+            "{url!r} is no database address that crm-core knows.",
+            mend="Use sqlite:///crm.db or postgresql+psycopg://user@host/database.",
+            url=str(url),
+        )
+    if backend == "postgresql" and parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    return parsed
+
+
+def open_engine(url: str | URL, **options: Any) -> Engine:
+    """An engine for ``url``. On SQLite transactions begin IMMEDIATE unless the connection says otherwise."""
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        try:
+            return create_engine(parsed, pool_pre_ping=True, **options)
+        except ModuleNotFoundError as error:
+            raise StoreError(
+                "The PostgreSQL driver {name} is not installed.",
+                mend="Install it with: pip install 'crm-core[postgresql]'.",
+                name=error.name,
+            ) from error
+    return _sqlite(parsed, options)
+
+
+def _sqlite(url: URL, options: dict[str, Any]) -> Engine:
+    path = url.database
+    if path and path != ":memory:" and not Path(path).parent.is_dir():
+        raise StoreError(
+            "The folder of the database {path!r} does not exist.", mend="Create it, or correct the path.", path=path
+        )
+    if path and path != ":memory:":
+        options.setdefault("poolclass", QueuePool)
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30}, **options)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        # The driver must not begin or commit by itself: a migration, or a read before a write, would be torn.
+        connection.isolation_level = None
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        # A read that later writes would fail with BUSY_SNAPSHOT whatever the timeout, so writers say so at once.
+        connection.exec_driver_sql(connection.get_execution_options().get(BEGIN, "BEGIN IMMEDIATE"))
+
+    return engine

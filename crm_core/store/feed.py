@@ -1,0 +1,92 @@
+"""The feed: committed change sets in commit order, at least once, for consumers with a position of their own.
+
+On PostgreSQL ids are not in commit order, so the feed follows transaction ids and stops before the oldest transaction
+that is still running: a late committer is never skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from sqlalchemy import and_, insert, or_, select, text, update
+
+from crm_core.records import Types
+from crm_core.store.changes import Change, ChangeSet
+from crm_core.store.history import to_change, to_change_set
+from crm_core.store.tables import CHANGE, CHANGE_SET, FEED_POSITION
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ["Position", "advance", "failed", "position", "read"]
+
+
+@attrs.frozen(order=True)
+class Position:
+    """How far a consumer has come: the transaction and change set it saw last."""
+
+    xid: int = 0
+    change_set_id: int = 0
+
+
+def position(connection: Connection, consumer: str) -> Position:
+    """Where a consumer stands; at the beginning when it is new."""
+    row = connection.execute(select(FEED_POSITION).where(FEED_POSITION.c.consumer == consumer)).first()
+    return Position(row.xid, row.change_set_id) if row is not None else Position()
+
+
+def read(
+    connection: Connection, types: Types, after: Position, limit: int = 100
+) -> list[tuple[Position, ChangeSet]]:
+    """The next change sets after a position, each with its changes."""
+    query = (
+        select(CHANGE_SET)
+        .where(
+            or_(
+                CHANGE_SET.c.xid > after.xid,
+                and_(CHANGE_SET.c.xid == after.xid, CHANGE_SET.c.id > after.change_set_id),
+            )
+        )
+        .order_by(CHANGE_SET.c.xid, CHANGE_SET.c.id)
+        .limit(limit)
+    )
+    if connection.dialect.name == "postgresql":
+        oldest = text("CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)")
+        query = query.where(CHANGE_SET.c.xid < oldest)
+    heads = connection.execute(query).all()
+    changes = _changes(connection, types, [head.id for head in heads])
+    return [(Position(head.xid, head.id), to_change_set(head, changes.get(head.id, ()))) for head in heads]
+
+
+def _changes(connection: Connection, types: Types, ids: Sequence[int]) -> dict[int, list[Change]]:
+    found: dict[int, list[Change]] = {}
+    if ids:
+        rows: Any = connection.execute(
+            select(CHANGE).where(CHANGE.c.change_set_id.in_(ids)).order_by(CHANGE.c.change_set_id, CHANGE.c.position)
+        )
+        for row in rows:
+            found.setdefault(row.change_set_id, []).append(to_change(types, row))
+    return found
+
+
+def advance(connection: Connection, consumer: str, to: Position) -> None:
+    """A consumer has dealt with everything up to ``to``."""
+    _store(connection, consumer, xid=to.xid, change_set_id=to.change_set_id, failures=0, last_error=None)
+
+
+def failed(connection: Connection, consumer: str, error: str) -> None:
+    """A consumer failed: it stays where it is, and its failures are counted."""
+    row = connection.execute(select(FEED_POSITION).where(FEED_POSITION.c.consumer == consumer)).first()
+    at = Position(row.xid, row.change_set_id) if row is not None else Position()
+    failures = (row.failures if row is not None else 0) + 1
+    _store(
+        connection, consumer, xid=at.xid, change_set_id=at.change_set_id, failures=failures, last_error=error
+    )
+
+
+def _store(connection: Connection, consumer: str, **values: Any) -> None:
+    changed = connection.execute(update(FEED_POSITION).where(FEED_POSITION.c.consumer == consumer).values(**values))
+    if changed.rowcount == 0:
+        connection.execute(insert(FEED_POSITION).values(consumer=consumer, **values))

@@ -1,0 +1,133 @@
+"""Reading the journal: change sets, the history of a record, one page at a time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from sqlalchemy import Row, Select, select
+
+from crm_core.errors import NotFound, PermissionDenied
+from crm_core.records import RecordType, Types
+from crm_core.store.changes import Change, ChangeSet
+from crm_core.store.tables import CHANGE, CHANGE_SET
+from crm_core.store.values import decode_values
+
+if TYPE_CHECKING:
+    from crm_core.store.session import CrmSession
+
+__all__ = ["Event", "change_set", "change_sets", "history", "to_change", "to_change_set"]
+
+
+@attrs.frozen
+class Event:
+    """One change in the history of a record, with who did it and why."""
+
+    at: dt.datetime
+    principal: str
+    reason: str | None
+    source: str
+    change_set_id: int
+    version: int
+    change: Change
+
+
+def to_change(types: Types, row: Row[Any]) -> Change:
+    """A journal row as a change; of a type that is not in the build as plain JSON."""
+    record_type = types.get(row.type)
+    return Change(
+        row.type,
+        row.record_id,
+        row.operation,
+        decode_values(record_type, row.before),
+        decode_values(record_type, row.after),
+    )
+
+
+def to_change_set(row: Row[Any], changes: Sequence[Change] = ()) -> ChangeSet:
+    """A journal head as a change set."""
+    return ChangeSet(
+        row.id, row.at, row.user_id, row.principal, row.reason, row.source, row.undoes, tuple(changes)
+    )
+
+
+def history(session: CrmSession, record_type: RecordType, id_: int) -> list[Event]:
+    """All changes of a record, oldest first, for whoever sees the record (of a deleted one: scope all).
+
+    Fields that the actor may not read are left out. Raises :class:`NotFound` when there is nothing to see.
+    """
+    query: Select[Any] = (
+        select(CHANGE, CHANGE_SET.c.at, CHANGE_SET.c.principal, CHANGE_SET.c.reason, CHANGE_SET.c.source)
+        .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
+        .where(CHANGE.c.record_id == id_, CHANGE.c.type == record_type.name)
+        .order_by(CHANGE.c.version, CHANGE.c.change_set_id, CHANGE.c.position)
+    )
+    visible = session.writer.visible_ids(record_type, {id_})
+    rows = session.core(query).all()
+    if not visible and not (rows and session.visibility.reach(record_type.permission("read")).all):
+        raise NotFound(
+            "There is no {record} {id}.",
+            mend="Check the id, or ask whoever is responsible for it.",
+            record=record_type.name,
+            id=id_,
+        )
+    hidden = session._reading.restricted_names(record_type)
+    return [
+        Event(
+            row.at, row.principal, row.reason, row.source, row.change_set_id, row.version,
+            _without(to_change(session.types, row), hidden),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _without(change: Change, hidden: frozenset[str]) -> Change:
+    if not hidden:
+        return change
+    return attrs.evolve(
+        change,
+        before={name: value for name, value in change.before.items() if name not in hidden},
+        after={name: value for name, value in change.after.items() if name not in hidden},
+    )
+
+
+def change_set(session: CrmSession, id_: int) -> ChangeSet:
+    """The head of a change set; its changes are read by :func:`crm_core.store.undo.entries`."""
+    row = session.core(select(CHANGE_SET).where(CHANGE_SET.c.id == id_)).first()
+    if row is None or not _may_know(session, row):
+        raise NotFound(
+            "There is no change set {id}.", mend="'crm history' shows the change sets of a record.", id=id_
+        )
+    return to_change_set(row)
+
+
+def change_sets(session: CrmSession, limit: int = 20, source: str | None = None) -> list[ChangeSet]:
+    """The latest change sets: one's own, or everybody's for those who may undo."""
+    query = select(CHANGE_SET).order_by(CHANGE_SET.c.at.desc(), CHANGE_SET.c.id.desc()).limit(limit)
+    if source is not None:
+        query = query.where(CHANGE_SET.c.source == source)
+    if not _may_undo_all(session):
+        query = query.where(CHANGE_SET.c.user_id == session.actor.user_id)
+    return [to_change_set(row) for row in session.core(query)]
+
+
+def _may_undo_all(session: CrmSession) -> bool:
+    return session.visibility.reach("system.undo").all
+
+
+def _may_know(session: CrmSession, row: Any) -> bool:
+    return _may_undo_all(session) or (row.user_id is not None and row.user_id == session.actor.user_id)
+
+
+def require_undo(session: CrmSession, head: ChangeSet) -> None:
+    """Refuse to undo what is not one's own without the permission ``system.undo``."""
+    if not _may_undo_all(session) and head.user_id != session.actor.user_id:
+        raise PermissionDenied(
+            "{principal} may undo only their own changes.",
+            mend="A role with the permission system.undo at scope all is needed.",
+            principal=session.actor.principal,
+        )
+
+

@@ -1,0 +1,115 @@
+"""Ids from blocks: 64-bit integers, unique over all record types, known before anything is written."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine, insert, select, text, update
+
+from crm_core.store.tables import ID_BLOCK
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ["BLOCK", "IdPool", "IdSource"]
+
+BLOCK = 1000
+"""Ids taken from the database at once; also the increment of the PostgreSQL sequence."""
+
+_NAME = "record"
+
+
+class IdPool:
+    """Ids of committed blocks that nobody has used, shared by the sessions of one process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ranges: list[range] = []
+
+    def take(self, count: int) -> list[range]:
+        """Up to ``count`` ids."""
+        taken: list[range] = []
+        with self._lock:
+            while count and self._ranges:
+                part = self._ranges.pop()
+                taken.append(part[:count])
+                if len(part) > count:
+                    self._ranges.append(part[count:])
+                count -= len(taken[-1])
+        return taken
+
+    def give(self, ranges: list[range]) -> None:
+        """Take back ids that are certainly ours and unused."""
+        with self._lock:
+            self._ranges.extend(part for part in ranges if part)
+
+
+class IdSource:
+    """The ids of one session.
+
+    On SQLite a block is written in the session's own transaction; it reaches the shared pool only after the commit,
+    because a rolled-back block would be given out again by another process.
+    """
+
+    def __init__(self, pool: IdPool) -> None:
+        self._pool = pool
+        self._fresh: list[range] = []
+
+    def next(self, connection: Connection) -> int:
+        """One id."""
+        if not self._fresh:
+            self._fresh = self._pool.take(16) or [_block(connection)]
+        part = self._fresh[-1]
+        if len(part) == 1:
+            self._fresh.pop()
+        else:
+            self._fresh[-1] = part[1:]
+        return part[0]
+
+    def many(self, connection: Connection, count: int) -> range:
+        """``count`` ids in a row; at most :data:`BLOCK`."""
+        if self._fresh and len(self._fresh[-1]) >= count:
+            part = self._fresh.pop()
+        else:
+            part = _block(connection)
+        if len(part) > count:
+            self._fresh.append(part[count:])
+        return part[:count]
+
+    def committed(self) -> None:
+        """The transaction stands: unused ids may serve other sessions."""
+        self._pool.give(self._fresh)
+        self._fresh = []
+
+    def rolled_back(self) -> None:
+        """The transaction is gone, and with it every block it took."""
+        self._fresh = []
+
+
+def _block(connection: Connection) -> range:
+    if connection.dialect.name == "postgresql":
+        start = connection.execute(text("SELECT nextval('crm_id_seq')")).scalar_one()
+        return range(start, start + BLOCK)
+    statement = (
+        update(ID_BLOCK).where(ID_BLOCK.c.name == _NAME).values(next=ID_BLOCK.c.next + BLOCK).returning(ID_BLOCK.c.next)
+    )
+    after = connection.execute(statement).scalar()
+    if after is None:
+        connection.execute(insert(ID_BLOCK).values(name=_NAME, next=1 + BLOCK))
+        after = 1 + BLOCK
+    return range(after - BLOCK, after)
+
+
+def prepare(engine: Engine) -> None:
+    """Make the sequence where the database has them; harmless when repeated."""
+    if engine.dialect.name == "postgresql":
+        with engine.begin() as connection:
+            connection.execute(text(f"CREATE SEQUENCE IF NOT EXISTS crm_id_seq START 1 INCREMENT {BLOCK}"))
+
+
+def used(connection: Connection) -> bool:
+    """Whether any id was ever given out."""
+    if connection.dialect.name == "postgresql":
+        return bool(connection.execute(text("SELECT is_called FROM crm_id_seq")).scalar())
+    return connection.execute(select(ID_BLOCK.c.next)).first() is not None

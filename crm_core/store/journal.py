@@ -1,0 +1,136 @@
+"""Writing the journal: one row per changed record, one head per change set, in the transaction of the change."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from sqlalchemy import func, insert, select, text
+
+from crm_core.records import RecordType
+from crm_core.store.bulk import insert_tuples
+from crm_core.store.changes import Change, Operation
+from crm_core.store.tables import CHANGE, CHANGE_SET
+from crm_core.store.values import encode_values
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ["Entry", "Head", "Journal", "coalesce"]
+
+_COLUMNS = ("change_set_id", "position", "type", "record_id", "version", "operation", "before", "after")
+
+
+@attrs.define
+class Entry:
+    """One record's change as it happened; ``type`` is ``None`` for rows of a plugin that is not in the build."""
+
+    type: RecordType | None
+    name: str
+    id: int
+    operation: Operation
+    before: dict[str, Any]
+    after: dict[str, Any]
+    version: int
+
+    def change(self) -> Change:
+        """The change as plugins see it."""
+        return Change(self.name, self.id, self.operation, self.before, self.after)
+
+
+@attrs.frozen
+class Head:
+    """Who and why, for the head of a change set."""
+
+    principal: str
+    user_id: int | None
+    reason: str | None
+    source: str
+    undoes: int | None = None
+
+
+class Journal:
+    """The journal of one session's current change set."""
+
+    def __init__(self) -> None:
+        self.change_set_id: int | None = None
+        self._position = 0
+
+    def write(self, connection: Connection, change_set_id: int, entries: Sequence[Entry]) -> None:
+        """Write entries; the head follows at the end."""
+        self.change_set_id = change_set_id
+        start = self._position
+        self._position += len(entries)
+        insert_tuples(
+            connection,
+            CHANGE.name,
+            _COLUMNS,
+            [
+                (
+                    change_set_id,
+                    start + offset,
+                    entry.name,
+                    entry.id,
+                    entry.version,
+                    entry.operation,
+                    encode_values(entry.before) if entry.before else None,
+                    encode_values(entry.after) if entry.after else None,
+                )
+                for offset, entry in enumerate(entries)
+            ],
+        )
+
+    def close(self, connection: Connection, head: Head, now: dt.datetime) -> int:
+        """Write the head of the change set; its time is never before that of an earlier one."""
+        assert self.change_set_id is not None
+        if connection.dialect.name == "postgresql":
+            xid: Any = text("CAST(CAST(pg_current_xact_id() AS text) AS bigint)")
+        else:
+            xid = select(func.coalesce(func.max(CHANGE_SET.c.xid), 0) + 1).scalar_subquery()
+        connection.execute(
+            insert(CHANGE_SET).values(
+                id=self.change_set_id,
+                xid=xid,
+                at=now,
+                user_id=head.user_id,
+                principal=head.principal,
+                reason=head.reason,
+                source=head.source,
+                undoes=head.undoes,
+            )
+        )
+        change_set_id, self.change_set_id, self._position = self.change_set_id, None, 0
+        return change_set_id
+
+    def forget(self) -> None:
+        """The transaction is gone."""
+        self.change_set_id, self._position = None, 0
+
+
+def coalesce(entries: Iterable[Entry]) -> list[Entry]:
+    """One entry per record: the earliest before, the latest after, nothing for what came and went."""
+    merged: dict[tuple[str, int], Entry] = {}
+    for entry in entries:
+        key = (entry.name, entry.id)
+        first = merged.get(key)
+        if first is None:
+            merged[key] = attrs.evolve(entry, before=dict(entry.before), after=dict(entry.after))
+            continue
+        if entry.operation == "delete":
+            if first.operation == "create":
+                del merged[key]
+                continue
+            whole = {**entry.before, **first.before}
+            merged[key] = attrs.evolve(entry, before=whole, after={})
+        elif entry.operation == "create":
+            # Deleted and restored in one change set: what remains is the difference.
+            merged[key] = attrs.evolve(entry, operation="update", before=dict(first.before), after=dict(entry.after))
+        else:
+            first.before = first.before if first.operation == "create" else {**entry.before, **first.before}
+            first.after = {**first.after, **entry.after}
+            first.version = entry.version
+    return [entry for entry in merged.values() if entry.operation != "update" or entry.before != entry.after]
+
+

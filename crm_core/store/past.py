@@ -1,0 +1,206 @@
+"""The recorded past: a record, or a list, as the system knew it at a moment, rebuilt from the journal.
+
+Rights are those of today. What is deleted since is shown only to scope *all*.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+from sqlalchemy.orm.attributes import manager_of_class, set_committed_value
+
+from crm_core.errors import ExpressionError
+from crm_core.records import RecordType
+from crm_core.store.guard import trusted
+from crm_core.store.tables import CHANGE, CHANGE_SET
+from crm_core.store.values import decode_values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from crm_core.store.session import CrmSession
+
+__all__ = ["get_as_of", "list_as_of", "rebuild", "snapshot", "step_back"]
+
+
+def step_back(
+    record_type: RecordType | None, state: dict[str, Any] | None, operation: str, before: str | None
+) -> dict[str, Any] | None:
+    """The state of a record before one journalled change."""
+    if operation == "create":
+        return None
+    values = decode_values(record_type, before)
+    if operation == "delete" or state is None:
+        return values
+    custom = values.pop("custom", None)
+    older = {**state, **values}
+    if custom is not None:
+        merged = {**state.get("custom", {}), **custom}
+        older["custom"] = {name: value for name, value in merged.items() if value is not None}
+    return older
+
+
+def rebuild(
+    session: CrmSession, record_type: RecordType, ids: Iterable[int], moment: dt.datetime
+) -> dict[int, dict[str, Any]]:
+    """The field values of records at a recorded moment; those that did not exist then are absent."""
+    wanted = sorted(set(ids))
+    found: dict[int, dict[str, Any]] = {}
+    for start in range(0, len(wanted), 1000):
+        part = wanted[start : start + 1000]
+        states: dict[int, dict[str, Any] | None] = {**session.writer.rows(record_type, part)}
+        changes = session.core(
+            select(CHANGE.c.record_id, CHANGE.c.operation, CHANGE.c.before)
+            .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
+            .where(CHANGE.c.record_id.in_(part), CHANGE.c.type == record_type.name, CHANGE_SET.c.at > moment)
+            .order_by(CHANGE.c.record_id, CHANGE.c.version.desc(), CHANGE.c.position.desc())
+        )
+        for change in changes:
+            states[change.record_id] = step_back(
+                record_type, states.get(change.record_id), change.operation, change.before
+            )
+        found.update((id_, state) for id_, state in states.items() if state is not None)
+    return found
+
+
+def snapshot(session: CrmSession, record_type: RecordType, id_: int, values: Mapping[str, Any]) -> Any:
+    """A detached record with the given values; it belongs to no session and cannot be written."""
+    record = manager_of_class(record_type.cls).new_instance()
+    hidden = session._reading.restricted_names(record_type)
+    set_committed_value(record, "id", id_)
+    for name in ("version", "created_at", "created_by"):
+        set_committed_value(record, name, values.get(name))
+    set_committed_value(record, "custom", values.get("custom") or {})
+    for field in record_type.fields:
+        value = None if field.name in hidden else values.get(field.name)
+        if len(field.column_names) > 1:
+            record.__dict__[field.name] = value
+        else:
+            set_committed_value(record, field.name, value)
+    return record
+
+
+def get_as_of(session: CrmSession, entity: type[Any], id_: int) -> Any:
+    """One record at the session's ``as_of``, or ``None``."""
+    record_type = session._own_type(entity.crm_type)
+    moment = session.as_of
+    assert moment is not None
+    if not _may_see(session, record_type, {id_}):
+        return None
+    values = rebuild(session, record_type, {id_}, moment).get(id_)
+    return None if values is None else snapshot(session, record_type, id_, values)
+
+
+def _may_see(session: CrmSession, record_type: RecordType, ids: set[int]) -> set[int]:
+    """Records the actor sees today; deleted ones only with scope all."""
+    visible = session.writer.visible_ids(record_type, ids)
+    gone = ids - visible
+    if gone and session.visibility.reach(record_type.permission("read")).all:
+        return ids
+    return visible
+
+
+def list_as_of(
+    session: CrmSession,
+    entity: type[Any],
+    where: str | None,
+    order: str | None,
+    limit: int | None,
+    after: Sequence[Any] | None,
+    all_dates: bool,
+) -> list[Any]:
+    """A list at the session's ``as_of``: unchanged rows are filtered in SQL, changed ones rebuilt and filtered here."""
+    record_type = session._own_type(entity.crm_type)
+    moment = session.as_of
+    assert moment is not None
+    with _today(session):
+        bound = session._reading.bind(record_type, where) if where else None
+        if bound is not None and bound.needs_world:
+            raise ExpressionError(
+                "A filter on the recorded past can use only fields of the record itself.",
+                mend="Leave out steps to other records, or ask without as_of.",
+                source=where or "",
+            )
+        changed = (
+            select(CHANGE.c.record_id)
+            .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
+            .where(CHANGE.c.type == record_type.name, CHANGE_SET.c.at > moment)
+        )
+        found = _unchanged(session, entity, where, order, limit, after, all_dates, changed)
+        ids = set(session.core(changed.distinct()).scalars())
+        for id_, values in rebuild(session, record_type, _may_see(session, record_type, ids), moment).items():
+            if record_type.dated and not all_dates and not _holds(values, session.at):
+                continue
+            if bound is None or bound.matches({**values, "id": id_}, None):
+                found.append(snapshot(session, record_type, id_, values))
+        return _page(session, record_type, found, order, limit, after)
+
+
+def _unchanged(
+    session: CrmSession,
+    entity: type[Any],
+    where: str | None,
+    order: str | None,
+    limit: int | None,
+    after: Sequence[Any] | None,
+    all_dates: bool,
+    changed: Any,
+) -> list[Any]:
+    from crm_core.expressions import keyset, order_by
+
+    reading = session._reading
+    record_type: RecordType = entity.crm_type
+    environment = reading.environment()
+    statement = select(entity).where(trusted(record_type.table.c.id.not_in(changed)))
+    statement = statement.order_by(
+        *(trusted(column) for column in order_by(session.types, record_type, order or "", environment))
+    )
+    if where:
+        statement = statement.where(reading.condition(entity, where))
+    if after is not None:
+        statement = statement.where(trusted(keyset(session.types, record_type, order or "", after, environment)))
+    if limit is not None:
+        statement = statement.limit(limit)
+    return list(session.scalars(statement, execution_options={"all_dates": all_dates}))
+
+
+def _page(
+    session: CrmSession,
+    record_type: RecordType,
+    records: list[Any],
+    order: str | None,
+    limit: int | None,
+    after: Sequence[Any] | None,
+) -> list[Any]:
+    from crm_core.expressions import sort_values
+
+    environment = session._reading.environment()
+
+    def key(values: Any) -> Any:
+        return sort_values(session.types, record_type, order or "", values, environment)
+
+    keyed = sorted(((key(session.cursor(record, order)), record) for record in records), key=lambda pair: pair[0])
+    if after is not None:
+        last = key(tuple(after))
+        keyed = [pair for pair in keyed if pair[0] > last]
+    ordered = [record for _, record in keyed]
+    return ordered if limit is None else ordered[:limit]
+
+
+def _holds(values: Mapping[str, Any], at: dt.datetime) -> bool:
+    start, end = values.get("valid_from"), values.get("valid_to")
+    return (start is None or start <= at) and (end is None or end > at)
+
+
+@contextmanager
+def _today(session: CrmSession) -> Iterator[None]:
+    """Let the session read the present, from which the past is rebuilt."""
+    moment, session.as_of = session.as_of, None
+    try:
+        yield
+    finally:
+        session.as_of = moment

@@ -1,0 +1,58 @@
+"""What a build decides and the store obeys: roles, vocabularies, custom fields, time zone."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from enum import IntEnum
+from fnmatch import fnmatchcase
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import attrs
+
+from crm_core.fields.field import Field
+
+__all__ = ["Policy", "Role", "Scope"]
+
+
+class Scope(IntEnum):
+    """How far a permission reaches, from narrow to wide."""
+
+    OWN = 1
+    UNIT = 2
+    SUBTREE = 3
+    ALL = 4
+
+
+@attrs.frozen
+class Role:
+    """A named set of permission patterns, each with its scope.
+
+    Patterns are permission names with ``*``: ``account.*``, ``*.read``. Roles only grant; the widest grant counts.
+    """
+
+    name: str
+    grants: tuple[tuple[str, Scope], ...]
+    label: str = ""
+
+    def scope(self, permission: str) -> Scope | None:
+        """The widest scope this role gives for ``permission``; ``None`` when it gives none."""
+        return max((scope for pattern, scope in self.grants if fnmatchcase(permission, pattern)), default=None)
+
+
+@attrs.frozen
+class Policy:
+    """The decisions of a build that every session needs.
+
+    ``vocabularies`` maps a name to its words with labels; ``custom`` maps a record type to its custom fields by name;
+    ``creator_owns`` makes whoever creates an account its owner unless the change set names another.
+    """
+
+    roles: Mapping[str, Role] = attrs.field(factory=dict)
+    vocabularies: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
+    custom: Mapping[str, Mapping[str, Field]] = attrs.field(factory=dict)
+    tz: dt.tzinfo = attrs.field(factory=lambda: ZoneInfo("UTC"))
+    creator_owns: bool = True
+    currency: str = "CNY"
+    settings: Mapping[str, Any] = attrs.field(factory=dict)

@@ -1,0 +1,234 @@
+"""Reading: every statement gets the actor's visibility and the session's time before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Load, ORMExecuteState, undefer, with_loader_criteria
+
+from crm_core.errors import PermissionDenied, UnsupportedStatement
+from crm_core.fields.field import Field
+from crm_core.records import Record, RecordType
+from crm_core.records.declare import record_type_target
+from crm_core.store.actor import valid_at
+from crm_core.store.guard import inspect_statement, trusted
+
+if TYPE_CHECKING:
+    from crm_core.expressions import Environment, Filter
+    from crm_core.store.session import CrmSession
+
+__all__ = ["GET", "Reading", "get_options"]
+
+GET = "crm_get"
+_TOKEN = object()
+
+
+def get_options() -> dict[str, Any]:
+    """Execution options by which the session marks its own look-ups by id."""
+    return {GET: _TOKEN, "all_dates": True}
+
+
+class Reading:
+    """The reading half of one session; criteria are made once per record type and session."""
+
+    def __init__(self, session: CrmSession) -> None:
+        self.session = session
+        self._options: dict[tuple[RecordType, bool], Any] = {}
+
+    # -- statements --------------------------------------------------------------------------------------------
+
+    def on_execute(self, state: ORMExecuteState) -> Any:
+        """Add visibility and time to a statement, or refuse it."""
+        session = self.session
+        if session.as_of is not None:
+            raise UnsupportedStatement(
+                "A statement cannot look into the recorded past.",
+                mend="Use session.list(Record, where='...') or session.get() in a session with as_of.",
+            )
+        if state.is_update or state.is_delete:
+            from crm_core.store.criteria import change_by_criteria
+
+            return change_by_criteria(session, state)
+        if state.is_insert:
+            raise UnsupportedStatement(
+                "insert() would bypass checks and journal.", mend="Write session.add() or session.add_many()."
+            )
+        loading = state.is_column_load or state.is_relationship_load or state.execution_options.get(GET) is _TOKEN
+        footprint = inspect_statement(state.statement, loading=loading)
+        for record_type in footprint.types:
+            session._own_type(record_type)
+        if not state.is_column_load:
+            self._refuse_restricted(footprint.columns)
+        if state.is_column_load:
+            self._column_load(state)
+            return None
+        types = self._reachable(footprint.types) if state.statement._with_options else footprint.types
+        all_dates = bool(state.execution_options.get("all_dates")) or (
+            state.is_relationship_load and state.loader_strategy_path is not None
+        )
+        options = [option for each in types if (option := self._option(each, not all_dates)) is not None]
+        options += self._opened(state)
+        if options:
+            state.statement = state.statement.options(*options)
+        return None
+
+    def _column_load(self, state: ORMExecuteState) -> None:
+        """Reloading an object's columns ignores loader criteria, so the condition is added openly."""
+        for mapper in state.all_mappers:
+            record_type = mapper.class_.crm_type
+            criterion = self.session.visibility.criterion(record_type, record_type.table)
+            if criterion is not None and not self.session.writer.created:
+                state.statement = state.statement.where(criterion)
+
+    def _reachable(self, types: Iterable[RecordType]) -> set[RecordType]:
+        """Types that loader options may bring in along navigations."""
+        found: set[RecordType] = set()
+        work = list(types)
+        while work:
+            record_type = work.pop()
+            if record_type in found:
+                continue
+            found.add(record_type)
+            for parent in record_type.parents:
+                target = self.session.types.get(record_type_target(record_type, parent))
+                if target is not None:
+                    work.append(target)
+        return found
+
+    def _option(self, record_type: RecordType, dated: bool) -> Any:
+        dated = dated and record_type.dated
+        key = (record_type, dated)
+        if key not in self._options:
+            criterion = self.session.visibility.criterion(record_type, record_type.table)
+            if dated:
+                holds = valid_at(record_type.table, self.session.at)
+                criterion = holds if criterion is None else holds & criterion
+            self._options[key] = (
+                None
+                if criterion is None
+                else with_loader_criteria(
+                    record_type.cls, criterion, include_aliases=True, propagate_to_loaders=False
+                )
+            )
+        return self._options[key]
+
+    def _opened(self, state: ORMExecuteState) -> list[Any]:
+        """Open restricted fields for those who may read them: they are closed in the mapping."""
+        options = []
+        for description in getattr(state.statement, "column_descriptions", ()):
+            entity = description.get("entity")
+            record_type = getattr(description.get("type"), "crm_type", None)
+            if entity is None or record_type is None or description["expr"] is not entity:
+                continue
+            for field in record_type.restricted:
+                if self.readable(record_type, field):
+                    attribute = getattr(entity, field.name)
+                    is_alias = not isinstance(entity, type)
+                    options.append(Load(entity).undefer(attribute) if is_alias else undefer(attribute))
+        return options
+
+    def readable(self, record_type: RecordType, field: Field) -> bool:
+        """Whether the actor may read a field at all."""
+        return field.restricted is None or self.session.can(field.restricted)
+
+    def _refuse_restricted(self, columns: Iterable[tuple[RecordType, Field]]) -> None:
+        for record_type, field in columns:
+            if not self.readable(record_type, field):
+                raise PermissionDenied(
+                    "{record}.{field} may not be read, filtered or ordered by {principal}.",
+                    mend="A role with the permission {permission} is needed.",
+                    record=record_type.name,
+                    field=field.name,
+                    principal=self.session.actor.principal,
+                    permission=field.restricted,
+                )
+
+    # -- filters -----------------------------------------------------------------------------------------------
+
+    def environment(self) -> Environment:
+        """What a filter expression may know in this session."""
+        from crm_core.expressions import Environment
+        from crm_core.store.derived import DERIVED
+
+        session = self.session
+        return Environment(
+            now=session.now,
+            today=session.now.astimezone(session.policy.tz).date(),
+            at=session.at,
+            tz=session.policy.tz,
+            custom=session.policy.custom,
+            readable=self.readable,
+            visible=session.visibility.criterion,
+            derived=DERIVED,
+        )
+
+    def bind(self, record_type: RecordType, expression: str) -> Filter:
+        """A filter expression for one record type."""
+        from crm_core.expressions import parse
+
+        return parse(expression).bind(self.session.types, record_type, self.environment())
+
+    def condition(self, entity: type[Record], expression: str) -> ColumnElement[bool]:
+        """A filter expression as a condition that the guard lets pass, because visibility is inside."""
+        record_type = self.session._own_type(entity.crm_type)
+        condition: ColumnElement[bool] = trusted(self.bind(record_type, expression).where(record_type.table))
+        return condition
+
+    def list(
+        self,
+        entity: type[Any],
+        where: str | None,
+        order: str | None,
+        limit: int | None,
+        after: Sequence[Any] | None,
+        all_dates: bool,
+    ) -> list[Any]:
+        """See :meth:`CrmSession.list`."""
+        if self.session.as_of is not None:
+            from crm_core.store.past import list_as_of
+
+            return list_as_of(self.session, entity, where, order, limit, after, all_dates)
+        from crm_core.expressions import keyset, order_by
+
+        record_type = self.session._own_type(entity.crm_type)
+        environment = self.environment()
+        columns = order_by(self.session.types, record_type, order or "", environment)
+        statement = select(entity).order_by(*(trusted(column) for column in columns))
+        if where:
+            statement = statement.where(self.condition(entity, where))
+        if after is not None:
+            statement = statement.where(trusted(keyset(self.session.types, record_type, order or "", after, environment)))
+        if limit is not None:
+            statement = statement.limit(limit)
+        return list(self.session.scalars(statement, execution_options={"all_dates": all_dates}))
+
+    def cursor(self, record: Any, order: str | None) -> tuple[Any, ...]:
+        """See :meth:`CrmSession.cursor`."""
+        from crm_core.expressions import cursor_values
+
+        return cursor_values(self.session.types, record.crm_type, order or "", record, self.environment())
+
+    def count(self, entity: type[Record], where: str | None, all_dates: bool) -> int:
+        """See :meth:`CrmSession.count`."""
+        if self.session.as_of is not None:
+            return len(self.list(entity, where, None, None, None, all_dates))
+        statement = select(func.count()).select_from(entity)
+        if where:
+            statement = statement.where(self.condition(entity, where))
+        return self.session.scalar(statement, execution_options={"all_dates": all_dates}) or 0
+
+    def as_of_one(self, entity: type[Any], ident: int) -> Any:
+        """A record as the system knew it at ``as_of``."""
+        from crm_core.store.past import get_as_of
+
+        return get_as_of(self.session, entity, ident)
+
+    def restricted_names(self, record_type: RecordType) -> frozenset[str]:
+        """Fields of a type that the actor may not read."""
+        return frozenset(
+            field.name for field in record_type.restricted if not self.readable(record_type, field)
+        )
+
+

@@ -1,0 +1,182 @@
+"""Rules that every write must keep, whichever way it comes: vocabularies, custom fields, references, dated rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, or_, select
+
+from crm_core.errors import Conflict, NotFound, Problem, ValidationError
+from crm_core.fields.kinds import RefKind
+from crm_core.records import Exclusive, RecordType
+
+if TYPE_CHECKING:
+    from crm_core.store.session import CrmSession
+
+__all__ = ["check_custom", "check_exclusive", "check_references", "check_values", "lock_keys"]
+
+
+def check_values(session: CrmSession, record_type: RecordType, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Vocabularies, custom fields and the order of dated bounds of new or changed values."""
+    policy = session.policy
+    worded = [field for field in record_type.fields if field.vocabulary in policy.vocabularies]
+    dated = record_type.dated
+    for row in rows:
+        for field in worded:
+            word = row.get(field.name)
+            if word is not None and word not in policy.vocabularies[str(field.vocabulary)]:
+                raise ValidationError(
+                    "{record} cannot be written.",
+                    [
+                        Problem(
+                            field.name,
+                            "{word!r} is not in the vocabulary {vocabulary}.",
+                            "Known words: {words}.",
+                            {
+                                "word": word,
+                                "vocabulary": field.vocabulary,
+                                "words": ", ".join(sorted(policy.vocabularies[str(field.vocabulary)])),
+                            },
+                        )
+                    ],
+                    record=record_type.name,
+                    field=field.name,
+                )
+        if row.get("custom"):
+            check_custom(session, record_type, row["custom"])
+        if dated:
+            start, end = row.get("valid_from"), row.get("valid_to")
+            if start is not None and end is not None and start >= end:
+                raise ValidationError(
+                    "{record} cannot be written.",
+                    [Problem("valid_to", "The row would end ({end}) before it begins ({start}).",
+                             "The end is exclusive and lies after the beginning.",
+                             {"start": start, "end": end})],
+                    record=record_type.name,
+                    field="valid_to",
+                )  # fmt: skip
+
+
+def check_custom(session: CrmSession, record_type: RecordType, values: Mapping[str, Any]) -> None:
+    """Custom fields exist in this build and have values of their kind (in their JSON form)."""
+    known = session.policy.custom.get(record_type.name, {})
+    for name, value in values.items():
+        field = known.get(name)
+        if field is None:
+            raise ValidationError(
+                "{record} cannot be written.",
+                [Problem(f"custom.{name}", "This build has no such custom field.",
+                         "Declare it under [custom_fields.{record}.{name}].",
+                         {"record": record_type.name, "name": name})],
+                record=record_type.name,
+                field=name,
+            )  # fmt: skip
+        if value is not None:
+            try:
+                field.kind.decode(value)
+            except ValidationError as error:
+                raise ValidationError(
+                    "{record} cannot be written.",
+                    [Problem(f"custom.{name}", error.problem, error.mend, error.values)],
+                    record=record_type.name,
+                    field=name,
+                ) from None
+
+
+def check_references(
+    session: CrmSession, record_type: RecordType, rows: Sequence[Mapping[str, Any]], ids: Sequence[int] = ()
+) -> None:
+    """Every reference points to a record that exists and that the actor may see: one answer for both."""
+    pairs: list[tuple[str, str, set[int]]] = [
+        (field.name, field.kind.target, {row[field.name] for row in rows if row.get(field.name) is not None})
+        for field in record_type.refs
+        if isinstance(field.kind, RefKind)
+    ]
+    if record_type.extends and ids:
+        pairs.append(("id", record_type.extends, set(ids)))
+    for name, target_name, wanted in pairs:
+        wanted = wanted - session.writer.created
+        if not wanted:
+            continue
+        known = session.writer.verified[target_name]
+        wanted -= known
+        if not wanted:
+            continue
+        found = session.writer.visible_ids(session.types[target_name], wanted)
+        missing = wanted - found
+        if missing:
+            raise NotFound(
+                "{record}.{field}: there is no {target} {id}.",
+                mend="Check the id, or ask whoever is responsible for it.",
+                record=record_type.name,
+                field=name,
+                target=target_name,
+                id=min(missing),
+            )
+        known |= found
+        if len(known) > 20_000:
+            known.clear()  # a long import must not grow with its length
+
+
+def lock_keys(session: CrmSession, record_type: RecordType, exclusive: Exclusive, keys: set[tuple[Any, ...]]) -> None:
+    """On PostgreSQL, let writers of the same key wait for each other: the second then sees the first's rows."""
+    if session.dialect != "postgresql":
+        return
+    field = record_type.by_name.get(exclusive.fields[0])
+    if field is None or field.target is None:
+        return
+    table = session.types[field.target].table
+    session.core(
+        select(table.c.id)
+        .where(table.c.id.in_(sorted({key[0] for key in keys})))
+        .order_by(table.c.id)
+        .with_for_update(key_share=True)
+    ).all()
+
+
+def check_exclusive(session: CrmSession, record_type: RecordType, rows: Sequence[Mapping[str, Any]]) -> None:
+    """At any instant at most one row per key, future rows included; called after the rows were written."""
+    for exclusive in record_type.exclusive:
+        keys = {
+            tuple(row[name] for name in exclusive.fields)
+            for row in rows
+            if all(row.get(name) == value for name, value in exclusive.when)
+        }
+        if not keys:
+            continue
+        lock_keys(session, record_type, exclusive, keys)
+        _refuse_overlap(session, record_type, exclusive, keys)
+
+
+def _refuse_overlap(
+    session: CrmSession, record_type: RecordType, exclusive: Exclusive, keys: set[tuple[Any, ...]]
+) -> None:
+    one, other = record_type.table.alias(), record_type.table.alias()
+    overlap = and_(
+        or_(one.c.valid_from.is_(None), other.c.valid_to.is_(None), one.c.valid_from < other.c.valid_to),
+        or_(other.c.valid_from.is_(None), one.c.valid_to.is_(None), other.c.valid_from < one.c.valid_to),
+    )
+    same = [one.c[name] == other.c[name] for name in exclusive.fields]
+    when = [side.c[name] == value for name, value in exclusive.when for side in (one, other)]
+    firsts = defaultdict(set)
+    for key in keys:
+        firsts[key[0]].add(key)
+    found = session.core(
+        select(*(one.c[name] for name in exclusive.fields), one.c.id, other.c.id)
+        .select_from(one.join(other, and_(one.c.id < other.c.id, *same, overlap, *when)))
+        .where(one.c[exclusive.fields[0]].in_(sorted(firsts)))
+        .limit(1)
+    ).first()
+    if found is not None:
+        raise Conflict(
+            "Two rows of {record} would hold at the same time for {key}.",
+            mend="End the earlier row first; the verbs (ownership.transfer, dated.change) do it in one step.",
+            record=record_type.name,
+            key=", ".join(
+                f"{name} {value}" for name, value in zip(exclusive.fields, found, strict=False) if value != ""
+            ),
+        )
+
+

@@ -1,0 +1,442 @@
+"""The session: a SQLAlchemy session that knows who acts, what they may see, and keeps the journal."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
+
+from sqlalchemy import Executable, Result, inspect
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
+
+from crm_core.errors import Conflict, NotFound, StoreError, UnsupportedStatement
+from crm_core.records import Record, RecordType
+from crm_core.store.actor import Actor
+from crm_core.store.changes import ChangeSet
+from crm_core.store.journal import Entry, Head
+from crm_core.store.reading import Reading, get_options
+from crm_core.store.tracking import track_deletes, track_flush
+from crm_core.store.values import preparer
+from crm_core.store.visibility import Visibility
+from crm_core.store.writer import Writer
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from crm_core.records import Types
+    from crm_core.store.explain import Ground
+    from crm_core.store.ids import IdSource
+    from crm_core.store.policy import Policy
+    from crm_core.store.store import Store
+
+__all__ = ["CrmSession"]
+
+R = TypeVar("R", bound=Record)
+
+
+class CrmSession(Session):
+    """One person's (or system principal's) work with the CRM: reads see what they may see, writes are journalled.
+
+    Leaving the ``with`` block commits; an exception rolls back. ``at`` is the moment in the business that dated
+    records are read for, ``as_of`` the moment in the system's own past; with either the session only reads. One
+    session belongs to one thread.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        actor: Actor,
+        *,
+        bind: Engine | Connection,
+        now: dt.datetime,
+        at: dt.datetime | None = None,
+        as_of: dt.datetime | None = None,
+        reason: str | None = None,
+        source: str = "session",
+        read_only: bool = False,
+        streaming: bool = False,
+    ) -> None:
+        # Values stay readable after the commit: lost updates are caught by versions, not by reloading.
+        super().__init__(bind, expire_on_commit=False, autoflush=True)
+        self.store = store
+        self.actor = actor
+        self.now = now
+        self.at = at or now
+        self.at_given = at is not None
+        self.as_of = as_of
+        self.reason = reason
+        self.source = source
+        self.read_only = read_only
+        self.streaming = streaming
+        self.undoes: int | None = None
+        self.last_change_set: int | None = None
+        self.writer = Writer(self)
+        self.ids: IdSource = store.id_source()
+        self._change_set_id: int | None = None
+        self._marks: dict[Any, tuple[int, int]] = {}
+        self._elevated: list[CrmSession] = []
+        self._reading = Reading(self)
+
+    # -- what the session knows --------------------------------------------------------------------------------
+
+    @property
+    def types(self) -> Types:
+        """The record types of the build."""
+        return self.store.types
+
+    @property
+    def policy(self) -> Policy:
+        """Roles, vocabularies, custom fields of the build."""
+        return self.store.policy
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self.store.dialect
+
+    @functools.cached_property
+    def visibility(self) -> Visibility:
+        """What the actor may see and change."""
+        return Visibility(self.types, self.policy, self.actor, self.now, lambda: self.store.owned_count(self))
+
+    @property
+    def user_id(self) -> int:
+        """The id of the acting user; a system principal has none and gets :class:`NotFound`."""
+        if self.actor.user_id is None:
+            raise NotFound(
+                "{principal} is a system principal, not a user.",
+                mend="Name the user explicitly.",
+                principal=self.actor.principal,
+            )
+        return self.actor.user_id
+
+    def can(self, permission: str) -> bool:
+        """Whether any role of the actor grants ``permission`` at some scope."""
+        return not self.visibility.reach(permission).nothing
+
+    def clock(self) -> dt.datetime:
+        """The present moment, never running backwards within this session."""
+        moment = dt.datetime.now(dt.UTC)
+        self._latest = max(moment, getattr(self, "_latest", moment))
+        return self._latest
+
+    def driver_moment(self, moment: dt.datetime) -> Any:
+        """A moment in the form in which the driver takes it."""
+        return moment.isoformat(" ", "microseconds") if self.dialect == "sqlite" else moment
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self.commit()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the session; whatever was not committed is rolled back."""
+        for elevated in self._elevated:
+            elevated.close()
+        self._elevated.clear()
+        super().close()
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def core(self, statement: Executable, parameters: Any = None) -> Result[Any]:
+        """The store's own statement, without visibility; for the kernel only."""
+        return self.connection().execute(statement, parameters)
+
+    def get(self, entity: Any, ident: Any, **options: Any) -> Any:
+        """The record with this id, or ``None`` if there is none that the actor may see; validity does not matter."""
+        if self.as_of is not None:
+            return self._reading.as_of_one(entity, ident)
+        execution_options = {**(options.pop("execution_options", None) or {}), **get_options()}
+        return super().get(entity, ident, execution_options=execution_options, **options)
+
+    def require(self, entity: type[R], ident: int) -> R:
+        """Like ``get``, but raises :class:`NotFound` instead of returning ``None``."""
+        found: R | None = self.get(entity, ident)
+        if found is None:
+            raise NotFound(
+                "There is no {record} {id}.",
+                mend="Check the id, or ask whoever is responsible for it.",
+                record=entity.crm_type.name,
+                id=ident,
+            )
+        return found
+
+    def list(
+        self,
+        entity: type[R],
+        where: str | None = None,
+        *,
+        order: str | None = None,
+        limit: int | None = 50,
+        after: Sequence[Any] | None = None,
+        all_dates: bool = False,
+    ) -> list[R]:
+        """Records by a filter expression: a keyset page in a total order.
+
+        ``order`` is such as ``"name, created_at desc"`` (the id breaks ties); ``after`` is the :meth:`cursor` of the
+        last record of the page before. Works for the past too (``as_of``), for filters over own fields.
+        """
+        return self._reading.list(entity, where, order, limit, after, all_dates)
+
+    def cursor(self, record: Record, order: str | None = None) -> tuple[Any, ...]:
+        """Where ``record`` stands in an order: the ``after`` of the next page."""
+        return self._reading.cursor(record, order)
+
+    def count(self, entity: type[Record], where: str | None = None, *, all_dates: bool = False) -> int:
+        """How many records that the actor may see match."""
+        return self._reading.count(entity, where, all_dates)
+
+    def where(self, entity: type[Record], expression: str) -> Any:
+        """A filter expression as a condition for ``select(entity).where(...)``."""
+        return self._reading.condition(entity, expression)
+
+    def refresh(self, instance: Any, attribute_names: Any = None, with_for_update: Any = None) -> None:
+        """Reload a record, if the actor may (still) see it."""
+        record_type: RecordType = instance.crm_type
+        if not self.writer.visible_ids(record_type, {instance.id}) and instance.id not in self.writer.created:
+            raise NotFound("There is no {record} {id}.", record=record_type.name, id=instance.id)
+        super().refresh(instance, attribute_names, with_for_update)
+
+    def explain(self, record: Record) -> list[Ground]:
+        """Why the actor sees the record: every ground, in words; empty when they do not."""
+        from crm_core.store.explain import explain
+
+        return explain(self, record)
+
+    def as_system(self, reason: str) -> CrmSession:
+        """A read-only session of the system on the same transaction, for checks that must see more than the actor.
+
+        It has its own identity map; hand on values of its records, not the records.
+        """
+        from crm_core.store.actor import system_actor
+
+        self.flush()
+        elevated = CrmSession(
+            self.store,
+            system_actor(f"system:{reason}"),
+            bind=self.connection(),
+            now=self.now,
+            at=self.at,
+            reason=reason,
+            read_only=True,
+        )
+        self._elevated.append(elevated)
+        return elevated
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    def next_id(self) -> int:
+        """A fresh id."""
+        return self.ids.next(self.connection())
+
+    def change_set_id(self) -> int:
+        """The id of the current change set."""
+        if self._change_set_id is None:
+            self._change_set_id = self.next_id()
+        return self._change_set_id
+
+    def add_one(self, record: R) -> R:
+        """Add a record and return it, with its id."""
+        self.add(record)
+        return record
+
+    def add_many(
+        self, entity: type[Record], rows: Iterable[Mapping[str, Any]], *, batch: int = 1000
+    ) -> list[int]:
+        """Create many records from plain mappings, without building objects; returns their ids in order.
+
+        A mapping may give its ``id`` (from :meth:`next_id`). Everything that holds for single records holds here.
+        Raises :class:`~crm_core.errors.ValidationError` for the first bad row.
+        """
+        self.flush()
+        record_type = self._own_type(entity.crm_type)
+        prepare = preparer(record_type, self.dialect).values
+        ids: list[int] = []
+        for part in _parts(rows, min(batch, 1000)):
+            values = [prepare(row) for row in part]
+            given = [row.get("id") for row in part]
+            if None in given:
+                fresh = iter(self.ids.many(self.connection(), given.count(None)))
+                given = [next(fresh) if id_ is None else id_ for id_ in given]
+            self.writer.insert(record_type, values, given)  # type: ignore[arg-type]
+            ids += given  # type: ignore[arg-type]
+        return ids
+
+    def update_many(self, entity: type[Record], rows: Iterable[Mapping[str, Any]], *, batch: int = 1000) -> int:
+        """Change many records: each mapping has the ``id`` and the fields to change. Returns how many changed."""
+        self.flush()
+        record_type = self._own_type(entity.crm_type)
+        check = preparer(record_type, self.dialect).check
+        changed = 0
+        for part in _parts(rows, batch):
+            changed += self.writer.update(
+                record_type, {row["id"]: check({k: v for k, v in row.items() if k != "id"}) for row in part}
+            )
+        return changed
+
+    def delete_many(self, entity: type[Record], ids: Iterable[int]) -> int:
+        """Delete records by id with all that hangs on them; returns how many rows went."""
+        self.flush()
+        return self.writer.delete(self._own_type(entity.crm_type), ids)
+
+    def check(self) -> None:
+        """Write what is pending and let rules and plugins object now rather than at the commit."""
+        self._translated(self.writer.check)
+
+    def undo(self, change_set: int | ChangeSet, *, dry_run: bool = False) -> Any:
+        """Undo a change set as a new one; see :func:`crm_core.store.undo.undo`."""
+        from crm_core.store.undo import undo
+
+        return undo(self, change_set if isinstance(change_set, int) else change_set.id, dry_run=dry_run)
+
+    def flush(self, objects: Any = None) -> None:
+        """Write pending changes; lost updates are reported as :class:`Conflict`."""
+        self._translated(lambda: super(CrmSession, self).flush(objects))
+
+    def commit(self) -> None:
+        """Check, journal and commit."""
+        self._translated(super().commit)
+
+    def expire_ids(self, record_type: RecordType, ids: Iterable[int]) -> None:
+        """Records changed in bulk are read anew when touched."""
+        for id_ in ids:
+            held = self.identity_map.get(inspect(record_type.cls).identity_key_from_primary_key((id_,)))
+            if held is not None:
+                self.expire(held)
+
+    def expunge_ids(self, record_type: RecordType, ids: Iterable[int]) -> None:
+        """Records deleted in bulk leave the session."""
+        for id_ in ids:
+            held = self.identity_map.get(inspect(record_type.cls).identity_key_from_primary_key((id_,)))
+            if held is not None:
+                self.expunge(held)
+
+    def kernel_reactions(self, batches: Sequence[tuple[RecordType, list[Entry]]]) -> None:
+        """What the kernel itself does when records change."""
+        self.store.react(self, batches)
+
+    def head(self) -> Head:
+        """Who and why, for the journal."""
+        return Head(self.actor.principal, self.actor.user_id, self.reason, self.source, self.undoes)
+
+    def _own_type(self, record_type: RecordType) -> RecordType:
+        if self.types.get(record_type.name) is not record_type:
+            raise UnsupportedStatement(
+                "{record} belongs to the plugin {plugin}, which is not part of this build.",
+                mend="Add it to the plugins of the build file.",
+                record=record_type.name,
+                plugin=record_type.plugin,
+            )
+        return record_type
+
+    def _translated(self, work: Any) -> None:
+        try:
+            work()
+        except StaleDataError as error:
+            raise Conflict(
+                "Somebody else changed the same record meanwhile.", mend="Read it again and repeat the change."
+            ) from error
+        except IntegrityError as error:
+            raise Conflict(
+                "The database refuses the change: {reason}.",
+                mend="A record it refers to is gone, or a technical key is taken; read again and repeat.",
+                reason=str(error.orig).splitlines()[0],
+            ) from error
+
+    # -- what SQLAlchemy tells us ------------------------------------------------------------------------------
+
+    def on_pending(self, record: Any) -> None:
+        """A record was added: it gets its id now, so that others can refer to it."""
+        record_type = self._own_type(record.crm_type)
+        state = record.__dict__
+        if state.get("id") is None:
+            if record_type.extends:
+                raise StoreError(
+                    "The extension {record} has no id.",
+                    mend="Give it the id of the record it extends: extension.id = account.id.",
+                    record=record_type.name,
+                )
+            record.id = self.next_id()
+        if state.get("custom") is None:
+            record.custom = {}
+
+    def on_flush(self) -> None:
+        """Gather what will be written, before it is."""
+        track_deletes(self)
+        track_flush(self)
+
+    def on_commit(self) -> None:
+        """Check and journal, inside the transaction."""
+        if self.in_nested_transaction():
+            return
+        self.writer.check()
+        self.writer.flush_journal()
+        if self.writer.journal.change_set_id is not None:
+            connection = self.connection()
+            self.last_change_set = self.writer.journal.close(connection, self.head(), self.clock())
+
+    def on_end(self, committed: bool) -> None:
+        """The outermost transaction is over."""
+        self.writer.forget()
+        self._change_set_id = None
+        self._marks.clear()
+        if committed:
+            self.ids.committed()
+        else:
+            self.ids.rolled_back()
+
+    def mark(self, transaction: Any) -> None:
+        """A savepoint begins: remember how far the log had come."""
+        self._marks[transaction] = (len(self.writer.log), self.writer.checked)
+
+    def back_to_mark(self, transaction: Any) -> None:
+        """A savepoint was rolled back: what was logged since did not happen."""
+        length, checked = self._marks.pop(transaction, (len(self.writer.log), self.writer.checked))
+        del self.writer.log[length:]
+        self.writer.checked = min(checked, length)
+        self.writer.verified.clear()
+
+    # -- forms that would bypass the write path ----------------------------------------------------------------
+
+    def merge(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused: see the message."""
+        self._refuse("merge()", "session.get() and assign, or session.update_many()")
+
+    def bulk_save_objects(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused: see the message."""
+        self._refuse("bulk_save_objects()", "session.add_many()")
+
+    def bulk_insert_mappings(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused: see the message."""
+        self._refuse("bulk_insert_mappings()", "session.add_many()")
+
+    def bulk_update_mappings(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused: see the message."""
+        self._refuse("bulk_update_mappings()", "session.update_many()")
+
+    def _refuse(self, form: str, instead: str) -> NoReturn:
+        raise UnsupportedStatement(
+            "{form} would bypass checks and journal.", mend="Write {instead}.", form=form, instead=instead
+        )
+
+
+def _parts(rows: Iterable[Mapping[str, Any]], size: int) -> Iterable[list[Mapping[str, Any]]]:
+    part: list[Mapping[str, Any]] = []
+    for row in rows:
+        part.append(row)
+        if len(part) >= size:
+            yield part
+            part = []
+    if part:
+        yield part

@@ -1,0 +1,245 @@
+"""The store of one build: its engine, its sessions, and what the kernel itself does when records change."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine, delete, event, func, insert, select
+from sqlalchemy.orm import ORMExecuteState, SessionTransaction
+
+from crm_core.domain.accounts import Account
+from crm_core.domain.organisation import Unit
+from crm_core.domain.ownership import Ownership, OwnershipRole
+from crm_core.records import RecordType, Types
+from crm_core.store import ids
+from crm_core.store.actor import Actor, load_actor, system_actor
+from crm_core.store.catalogue import Reference, read_references, write_catalogues
+from crm_core.store.dispatch import Dispatch, NoPlugins
+from crm_core.store.engine import BEGIN, open_engine
+from crm_core.store.policy import Policy
+from crm_core.store.session import CrmSession
+from crm_core.store.tables import UNIT_CLOSURE
+from crm_core.store.visibility import WIDE
+
+if TYPE_CHECKING:
+    from crm_core.store.journal import Entry
+
+__all__ = ["Store"]
+
+_COUNT_FOR = 60.0
+
+
+class Store:
+    """Everything that a build keeps in one database. Thread-safe; sessions are not."""
+
+    def __init__(
+        self, url: str, types: Types, policy: Policy | None = None, dispatch: Dispatch | None = None
+    ) -> None:
+        self.engine: Engine = open_engine(url)
+        self.types = types
+        self.policy = policy or Policy()
+        self.dispatch: Dispatch = dispatch or NoPlugins()
+        self.dialect = self.engine.dialect.name
+        self._reading = self.engine.execution_options(**{BEGIN: "BEGIN"})
+        self._ids = ids.IdPool()
+        self._references: dict[str, list[Reference]] | None = None
+        self._counts: dict[Any, tuple[float, int]] = {}
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    # -- sessions ----------------------------------------------------------------------------------------------
+
+    def session(
+        self,
+        login: str | None = None,
+        *,
+        principal: str | None = None,
+        reason: str | None = None,
+        at: dt.datetime | None = None,
+        as_of: dt.datetime | None = None,
+        read_only: bool = False,
+        source: str = "session",
+        streaming: bool = False,
+    ) -> CrmSession:
+        """A session of the user ``login``, or of the system ``principal``."""
+        now = dt.datetime.now(dt.UTC)
+        actor = self.actor(login, now) if login is not None else system_actor(principal or "system")
+        looking = read_only or at is not None or as_of is not None
+        return CrmSession(
+            self,
+            actor,
+            bind=self._reading if looking else self.engine,
+            now=now,
+            at=at,
+            as_of=as_of,
+            reason=reason,
+            source=source,
+            read_only=read_only,
+            streaming=streaming,
+        )
+
+    def actor(self, login: str, now: dt.datetime) -> Actor:
+        """The user ``login`` with today's memberships."""
+        with self._reading.connect() as connection:
+            return load_actor(connection, login, now)
+
+    def id_source(self) -> ids.IdSource:
+        """Ids for one session."""
+        return ids.IdSource(self._ids)
+
+    def owned_count(self, session: CrmSession) -> int:
+        """Roughly how many accounts an actor reaches, counted at most up to :data:`WIDE`, remembered for a minute."""
+        reach = session.visibility.reach("account.read")
+        if reach.all:
+            return WIDE
+        key = (session.actor.user_id, session.actor.places)
+        known = self._counts.get(key)
+        if known is not None and time.monotonic() - known[0] < _COUNT_FOR:
+            return known[1]
+        count = 0
+        for query in session.visibility.owned_ids():
+            limited = query.limit(WIDE).subquery()
+            count += session.core(select(func.count()).select_from(limited)).scalar_one()
+        self._counts[key] = (time.monotonic(), count)
+        return count
+
+    # -- schema ------------------------------------------------------------------------------------------------
+
+    def create_all(self) -> None:
+        """Make the tables without migrations: for tests and throw-away databases only."""
+        from crm_core.records import link
+        from crm_core.store.tables import TECHNICAL_TABLES
+
+        link(self.types)
+        with self.engine.begin() as connection:
+            for table in TECHNICAL_TABLES:
+                table.create(connection, checkfirst=True)
+            for record_type in _parents_first(self.types):
+                record_type.table.create(connection, checkfirst=True)
+        self.migrated()
+
+    def migrated(self) -> None:
+        """The schema is as the build wants it: write down the catalogues that outlive its plugins."""
+        ids.prepare(self.engine)
+        with self.engine.begin() as connection:
+            write_catalogues(connection, self.types, self.policy)
+        self._references = None
+
+    def references_to(self, table: str) -> list[Reference]:
+        """All references to a table, of plugins that are switched off too."""
+        if self._references is None:
+            with self._reading.connect() as connection:
+                self._references = read_references(connection)
+        return self._references.get(table, [])
+
+    # -- reactions ---------------------------------------------------------------------------------------------
+
+    def react(self, session: CrmSession, batches: Sequence[tuple[RecordType, list[Entry]]]) -> None:
+        """What follows from changes by the kernel's own rules."""
+        for record_type, entries in batches:
+            if record_type is Unit.crm_type and any("parent_id" in (*e.before, *e.after) or e.operation != "update"
+                                                    for e in entries):  # fmt: skip
+                rebuild_closure(session)
+            elif record_type is Account.crm_type and self.policy.creator_owns and not session.actor.system:
+                _own_new_accounts(session, [entry.id for entry in entries if entry.operation == "create"])
+
+
+def _parents_first(types: Types) -> list[RecordType]:
+    from sqlalchemy.schema import sort_tables
+
+    return [types.by_table[table] for table in sort_tables([each.table for each in types.values()])]
+
+
+def rebuild_closure(session: CrmSession) -> None:
+    """Write down which unit is beneath which; units are few, so all of it each time."""
+    unit = Unit.crm_type.table
+    parents = {row.id: row.parent_id for row in session.core(select(unit.c.id, unit.c.parent_id))}
+    pairs: set[tuple[int, int]] = set()
+    for start in parents:
+        above: int | None = start
+        path: list[int] = []
+        while above is not None:
+            if above in path:
+                from crm_core.errors import Conflict
+
+                raise Conflict(
+                    "The unit {id} would be above itself.", mend="Choose another parent unit.", record="unit", id=above
+                )
+            path.append(above)
+            pairs.add((above, start))
+            above = parents.get(above)
+    session.core(delete(UNIT_CLOSURE))
+    if pairs:
+        session.core(
+            insert(UNIT_CLOSURE), [{"ancestor_id": above, "descendant_id": below} for above, below in sorted(pairs)]
+        )
+
+
+def _own_new_accounts(session: CrmSession, created: Sequence[int]) -> None:
+    """Whoever creates an account owns it, unless the change set names an owner."""
+    owner = Ownership.crm_type.table
+    owned: set[int] = set()
+    for start in range(0, len(created), 1000):
+        part = created[start : start + 1000]
+        owned.update(session.core(select(owner.c.account_id).where(owner.c.account_id.in_(part))).scalars())
+    missing = [id_ for id_ in created if id_ not in owned]
+    if missing:
+        session.add_many(
+            Ownership,
+            [
+                {"account_id": id_, "user_id": session.user_id, "role": OwnershipRole.OWNER, "reason": "creator"}
+                for id_ in missing
+            ],
+        )
+
+
+@event.listens_for(CrmSession, "do_orm_execute")
+def _execute(state: ORMExecuteState) -> Any:
+    session = state.session
+    assert isinstance(session, CrmSession)
+    return session._reading.on_execute(state)
+
+
+@event.listens_for(CrmSession, "transient_to_pending")
+def _pending(session: CrmSession, record: Any) -> None:
+    session.on_pending(record)
+
+
+@event.listens_for(CrmSession, "before_flush")
+def _flush(session: CrmSession, _context: Any, _instances: Any) -> None:
+    session.on_flush()
+
+
+@event.listens_for(CrmSession, "before_commit")
+def _commit(session: CrmSession) -> None:
+    session.on_commit()
+
+
+@event.listens_for(CrmSession, "after_commit")
+def _committed(session: CrmSession) -> None:
+    if not session.in_nested_transaction():
+        session.on_end(committed=True)
+
+
+@event.listens_for(CrmSession, "after_rollback")
+def _rolled_back(session: CrmSession) -> None:
+    session.on_end(committed=False)
+
+
+@event.listens_for(CrmSession, "after_transaction_create")
+def _savepoint(session: CrmSession, transaction: SessionTransaction) -> None:
+    if transaction.nested:
+        session.mark(transaction)
+
+
+@event.listens_for(CrmSession, "after_soft_rollback")
+def _back(session: CrmSession, transaction: SessionTransaction) -> None:
+    if transaction.nested:
+        session.back_to_mark(transaction)
+
+

@@ -1,0 +1,200 @@
+"""Between records, column values and the journal's JSON: generated once per record type, because bulk work is hot."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from crm_core.errors import Problem, ValidationError
+from crm_core.fields.field import NO_DEFAULT, Field
+from crm_core.fields.folding import sort_key
+from crm_core.records import RecordType
+
+__all__ = ["Preparer", "column_values", "decode_values", "encode_values", "from_columns", "key_column", "preparer"]
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder()
+
+
+def encode_values(values: Mapping[str, Any]) -> str:
+    """The journal's JSON: decimals as text, moments in ISO 8601, money and addresses as objects."""
+    return _encoder.encode(values).decode()
+
+
+def decode_values(record_type: RecordType | None, text: str | None) -> dict[str, Any]:
+    """Back to Python values; fields that are no longer declared stay as JSON."""
+    if text is None:
+        return {}
+    raw: dict[str, Any] = _decoder.decode(text)
+    if record_type is None:
+        return raw
+    return {name: _decode(record_type, name, value) for name, value in raw.items()}
+
+
+def _decode(record_type: RecordType, name: str, value: Any) -> Any:
+    field = record_type.by_name.get(name)
+    if value is None:
+        return None
+    if field is None:
+        if name in ("created_at", "updated_at"):
+            return dt.datetime.fromisoformat(value)
+        return value
+    try:
+        return field.kind.decode(value)
+    except ValidationError:
+        return value  # history may hold what today's rules would refuse: show it as it was
+
+
+def key_column(field: Field) -> str:
+    """The column with the sort key of a folded field."""
+    return f"{field.name}_key"
+
+
+def column_values(field: Field, value: Any) -> dict[str, Any]:
+    """A field value as column values, with its sort key."""
+    if value is None:
+        row: dict[str, Any] = dict.fromkeys(field.column_names)
+    else:
+        row = dict(zip(field.column_names, field.kind.split(value), strict=True))
+    if field.folded:
+        row[key_column(field)] = None if value is None else sort_key(value, surname=field.surname)
+    return row
+
+
+def from_columns(record_type: RecordType, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Field values from a row's column values; absent columns give no field."""
+    values: dict[str, Any] = {}
+    for field in record_type.fields:
+        names = field.column_names
+        if names[0] in row:
+            values[field.name] = field.kind.join(tuple(row[name] for name in names))
+    return values
+
+
+class Preparer:
+    """Turns plain mappings into checked values and driver rows, for one record type and one database.
+
+    ``columns`` are the columns in the order of ``driver_row``.
+    """
+
+    def __init__(self, record_type: RecordType, dialect: str) -> None:
+        self.type = record_type
+        self.columns: tuple[str, ...] = tuple(column.name for column in record_type.table.c)
+        self.known = frozenset(field.name for field in record_type.fields) | {"custom"}
+        self._fill, self.driver_row = _generate(record_type, dialect, self.columns)
+
+    def values(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """All field values of a new record, checked and completed; raises :class:`ValidationError`."""
+        if not row.keys() <= self.known:
+            for name in row.keys() - self.known:
+                if name != "id":
+                    self.type.field(name)  # raises with the nearest names
+        return self._fill(row)
+
+    def check(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Some field values of an existing record, checked."""
+        return {
+            name: value if name == "custom" else self.type.field(name).check(value, self.type.name)
+            for name, value in values.items()
+        }
+
+
+@functools.cache
+def preparer(record_type: RecordType, dialect: str) -> Preparer:
+    """The one preparer of a record type and database."""
+    return Preparer(record_type, dialect)
+
+
+def _missing(field: Field, record: str) -> Callable[[], Any]:
+    def fail() -> Any:
+        raise ValidationError(
+            "{record} cannot be written.",
+            [Problem(field.name, "A value is needed.", "Give one.")],
+            record=record,
+        )
+
+    return fail
+
+
+def _generate(
+    record_type: RecordType, dialect: str, columns: Sequence[str]
+) -> tuple[Callable[[Mapping[str, Any]], dict[str, Any]], Callable[..., tuple[Any, ...]]]:
+    """Write two functions as source: checking a row, and laying values out for the driver.
+
+    Per-field calls cost ten times as much as one generated function (see the design's figures); all names that appear
+    in the source are field names, which the declaration limits to identifiers.
+    """
+    scope: dict[str, Any] = {
+        "MISSING": NO_DEFAULT, "date_": dt.date, "datetime_": dt.datetime, "utc_": dt.UTC, "Decimal": Decimal,
+        "sort_key": sort_key,
+    }  # fmt: skip
+    fill = ["def fill(row):", " get = row.get", " values = {}"]
+    layout: dict[str, str] = {
+        "id": "id_", "version": "version", "created_at": "at", "created_by": "by", "updated_at": "at",
+    }  # fmt: skip
+    json_driver = record_type.table.c.custom.type.to_driver(dialect)  # type: ignore[attr-defined]
+    scope["json_"] = json_driver
+    layout["custom"] = "json_(values['custom']) if values.get('custom') else None"
+    for number, field in enumerate(record_type.fields):
+        _fill_field(field, number, scope, fill, record_type.name)
+        _layout_field(field, number, scope, layout, record_type, dialect)
+    fill += [" custom = get('custom')", " if custom: values['custom'] = custom", " return values"]
+    lay = f"def lay(id_, values, version, at, by):\n return ({', '.join(layout[name] for name in columns)},)"
+    exec("\n".join(fill), scope)  # noqa: S102 - the source is made of declared field names only
+    exec(lay, scope)  # noqa: S102
+    return scope["fill"], scope["lay"]
+
+
+def _fill_field(field: Field, number: int, scope: dict[str, Any], source: list[str], record: str) -> None:
+    name = field.name
+    scope[f"check{number}"] = lambda value, field=field: field.check(value, record)
+    enum = getattr(field.kind, "enum", None)
+    fast = field.kind.fast("v")
+    if enum is not None:
+        scope[f"enum{number}"] = enum
+        fast = fast.replace("enum_", f"enum{number}")
+    source.append(f" v = get({name!r}, MISSING)")
+    if field.required:
+        scope[f"missing{number}"] = _missing(field, record)
+        source.append(f" if v is MISSING: missing{number}()")
+    else:
+        scope[f"default{number}"] = field.initial
+        if field.factory is None:
+            # Defaults are immutable and were checked when the record was declared.
+            scope[f"default{number}"] = field.default if field.default is None else field.check(field.default)
+            source.append(f" if v is MISSING: v = default{number}")
+        else:
+            source.append(f" if v is MISSING: v = default{number}()")
+    absent = " v is not None and" if field.optional else ""
+    source.append(f" if{absent} not ({fast}): v = check{number}(v)")
+    source.append(f" values[{name!r}] = v")
+
+
+def _layout_field(
+    field: Field, number: int, scope: dict[str, Any], layout: dict[str, str], record_type: RecordType, dialect: str
+) -> None:
+    name, names = field.name, field.column_names
+    for index, column in enumerate(names):
+        part = f"values[{name!r}]"
+        if len(names) > 1:
+            scope[f"split{number}"] = field.kind.split
+            part = f"split{number}({part})[{index}]"
+        column_type = record_type.table.c[column].type
+        to_driver = getattr(column_type, "to_driver", None)
+        convert = to_driver(dialect) if to_driver is not None else None
+        if convert is None and field.kind.name == "day" and dialect == "sqlite":
+            convert = dt.date.isoformat
+        if convert is not None:
+            scope[f"convert{number}_{index}"] = convert
+            part = f"convert{number}_{index}({part})"
+        if field.optional and (convert is not None or len(names) > 1):
+            part = f"(None if values[{name!r}] is None else {part})"
+        layout[column] = part
+    if field.folded:
+        key = f"sort_key(values[{name!r}], surname={field.surname})"
+        layout[key_column(field)] = f"(None if values[{name!r}] is None else {key})" if field.optional else key

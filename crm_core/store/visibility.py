@@ -1,0 +1,288 @@
+"""One visibility function: what an actor may see (or change), as plain SQL over tables.
+
+Everything that reads goes through :meth:`Visibility.criterion`. Inner tables are bare copies without lineage to the
+mapped tables, so that SQLAlchemy never adapts them together with an aliased entity, and dated criteria never reach
+them: rights are those of today.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    Table,
+    TableClause,
+    and_,
+    column,
+    exists,
+    false,
+    literal,
+    or_,
+    select,
+    table,
+    true,
+    union_all,
+)
+
+from crm_core.domain.organisation import Membership
+from crm_core.domain.ownership import Ownership, Share
+from crm_core.records import Administered, Owned, Private, Public, RecordType, Through, Types, Via
+from crm_core.store.actor import Actor, Reach, valid_at
+from crm_core.store.policy import Policy
+from crm_core.store.tables import UNIT_CLOSURE
+
+__all__ = ["WIDE", "Visibility", "bare"]
+
+WIDE = 5000
+"""From so many visible accounts on, probing each row beats collecting the visible ids (measured, see docs)."""
+
+Criterion = ColumnElement[bool] | None
+
+
+@functools.cache
+def bare(mapped: Table) -> TableClause:
+    """A copy of a table that shares names and types, but no identity."""
+    return table(mapped.name, *(column(each.name, each.type) for each in mapped.c))
+
+
+class Visibility:
+    """The criteria of one actor at one moment. ``None`` as a criterion means: everything."""
+
+    def __init__(
+        self, types: Types, policy: Policy, actor: Actor, now: dt.datetime, owned_count: Callable[[], int]
+    ) -> None:
+        self.types = types
+        self.policy = policy
+        self.actor = actor
+        self.now = now
+        self._owned_count = owned_count
+
+    @functools.cached_property
+    def wide(self) -> bool:
+        """Whether the actor sees so much that probing rows is the better plan."""
+        return self._owned_count() >= WIDE
+
+    def reach(self, permission: str) -> Reach:
+        """How far a permission reaches for the actor."""
+        return self.actor.reach(self.policy, permission)
+
+    def criterion(self, record_type: RecordType, rows: FromClause, verb: str = "read") -> Criterion:
+        """Which ``rows`` of a record type the actor may read (or ``create``, ``update``, ``delete``).
+
+        Whatever may be changed must also be visible.
+        """
+        if self.actor.system:
+            return None
+        reaches = {self.reach(record_type.permission(verb)), self.reach(record_type.permission("read"))}
+        if isinstance(record_type.access, Public):
+            reaches = {self.reach(record_type.permission(verb))} if verb != "read" else set()
+        return self._rows(record_type, rows, frozenset(reaches), verb)
+
+    def _rows(self, record_type: RecordType, rows: FromClause, reaches: frozenset[Reach], verb: str) -> Criterion:
+        narrow = frozenset(reach for reach in reaches if not reach.all)
+        mine = self.actor.user_id
+        access = record_type.access
+        if isinstance(access, Public):
+            return None if not narrow else and_(rows.c.created_by == mine, self._granted(narrow))
+        if isinstance(access, Administered):
+            return None if not narrow else false()
+        if isinstance(access, Private):
+            return None if not narrow else and_(rows.c[access.own] == mine, self._granted(narrow))
+        if isinstance(access, Owned):
+            return self._owned(rows.c.id, narrow)
+        if isinstance(access, Through):
+            return self._through(access, rows, narrow)
+        assert isinstance(access, Via)
+        return self._via(record_type, access, rows, narrow, verb)
+
+    def _granted(self, reaches: frozenset[Reach]) -> ColumnElement[bool]:
+        return false() if any(reach.nothing for reach in reaches) else true()
+
+    def _by_id(self, record_type: RecordType, id_: ColumnElement[Any], reaches: frozenset[Reach]) -> Criterion:
+        """Whether the record with this id is seen; for the root no table needs to be joined."""
+        if isinstance(record_type.access, Public):
+            return None
+        reaches = reaches | {self.reach(record_type.permission("read"))}
+        narrow = frozenset(reach for reach in reaches if not reach.all)
+        if isinstance(record_type.access, Owned):
+            return self._owned(id_, narrow)
+        rows = bare(record_type.table).alias()
+        inner = self._rows(record_type, rows, narrow, "read")
+        return None if inner is None else exists(select(1).select_from(rows).where(rows.c.id == id_, inner))
+
+    def _via(
+        self, record_type: RecordType, access: Via, rows: FromClause, reaches: frozenset[Reach], verb: str
+    ) -> Criterion:
+        targets = []
+        for name in access.fields:
+            target = record_type.extends if name == "id" else record_type.by_name[name].target
+            assert target is not None
+            targets.append((rows.c[name], self.types[target], self._optional(record_type, name)))
+        if verb != "read" and reaches and all(isinstance(target.access, Public) for _, target, _ in targets):
+            return and_(rows.c.created_by == self.actor.user_id, self._granted(reaches))
+        parts = [self._by_id(target, id_, reaches) for id_, target, _ in targets]
+        if all(part is None for part in parts) and (not reaches or not any(empty for _, _, empty in targets)):
+            return None
+        orphan = self._orphan(access, rows, reaches)
+        ids = [id_ for id_, _, _ in targets]
+        conditions = [true() if part is None else part for part in parts]
+        if access.every:
+            seen = and_(*(
+                or_(id_.is_(None), part) if empty else part
+                for (id_, _, empty), part in zip(targets, conditions, strict=True)
+            ))  # fmt: skip
+            if not all(empty for _, _, empty in targets):
+                return seen
+            return and_(seen, or_(orphan, *(id_.is_not(None) for id_ in ids)))
+        if not targets[0][2]:
+            return conditions[0]
+        chain: list[ColumnElement[bool]] = []
+        before: list[ColumnElement[bool]] = []
+        for id_, part in zip(ids, conditions, strict=True):
+            chain.append(and_(*before, id_.is_not(None), part))
+            before.append(id_.is_(None))
+        return or_(*chain, and_(*before, orphan))
+
+    def _optional(self, record_type: RecordType, name: str) -> bool:
+        return name != "id" and record_type.by_name[name].optional
+
+    def _orphan(self, access: Via, rows: FromClause, reaches: frozenset[Reach]) -> ColumnElement[bool]:
+        """Rows that hang on nothing: their user's, or their creator's."""
+        if not reaches:
+            return true()
+        mine = self.actor.user_id
+        person = rows.c.created_by == mine
+        if access.own is not None:
+            person = or_(person, rows.c[access.own] == mine)
+        return and_(person, self._granted(reaches))
+
+    def _through(self, access: Through, rows: FromClause, reaches: frozenset[Reach]) -> Criterion:
+        links = self.types[access.record]
+        link_rows = bare(links.table).alias()
+        narrow = frozenset(
+            reach for reach in reaches | {self.reach(links.permission("read"))} if not reach.all
+        )
+        if not reaches:
+            return None
+        inner = self._rows(links, link_rows, narrow, "read")
+        linked = exists(
+            select(1)
+            .select_from(link_rows)
+            .where(link_rows.c[access.field] == rows.c.id, *([] if inner is None else [inner]))
+        )
+        return or_(linked, and_(rows.c.created_by == self.actor.user_id, self._granted(reaches)))
+
+    def _owned(self, id_: ColumnElement[Any], reaches: frozenset[Reach]) -> Criterion:
+        if not reaches:
+            return None
+        # A wider permission usually includes the narrower one; each distinct reach is one condition.
+        return and_(*(self._account(id_, reach) for reach in _widest_dropped(reaches)))
+
+    def _account(self, id_: ColumnElement[Any], reach: Reach) -> ColumnElement[bool]:
+        owned = [make(reach) for make in (self._own, self._team) if make(reach) is not None]
+        shared = self._shared(reach)
+        if self.wide:
+            probes = [exists(_only_one(query.where(accounts == id_))) for query, accounts in filter(None, owned)]
+            return or_(*probes, *([] if shared is None else [id_.in_(shared)]), false())
+        ids = [query.with_only_columns(accounts) for query, accounts in filter(None, owned)]
+        if shared is not None:
+            ids.append(shared)
+        if not ids:
+            return false()
+        return id_.in_(union_all(*ids) if len(ids) > 1 else ids[0])
+
+    def _own(self, reach: Reach) -> tuple[Select[Any], ColumnElement[Any]] | None:
+        # Own accounts are also the unit's: the join over units would find them, but only where a membership holds.
+        if not reach.own:
+            return None
+        owner = bare(Ownership.crm_type.table).alias()
+        query = select(owner.c.account_id).where(owner.c.user_id == self.actor.user_id, valid_at(owner, self.now))
+        return query, owner.c.account_id
+
+    def _team(self, reach: Reach) -> tuple[Select[Any], ColumnElement[Any]] | None:
+        if not (reach.units or reach.subtrees):
+            return None
+        owner = bare(Ownership.crm_type.table).alias()
+        member = bare(Membership.crm_type.table).alias()
+        query = (
+            select(owner.c.account_id)
+            .select_from(owner.join(member, member.c.user_id == owner.c.user_id))
+            .where(valid_at(owner, self.now), valid_at(member, self.now))
+        )
+        grounds: list[ColumnElement[bool]] = []
+        if reach.units:
+            grounds.append(member.c.unit_id.in_(sorted(reach.units)))
+        if reach.subtrees:
+            closure = bare(UNIT_CLOSURE).alias()
+            below = select(closure.c.descendant_id).where(closure.c.ancestor_id.in_(sorted(reach.subtrees)))
+            grounds.append(member.c.unit_id.in_(below))
+        return query.where(or_(*grounds)), owner.c.account_id
+
+    def _shared(self, reach: Reach) -> Select[Any] | None:
+        if not reach.share_roles or self.actor.user_id is None:
+            return None
+        share = bare(Share.crm_type.table).alias()
+        receiver = share.c.user_id == self.actor.user_id
+        if self.actor.units:
+            receiver = or_(receiver, share.c.unit_id.in_(sorted(self.actor.units)))
+        return select(share.c.account_id).where(
+            receiver, share.c.role.in_(sorted(reach.share_roles)), valid_at(share, self.now)
+        )
+
+    def parents(
+        self, record_type: RecordType, rows: Sequence[Mapping[str, Any]], ids: Sequence[int], verb: str = "create"
+    ) -> Iterator[tuple[str, RecordType, set[int], Criterion]]:
+        """For new (or moved) rows: the ids they are hung on, with the criterion that these must meet."""
+        access = record_type.access
+        if not isinstance(access, Via):
+            return
+        reach = self.reach(record_type.permission(verb))
+        wanted: dict[str, set[int]] = {name: set() for name in access.fields}
+        for row in rows:
+            for name in access.fields:
+                if name != "id" and row.get(name) is not None:
+                    wanted[name].add(row[name])
+                    if not access.every:
+                        break
+        if "id" in wanted:
+            wanted["id"].update(ids)
+        for name, parent_ids in wanted.items():
+            target_name = record_type.extends if name == "id" else record_type.by_name[name].target
+            assert target_name is not None
+            target = self.types[target_name]
+            if parent_ids and not isinstance(target.access, Public):
+                reaches = frozenset({reach, self.reach(target.permission("read"))})
+                yield name, target, parent_ids, self._rows(target, target.table, reaches, "read")
+
+    def owned_ids(self) -> list[Select[Any]]:
+        """Queries for the account ids that the actor reads as owner or through units (not through shares)."""
+        reach = self.reach("account.read")
+        found = [pair for pair in (self._own(reach), self._team(reach)) if pair is not None]
+        return [query for query, _ in found]
+
+
+def _only_one(query: Select[Any]) -> Select[Any]:
+    return query.with_only_columns(literal(1))
+
+
+def _widest_dropped(reaches: frozenset[Reach]) -> Sequence[Reach]:
+    """Leave out a reach that contains another one: the narrower alone decides."""
+    ordered = sorted(reaches, key=repr)
+    return [
+        reach
+        for reach in ordered
+        if not any(other is not reach and _contains(reach, other) for other in ordered)
+    ]
+
+
+def _contains(wide: Reach, narrow: Reach) -> bool:
+    if not wide.share_roles >= narrow.share_roles or (narrow.own and not wide.own):
+        return False
+    # A unit's own subtree contains the unit.
+    return narrow.units <= (wide.units | wide.subtrees) and narrow.subtrees <= wide.subtrees

@@ -1,0 +1,391 @@
+"""The one write path: permission, rules, rows, journal, plugins; for single records and for bulk."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy import delete as sql_delete
+
+from crm_core.errors import Conflict, NotFound, PermissionDenied
+from crm_core.records import RecordType
+from crm_core.store import rules
+from crm_core.store.bulk import insert_tuples
+from crm_core.store.changes import ChangeBatch
+from crm_core.store.dependants import Plan, plan_delete
+from crm_core.store.journal import Entry, Journal, coalesce
+from crm_core.store.values import column_values, from_columns, preparer
+
+if TYPE_CHECKING:
+    from crm_core.store.session import CrmSession
+
+__all__ = ["Writer"]
+
+_CHUNK = 1000
+_ROUNDS = 5
+
+
+class Writer:
+    """All writes of one session. Entries wait in ``log`` until they are checked and journalled."""
+
+    def __init__(self, session: CrmSession) -> None:
+        self.session = session
+        self.journal = Journal()
+        self.log: list[Entry] = []
+        self.checked = 0
+        self.created: set[int] = set()
+        self.verified: defaultdict[str, set[int]] = defaultdict(set)
+        self.wrote = False
+
+    def forget(self) -> None:
+        """The transaction has ended, one way or the other."""
+        self.log.clear()
+        self.checked = 0
+        self.created.clear()
+        self.verified.clear()
+        self.journal.forget()
+        self.wrote = False
+
+    # -- questions ---------------------------------------------------------------------------------------------
+
+    def visible_ids(self, record_type: RecordType, ids: Iterable[int], verb: str = "read") -> set[int]:
+        """Those of ``ids`` that exist and that the actor may read (update, delete)."""
+        criterion = self.session.visibility.criterion(record_type, record_type.table, verb)
+        return self._matching(record_type, ids, criterion)
+
+    def _matching(
+        self, record_type: RecordType, ids: Iterable[int], criterion: ColumnElement[bool] | None
+    ) -> set[int]:
+        found: set[int] = set()
+        ordered = sorted(ids)
+        for start in range(0, len(ordered), _CHUNK):
+            query = select(record_type.table.c.id).where(record_type.table.c.id.in_(ordered[start : start + _CHUNK]))
+            if criterion is not None:
+                query = query.where(criterion)
+            found.update(self.session.core(query).scalars())
+        return found
+
+    def rows(self, record_type: RecordType, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+        """Whole rows by id: field values, and ``version``, ``created_at``, ``created_by``, ``custom``."""
+        found: dict[int, dict[str, Any]] = {}
+        ordered = sorted(ids)
+        for start in range(0, len(ordered), _CHUNK):
+            query = select(record_type.table).where(record_type.table.c.id.in_(ordered[start : start + _CHUNK]))
+            for row in self.session.core(query).mappings():
+                values = from_columns(record_type, row)
+                values |= {name: row[name] for name in ("version", "created_at", "created_by")}
+                if row["custom"]:
+                    values["custom"] = row["custom"]
+                found[row["id"]] = values
+        return found
+
+    def may(self, record_type: RecordType, verb: str) -> None:
+        """Refuse what no role or share of the actor allows anywhere."""
+        session = self.session
+        if session.read_only:
+            raise PermissionDenied(
+                "This session is read-only.", mend="Open one without read_only=True.", record=record_type.name
+            )
+        if session.at_given or session.as_of is not None:
+            raise PermissionDenied(
+                "A session that looks at another time cannot write.",
+                mend="Open a session without at and as_of; give dates to the verbs.",
+                record=record_type.name,
+            )
+        reach = session.visibility.reach(record_type.permission(verb))
+        if reach.nothing and not reach.share_roles:
+            raise PermissionDenied(
+                "{principal} may not {verb} records of type {record}.",
+                mend="A role with the permission {permission} is needed.",
+                principal=session.actor.principal,
+                verb=verb,
+                record=record_type.name,
+                permission=record_type.permission(verb),
+            )
+
+    def may_change(self, record_type: RecordType, ids: Iterable[int], verb: str) -> None:
+        """Refuse changes of records that the actor does not see, or sees but may not change."""
+        self.may(record_type, verb)
+        if self.session.actor.system:
+            return
+        wanted = set(ids) - self.created
+        missing = wanted - self.visible_ids(record_type, wanted, verb) if wanted else set()
+        if not missing:
+            return
+        if missing - self.visible_ids(record_type, missing):
+            raise NotFound(
+                "There is no {record} {id}.",
+                mend="Check the id, or ask whoever is responsible for it.",
+                record=record_type.name,
+                id=min(missing),
+            )
+        raise PermissionDenied(
+            "{principal} may see the {record} {id}, but not {verb} it.",
+            mend="Ask its owner, or a role whose permission {permission} reaches it.",
+            principal=self.session.actor.principal,
+            record=record_type.name,
+            id=min(missing),
+            verb=verb,
+            permission=record_type.permission(verb),
+        )
+
+    def may_create(self, record_type: RecordType, rows: Sequence[Mapping[str, Any]], ids: Sequence[int]) -> None:
+        """Refuse new records beneath something the actor may not add to."""
+        self.may(record_type, "create")
+        if self.session.actor.system:
+            return
+        for name, target, wanted, criterion in self.session.visibility.parents(record_type, rows, ids):
+            beneath = wanted - self.created
+            if beneath and criterion is not None and (missing := beneath - self._matching(target, beneath, criterion)):
+                raise PermissionDenied(
+                    "{principal} may not add a {record} to the {target} {id}.",
+                    mend="Ask its owner, or a role whose permission {permission} reaches it.",
+                    principal=self.session.actor.principal,
+                    record=record_type.name,
+                    field=name,
+                    target=target.name,
+                    id=min(missing),
+                    permission=record_type.permission("create"),
+                )
+
+    # -- bulk --------------------------------------------------------------------------------------------------
+
+    def insert(
+        self,
+        record_type: RecordType,
+        rows: Sequence[dict[str, Any]],
+        ids: Sequence[int],
+        *,
+        versions: Mapping[int, int] | None = None,
+        stamps: Mapping[int, tuple[Any, Any]] | None = None,
+    ) -> None:
+        """Insert checked values under given ids. ``versions`` and ``stamps`` continue those of restored records."""
+        if not rows:
+            return
+        session = self.session
+        rules.check_references(session, record_type, rows, ids)
+        rules.check_values(session, record_type, rows)
+        self.may_create(record_type, rows, ids)
+        prepared = preparer(record_type, session.dialect)
+        now, actor_id = session.clock(), session.actor.user_id
+        at = session.driver_moment(now)
+        lay = prepared.driver_row
+        if versions is None:
+            driver_rows = [lay(id_, row, 1, at, actor_id) for id_, row in zip(ids, rows, strict=True)]
+        else:
+            assert stamps is not None
+            driver_rows = [
+                lay(id_, row, versions[id_], session.driver_moment(stamps[id_][0] or now), stamps[id_][1])
+                for id_, row in zip(ids, rows, strict=True)
+            ]
+        insert_tuples(session.connection(), record_type.table.name, prepared.columns, driver_rows)
+        self.created.update(ids)
+        if len(self.created) > 50_000:
+            self.created = set(ids)  # what came earlier is found in the database
+        self._take([
+            Entry(record_type, record_type.name, id_, "create", {}, _without_none(row), (versions or {}).get(id_, 1))
+            for id_, row in zip(ids, rows, strict=True)
+        ])  # fmt: skip
+
+    def update(self, record_type: RecordType, changes: Mapping[int, Mapping[str, Any]]) -> int:
+        """Change checked field values by id; returns how many records really changed."""
+        changed = self._update(record_type, changes)
+        self._take(changed)
+        return len(changed)
+
+    def _update(self, record_type: RecordType, changes: Mapping[int, Mapping[str, Any]]) -> list[Entry]:
+        if not changes:
+            return []
+        session = self.session
+        self.may_change(record_type, changes, "update")
+        old = self.rows(record_type, changes)
+        missing = changes.keys() - old.keys()
+        if missing:
+            raise NotFound("There is no {record} {id}.", mend="Check the id.", record=record_type.name, id=min(missing))
+        entries = []
+        for id_, values in changes.items():
+            before, after = _difference(old[id_], values)
+            if after:
+                entries.append(
+                    Entry(record_type, record_type.name, id_, "update", before, after, old[id_]["version"] + 1)
+                )
+        news = [entry.after for entry in entries]
+        rules.check_references(session, record_type, news)
+        rules.check_values(session, record_type, [{**old[entry.id], **entry.after} for entry in entries])
+        self.may_move(record_type, news)
+        self._write_updates(record_type, entries, old)
+        return entries
+
+    def may_move(self, record_type: RecordType, rows: Sequence[Mapping[str, Any]]) -> None:
+        """A record that is hung on another parent must be allowed there, as if it were created there."""
+        moved = [row for row in rows if any(row.get(field.name) is not None for field in record_type.refs)]
+        if moved and not self.session.actor.system:
+            for _, target, wanted, criterion in self.session.visibility.parents(record_type, moved, (), "update"):
+                beneath = wanted - self.created
+                if beneath and criterion is not None and beneath - self._matching(target, beneath, criterion):
+                    raise PermissionDenied(
+                        "{principal} may not move a {record} there.",
+                        mend="Ask the owner of the target.",
+                        principal=self.session.actor.principal,
+                        record=record_type.name,
+                    )
+
+    def _write_updates(
+        self, record_type: RecordType, entries: Sequence[Entry], old: Mapping[int, Mapping[str, Any]]
+    ) -> None:
+        session = self.session
+        table = record_type.table
+        now = session.clock()
+        groups: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+        for entry in entries:
+            row: dict[str, Any] = {}
+            for name, value in entry.after.items():
+                if name == "custom":
+                    row["custom"] = {**old[entry.id].get("custom", {}), **value}
+                    row["custom"] = {key: each for key, each in row["custom"].items() if each is not None}
+                else:
+                    row |= column_values(record_type.by_name[name], value)
+            groups[tuple(sorted(row))].append(
+                {**row, "b_id": entry.id, "b_version": entry.version - 1, "b_next": entry.version}
+            )
+        for columns, rows in groups.items():
+            statement = (
+                update(table)
+                .where(table.c.id == bindparam("b_id"), table.c.version == bindparam("b_version"))
+                .values(
+                    {name: bindparam(name) for name in columns} | {"version": bindparam("b_next"), "updated_at": now}
+                )
+            )
+            for start in range(0, len(rows), _CHUNK):
+                part = rows[start : start + _CHUNK]
+                result = session.core(statement, part)
+                if result.rowcount not in (len(part), -1):
+                    raise Conflict(
+                        "Somebody else changed records of type {record} meanwhile.",
+                        mend="Read them again and repeat the change.",
+                        record=record_type.name,
+                    )
+        session.expire_ids(record_type, [entry.id for entry in entries])
+
+    def delete(self, record_type: RecordType, ids: Iterable[int]) -> int:
+        """Delete records with all that hangs on them; returns how many rows went."""
+        wanted = set(ids)
+        if not wanted:
+            return 0
+        self.may_change(record_type, wanted, "delete")
+        plan = plan_delete(self.session, record_type, wanted)
+        self.carry_out(plan)
+        return plan.count
+
+    def carry_out(self, plan: Plan) -> None:
+        """Do what a deletion needs, children first: the database's own cascades must find nothing left."""
+        session = self.session
+        for record_type, changes in plan.cleared:
+            self._take_cleared(record_type, changes)
+        entries: list[Entry] = []
+        for rows in reversed(plan.deleted):
+            ids = list(rows.values)
+            for start in range(0, len(ids), _CHUNK):
+                session.core(sql_delete(rows.table).where(rows.table.c.id.in_(ids[start : start + _CHUNK])))
+            if rows.type is not None:
+                session.expunge_ids(rows.type, ids)
+            entries += [
+                Entry(rows.type, rows.name, id_, "delete", values, {}, values.get("version", 0) + 1)
+                for id_, values in rows.values.items()
+            ]
+        self._take(entries)
+
+    def _take_cleared(self, record_type: RecordType, changes: Mapping[int, Mapping[str, Any]]) -> None:
+        old = self.rows(record_type, changes)
+        entries = [
+            Entry(record_type, record_type.name, id_, "update", {name: old[id_][name] for name in values},
+                  dict(values), old[id_]["version"] + 1)
+            for id_, values in changes.items()
+        ]  # fmt: skip
+        self._write_updates(record_type, entries, old)
+        self._take(entries)
+
+    # -- checking and journalling ------------------------------------------------------------------------------
+
+    def _take(self, entries: list[Entry]) -> None:
+        """Note bulk changes; a large log is checked and journalled at once, so that memory stays flat."""
+        self.wrote = self.wrote or bool(entries)
+        self.log += entries
+        if len(self.log) >= _CHUNK and self.session.streaming:
+            self.check()
+            self.flush_journal()
+
+    def check(self) -> None:
+        """Flush, then let the kernel's rules and the plugins see what changed, until nothing more changes."""
+        for _ in range(_ROUNDS):
+            self.session.flush()
+            entries = coalesce(self.log[self.checked :])
+            if not entries:
+                self.checked = len(self.log)
+                return
+            self.checked = len(self.log)
+            batches = self._batches(entries)
+            for record_type, group in batches:
+                self._rules_after(record_type, group)
+            self.session.kernel_reactions(batches)
+            dispatch = self.session.store.dispatch
+            if not dispatch.hears_changes():
+                continue
+            for record_type, group in batches:
+                dispatch.check_changes(self.session, ChangeBatch(record_type, [entry.change() for entry in group]))
+            for record_type, group in batches:
+                dispatch.on_changes(self.session, ChangeBatch(record_type, [entry.change() for entry in group]))
+        self.session.flush()
+        if len(self.log) > self.checked:
+            raise Conflict(
+                "The plugins' crm_on_changes hooks still change records after {rounds} rounds.",
+                mend="Two of them undo each other's work: see 'crm plugins' for who implements the hook.",
+                rounds=_ROUNDS,
+            )
+
+    def _batches(self, entries: Iterable[Entry]) -> list[tuple[RecordType, list[Entry]]]:
+        grouped: dict[RecordType, list[Entry]] = {}
+        for entry in entries:
+            if entry.type is not None:
+                grouped.setdefault(entry.type, []).append(entry)
+        return list(grouped.items())
+
+    def _rules_after(self, record_type: RecordType, entries: Sequence[Entry]) -> None:
+        if not record_type.exclusive:
+            return
+        rows: list[Mapping[str, Any]] = [entry.after for entry in entries if entry.operation == "create"]
+        updated = [entry.id for entry in entries if entry.operation == "update"]
+        if updated:
+            rows = [*rows, *self.rows(record_type, updated).values()]
+        completed = [{**{name: None for name in record_type.by_name}, **row} for row in rows]
+        rules.check_exclusive(self.session, record_type, completed)
+
+    def flush_journal(self) -> None:
+        """Write the checked part of the log to the journal."""
+        entries = coalesce(self.log)
+        self.log.clear()
+        self.checked = 0
+        if entries:
+            self.journal.write(self.session.connection(), self.session.change_set_id(), entries)
+
+
+def _without_none(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields that really change; of ``custom`` only the names that do."""
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    for name, value in new.items():
+        if name == "custom":
+            had = old.get("custom", {})
+            differing = {key for key in value if had.get(key) != value[key]}
+            if differing:
+                before["custom"] = {key: had.get(key) for key in differing}
+                after["custom"] = {key: value[key] for key in differing}
+        elif old.get(name) != value:
+            before[name], after[name] = old.get(name), value
+    return before, after
