@@ -18,9 +18,7 @@ __all__ = ["crm_check_changes", "crm_check_contact"]
 
 
 @hookspec
-def crm_check_changes(
-    session: CrmSession, system: CrmSession, batch: ChangeBatch
-) -> Iterable[str | Problem] | None:
+def crm_check_changes(session: CrmSession, system: CrmSession, batch: ChangeBatch) -> Iterable[str | Problem] | None:
     """Object to changes before they are committed.
 
     Since 0.1. Called once per record type and change set, before commit or at ``session.check()``, never per

@@ -53,9 +53,7 @@ class Dispatcher:
             )
             for hook in SPECS
         }
-        self._hears = bool(
-            self.implementations("crm_check_changes") or self.implementations("crm_on_changes")
-        )
+        self._hears = bool(self.implementations("crm_check_changes") or self.implementations("crm_on_changes"))
 
     def implementations(self, hook: str) -> tuple[Implementation, ...]:
         """Who implements ``hook``, in call order."""
@@ -89,7 +87,8 @@ class Dispatcher:
         with ExitStack() as stack:
             arguments: dict[str, Any] = {"session": session, "batch": batch}
             if any("system" in call.parameters for call in calls):
-                arguments["system"] = stack.enter_context(session.as_system("crm_check_changes"))
+                arguments["system"] = system = session.as_system("crm_check_changes")
+                stack.callback(system.close)
             for call in calls:
                 try:
                     found = _problems(call, arguments)
@@ -119,9 +118,7 @@ class Dispatcher:
             try:
                 found = _called(call, {"session": session, "touch": touch}, _listed(Finding))
             except Objection as error:
-                findings += [
-                    Finding("veto", str(problem), call.plugin) for problem in _taken_apart(call, error)
-                ]
+                findings += [Finding("veto", str(problem), call.plugin) for problem in _taken_apart(call, error)]
             except HookError as error:
                 failures.append(error)
             else:
@@ -210,9 +207,7 @@ class Dispatcher:
         return None
 
 
-def _called(
-    call: Implementation, arguments: Mapping[str, Any], read: Callable[[Any], T] = lambda value: value
-) -> T:
+def _called(call: Implementation, arguments: Mapping[str, Any], read: Callable[[Any], T] = lambda value: value) -> T:
     """What ``read`` makes of the answer.
 
     An answer may be a generator, so that it fails only while it is read.

@@ -41,14 +41,10 @@ def _read(module: ModuleType) -> Iterable[HookSpec]:
     family = module.__name__.rpartition(".")[2]
     for name in module.__all__:
         function = getattr(module, name)
-        yield HookSpec(
-            name, family, tuple(inspect.signature(function).parameters), inspect.getdoc(function) or ""
-        )
+        yield HookSpec(name, family, tuple(inspect.signature(function).parameters), inspect.getdoc(function) or "")
 
 
-SPECS: Mapping[str, HookSpec] = MappingProxyType(
-    {spec.name: spec for module in FAMILIES for spec in _read(module)}
-)
+SPECS: Mapping[str, HookSpec] = MappingProxyType({spec.name: spec for module in FAMILIES for spec in _read(module)})
 
 
 def new_manager() -> pluggy.PluginManager:

@@ -79,9 +79,7 @@ class Panel:
     title: str
     lines: tuple[tuple[str, str], ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
-    severity: Severity = attrs.field(
-        default="none", validator=attrs.validators.in_(("none", "good", "warning", "bad"))
-    )
+    severity: Severity = attrs.field(default="none", validator=attrs.validators.in_(("none", "good", "warning", "bad")))
     plugin: str = ""
 
 

@@ -1,0 +1,215 @@
+"""The CRM as an application: one build on one database."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+
+from crm_core.assembly.build import Build
+from crm_core.assembly.build_file import BuildFile
+from crm_core.assembly.discovery import Discovery, installed
+from crm_core.assembly.drivers import load_driver
+from crm_core.assembly.load import assemble
+from crm_core.assembly.report import AssemblyReport
+from crm_core.errors import BuildError, HookError
+from crm_core.records import Types
+from crm_core.store import feed
+from crm_core.store.store import Store
+
+if TYPE_CHECKING:
+    from crm_core.domain.organisation import User
+    from crm_core.store.migrations import Plan, Progress
+    from crm_core.store.session import CrmSession
+
+__all__ = ["Crm", "Delivery"]
+
+_BATCH = 100
+
+
+@attrs.frozen
+class Delivery:
+    """What one plugin was told by a run of :meth:`Crm.deliver`.
+
+    With a ``failure`` it is told the rest later.
+    """
+
+    plugin: str
+    change_sets: int
+    failure: HookError | None = None
+
+
+class Crm:
+    """A build, opened on its database.
+
+    Two of them in one process know nothing of each other. A ``Crm`` may be used by many threads, a session by
+    one.
+    """
+
+    def __init__(self, build: Build, store: Store) -> None:
+        self.build = build
+        self.store = store
+
+    @classmethod
+    def open(
+        cls,
+        given: str | Path | Mapping[str, Any] | BuildFile = "crm.toml",
+        *,
+        strict: bool | None = None,
+        database: str | None = None,
+        check: bool = True,
+        discovery: Discovery = installed,
+    ) -> Self:
+        """Assemble a build and open its database.
+
+        ``given`` is a build file, its content, or a :class:`BuildFile`; ``strict`` and ``database`` outrank
+        what it says. ``check`` refuses a database whose tables are not those of the build; open without it to
+        migrate. ``discovery`` says which plugins there are. Raises :class:`~crm_core.errors.BuildError` when
+        the build does not fit together, :class:`~crm_core.errors.StoreError` when the database cannot be
+        used.
+        """
+        build = assemble(given, strict=strict, discovery=discovery)
+        crm = cls(build, Store(database or build.file.database, build.types, build.policy, build.dispatcher))
+        if check:
+            try:
+                crm.check()
+            except BaseException:
+                crm.close()
+                raise
+        return crm
+
+    @property
+    def report(self) -> AssemblyReport:
+        """What assembly decided."""
+        return self.build.report
+
+    @property
+    def types(self) -> Types:
+        """The record types of the build."""
+        return self.build.types
+
+    def session(
+        self,
+        user: str | User,
+        *,
+        reason: str | None = None,
+        at: dt.datetime | None = None,
+        as_of: dt.datetime | None = None,
+        read_only: bool = False,
+        source: str = "session",
+    ) -> CrmSession:
+        """A session of ``user`` (a login or a user's record), whom the embedding application has
+        authenticated.
+
+        ``reason`` stands in the journal. ``at`` is valid time, ``as_of`` recorded time; with either the
+        session only reads. Raises :class:`~crm_core.errors.NotFound` when there is no such user.
+        """
+        login = user if isinstance(user, str) else user.login
+        return self.store.session(login, reason=reason, at=at, as_of=as_of, read_only=read_only, source=source)
+
+    def system_session(
+        self,
+        principal: str,
+        *,
+        reason: str | None = None,
+        at: dt.datetime | None = None,
+        as_of: dt.datetime | None = None,
+        read_only: bool = False,
+        source: str = "session",
+        streaming: bool = False,
+    ) -> CrmSession:
+        """A session that may do anything, as the system principal of this name: ``init``, ``import``, a
+        plugin's job.
+
+        It is journalled under that name. ``streaming`` writes what has piled up before the commit, for long
+        imports.
+        """
+        return self.store.session(
+            principal=principal,
+            reason=reason,
+            at=at,
+            as_of=as_of,
+            read_only=read_only,
+            source=source,
+            streaming=streaming,
+        )
+
+    def check(self) -> None:
+        """Raise :class:`~crm_core.errors.MigrationError` unless the database is as the build wants it."""
+        from crm_core.store.migrations import check_current
+
+        check_current(self.store.engine, self.build.migration_sources())
+
+    def plan(self) -> Plan:
+        """What :meth:`migrate` would do."""
+        from crm_core.store.migrations import plan
+
+        return plan(self.store.engine, self.build.migration_sources())
+
+    def migrate(self, progress: Progress | None = None) -> Plan:
+        """Bring the tables of every plugin up to date, in load order; returns what was done."""
+        from crm_core.store.migrations import upgrade
+
+        sources = self.build.migration_sources()
+        done = (
+            upgrade(self.store.engine, sources) if progress is None else upgrade(self.store.engine, sources, progress)
+        )
+        self.store.migrated()
+        return done
+
+    def deliver(self, limit: int | None = None) -> list[Delivery]:
+        """Tell plugins of committed change sets, each from where it stands in the feed.
+
+        At most ``limit`` change sets are told to each plugin, and none that is committed while this runs. A
+        plugin that fails stays where it is and harms no other.
+        """
+        started = dt.datetime.now(dt.UTC)
+        return [self._deliver_to(plugin, limit, started) for plugin in self.build.dispatcher.hears_commits()]
+
+    def _deliver_to(self, plugin: str, limit: int | None, started: dt.datetime) -> Delivery:
+        told = 0
+        while limit is None or told < limit:
+            with self.store.engine.begin() as connection:
+                after = feed.position(connection, plugin)
+                size = _BATCH if limit is None else min(_BATCH, limit - told)
+                found = feed.read(connection, self.types, after, size)
+            # A plugin that answers each change set by another would otherwise keep this going for ever.
+            due = [(position, change_set) for position, change_set in found if change_set.at <= started]
+            if not due:
+                break
+            failure = self.build.dispatcher.committed(plugin, self, [change_set for _, change_set in due])
+            with self.store.engine.begin() as connection:
+                if failure is not None:
+                    feed.failed(connection, plugin, str(failure))
+                    return Delivery(plugin, told, failure)
+                feed.advance(connection, plugin, due[-1][0])
+            told += len(due)
+        return Delivery(plugin, told)
+
+    def driver(self, kind: str) -> Any:
+        """What the driver leads to that the build file chose for ``kind``, usually a class."""
+        name = self.build.file.drivers.get(kind)
+        if name is None:
+            raise BuildError(
+                "{where} chooses no driver for {kind}.",
+                mend="Add [drivers] {kind} = ... to it.",
+                where=self.build.file.where,
+                kind=kind,
+            )
+        return load_driver(kind, name)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

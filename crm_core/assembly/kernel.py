@@ -1,0 +1,132 @@
+"""The kernel's own contributions, registered like a plugin's under the name ``crm``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+
+from crm_core.assembly.discovery import Found
+from crm_core.assembly.manifest import HOOK_API, Manifest
+from crm_core.domain import accounts, activities, contacts, external, organisation, ownership
+from crm_core.hooks.markers import hookimpl
+from crm_core.records import KERNEL, Record
+from crm_core.store.policy import Role, Scope
+
+__all__ = ["FOUND", "manifest"]
+
+manifest = Manifest(
+    name=KERNEL,
+    version=HOOK_API,
+    crm_core=f"=={HOOK_API}",
+    module=__name__,
+    label="Kernel",
+    description="Accounts, contacts, activities, ownership and our own organisation.",
+)
+
+
+def _distribution() -> tuple[str, str] | tuple[None, None]:
+    try:
+        return "crm-core", version("crm-core")
+    except PackageNotFoundError:  # run from a folder of sources
+        return None, None
+
+
+FOUND = Found(KERNEL, lambda: manifest, *_distribution())
+
+_CUSTOMERS = (
+    "account", "account_address", "account_relation", "lifecycle", "contact", "affiliation", "contact_point",
+    "activity", "participant",
+)  # fmt: skip
+_WRITING = ("create", "update", "delete")
+
+
+def _grants(scope: Scope, *patterns: str) -> tuple[tuple[str, Scope], ...]:
+    return tuple((pattern, scope) for pattern in patterns)
+
+
+def _writes(scope: Scope, *, verbs: Iterable[str] = _WRITING) -> tuple[tuple[str, Scope], ...]:
+    return _grants(scope, *(f"{record}.{verb}" for record in _CUSTOMERS for verb in verbs))
+
+
+@hookimpl
+def crm_register_records() -> Iterable[type[Record]]:
+    """Everything in the domain."""
+    modules = (accounts, activities, contacts, external, organisation, ownership)
+    return [
+        each
+        for module in modules
+        for each in vars(module).values()
+        if isinstance(each, type) and "crm_type" in vars(each) and each.__module__ == module.__name__
+    ]
+
+
+@hookimpl
+def crm_register_permissions() -> Mapping[str, str]:
+    """What no record type implies."""
+    return {
+        "activity.read_notes": "Read the private notes on activities",
+        "contact.read_notes": "Read the private notes on people",
+        "contact.erase": "Erase a person for good, as laws on personal data demand",
+        "system.impersonate": "Look at the CRM as another user",
+        "system.import": "Import data",
+        "system.undo": "Undo whole change sets",
+    }
+
+
+@hookimpl
+def crm_register_roles() -> Iterable[Role]:
+    """Five roles to start with; a build file replaces them under the same name.
+
+    Writing to the records of plugins is granted by those plugins, which know what a salesperson may do there.
+    """
+    notes = ("activity.read_notes", "contact.read_notes")
+    return [
+        Role("administrator", _grants(Scope.ALL, "*"), "Administrator"),
+        Role(
+            "manager",
+            _grants(Scope.SUBTREE, "*.read", *notes, "ownership.*", "share.*") + _writes(Scope.SUBTREE),
+            "Manager",
+        ),
+        # Salespeople start customers and keep them; only their manager deletes one.
+        Role(
+            "sales",
+            _grants(Scope.OWN, "*.read", *notes, "share.*")
+            + _writes(Scope.OWN, verbs=("create", "update"))
+            + _grants(Scope.OWN, "account_address.delete", "affiliation.delete", "contact_point.delete",
+                      "activity.delete", "participant.delete"),
+            "Salesperson",
+        ),
+        # Meant for shares: they lend sight of an account, or a hand in it, to somebody who does not own it.
+        Role("reader", _grants(Scope.OWN, "*.read"), "Reader"),
+        Role("editor", _grants(Scope.OWN, "*.read") + _writes(Scope.OWN, verbs=("create", "update")), "Editor"),
+    ]  # fmt: skip
+
+
+@hookimpl
+def crm_register_vocabularies() -> Mapping[str, Mapping[str, str]]:
+    """Words to start with; plugins and the build file add theirs."""
+    return {
+        "account.kind": {
+            "company": "Company",
+            "outlet": "Outlet",
+            "institution": "Institution",
+            "person": "Private customer",
+            "competitor": "Competitor",
+            "partner": "Partner",
+        },
+        "account.relation": {
+            "subsidiary": "Subsidiary of",
+            "branch": "Branch of",
+            "buys_through": "Buys through",
+            "competitor": "Competitor of",
+            "partner": "Partner of",
+        },
+        "activity.kind": {
+            "visit": "Visit",
+            "call": "Call",
+            "meeting": "Meeting",
+            "message": "Message",
+            "task": "Task",
+            "email": "E-mail",
+        },
+    }
