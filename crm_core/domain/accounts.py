@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 from enum import Enum
+from typing import TYPE_CHECKING
 
+from sqlalchemy import select
 from sqlalchemy.orm import Mapped
 
 from crm_core import fields as f
+from crm_core.domain import dated
+from crm_core.domain.dated import as_moment
+from crm_core.errors import ValidationError
 from crm_core.fields import Address, Money, choice, email, flag, money, number, phone, ref, text, url
 from crm_core.records import Dated, Record, one_at_a_time, owned, parent, record, via
 
-__all__ = ["Account", "AccountAddress", "AccountRelation", "Lifecycle", "Stage"]
+if TYPE_CHECKING:
+    from crm_core.store.session import CrmSession
+
+
+__all__ = ["Account", "AccountAddress", "AccountRelation", "Lifecycle", "Stage", "lifecycle", "promote", "relate", "stage"]
 
 
 class Stage(Enum):
@@ -88,3 +98,77 @@ class Lifecycle(Dated):
     reason: Mapped[str | None] = text(200, default=None)
 
     account: Mapped[Account] = parent("account_id")
+
+
+def promote(
+    session: CrmSession,
+    account: Account,
+    stage: Stage | str,
+    *,
+    business_line: str = "general",
+    at: dt.datetime | dt.date | None = None,
+    reason: str | None = None,
+) -> Lifecycle:
+    """Bring an account to a stage in a business line, from a moment on (default: now).
+
+    The former stage is closed, never overwritten; the rows are the log of durations. Promoting to the present stage
+    changes nothing.
+    """
+    stage = Stage(stage)
+    moment = as_moment(session, at)
+    rows = session.scalars(
+        select(Lifecycle).where(Lifecycle.account_id == account.id, Lifecycle.business_line == business_line),
+        execution_options={"all_dates": True},
+    ).all()
+    present = next((row for row in rows if dated.holds(row, moment)), None)
+    if present is None:
+        upcoming = [row.valid_from for row in rows if row.valid_from is not None and row.valid_from > moment]
+        return session.add_one(
+            Lifecycle(
+                account_id=account.id,
+                business_line=business_line,
+                stage=stage,
+                reason=reason,
+                valid_from=moment,
+                valid_to=min(upcoming, default=None),
+            )
+        )
+    if present.stage is stage:
+        return present
+    return dated.change(session, present, from_=moment, stage=stage, reason=reason)
+
+
+def stage(
+    session: CrmSession, account: Account, *, business_line: str = "general", at: dt.datetime | dt.date | None = None
+) -> Stage | None:
+    """The stage of an account in a business line at a moment (default: the session's ``at``)."""
+    moment = session.at if at is None else as_moment(session, at)
+    return next((row.stage for row in lifecycle(session, account, business_line) if dated.holds(row, moment)), None)
+
+
+def lifecycle(session: CrmSession, account: Account, business_line: str | None = None) -> list[Lifecycle]:
+    """The stages of an account in order of time, each with its beginning and end."""
+    query = select(Lifecycle).where(Lifecycle.account_id == account.id)
+    if business_line is not None:
+        query = query.where(Lifecycle.business_line == business_line)
+    query = query.order_by(Lifecycle.business_line, Lifecycle.valid_from.nulls_first(), Lifecycle.id)
+    return list(session.scalars(query, execution_options={"all_dates": True}))
+
+
+def relate(
+    session: CrmSession,
+    account: Account,
+    kind: str,
+    other: Account,
+    *,
+    from_: dt.datetime | dt.date | None = None,
+    share: Decimal | None = None,
+) -> AccountRelation:
+    """Say that ``account`` is the subsidiary, branch, competitor or partner of ``other``, or buys through it."""
+    if account.id == other.id:
+        raise ValidationError("An account has no relation to itself.", mend="Choose another account.")
+    return session.add_one(
+        AccountRelation(
+            account_id=account.id, other_id=other.id, kind=kind, share=share, valid_from=as_moment(session, from_)
+        )
+    )

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import Enum
+from typing import TYPE_CHECKING
 
+from sqlalchemy import select
 from sqlalchemy.orm import Mapped
 
+from crm_core.domain import dated
 from crm_core.domain.accounts import Account
+from crm_core.domain.dated import as_moment
 from crm_core.fields import choice, day, flag, moment, ref, text
 from crm_core.records import Dated, Record, parent, record, through, via
 
-__all__ = ["Affiliation", "Consent", "Contact", "ContactPoint", "PointKind"]
+if TYPE_CHECKING:
+    from crm_core.store.session import CrmSession
+
+
+__all__ = ["Affiliation", "Consent", "Contact", "ContactPoint", "PointKind", "affiliate", "confirm", "erase", "move"]
 
 
 class Consent(Enum):
@@ -79,3 +87,73 @@ class ContactPoint(Record):
 
     contact: Mapped[Contact | None] = parent("contact_id")
     account: Mapped[Account | None] = parent("account_id")
+
+
+def affiliate(
+    session: CrmSession,
+    contact: Contact,
+    account: Account,
+    *,
+    role: str | None = None,
+    title: str | None = None,
+    department: str | None = None,
+    from_: dt.datetime | dt.date | None = None,
+    since_always: bool = False,
+    primary: bool = False,
+) -> Affiliation:
+    """Say that a person works at an account, from a moment on (default: now)."""
+    return session.add_one(
+        Affiliation(
+            account_id=account.id,
+            contact_id=contact.id,
+            role=role,
+            title=title,
+            department=department,
+            primary=primary,
+            valid_from=None if since_always else as_moment(session, from_),
+        )
+    )
+
+
+def move(
+    session: CrmSession,
+    contact: Contact,
+    *,
+    to: Account,
+    from_account: Account | None = None,
+    at: dt.datetime | dt.date | None = None,
+    role: str | None = None,
+    title: str | None = None,
+    department: str | None = None,
+) -> Affiliation:
+    """A person changes employer or role: the old affiliation ends, a new one begins at the same moment.
+
+    Without ``from_account`` every affiliation that holds then (and that the actor sees) ends. Nothing is overwritten,
+    so "who was purchasing manager there in March" stays answerable.
+    """
+    moment = as_moment(session, at)
+    query = select(Affiliation).where(Affiliation.contact_id == contact.id)
+    if from_account is not None:
+        query = query.where(Affiliation.account_id == from_account.id)
+    for row in session.scalars(query, execution_options={"all_dates": True}).all():
+        if dated.holds(row, moment):
+            dated.end(session, row, at=moment)
+    return affiliate(
+        session, contact, to, role=role, title=title, department=department, from_=moment, primary=True
+    )
+
+
+def confirm(session: CrmSession, affiliation: Affiliation, *, at: dt.datetime | dt.date | None = None) -> None:
+    """Note that somebody checked that the person still works there in this role."""
+    affiliation.confirmed_at = as_moment(session, at)
+
+
+def erase(session: CrmSession, contact: Contact, *, reason: str) -> int:
+    """Erase a person, as laws on personal data demand: final, and itself journalled.
+
+    Every field declared ``personal`` of the person, of their contact points and of other records that hang on them is
+    replaced by a tombstone, in the rows and in the whole journal; the affiliations and activities remain without the
+    person's data. Needs the permission ``contact.erase`` at scope all. The session must have no other changes; it is
+    committed. Returns how many journal rows were rewritten.
+    """
+    return session.erase(contact, reason=reason)

@@ -6,17 +6,87 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, select, update
 
-from crm_core.records import RecordType
+from crm_core.errors import Conflict, PermissionDenied
+from crm_core.records import Record, RecordType
+from crm_core.store.journal import Entry
 from crm_core.store.tables import CHANGE
-from crm_core.store.values import decode_values, encode_values
+from crm_core.store.values import column_values, decode_values, encode_values
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["ERASED", "erase_journal", "tombstone"]
+__all__ = ["ERASED", "erase", "erase_journal", "tombstone"]
 
 ERASED = "[erased]"
 """What stands in place of an erased text; other kinds become empty."""
+
+
+def erase(session: CrmSession, record: Record, reason: str) -> int:
+    """Erase the personal data of a record and of what hangs on it; see :func:`crm_core.domain.contacts.erase`."""
+    permission = record.crm_type.permission("erase")
+    if not session.visibility.reach(permission).all:
+        raise PermissionDenied(
+            "{principal} may not erase personal data.",
+            mend="A role with the permission {permission} at scope all is needed.",
+            principal=session.actor.principal,
+            permission=permission,
+        )
+    if session.new or session.dirty or session.deleted or session.writer.log:
+        raise Conflict("An erasure stands alone.", mend="Commit the other changes of this session first.")
+    session.reason, session.source = reason, "erasure"
+    rewritten = 0
+    for record_type, ids in _concerned(session, record):
+        values = tombstone(record_type)
+        old = session.writer.rows(record_type, ids)
+        entries = [
+            Entry(record_type, record_type.name, id_, "update", dict.fromkeys(values, ERASED), dict(values),
+                  old[id_]["version"] + 1)
+            for id_ in sorted(ids)
+        ]  # fmt: skip
+        row: dict[str, Any] = {}
+        for name, value in values.items():
+            row |= column_values(record_type.by_name[name], value)
+        session.core(
+            update(record_type.table)
+            .where(record_type.table.c.id.in_(sorted(ids)))
+            .values(**row, version=record_type.table.c.version + 1, updated_at=session.clock())
+        )
+        rewritten += erase_journal(session, record_type, ids)
+        session.writer.log += entries
+    rewritten += _erase_keys(session, record.id)
+    session.writer.checked = len(session.writer.log)
+    session.expire_all()
+    session.commit()
+    session.store.scrub()
+    return rewritten
+
+
+def _concerned(session: CrmSession, record: Record) -> list[tuple[RecordType, set[int]]]:
+    """The record, its extensions, and the records with personal fields that refer to it."""
+    record_type = record.crm_type
+    found: list[tuple[RecordType, set[int]]] = [(record_type, {record.id})]
+    for other in session.types.values():
+        if not any(field.personal for field in other.fields):
+            continue
+        columns = [field.name for field in other.refs if field.target == record_type.name]
+        columns += ["id"] if other.extends == record_type.name else []
+        ids = {
+            id_
+            for column in columns
+            for id_ in session.core(select(other.table.c.id).where(other.table.c[column] == record.id)).scalars()
+        }
+        if ids:
+            found.append((other, ids))
+    return found
+
+
+def _erase_keys(session: CrmSession, record_id: int) -> int:
+    """Keys in other systems may be e-mail addresses: they are replaced, and stay unique."""
+    external = session.types["external_ref"]
+    ids = set(session.core(select(external.table.c.id).where(external.table.c.record_id == record_id)).scalars())
+    for id_ in ids:
+        session.core(update(external.table).where(external.table.c.id == id_).values(key=f"{ERASED} {id_}"))
+    return erase_journal(session, external, ids, frozenset({"key"})) if ids else 0
 
 
 def tombstone(record_type: RecordType) -> dict[str, Any]:
@@ -26,9 +96,11 @@ def tombstone(record_type: RecordType) -> dict[str, Any]:
     }
 
 
-def erase_journal(session: CrmSession, record_type: RecordType, ids: set[int]) -> int:
+def erase_journal(
+    session: CrmSession, record_type: RecordType, ids: set[int], names: frozenset[str] | None = None
+) -> int:
     """Replace the personal values of records in every journal row; returns how many rows changed."""
-    personal = {field.name for field in record_type.fields if field.personal}
+    personal = names or frozenset(field.name for field in record_type.fields if field.personal)
     rows = session.core(
         select(CHANGE.c.change_set_id, CHANGE.c.position, CHANGE.c.before, CHANGE.c.after).where(
             CHANGE.c.record_id.in_(sorted(ids)), CHANGE.c.type == record_type.name
@@ -51,7 +123,7 @@ def erase_journal(session: CrmSession, record_type: RecordType, ids: set[int]) -
     return len(changed)
 
 
-def _cleaned(text: str | None, personal: set[str]) -> str | None:
+def _cleaned(text: str | None, personal: frozenset[str]) -> str | None:
     if text is None:
         return None
     values = decode_values(None, text)

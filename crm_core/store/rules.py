@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, or_, select
 
+from crm_core.domain.accounts import Account
+from crm_core.domain.registration import registration_problem
 from crm_core.errors import Conflict, NotFound, Problem, ValidationError
 from crm_core.fields.kinds import RefKind
 from crm_core.records import Exclusive, RecordType
@@ -46,6 +48,8 @@ def check_values(session: CrmSession, record_type: RecordType, rows: Iterable[Ma
                 )
         if row.get("custom"):
             check_custom(session, record_type, row["custom"])
+        if record_type is Account.crm_type and row.get("registration_number"):
+            _check_registration(row)
         if dated:
             start, end = row.get("valid_from"), row.get("valid_to")
             if start is not None and end is not None and start >= end:
@@ -57,6 +61,20 @@ def check_values(session: CrmSession, record_type: RecordType, rows: Iterable[Ma
                     record=record_type.name,
                     field="valid_to",
                 )  # fmt: skip
+
+
+def _check_registration(row: Mapping[str, Any]) -> None:
+    problem = registration_problem(row.get("registration_country"), row["registration_number"])
+    if problem is not None:
+        raise ValidationError(
+            "account cannot be written.",
+            [Problem("registration_number", "{number!r} is no registration number of {country}: {reason}",
+                     "Check the number, or leave the country out.",
+                     {"number": row["registration_number"], "country": row["registration_country"],
+                      "reason": problem})],
+            record="account",
+            field="registration_number",
+        )  # fmt: skip
 
 
 def check_custom(session: CrmSession, record_type: RecordType, values: Mapping[str, Any]) -> None:

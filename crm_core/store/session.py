@@ -6,7 +6,7 @@ import datetime as dt
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias, TypeVar
 
 from sqlalchemy import Executable, Result, inspect
 from sqlalchemy.exc import IntegrityError
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 __all__ = ["CrmSession"]
 
 R = TypeVar("R", bound=Record)
+
+# Inside the class, ``list`` is the method.
+List_: TypeAlias = list
 
 
 class CrmSession(Session):
@@ -181,7 +184,7 @@ class CrmSession(Session):
         limit: int | None = 50,
         after: Sequence[Any] | None = None,
         all_dates: bool = False,
-    ) -> list[R]:
+    ) -> List_[R]:
         """Records by a filter expression: a keyset page in a total order.
 
         ``order`` is such as ``"name, created_at desc"`` (the id breaks ties); ``after`` is the :meth:`cursor` of the
@@ -208,7 +211,7 @@ class CrmSession(Session):
             raise NotFound("There is no {record} {id}.", record=record_type.name, id=instance.id)
         super().refresh(instance, attribute_names, with_for_update)
 
-    def explain(self, record: Record) -> list[Ground]:
+    def explain(self, record: Record) -> List_[Ground]:
         """Why the actor sees the record: every ground, in words; empty when they do not."""
         from crm_core.store.explain import explain
 
@@ -253,7 +256,7 @@ class CrmSession(Session):
 
     def add_many(
         self, entity: type[Record], rows: Iterable[Mapping[str, Any]], *, batch: int = 1000
-    ) -> list[int]:
+    ) -> List_[int]:
         """Create many records from plain mappings, without building objects; returns their ids in order.
 
         A mapping may give its ``id`` (from :meth:`next_id`). Everything that holds for single records holds here.
@@ -262,7 +265,7 @@ class CrmSession(Session):
         self.flush()
         record_type = self._own_type(entity.crm_type)
         prepare = preparer(record_type, self.dialect).values
-        ids: list[int] = []
+        ids: List_[int] = []
         for part in _parts(rows, min(batch, 1000)):
             values = [prepare(row) for row in part]
             given = [row.get("id") for row in part]
@@ -300,6 +303,12 @@ class CrmSession(Session):
 
         return undo(self, change_set if isinstance(change_set, int) else change_set.id, dry_run=dry_run)
 
+    def erase(self, record: Record, *, reason: str) -> int:
+        """Erase personal data for good; see :func:`crm_core.domain.contacts.erase`."""
+        from crm_core.store.erasure import erase
+
+        return erase(self, record, reason)
+
     def flush(self, objects: Any = None) -> None:
         """Write pending changes; lost updates are reported as :class:`Conflict`."""
         self._translated(lambda: super(CrmSession, self).flush(objects))
@@ -322,7 +331,7 @@ class CrmSession(Session):
             if held is not None:
                 self.expunge(held)
 
-    def kernel_reactions(self, batches: Sequence[tuple[RecordType, list[Entry]]]) -> None:
+    def kernel_reactions(self, batches: Sequence[tuple[RecordType, List_[Entry]]]) -> None:
         """What the kernel itself does when records change."""
         self.store.react(self, batches)
 

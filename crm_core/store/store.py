@@ -108,6 +108,12 @@ class Store:
         self._counts[key] = (time.monotonic(), count)
         return count
 
+    def scrub(self) -> None:
+        """After an erasure: bring SQLite's log into the file, so that no copy of the old rows remains."""
+        if self.dialect == "sqlite":
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     # -- schema ------------------------------------------------------------------------------------------------
 
     def create_all(self) -> None:

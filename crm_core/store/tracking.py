@@ -85,7 +85,7 @@ def _track_dirty(session: CrmSession, record_type: RecordType, records: list[Rec
         return
     writer.may_change(record_type, [record.id for record, _, _ in pairs], "update")
     rules.check_references(session, record_type, [after for _, _, after in pairs])
-    rules.check_values(session, record_type, [{**_dates(record), **after} for record, _, after in pairs])
+    rules.check_values(session, record_type, [{**_context(record), **after} for record, _, after in pairs])
     writer.may_move(record_type, [after for _, _, after in pairs])
     now = session.clock()
     for record, before, after in pairs:
@@ -102,10 +102,12 @@ def _track_dirty(session: CrmSession, record_type: RecordType, records: list[Rec
         )
 
 
-def _dates(record: Any) -> dict[str, Any]:
-    if not record.crm_type.dated:
-        return {}
-    return {"valid_from": record.valid_from, "valid_to": record.valid_to}
+def _context(record: Any) -> dict[str, Any]:
+    """Unchanged values that a rule needs beside the changed ones."""
+    names = ("valid_from", "valid_to") if record.crm_type.dated else ()
+    if record.crm_type.name == "account":
+        names = ("registration_country", "registration_number")
+    return {name: getattr(record, name) for name in names}
 
 
 def _custom_difference(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

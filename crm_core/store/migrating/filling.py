@@ -20,7 +20,8 @@ from crm_core.records import declared
 
 __all__ = ["filled"]
 
-_NONE_KNOWN = object()
+_EMPTY = object()
+_UNKNOWN = object()
 
 
 class _Fill(ops.MigrateOperation):
@@ -44,13 +45,13 @@ class _Rescale(ops.MigrateOperation):
 def _fill_code(context: AutogenContext, op: _Fill) -> list[str]:
     value = op.value
     lines = []
-    if value is _NONE_KNOWN:
+    if value is _UNKNOWN:
         question = f"Which value do existing rows get in {op.table}.{op.column.name}? Write it below, remove this line."
         lines.append(f"raise NotImplementedError({question!r})")
         value = None
     column = f"sa.column({op.column.name!r}, {_repr_type(op.column.type, context)})"
-    written = f"update().values({{{op.column.name!r}: {value!r}}})"
-    lines.append(f"op.execute(sa.table({op.table!r}, {column}).{written})")
+    lines.append(f"table = sa.table({op.table!r}, {column})")
+    lines.append(f"op.execute(table.update().values({{{op.column.name!r}: {value!r}}}))")
     return lines
 
 
@@ -66,12 +67,15 @@ def filled(op: ops.ModifyTableOps, tables: Sequence[Table]) -> Iterator[ops.Migr
     """
     rest: list[Any] = []
     for part in op.ops:
-        if isinstance(part, ops.AddColumnOp) and not part.column.nullable and part.column.server_default is None:
-            column = Column(part.column.name, part.column.type)  # a new one: that one is the record's own
-            yield ops.AddColumnOp(op.table_name, column)
-            yield _Fill(op.table_name, column, _default(tables, op.table_name, column.name))
-            rest.append(ops.AlterColumnOp(op.table_name, column.name, existing_type=column.type, modify_nullable=False))
-            continue
+        if isinstance(part, ops.AddColumnOp) and part.column.server_default is None:
+            value = _for_rows_that_are_there(tables, op.table_name, part.column)
+            if value is not _EMPTY:
+                column = Column(part.column.name, part.column.type)  # a new one: that one is the record's own
+                yield ops.AddColumnOp(op.table_name, column)
+                yield _Fill(op.table_name, column, value)
+                if not part.column.nullable:
+                    rest.append(_demanded(op.table_name, column))
+                continue
         if (
             isinstance(part, ops.AlterColumnOp)
             and isinstance(part.existing_type, Scaled)
@@ -83,15 +87,20 @@ def filled(op: ops.ModifyTableOps, tables: Sequence[Table]) -> Iterator[ops.Migr
         yield ops.ModifyTableOps(op.table_name, rest, schema=op.schema)
 
 
-def _default(tables: Sequence[Table], table_name: str, column: str) -> Any:
+def _demanded(table: str, column: Column[Any]) -> ops.AlterColumnOp:
+    return ops.AlterColumnOp(table, column.name, existing_type=column.type, modify_nullable=False)
+
+
+def _for_rows_that_are_there(tables: Sequence[Table], table_name: str, column: Column[Any]) -> Any:
     record_type = next((declared.by_table.get(table) for table in tables if table.name == table_name), None)
-    field = record_type.field_of_column.get(column) if record_type else None
-    if field is None or field.required or column not in field.column_names:
-        return _NONE_KNOWN
-    value = field.check(field.initial())
-    if value is None:
-        return _NONE_KNOWN
-    return _written(field.kind.split(value)[field.column_names.index(column)])
+    field = record_type.field_of_column.get(column.name) if record_type else None
+    if field is None or field.optional or column.name not in field.column_names:
+        return _EMPTY if column.nullable else _UNKNOWN
+    if field.required:
+        return _UNKNOWN
+    # Of a value in several columns each may be empty: an address without a street.
+    part = field.kind.split(field.check(field.initial()))[field.column_names.index(column.name)]
+    return _EMPTY if part is None else _written(part)
 
 
 def _written(value: Any) -> Any:
@@ -106,4 +115,4 @@ def _written(value: Any) -> Any:
         case bool() | int() | str():
             return value
         case _:
-            return _NONE_KNOWN
+            return _UNKNOWN

@@ -26,7 +26,10 @@ def _statement(node: ast.stmt, depth: int) -> str:
     if isinstance(node, ast.Expr):
         return indent + _expression(node.value, depth, len(indent))
     if isinstance(node, ast.Raise) and node.exc is not None:
-        return f"{indent}raise {_expression(node.exc, depth, len(indent) + 6)}"
+        return f"{indent}raise {_expression(node.exc, depth, len(indent) + len('raise '))}"
+    if isinstance(node, ast.Assign):
+        start = f"{indent}{_flat(node.targets[0])} = "
+        return start + _expression(node.value, depth, len(start))
     if isinstance(node, ast.With):
         heads = [
             f"{_flat(item.context_expr)} as {ast.unparse(item.optional_vars or item.context_expr)}"
