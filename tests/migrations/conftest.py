@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -139,18 +139,26 @@ def plugin(folder: Path, name: str) -> Plugin:
 
 
 @pytest.fixture
-def accounts(engine: Engine, kernel: MigrationSource) -> list[int]:
+def accounts(engine: Engine, kernel: MigrationSource, add_account: Callable[[Engine, int], None]) -> list[int]:
     """The ids of a few accounts in a migrated database."""
     upgrade(engine, [kernel])
-    table = next(table for table in kernel.tables if table.name == "crm_account")
     ids = [1, 2, 3]
-    with engine.begin() as connection:
-        for id_ in ids:
-            values = {
-                column.name: _some(column) for column in table.columns if not column.nullable and column.name != "id"
-            }
-            connection.execute(insert(table).values(id=id_, **values))
+    for id_ in ids:
+        add_account(engine, id_)
     return ids
+
+
+@pytest.fixture
+def add_account() -> Callable[..., None]:
+    """Writes an account behind the session's back, as it was when the migration began."""
+
+    def add(engine: Engine, id_: int = 1) -> None:
+        table = Account.crm_type.table
+        required = [column for column in table.columns if not column.nullable and column.name != "id"]
+        with engine.begin() as connection:
+            connection.execute(insert(table).values(id=id_, **{column.name: _some(column) for column in required}))
+
+    return add
 
 
 def _some(column: Column[Any]) -> Any:

@@ -284,7 +284,7 @@ def test_a_column_that_must_be_filled_can_come_into_a_table_with_rows(engine, ke
     question = next(line for line in code.splitlines() if "raise NotImplementedError" in line)
     assert "Which value do existing rows get in garden__plant.height?" in code
     start = code.index(question)
-    end = code.index("op.execute(")
+    end = code.index("table = ")
     path.write_text(code[:start].rstrip() + "\n    " + code[end:].replace('"height": None', '"height": 7'))
     upgrade(engine, [kernel, garden.source])
     assert drift(engine, garden.source) == []
