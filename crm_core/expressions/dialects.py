@@ -178,7 +178,7 @@ def tag_count(tags: Sql) -> Sql:
 
 def position_in(text: Sql, part: Sql) -> Sql:
     """Where ``part`` begins in ``text``, from 1; 0 when it does not. LIKE would fold ASCII case on SQLite."""
-    return by_dialect(sqlite=func.instr(text, part), postgresql=func.strpos(text, part), type_=BigInteger())
+    return by_dialect(sqlite=func.instr(text, part), postgresql=func.strpos(text, part), type_=types.Integer())
 
 
 def moved_day(day: Sql, days: int) -> Sql:

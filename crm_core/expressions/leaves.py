@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 import attrs
-from sqlalchemy import FromClause, func, literal
+from sqlalchemy import FromClause, String, func, literal
 
 from crm_core.expressions import dialects
 from crm_core.expressions.environment import Row, World
@@ -66,8 +66,11 @@ class Leaf(Node):
 
     def folded_sql(self, scope: Scope) -> Sql:
         """The folded text, which stands in the stored key after the mark."""
-        key = self.key_sql(scope)
-        return func.substr(key, dialects.position_in(key, literal(FOLD_MARK)) + 1)
+        return self.path.sql(scope, self._pick_folded)
+
+    def _pick_folded(self, table: FromClause) -> Sql:
+        key = table.c[f"{self.field.name}_key"]
+        return func.substr(key, dialects.position_in(key, literal(FOLD_MARK)) + 1, type_=String())
 
     def _pick(self, table: FromClause) -> Sql:
         name = self.field.name
