@@ -174,7 +174,7 @@ def _checked(crm: CrmSection) -> Iterator[Problem]:
 
     try:
         ZoneInfo(crm.time_zone)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         near = nearest(crm.time_zone, available_timezones())
         near = near if len(near) < 60 else "Asia/Shanghai"
         yield _problem(

@@ -101,7 +101,7 @@ class Dispatcher:
             raise failures[0]
         if objections:
             raise Objection(
-                "{plugin} objects to the change of {record}:",
+                "Objections to the change of {record}, by {plugin}:",
                 [problem for problems in objections.values() for problem in problems],
                 plugin=", ".join(objections),
                 record=batch.type.name,

@@ -1,0 +1,5 @@
+"""A plugin and drivers for tests."""
+
+
+class One:
+    """A driver."""

@@ -1,0 +1,143 @@
+"""What can be wrong with an implementation is said before anything is called, all of it, with the mend."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from crm_core.errors import BuildError
+from crm_core.hooks import SPECS, Dispatcher, hookimpl, mistakes
+
+
+def test_a_misspelt_hook_names_the_one_that_was_meant(plugin) -> None:
+    def crm_on_chnages(session, batch): ...
+
+    name, module = plugin("sloppy", crm_on_chnages)
+
+    (problem,) = mistakes(name, module)
+
+    assert str(problem) == ("sloppy.crm_on_chnages: There is no hook 'crm_on_chnages'. Did you mean crm_on_changes?")
+
+
+def test_a_hook_under_another_name_is_judged_by_the_hook() -> None:
+    @hookimpl(specname="crm_on_chnages")
+    def told(session): ...
+
+    @hookimpl(specname="crm_on_changes")
+    def told_too(session): ...
+
+    found = mistakes("a", SimpleNamespace(told=told, told_too=told_too))
+
+    assert [problem.path for problem in found] == ["a.crm_on_chnages"]
+
+
+def test_a_default_is_refused_because_it_would_never_be_filled(plugin) -> None:
+    def crm_on_changes(session, batch=None): ...
+
+    (problem,) = mistakes(*plugin("a", crm_on_changes))
+
+    assert "'batch' of crm_on_changes has a default" in str(problem)
+    assert "Remove the default: crm_on_changes(session, batch)." in str(problem)
+
+
+def test_an_unknown_parameter_is_refused_with_the_signature(plugin) -> None:
+    def crm_check_changes(session, changes): ...
+
+    (problem,) = mistakes(*plugin("a", crm_check_changes))
+
+    assert str(problem) == (
+        "a.crm_check_changes: crm_check_changes has no parameter 'changes'. "
+        "Its parameters are those of crm_check_changes(session, system, batch)."
+    )
+
+
+def test_everything_wrong_is_reported_at_once(plugin) -> None:
+    def crm_check_changes(session, changes, *others, system=None, **more): ...
+
+    def crm_on_changes(session, batch=None): ...
+
+    def crm_gather_timline(session): ...
+
+    first = plugin("a", crm_check_changes, crm_on_changes)
+    second = plugin("b", crm_gather_timline)
+
+    with pytest.raises(BuildError) as raised:
+        Dispatcher([first, second])
+
+    assert [problem.path for problem in raised.value.problems] == [
+        "a.crm_check_changes",
+        "a.crm_check_changes",
+        "a.crm_check_changes",
+        "a.crm_check_changes",
+        "a.crm_on_changes",
+        "b.crm_gather_timline",
+    ]
+
+
+def test_a_hook_without_the_mark_is_not_silently_ignored(plugin) -> None:
+    def crm_on_changes(session, batch): ...
+
+    (problem,) = mistakes(*plugin("a", crm_on_changes, marked=False))
+
+    assert "is not marked" in str(problem)
+    assert "@hookimpl" in str(problem)
+
+
+@pytest.mark.parametrize("option", ["tryfirst", "trylast", "wrapper"])
+def test_nobody_pushes_to_the_front(option: str) -> None:
+    if option == "wrapper":
+
+        def crm_on_changes(session, batch):
+            yield
+    else:
+
+        def crm_on_changes(session, batch): ...
+
+    namespace = SimpleNamespace(crm_on_changes=hookimpl(**{option: True})(crm_on_changes))
+
+    found = [str(problem) for problem in mistakes("a", namespace)]
+
+    assert any(f"asks for {option}, but the order of plugins decides" in text for text in found)
+
+
+def test_an_implementation_that_would_never_run_is_refused(plugin) -> None:
+    async def crm_check_changes(session): ...
+
+    def crm_on_changes(session):
+        yield
+
+    async def crm_gather_overview(session):
+        yield
+
+    found = [str(problem) for problem in mistakes(*plugin("a", crm_check_changes, crm_on_changes, crm_gather_overview))]
+
+    assert sum("asynchronous" in text for text in found) == 2
+    assert sum("contains yield" in text for text in found) == 1
+
+
+def test_a_check_may_be_a_generator(plugin) -> None:
+    def crm_check_changes(batch):
+        yield "no"
+
+    assert mistakes(*plugin("a", crm_check_changes)) == []
+
+
+def test_every_spec_says_since_when_when_what_it_returns_and_what_a_failure_does() -> None:
+    for spec in SPECS.values():
+        assert "Since 0." in spec.doc, spec.name
+        assert "Called" in spec.doc, spec.name
+        assert "Returns" in spec.doc, spec.name
+        assert "aise" in spec.doc or "raising" in spec.doc, spec.name
+        assert "failing" in spec.doc or "fails" in spec.doc, spec.name
+
+
+def test_names_follow_the_grammar_of_their_family() -> None:
+    prefixes = {
+        "registration": "crm_register_",
+        "checks": "crm_check_",
+        "gathering": "crm_gather_",
+        "events": "crm_on_",
+    }
+
+    assert all(spec.name.startswith(prefixes[spec.family]) for spec in SPECS.values())
