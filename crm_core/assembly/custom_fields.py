@@ -12,7 +12,7 @@ from typing import Any
 from crm_core.assembly.build_file import BuildFile, CustomField
 from crm_core.assembly.manifest import NAME
 from crm_core.assembly.verdicts import Verdicts
-from crm_core.errors import CrmError, Problem
+from crm_core.errors import Problem
 from crm_core.fields import KINDS, Field, Kind
 from crm_core.fields.field import NO_DEFAULT
 from crm_core.fields.kinds import ChoiceKind, RefKind
@@ -44,11 +44,7 @@ def custom_fields(file: BuildFile, types: Types, verdicts: Verdicts) -> dict[str
             path = f"custom_fields.{_key(record)}.{name}"
             wrong = [*_name_mistakes(path, name, declaration, taken, retired), *_option_mistakes(path, declaration)]
             if not wrong:
-                try:
-                    result.setdefault(record, {})[name] = _field(name, declaration)
-                    continue
-                except CrmError as error:
-                    wrong = [Problem(path, error.problem, error.mend, error.values)]
+                result.setdefault(record, {})[name] = _field(name, declaration)
             verdicts.file += wrong
     return result
 

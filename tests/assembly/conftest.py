@@ -65,29 +65,40 @@ def build() -> Callable[..., Build]:
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Makes distributions of ``tests/dists`` look installed: their folder is imported from, their metadata is there."""
+def install_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
+    """Makes the distribution in a folder look installed: the folder is imported from, and its metadata is there."""
     site = tmp_path / "site"
     site.mkdir()
-    before = set(sys.modules)
+    monkeypatch.syspath_prepend(site)
+    folders: list[Path] = []
 
-    def make(*names: str) -> None:
-        monkeypatch.syspath_prepend(site)
-        for name in names:
-            project = tomllib.loads((DISTS / name / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-            info = site / f"{name.replace('-', '_')}-{project['version']}.dist-info"
-            info.mkdir()
-            (info / "METADATA").write_text(
-                f"Metadata-Version: 2.1\nName: {name}\nVersion: {project['version']}\n", encoding="utf-8"
-            )
-            groups = [
-                f"[{group}]\n" + "".join(f"{key} = {target}\n" for key, target in entries.items())
-                for group, entries in project["entry-points"].items()
-            ]
-            (info / "entry_points.txt").write_text("\n".join(groups), encoding="utf-8")
-            monkeypatch.syspath_prepend(DISTS / name)
+    def make(folder: Path) -> None:
+        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        info = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+        info.mkdir()
+        metadata = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+        (info / "METADATA").write_text(metadata, encoding="utf-8")
+        groups = [
+            f"[{group}]\n" + "".join(f"{key} = {target}\n" for key, target in entries.items())
+            for group, entries in project["entry-points"].items()
+        ]
+        (info / "entry_points.txt").write_text("\n".join(groups), encoding="utf-8")
+        monkeypatch.syspath_prepend(folder)
+        importlib.invalidate_caches()
+        folders.append(folder)
 
     yield make
-    for module in set(sys.modules) - before:
-        if module.startswith(("crm_broken_mapping", "crm_duplicate_", "crm_misspelt_hook")):
-            del sys.modules[module]
+    for name, module in list(sys.modules.items()):
+        if any(str(getattr(module, "__file__", None)).startswith(f"{folder}/") for folder in folders):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def install(install_project: Callable[[Path], None]) -> Callable[..., None]:
+    """Makes distributions of ``tests/dists`` look installed, by name."""
+
+    def make(*names: str) -> None:
+        for name in names:
+            install_project(DISTS / name)
+
+    return make

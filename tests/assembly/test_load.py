@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 
 import attrs
 import pytest
 from sqlalchemy import select
 
-from crm_core.assembly import BuildFile, Crm, CrmSection, assemble, given
+from crm_core.assembly import BuildFile, Crm, CrmSection, assemble, given, kernel
 from crm_core.domain.accounts import Account
 from crm_core.errors import BuildError
 
@@ -399,3 +400,12 @@ def test_assembly_reads_nothing_of_the_environment(tmp_path) -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
 
     assert int(run.stdout) > 10
+
+
+def test_the_kernel_runs_from_a_folder_of_sources(monkeypatch) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(kernel, "version", missing)
+
+    assert kernel._distribution() == (None, None)
