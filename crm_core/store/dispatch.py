@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
     from crm_core.store.changes import ChangeBatch
     from crm_core.store.session import CrmSession
 
@@ -12,7 +15,7 @@ __all__ = ["Dispatch", "NoPlugins"]
 
 
 class Dispatch(Protocol):
-    """How the store tells plugins of changes; one call per record type and change set, never per record."""
+    """How the store and the views reach plugins: in batches, never per record."""
 
     def hears_changes(self) -> bool:
         """Whether any plugin implements a change hook, so that batches are worth building."""
@@ -23,9 +26,25 @@ class Dispatch(Protocol):
     def on_changes(self, session: CrmSession, batch: ChangeBatch) -> None:
         """Tell ``crm_on_changes``; a failure is rolled back by savepoint and reported."""
 
+    def check_contact(self, session: CrmSession, touch: Any) -> Any:
+        """Ask ``crm_check_contact``."""
+
+    def gather_timeline(
+        self,
+        session: CrmSession,
+        accounts: Sequence[int],
+        since: dt.datetime | None,
+        until: dt.datetime | None,
+        limit: int,
+    ) -> Any:
+        """Ask ``crm_gather_timeline``."""
+
+    def gather_overview(self, session: CrmSession, accounts: Sequence[int]) -> Any:
+        """Ask ``crm_gather_overview``."""
+
 
 class NoPlugins:
-    """A dispatcher for a kernel alone."""
+    """A dispatcher for a store without plugins: it tells nobody. Views need a real one."""
 
     def hears_changes(self) -> bool:
         return False
@@ -35,3 +54,17 @@ class NoPlugins:
 
     def on_changes(self, session: CrmSession, batch: ChangeBatch) -> None:
         return None
+
+    def check_contact(self, session: CrmSession, touch: Any) -> Any:
+        return ()
+
+    def gather_timeline(self, *args: Any) -> Any:
+        return _Nothing()
+
+    def gather_overview(self, *args: Any) -> Any:
+        return _Nothing()
+
+
+class _Nothing(tuple[()]):
+    parts = ()
+    failed = ()

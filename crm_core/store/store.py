@@ -152,7 +152,8 @@ class Store:
                                                     for e in entries):  # fmt: skip
                 rebuild_closure(session)
             elif record_type is Account.crm_type and self.policy.creator_owns and not session.actor.system:
-                _own_new_accounts(session, [entry.id for entry in entries if entry.operation == "create"])
+                with session.writer.as_kernel():
+                    _own_new_accounts(session, [entry.id for entry in entries if entry.operation == "create"])
 
 
 def _parents_first(types: Types) -> list[RecordType]:

@@ -1,0 +1,152 @@
+"""The timeline of accounts: activities, changes of owner, people and stage, and what plugins add."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from sqlalchemy import func, or_, select
+
+from crm_core.domain.accounts import Account, Lifecycle
+from crm_core.domain.activities import Activity
+from crm_core.domain.contacts import Affiliation, Contact
+from crm_core.domain.organisation import User
+from crm_core.domain.ownership import Ownership
+from crm_core.hooks.values import Failed, TimelineEntry
+
+if TYPE_CHECKING:
+    from crm_core.store.session import CrmSession
+
+__all__ = ["Timeline", "timeline"]
+
+_ALL_DATES = {"all_dates": True}
+
+
+@attrs.frozen
+class Timeline:
+    """Entries, latest first, and the plugins whose part could not be had."""
+
+    entries: tuple[TimelineEntry, ...]
+    failed: tuple[Failed, ...] = ()
+
+    def __iter__(self) -> Iterator[TimelineEntry]:
+        return iter(self.entries)
+
+
+def timeline(
+    session: CrmSession,
+    accounts: Account | Sequence[Account],
+    *,
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    limit: int = 50,
+) -> Timeline:
+    """What happened with accounts and what is planned: at most ``limit`` entries, the latest.
+
+    A constant number of SQL statements, however many accounts are asked for.
+    """
+    ids = [account.id for account in ([accounts] if isinstance(accounts, Account) else accounts)]
+    if not ids:
+        return Timeline(())
+    entries = [
+        *_activities(session, ids, since, until, limit),
+        *_ownerships(session, ids),
+        *_affiliations(session, ids),
+        *_stages(session, ids),
+    ]
+    gathered = session.store.dispatch.gather_timeline(session, ids, since, until, limit)
+    wanted = (
+        entry
+        for entry in (*entries, *gathered)
+        if (since is None or entry.at >= since) and (until is None or entry.at < until)
+    )
+    latest = sorted(wanted, key=lambda entry: (entry.at, entry.record_id, entry.kind), reverse=True)
+    return Timeline(tuple(latest[:limit]), gathered.failed)
+
+
+def _activities(
+    session: CrmSession, ids: Sequence[int], since: dt.datetime | None, until: dt.datetime | None, limit: int
+) -> Iterable[TimelineEntry]:
+    when = func.coalesce(Activity.started_at, Activity.planned_start, Activity.created_at)
+    query = select(
+        Activity.id, Activity.account_id, Activity.kind, Activity.subject, Activity.outcome, Activity.status,
+        Activity.user_id, Activity.started_at, Activity.planned_start, Activity.created_at,
+    ).where(Activity.account_id.in_(ids))  # fmt: skip
+    if since is not None:
+        query = query.where(when >= since)
+    if until is not None:
+        query = query.where(when < until)
+    for row in session.execute(query.order_by(when.desc(), Activity.id.desc()).limit(limit)):
+        yield TimelineEntry(
+            at=row.started_at or row.planned_start or row.created_at,
+            account_id=row.account_id,
+            kind=row.kind,
+            title=f"{row.subject} ({row.status.value})",
+            text=row.outcome or "",
+            record_type="activity",
+            record_id=row.id,
+            user_id=row.user_id,
+        )
+
+
+def _ownerships(session: CrmSession, ids: Sequence[int]) -> Iterable[TimelineEntry]:
+    query = (
+        select(
+            Ownership.id, Ownership.account_id, Ownership.role, Ownership.user_id, Ownership.valid_from,
+            Ownership.valid_to, Ownership.reason, User.name,
+        )
+        .join(User, User.id == Ownership.user_id)
+        .where(Ownership.account_id.in_(ids), or_(Ownership.valid_from.is_not(None), Ownership.valid_to.is_not(None)))
+    )  # fmt: skip
+    for row in session.execute(query, execution_options=_ALL_DATES):
+        yield from _both_ends(row, "ownership", f"{row.name} as {row.role.value}", row.reason or "", row.user_id)
+
+
+def _affiliations(session: CrmSession, ids: Sequence[int]) -> Iterable[TimelineEntry]:
+    query = (
+        select(
+            Affiliation.id, Affiliation.account_id, Affiliation.role, Affiliation.title, Affiliation.valid_from,
+            Affiliation.valid_to, Contact.name,
+        )
+        .join(Contact, Contact.id == Affiliation.contact_id)
+        .where(
+            Affiliation.account_id.in_(ids),
+            or_(Affiliation.valid_from.is_not(None), Affiliation.valid_to.is_not(None)),
+        )
+    )  # fmt: skip
+    for row in session.execute(query, execution_options=_ALL_DATES):
+        yield from _both_ends(row, "affiliation", row.name, row.role or row.title or "", None)
+
+
+def _both_ends(row: Any, kind: str, title: str, text: str, user_id: int | None) -> Iterable[TimelineEntry]:
+    for at, mark in ((row.valid_from, "+"), (row.valid_to, "-")):
+        if at is not None:
+            yield TimelineEntry(
+                at=at,
+                account_id=row.account_id,
+                kind=kind,
+                title=f"{mark} {title}",
+                text=text,
+                record_type=kind,
+                record_id=row.id,
+                user_id=user_id,
+            )
+
+
+def _stages(session: CrmSession, ids: Sequence[int]) -> Iterable[TimelineEntry]:
+    query = select(
+        Lifecycle.id, Lifecycle.account_id, Lifecycle.business_line, Lifecycle.stage, Lifecycle.valid_from,
+        Lifecycle.reason,
+    ).where(Lifecycle.account_id.in_(ids), Lifecycle.valid_from.is_not(None))  # fmt: skip
+    for row in session.execute(query, execution_options=_ALL_DATES):
+        yield TimelineEntry(
+            at=row.valid_from,
+            account_id=row.account_id,
+            kind="lifecycle",
+            title=f"{row.business_line}: {row.stage.value}",
+            text=row.reason or "",
+            record_type="lifecycle",
+            record_id=row.id,
+        )
