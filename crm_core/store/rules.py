@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Select, and_, bindparam, or_, select
 
 from crm_core.domain.accounts import Account
 from crm_core.domain.registration import registration_problem
@@ -156,45 +156,56 @@ def lock_keys(session: CrmSession, record_type: RecordType, exclusive: Exclusive
 
 def check_exclusive(session: CrmSession, record_type: RecordType, rows: Sequence[Mapping[str, Any]]) -> None:
     """At any instant at most one row per key, future rows included; called after the rows were written."""
-    for exclusive in record_type.exclusive:
-        keys = {
-            tuple(row[name] for name in exclusive.fields)
-            for row in rows
-            if all(row.get(name) == value for name, value in exclusive.when)
-        }
-        if not keys:
-            continue
-        lock_keys(session, record_type, exclusive, keys)
-        _refuse_overlap(session, record_type, exclusive, keys)
+    for number, exclusive in enumerate(record_type.exclusive):
+        keys: set[tuple[Any, ...]] = set()
+        for row in rows:
+            if all(row.get(name) == value for name, value in exclusive.when):
+                key = tuple(row[name] for name in exclusive.fields)
+                # The first row of a parent that was created in this transaction has nothing to overlap with.
+                if not session.writer.first_of_new((record_type.name, number), key):
+                    keys.add(key)
+        if keys:
+            lock_keys(session, record_type, exclusive, keys)
+            _refuse_overlap(session, record_type, exclusive, keys)
 
 
 def _refuse_overlap(
     session: CrmSession, record_type: RecordType, exclusive: Exclusive, keys: set[tuple[Any, ...]]
 ) -> None:
+    firsts = sorted({key[0] for key in keys})
+    statement = _overlap(record_type, exclusive)
+    for start in range(0, len(firsts), 1000):
+        found = session.core(statement, {"firsts": firsts[start : start + 1000]}).first()
+        if found is not None:
+            raise Conflict(
+                "Two rows of {record} would hold at the same time for {key}.",
+                mend="End the earlier row first; the verbs (ownership.transfer, dated.change) do it in one step.",
+                record=record_type.name,
+                key=", ".join(
+                    f"{name} {value}" for name, value in zip(exclusive.fields, found, strict=False) if value != ""
+                ),
+            )
+
+
+@functools.cache
+def _overlap(record_type: RecordType, exclusive: Exclusive) -> Select[Any]:
+    """Two rows of one key that hold at the same time; made once, because every single save asks it."""
     one, other = record_type.table.alias(), record_type.table.alias()
     overlap = and_(
         or_(one.c.valid_from.is_(None), other.c.valid_to.is_(None), one.c.valid_from < other.c.valid_to),
         or_(other.c.valid_from.is_(None), one.c.valid_to.is_(None), other.c.valid_from < one.c.valid_to),
     )
-    same = [one.c[name] == other.c[name] for name in exclusive.fields]
+    # Two rows that leave an optional field empty have the same key; SQL's own equality would not say so.
+    same = [
+        one.c[name].is_not_distinct_from(other.c[name])
+        if record_type.by_name[name].optional
+        else one.c[name] == other.c[name]
+        for name in exclusive.fields
+    ]
     when = [side.c[name] == value for name, value in exclusive.when for side in (one, other)]
-    firsts = defaultdict(set)
-    for key in keys:
-        firsts[key[0]].add(key)
-    found = session.core(
+    return (
         select(*(one.c[name] for name in exclusive.fields), one.c.id, other.c.id)
         .select_from(one.join(other, and_(one.c.id < other.c.id, *same, overlap, *when)))
-        .where(one.c[exclusive.fields[0]].in_(sorted(firsts)))
+        .where(one.c[exclusive.fields[0]].in_(bindparam("firsts", expanding=True)))
         .limit(1)
-    ).first()
-    if found is not None:
-        raise Conflict(
-            "Two rows of {record} would hold at the same time for {key}.",
-            mend="End the earlier row first; the verbs (ownership.transfer, dated.change) do it in one step.",
-            record=record_type.name,
-            key=", ".join(
-                f"{name} {value}" for name, value in zip(exclusive.fields, found, strict=False) if value != ""
-            ),
-        )
-
-
+    )
