@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import DBAPIError
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -25,10 +27,15 @@ def insert_tuples(
     if connection.dialect.name == "postgresql" and len(rows) >= _COPY_FROM:
         driver = connection.connection.driver_connection
         assert driver is not None
-        with driver.cursor() as cursor, cursor.copy(f"COPY {quote(table)} ({names}) FROM STDIN") as copy:
-            write = copy.write_row
-            for row in rows:
-                write(row)
+        copying = f"COPY {quote(table)} ({names}) FROM STDIN"
+        try:
+            with driver.cursor() as cursor, cursor.copy(copying) as copy:
+                write = copy.write_row
+                for row in rows:
+                    write(row)
+        except Exception as error:
+            # The driver's errors in SQLAlchemy's terms, as for every other statement.
+            raise DBAPIError.instance(copying, None, error, connection.dialect.loaded_dbapi.Error) from error
         return
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
     marks = ", ".join([mark] * len(columns))

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import MetaData, Table, select
+from sqlalchemy import Column, MetaData, Table, insert, inspect, select, text, update
+from sqlalchemy.types import NullType
 
 from crm_core.errors import Conflict
 from crm_core.records import RecordType
+from crm_core.store.catalogue import Reference
+from crm_core.store.values import encode_values
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["RAW", "Plan", "Rows", "plan_delete"]
+__all__ = ["RAW", "Plan", "Rows", "change_raw", "plan_delete", "reflect", "restore_raw"]
 
 RAW = "*row"
 """Key under which the journal keeps the column values of a plugin that is not in the build."""
@@ -34,10 +37,11 @@ class Rows:
 
 @attrs.define
 class Plan:
-    """All that a deletion does: rows deleted (parents first), references emptied."""
+    """All that a deletion does: rows deleted (those that others refer to first), references emptied."""
 
     deleted: list[Rows] = attrs.field(factory=list)
     cleared: list[tuple[RecordType, dict[int, dict[str, None]]]] = attrs.field(factory=list)
+    raw_cleared: list[Rows] = attrs.field(factory=list)
 
     @property
     def count(self) -> int:
@@ -45,54 +49,86 @@ class Plan:
         return sum(len(rows.values) for rows in self.deleted)
 
 
-def plan_delete(session: CrmSession, record_type: RecordType, ids: Iterable[int]) -> Plan:
-    """Collect dependants, dependants of dependants and so on; raises :class:`Conflict` where one forbids it."""
-    plan = Plan()
-    going: dict[str, set[int]] = {}
-    cleared: dict[RecordType, dict[int, dict[str, None]]] = {}
-    forbidden: list[tuple[RecordType, set[int], str]] = []
-    work: list[tuple[RecordType | None, str, Table, set[int]]] = [
-        (record_type, record_type.name, record_type.table, set(ids))
-    ]
-    while work:
-        owner, name, table, wanted = work.pop(0)
-        wanted -= going.get(table.name, set())
-        if not wanted:
-            continue
-        going.setdefault(table.name, set()).update(wanted)
-        plan.deleted.append(_read(session, owner, name, table, wanted))
-        for reference in session.store.references_to(table.name):
-            child = session.types.get(reference.type)
-            child_table = child.table if child is not None else _reflect(session, reference.table)
-            if child_table is None:
-                continue
-            found = _referring(session, child_table, reference.column, wanted)
+@attrs.define
+class _Search:
+    """The search for all that hangs on what goes."""
+
+    session: CrmSession
+    going: dict[str, set[int]] = attrs.field(factory=dict)
+    found: list[Rows] = attrs.field(factory=list)
+    edges: set[tuple[str, str]] = attrs.field(factory=set)
+    cleared: list[tuple[Reference, RecordType | None, Table, set[int]]] = attrs.field(factory=list)
+    forbidden: list[tuple[RecordType, set[int], str]] = attrs.field(factory=list)
+
+    def run(self, work: list[tuple[RecordType | None, str, Table, set[int]]]) -> None:
+        while work:
+            owner, name, table, wanted = work.pop(0)
+            wanted = wanted - self.going.get(table.name, set())
+            if wanted:
+                self.going.setdefault(table.name, set()).update(wanted)
+                # The rows are locked before the search goes on: nobody can hang something on them meanwhile.
+                self.found.append(_read(self.session, owner, name, table, wanted))
+                work += self._hanging_on(table, wanted)
+
+    def _hanging_on(self, table: Table, ids: set[int]) -> Iterator[tuple[RecordType | None, str, Table, set[int]]]:
+        for reference in self.session.store.references_to(table.name):
+            child = self.session.types.get(reference.type)
+            child_table = child.table if child is not None else reflect(self.session, reference.table)
+            found = _referring(self.session, child_table, reference.column, ids) if child_table is not None else ()
             if not found:
                 continue
-            if reference.action == "cascade" or (child is None and reference.action == "restrict"):
-                work.append((child, reference.type, child_table, found))
-            elif reference.action == "clear" and child is not None:
-                for id_ in found:
-                    cleared.setdefault(child, {}).setdefault(id_, {})[reference.column] = None
-            elif child is not None:
-                forbidden.append((child, found, table.name))
+            assert child_table is not None
+            if reference.action == "clear":
+                self.cleared.append((reference, child, child_table, set(found)))
+            elif reference.action == "cascade" or child is None:
+                self.edges.add((table.name, child_table.name))
+                yield child, reference.type, child_table, set(found)
+            else:
+                self.forbidden.append((child, set(found), table.name))
+
+    def refuse_forbidden(self) -> None:
+        for child, found, target in self.forbidden:
+            if found - self.going.get(child.table.name, set()):
+                raise Conflict(
+                    "It is still referred to by records of type {record}.",
+                    mend="Hand those over or delete them first.",
+                    record=child.name,
+                    target=target,
+                )
+
+    def ordered(self) -> list[Rows]:
+        """What is referred to stands before what refers to it, however it was found, so that deleting from the end
+        leaves the database's own cascades nothing to do.
+        """
+        depth = {rows.table.name: 0 for rows in self.found}
+        for _ in depth:
+            for above, below in self.edges:
+                if above != below:
+                    depth[below] = max(depth[below], min(depth[above] + 1, len(depth)))
+        return sorted(self.found, key=lambda rows: depth[rows.table.name])  # within a table as it was found
+
+
+def plan_delete(session: CrmSession, roots: Mapping[RecordType, Iterable[int]]) -> Plan:
+    """Collect dependants, dependants of dependants and so on; raises :class:`Conflict` where one forbids it."""
+    search = _Search(session)
+    search.run([(root, root.name, root.table, set(ids)) for root, ids in roots.items()])
     external = session.types["external_ref"]
-    everything = {id_ for each in going.values() for id_ in each}
-    keys = _referring(session, external.table, "record_id", everything)
-    if keys:
-        plan.deleted.append(_read(session, external, external.name, external.table, keys))
-    for child, found, target in forbidden:
-        if found - going.get(child.table.name, set()):
-            raise Conflict(
-                "It is still referred to by records of type {record}.",
-                mend="Hand those over or delete them first.",
-                record=child.name,
-                target=target,
-            )
-    for child, changes in cleared.items():
-        rest = {id_: names for id_, names in changes.items() if id_ not in going.get(child.table.name, set())}
-        if rest:
-            plan.cleared.append((child, rest))
+    everything = {id_ for each in search.going.values() for id_ in each}
+    search.run([(external, external.name, external.table, _referring(session, external.table, "record_id", everything))])
+    search.refuse_forbidden()
+    plan = Plan(search.ordered())
+    typed: dict[RecordType, dict[int, dict[str, None]]] = {}
+    for reference, child, table, ids in search.cleared:
+        rest = ids - search.going.get(table.name, set())
+        if child is not None:
+            for id_ in rest:
+                typed.setdefault(child, {}).setdefault(id_, {})[reference.column] = None
+        elif rest:
+            rows = _read(session, None, reference.type, table, rest)
+            for values in rows.values.values():
+                values[RAW] = {reference.column: values[RAW][reference.column]}
+            plan.raw_cleared.append(rows)
+    plan.cleared += typed.items()
     return plan
 
 
@@ -107,23 +143,38 @@ def _referring(session: CrmSession, table: Table, column: str, ids: Iterable[int
 
 def _read(session: CrmSession, owner: RecordType | None, name: str, table: Table, ids: set[int]) -> Rows:
     if owner is not None:
-        return Rows(owner, name, table, session.writer.rows(owner, ids))
+        return Rows(owner, name, table, session.writer.rows(owner, ids, lock=True))
     rows = Rows(None, name, table)
     ordered = sorted(ids)
     for start in range(0, len(ordered), _CHUNK):
-        query = select(table).where(table.c.id.in_(ordered[start : start + _CHUNK]))
+        query = select(table).where(table.c.id.in_(ordered[start : start + _CHUNK])).with_for_update()
         for row in session.core(query).mappings():
-            rows.values[row["id"]] = {RAW: _plain(row), "version": row.get("version", 0)}
+            rows.values[row["id"]] = {RAW: {str(key): value for key, value in row.items()}, "version": row["version"]}
     return rows
 
 
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {str(key): value for key, value in row.items()}
+def reflect(session: CrmSession, name: str) -> Table | None:
+    """The table of a plugin that is not in the build, as it stands in the database; ``None`` when it is gone.
 
-
-def _reflect(session: CrmSession, name: str) -> Table | None:
-    """The table of a plugin that is not in the build, as it stands in the database; ``None`` when it is gone."""
-    connection = session.connection()
-    if not connection.dialect.has_table(connection, name):
+    Its columns have no types: values stay in the driver's form, which is how they are put back.
+    """
+    inspector = inspect(session.connection())
+    if not inspector.has_table(name):
         return None
-    return Table(name, MetaData(), autoload_with=connection, resolve_fks=False)
+    return Table(name, MetaData(), *(Column(column["name"], NullType()) for column in inspector.get_columns(name)))
+
+
+def restore_raw(session: CrmSession, table: Table, values: Mapping[str, Any]) -> None:
+    """Put a row of a plugin that is not in the build back, from what the journal kept of it."""
+    if session.dialect == "postgresql":
+        # The server reads each value by its column's own type.
+        name = session.connection().dialect.identifier_preparer.quote(table.name)
+        statement = text(f"INSERT INTO {name} SELECT * FROM json_populate_record(NULL::{name}, :row)")  # noqa: S608
+        session.core(statement, {"row": encode_values(values)})
+    else:
+        session.core(insert(table).values({name: values[name] for name in values.keys() & table.c.keys()}))
+
+
+def change_raw(session: CrmSession, table: Table, id_: int, values: Mapping[str, Any]) -> None:
+    """Change references in a row of a plugin that is not in the build."""
+    session.core(update(table).where(table.c.id == id_).values({**values, "version": table.c.version + 1}))

@@ -39,6 +39,17 @@ class IdPool:
                 count -= len(taken[-1])
         return taken
 
+    def take_run(self, count: int) -> range | None:
+        """``count`` ids in a row, if there are."""
+        with self._lock:
+            for index, part in enumerate(self._ranges):
+                if len(part) >= count:
+                    self._ranges[index] = part[count:]
+                    if len(part) == count:
+                        del self._ranges[index]
+                    return part[:count]
+        return None
+
     def give(self, ranges: list[range]) -> None:
         """Take back ids that are certainly ours and unused."""
         with self._lock:
@@ -55,11 +66,14 @@ class IdSource:
     def __init__(self, pool: IdPool) -> None:
         self._pool = pool
         self._fresh: list[range] = []
+        self._end = 0
+        self.uncertain = False
+        """Whether a block may be lost to a savepoint, so that :meth:`secure` is needed before the commit."""
 
     def next(self, connection: Connection) -> int:
         """One id."""
         if not self._fresh:
-            self._fresh = self._pool.take(16) or [_block(connection)]
+            self._fresh = self._pool.take(16) or [self._new_block(connection)]
         part = self._fresh[-1]
         if len(part) == 1:
             self._fresh.pop()
@@ -72,19 +86,42 @@ class IdSource:
         if self._fresh and len(self._fresh[-1]) >= count:
             part = self._fresh.pop()
         else:
-            part = _block(connection)
+            part = self._pool.take_run(count) or self._new_block(connection)
         if len(part) > count:
             self._fresh.append(part[count:])
         return part[:count]
 
+    def _new_block(self, connection: Connection) -> range:
+        self.secure(connection)
+        part = _block(connection)
+        self._end = part.stop
+        return part
+
+    def savepoint_lost(self) -> None:
+        """A savepoint was rolled back, and with it perhaps the block that this session gives ids from."""
+        self.uncertain = self._end > 0
+
+    def secure(self, connection: Connection) -> None:
+        """Make sure, before the commit or another block, that no id of this session is ever given out again."""
+        if self.uncertain and connection.dialect.name == "sqlite":
+            later = ID_BLOCK.c.name == _NAME
+            if connection.execute(select(ID_BLOCK.c.next).where(later)).first() is None:
+                connection.execute(insert(ID_BLOCK).values(name=_NAME, next=self._end))
+            else:
+                connection.execute(update(ID_BLOCK).where(later, ID_BLOCK.c.next < self._end).values(next=self._end))
+        self.uncertain = False
+
     def committed(self) -> None:
         """The transaction stands: unused ids may serve other sessions."""
         self._pool.give(self._fresh)
-        self._fresh = []
+        self._reset()
 
     def rolled_back(self) -> None:
         """The transaction is gone, and with it every block it took."""
-        self._fresh = []
+        self._reset()
+
+    def _reset(self) -> None:
+        self._fresh, self._end, self.uncertain = [], 0, False
 
 
 def _block(connection: Connection) -> range:

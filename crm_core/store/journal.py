@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, literal, select, text
 
 from crm_core.records import RecordType
 from crm_core.store.bulk import insert_tuples
 from crm_core.store.changes import Change, Operation
+from crm_core.store.differences import filled, net, overlay
 from crm_core.store.tables import CHANGE, CHANGE_SET
 from crm_core.store.values import encode_values
 
@@ -85,15 +86,19 @@ class Journal:
     def close(self, connection: Connection, head: Head, now: dt.datetime) -> int:
         """Write the head of the change set; its time is never before that of an earlier one."""
         assert self.change_set_id is not None
+        moment = literal(now, CHANGE_SET.c.at.type)
+        latest = func.coalesce(select(func.max(CHANGE_SET.c.at)).scalar_subquery(), moment)
         if connection.dialect.name == "postgresql":
             xid: Any = text("CAST(CAST(pg_current_xact_id() AS text) AS bigint)")
+            at: Any = func.greatest(moment, latest)
         else:
             xid = select(func.coalesce(func.max(CHANGE_SET.c.xid), 0) + 1).scalar_subquery()
+            at = func.max(moment, latest)
         connection.execute(
             insert(CHANGE_SET).values(
                 id=self.change_set_id,
                 xid=xid,
-                at=now,
+                at=at,
                 user_id=head.user_id,
                 principal=head.principal,
                 reason=head.reason,
@@ -108,6 +113,14 @@ class Journal:
         """The transaction is gone."""
         self.change_set_id, self._position = None, 0
 
+    def mark(self) -> int | None:
+        """Where a savepoint begins."""
+        return self.change_set_id
+
+    def back(self, mark: int | None) -> None:
+        """A savepoint was rolled back: if nothing was journalled before it, there is no change set. Positions go on."""
+        self.change_set_id = mark
+
 
 def coalesce(entries: Iterable[Entry]) -> list[Entry]:
     """One entry per record: the earliest before, the latest after, nothing for what came and went."""
@@ -116,21 +129,21 @@ def coalesce(entries: Iterable[Entry]) -> list[Entry]:
         key = (entry.name, entry.id)
         first = merged.get(key)
         if first is None:
-            merged[key] = attrs.evolve(entry, before=dict(entry.before), after=dict(entry.after))
-            continue
-        if entry.operation == "delete":
-            if first.operation == "create":
-                del merged[key]
-                continue
-            whole = {**entry.before, **first.before}
-            merged[key] = attrs.evolve(entry, before=whole, after={})
+            merged[key] = attrs.evolve(entry)
+        elif entry.operation == "delete":
+            # Where the deletion happened, not where the first change did: an undo restores parents before children.
+            del merged[key]
+            if first.operation != "create":
+                merged[key] = attrs.evolve(entry, before=filled(overlay(entry.before, first.before)))
         elif entry.operation == "create":
             # Deleted and restored in one change set: what remains is the difference.
-            merged[key] = attrs.evolve(entry, operation="update", before=dict(first.before), after=dict(entry.after))
+            before, after = net(first.before, entry.after)
+            merged[key] = attrs.evolve(entry, operation="update", before=before, after=after)
+        elif first.operation == "create":
+            first.after, first.version = filled(overlay(first.after, entry.after)), entry.version
         else:
-            first.before = first.before if first.operation == "create" else {**entry.before, **first.before}
-            first.after = {**first.after, **entry.after}
+            first.before, first.after = net(
+                overlay(entry.before, first.before), overlay(first.after, entry.after)
+            )
             first.version = entry.version
-    return [entry for entry in merged.values() if entry.operation != "update" or entry.before != entry.after]
-
-
+    return [entry for entry in merged.values() if entry.operation != "update" or entry.before or entry.after]

@@ -17,7 +17,14 @@ from crm_core.records import Exclusive, RecordType
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["check_custom", "check_exclusive", "check_references", "check_values", "lock_keys"]
+__all__ = ["beside", "check_custom", "check_exclusive", "check_references", "check_values", "lock_keys"]
+
+
+def beside(record_type: RecordType) -> tuple[str, ...]:
+    """Fields whose unchanged values a rule needs beside changed ones; other old values are not judged again."""
+    if record_type is Account.crm_type:
+        return ("registration_country", "registration_number")
+    return ("valid_from", "valid_to") if record_type.dated else ()
 
 
 def check_values(session: CrmSession, record_type: RecordType, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias, TypeVar
 
@@ -13,10 +13,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
-from crm_core.errors import Conflict, NotFound, StoreError, UnsupportedStatement
+from crm_core.errors import Conflict, NotFound, Problem, StoreError, UnsupportedStatement, ValidationError
 from crm_core.records import Record, RecordType
 from crm_core.store.actor import Actor
 from crm_core.store.changes import ChangeSet
+from crm_core.store.differences import overlay
 from crm_core.store.journal import Entry, Head
 from crm_core.store.reading import Reading, get_options
 from crm_core.store.tracking import track_deletes, track_flush
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["CrmSession"]
 
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 
 # Inside the class, ``list`` is the method.
 List_: TypeAlias = list
@@ -72,7 +74,7 @@ class CrmSession(Session):
         self.at_given = at is not None
         self.as_of = as_of
         self.reason = reason
-        self.source = source
+        self.source = self._source = source
         self.read_only = read_only
         self.streaming = streaming
         self.undoes: int | None = None
@@ -80,6 +82,7 @@ class CrmSession(Session):
         self.writer = Writer(self)
         self.ids: IdSource = store.id_source()
         self._change_set_id: int | None = None
+        self._given: set[int] = set()
         self._marks: dict[Any, tuple[int, int]] = {}
         self._elevated: list[CrmSession] = []
         self._reading = Reading(self)
@@ -149,6 +152,7 @@ class CrmSession(Session):
             elevated.close()
         self._elevated.clear()
         super().close()
+        self.on_end(committed=False)
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -272,7 +276,7 @@ class CrmSession(Session):
             if None in given:
                 fresh = iter(self.ids.many(self.connection(), given.count(None)))
                 given = [next(fresh) if id_ is None else id_ for id_ in given]
-            self.writer.insert(record_type, values, given)  # type: ignore[arg-type]
+            self._translated(functools.partial(self.writer.insert, record_type, values, given))  # type: ignore[arg-type]
             ids += given  # type: ignore[arg-type]
         return ids
 
@@ -283,15 +287,23 @@ class CrmSession(Session):
         check = preparer(record_type, self.dialect).check
         changed = 0
         for part in _parts(rows, batch):
-            changed += self.writer.update(
-                record_type, {row["id"]: check({k: v for k, v in row.items() if k != "id"}) for row in part}
-            )
+            changes: dict[int, dict[str, Any]] = {}
+            for row in part:
+                if row.get("id") is None:
+                    raise ValidationError(
+                        "{record} cannot be written.",
+                        [Problem("id", "It is not said which record is to change.", "Give its id.")],
+                        record=record_type.name,
+                    )
+                values = check({name: value for name, value in row.items() if name != "id"})
+                changes[row["id"]] = overlay(changes.get(row["id"], {}), values)
+            changed += self._translated(functools.partial(self.writer.update, record_type, changes))
         return changed
 
     def delete_many(self, entity: type[Record], ids: Iterable[int]) -> int:
         """Delete records by id with all that hangs on them; returns how many rows went."""
         self.flush()
-        return self.writer.delete(self._own_type(entity.crm_type), ids)
+        return self._translated(lambda: self.writer.delete(self._own_type(entity.crm_type), ids))
 
     def check(self) -> None:
         """Write what is pending and let rules and plugins object now rather than at the commit."""
@@ -349,9 +361,10 @@ class CrmSession(Session):
             )
         return record_type
 
-    def _translated(self, work: Any) -> None:
+    def _translated(self, work: Callable[[], T]) -> T:
+        """What the database refuses, in words."""
         try:
-            work()
+            return work()
         except StaleDataError as error:
             raise Conflict(
                 "Somebody else changed the same record meanwhile.", mend="Read it again and repeat the change."
@@ -377,8 +390,14 @@ class CrmSession(Session):
                     record=record_type.name,
                 )
             record.id = self.next_id()
+            self._given.add(record.id)
         if state.get("custom") is None:
             record.custom = {}
+
+    def on_transient(self, record: Any) -> None:
+        """A record did not come into being after all: the id it was given here may be given to another."""
+        if record.__dict__.get("id") in self._given:
+            del record.__dict__["id"]
 
     def on_flush(self) -> None:
         """Gather what will be written, before it is."""
@@ -394,12 +413,16 @@ class CrmSession(Session):
         if self.writer.journal.change_set_id is not None:
             connection = self.connection()
             self.last_change_set = self.writer.journal.close(connection, self.head(), self.clock())
+        if self.ids.uncertain:
+            self.ids.secure(self.connection())
 
     def on_end(self, committed: bool) -> None:
         """The outermost transaction is over."""
         self.writer.forget()
         self._change_set_id = None
         self._marks.clear()
+        self._given.clear()
+        self.source, self.undoes = self._source, None
         if committed:
             self.ids.committed()
         else:

@@ -217,6 +217,12 @@ def _pending(session: CrmSession, record: Any) -> None:
     session.on_pending(record)
 
 
+@event.listens_for(CrmSession, "pending_to_transient")
+@event.listens_for(CrmSession, "persistent_to_transient")
+def _transient(session: CrmSession, record: Any) -> None:
+    session.on_transient(record)
+
+
 @event.listens_for(CrmSession, "before_flush")
 def _flush(session: CrmSession, _context: Any, _instances: Any) -> None:
     session.on_flush()
@@ -235,7 +241,9 @@ def _committed(session: CrmSession) -> None:
 
 @event.listens_for(CrmSession, "after_rollback")
 def _rolled_back(session: CrmSession) -> None:
-    session.on_end(committed=False)
+    # SQLAlchemy tells of savepoints, too: those are back_to_mark's.
+    if not session.in_nested_transaction():
+        session.on_end(committed=False)
 
 
 @event.listens_for(CrmSession, "after_transaction_create")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import inspect
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.base import NEVER_SET, NO_VALUE
 
 from crm_core.errors import Conflict, NotFound
@@ -13,6 +16,7 @@ from crm_core.fields.folding import sort_key
 from crm_core.records import Record, RecordType
 from crm_core.store import rules
 from crm_core.store.dependants import plan_delete
+from crm_core.store.differences import STORES_OWN, difference, filled
 from crm_core.store.journal import Entry
 from crm_core.store.values import from_columns, key_column
 
@@ -22,11 +26,13 @@ if TYPE_CHECKING:
 __all__ = ["track_deletes", "track_flush"]
 
 _UNKNOWN = (NO_VALUE, NEVER_SET)
-_STORES_OWN = frozenset({"version", "created_at", "created_by", "updated_at", "id"})
 
 
 def track_flush(session: CrmSession) -> None:
-    """Check and log new and changed objects, and fill the columns that are the store's own."""
+    """Check and log new and changed objects, and fill the columns that are the store's own.
+
+    Nothing is logged and nothing filled in before everything is checked: who mends a refused record flushes again.
+    """
     new: defaultdict[RecordType, list[Record]] = defaultdict(list)
     for record in session.new:
         new[record.crm_type].append(record)
@@ -41,34 +47,44 @@ def track_flush(session: CrmSession) -> None:
     created_before = set(writer.created)
     for records in new.values():
         writer.created.update(record.id for record in records if not record.crm_type.extends)
+    work: list[tuple[Record, Entry]] = []
     try:
         for record_type, records in new.items():
-            _track_new(session, record_type, records)
+            work += _check_new(session, record_type, records)
         for record_type, records in dirty.items():
-            _track_dirty(session, record_type, records)
+            work += _check_dirty(session, record_type, records)
     except BaseException:
         writer.created = created_before
         raise
+    now, by = session.clock(), session.actor.user_id
+    for record, entry in work:
+        _fill(record, entry, now, by)
+        writer.log.append(entry)
     writer.wrote = True
 
 
-def _track_new(session: CrmSession, record_type: RecordType, records: list[Record]) -> None:
-    writer = session.writer
-    now, by = session.clock(), session.actor.user_id
+def _check_new(
+    session: CrmSession, record_type: RecordType, records: list[Record]
+) -> Iterator[tuple[Record, Entry]]:
     rows = [_values(record_type, record) for record in records]
     ids = [record.id for record in records]
     rules.check_references(session, record_type, rows, ids)
     rules.check_values(session, record_type, rows)
-    writer.may_create(record_type, rows, ids)
+    session.writer.may_create(record_type, rows, ids)
     for record, row in zip(records, rows, strict=True):
-        record.created_at = record.updated_at = now
-        record.created_by = by
-        for field in record_type.fields:
-            if field.folded:
-                value = row[field.name]
-                setattr(record, key_column(field), None if value is None else sort_key(value, surname=field.surname))
-        after = {name: value for name, value in row.items() if value is not None and value != {}}
-        writer.log.append(Entry(record_type, record_type.name, record.id, "create", {}, after, 1))
+        yield record, Entry(record_type, record_type.name, record.id, "create", {}, filled(row), 1)
+
+
+def _fill(record: Any, entry: Entry, now: dt.datetime, by: int | None) -> None:
+    """The columns that are the store's own: stamps, and the sort keys of folded fields."""
+    record.updated_at = now
+    if entry.operation == "create":
+        record.created_at, record.created_by = now, by
+    assert entry.type is not None
+    for field in entry.type.fields:
+        if field.folded and (entry.operation == "create" or field.name in entry.after):
+            value = entry.after.get(field.name)
+            setattr(record, key_column(field), None if value is None else sort_key(value, surname=field.surname))
 
 
 def _values(record_type: RecordType, record: Record) -> dict[str, Any]:
@@ -77,46 +93,38 @@ def _values(record_type: RecordType, record: Record) -> dict[str, Any]:
     return values
 
 
-def _track_dirty(session: CrmSession, record_type: RecordType, records: list[Record]) -> None:
+def _check_dirty(
+    session: CrmSession, record_type: RecordType, records: list[Record]
+) -> Iterator[tuple[Record, Entry]]:
     writer = session.writer
-    pairs = [(record, *_changed(session, record_type, record)) for record in records]
-    pairs = [(record, before, after) for record, before, after in pairs if after]
-    if not pairs:
+    changed: list[tuple[Record, dict[str, Any], dict[str, Any]]] = []
+    for record in records:
+        before, after = _changed(session, record_type, record)
+        if after:
+            changed.append((record, before, after))
+        else:
+            _forget_assignments(record)
+    if not changed:
         return
-    writer.may_change(record_type, [record.id for record, _, _ in pairs], "update")
-    rules.check_references(session, record_type, [after for _, _, after in pairs])
-    rules.check_values(session, record_type, [{**_context(record), **after} for record, _, after in pairs])
-    writer.may_move(record_type, [after for _, _, after in pairs])
-    now = session.clock()
-    for record, before, after in pairs:
-        record.updated_at = now
-        for name in after:
-            field = record_type.by_name.get(name)
-            if field is not None and field.folded:
-                value = after[name]
-                setattr(record, key_column(field), None if value is None else sort_key(value, surname=field.surname))
-        if "custom" in after:
-            before, after = _custom_difference(before, after)
-        writer.log.append(
-            Entry(record_type, record_type.name, record.id, "update", before, after, record.version + 1)
-        )
-
-
-def _context(record: Any) -> dict[str, Any]:
-    """Unchanged values that a rule needs beside the changed ones."""
-    names = ("valid_from", "valid_to") if record.crm_type.dated else ()
-    if record.crm_type.name == "account":
-        names = ("registration_country", "registration_number")
-    return {name: getattr(record, name) for name in names}
-
-
-def _custom_difference(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    had, has = before.get("custom") or {}, after["custom"] or {}
-    names = {name for name in had.keys() | has.keys() if had.get(name) != has.get(name)}
-    return (
-        {**before, "custom": {name: had.get(name) for name in names}},
-        {**after, "custom": {name: has.get(name) for name in names}},
+    news = [after for _, _, after in changed]
+    beside = rules.beside(record_type)
+    writer.may_change(record_type, [record.id for record, _, _ in changed], "update")
+    rules.check_references(session, record_type, news)
+    rules.check_values(
+        session,
+        record_type,
+        [{**{name: getattr(record, name) for name in beside}, **after} for record, _, after in changed],
     )
+    writer.may_move(record_type, news)
+    for record, before, after in changed:
+        yield record, Entry(record_type, record_type.name, record.id, "update", before, after, record.version + 1)
+
+
+def _forget_assignments(record: Record) -> None:
+    """What was assigned is what was there: nothing is to be written, and the version stays."""
+    for key in list(inspect(record).committed_state):
+        if key in record.__dict__:
+            set_committed_value(record, key, record.__dict__[key])
 
 
 def _changed(
@@ -125,7 +133,7 @@ def _changed(
     """Old and new values of the fields that really change."""
     state = inspect(record)
     committed = dict(state.committed_state)
-    forged = _STORES_OWN & committed.keys()
+    forged = STORES_OWN & committed.keys()
     if forged:
         raise Conflict(
             "{field} is the store's own and cannot be assigned.",
@@ -150,15 +158,11 @@ def _changed(
                 key = name if name in state.mapper.column_attrs else f"_{name}"
                 parts.append(committed[key] if key in committed else getattr(record, key))
             old_values[field.name] = field.kind.join(tuple(parts))
-    before: dict[str, Any] = {}
-    after: dict[str, Any] = {}
-    for field in fields:
-        new_value = getattr(record, field.name)
-        if new_value != old_values[field.name]:
-            before[field.name], after[field.name] = old_values[field.name], new_value
-    if "custom" in touched and (record.custom or {}) != (old_values["custom"] or {}):
-        before["custom"], after["custom"] = dict(old_values["custom"] or {}), dict(record.custom or {})
-    return before, after
+    new_values = {field.name: getattr(record, field.name) for field in fields}
+    if "custom" in touched:
+        had, has = old_values["custom"] or {}, record.custom or {}
+        new_values["custom"] = {name: has.get(name) for name in had.keys() | has.keys()}
+    return difference(old_values, new_values)
 
 
 def track_deletes(session: CrmSession) -> None:
@@ -166,18 +170,22 @@ def track_deletes(session: CrmSession) -> None:
     grouped: defaultdict[RecordType, dict[int, Record]] = defaultdict(dict)
     for record in session.deleted:
         grouped[record.crm_type][record.id] = record
+    if not grouped:
+        return
     for record_type, records in grouped.items():
         session.writer.may_change(record_type, records, "delete")
-        plan = plan_delete(session, record_type, set(records))
-        for rows in plan.deleted:
-            for id_, held in records.items() if rows.type is record_type else ():
-                if rows.values.get(id_, {}).get("version") != held.version:
-                    raise Conflict(
-                        "Somebody else changed the {record} {id} meanwhile.",
-                        mend="Read it again before deleting it.",
-                        record=record_type.name,
-                        id=id_,
-                    )
+    plan = plan_delete(session, {record_type: set(records) for record_type, records in grouped.items()})
+    found = {(rows.name, id_): values for rows in plan.deleted for id_, values in rows.values.items()}
+    for record_type, records in grouped.items():
+        for id_, held in records.items():
+            if found.get((record_type.name, id_), {}).get("version") != held.version:
+                raise Conflict(
+                    "Somebody else changed the {record} {id} meanwhile.",
+                    mend="Read it again before deleting it.",
+                    record=record_type.name,
+                    id=id_,
+                )
+    for records in grouped.values():
         for held in records.values():
             session.expunge(held)
-        session.writer.carry_out(plan)
+    session.writer.carry_out(plan)

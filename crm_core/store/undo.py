@@ -16,7 +16,7 @@ from sqlalchemy import Row, func, insert, select
 from crm_core.errors import Problem, UndoConflict
 from crm_core.records import RecordType
 from crm_core.store.changes import ChangeSet
-from crm_core.store.dependants import RAW, _reflect, plan_delete
+from crm_core.store.dependants import RAW, plan_delete, reflect
 from crm_core.store.erasure import ERASED
 from crm_core.store.history import change_set, require_undo
 from crm_core.store.journal import Entry
@@ -175,7 +175,7 @@ class _Undo:
         ids &= current.keys()
         if not ids:
             return
-        plan = plan_delete(self.session, record_type, set(ids))
+        plan = plan_delete(self.session, {record_type: ids})
         for rows in plan.deleted:
             for id_ in rows.values:
                 if (rows.name, id_) not in self.created:
@@ -253,7 +253,7 @@ class _Undo:
     def _foreign(self, name: str, operation: str, run: Mapping[int, Row[Any]]) -> None:
         """Rows of a plugin that is not in the build: its deletions can be restored as they lay in the table."""
         table_name = self.session.core(select(REFERENCE.c.table).where(REFERENCE.c.type == name)).scalar()
-        table = _reflect(self.session, table_name) if table_name else None
+        table = reflect(self.session, table_name) if table_name else None
         for id_, row in run.items():
             raw = decode_values(None, row.before).get(RAW)
             if operation != "delete" or raw is None or table is None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlalchemy import delete as sql_delete
 
@@ -15,17 +16,27 @@ from crm_core.records import RecordType
 from crm_core.store import rules
 from crm_core.store.bulk import insert_tuples
 from crm_core.store.changes import ChangeBatch
-from crm_core.store.dependants import Plan, plan_delete
+from crm_core.store.dependants import RAW, Plan, change_raw, plan_delete
+from crm_core.store.differences import difference, filled
 from crm_core.store.journal import Entry, Journal, coalesce
 from crm_core.store.values import column_values, from_columns, preparer
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["Writer"]
+__all__ = ["Mark", "Writer"]
 
 _CHUNK = 1000
 _ROUNDS = 5
+
+
+@attrs.frozen
+class Mark:
+    """How far the log and the journal had come when a savepoint began."""
+
+    length: int
+    checked: int
+    journal: int | None
 
 
 class Writer:
@@ -40,6 +51,7 @@ class Writer:
         self.verified: defaultdict[str, set[int]] = defaultdict(set)
         self.wrote = False
         self._kernel = False
+        self._met: defaultdict[tuple[str, int], set[tuple[Any, ...]]] = defaultdict(set)
 
     @contextmanager
     def as_kernel(self) -> Iterator[None]:
@@ -56,8 +68,17 @@ class Writer:
         self.checked = 0
         self.created.clear()
         self.verified.clear()
+        self._met.clear()
         self.journal.forget()
         self.wrote = False
+
+    def first_of_new(self, rule: tuple[str, int], key: tuple[Any, ...]) -> bool:
+        """Whether ``key`` belongs to a record created in this transaction and is met for the first time by a rule."""
+        met = self._met[rule]
+        if key[0] not in self.created or key in met:
+            return False
+        met.add(key)
+        return True
 
     # -- questions ---------------------------------------------------------------------------------------------
 
@@ -78,13 +99,16 @@ class Writer:
             found.update(self.session.core(query).scalars())
         return found
 
-    def rows(self, record_type: RecordType, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
-        """Whole rows by id: field values, and ``version``, ``created_at``, ``created_by``, ``custom``."""
+    def rows(self, record_type: RecordType, ids: Iterable[int], *, lock: bool = False) -> dict[int, dict[str, Any]]:
+        """Whole rows by id: field values, and ``version``, ``created_at``, ``created_by``, ``custom``.
+
+        ``lock`` keeps others from changing them, or hanging something on them, until the transaction ends.
+        """
         found: dict[int, dict[str, Any]] = {}
         ordered = sorted(ids)
         for start in range(0, len(ordered), _CHUNK):
             query = select(record_type.table).where(record_type.table.c.id.in_(ordered[start : start + _CHUNK]))
-            for row in self.session.core(query).mappings():
+            for row in self.session.core(query.with_for_update() if lock else query).mappings():
                 values = from_columns(record_type, row)
                 values |= {name: row[name] for name in ("version", "created_at", "created_by")}
                 if row["custom"]:
@@ -197,8 +221,9 @@ class Writer:
         self.created.update(ids)
         if len(self.created) > 50_000:
             self.created = set(ids)  # what came earlier is found in the database
+            self._met.clear()
         self._take([
-            Entry(record_type, record_type.name, id_, "create", {}, _without_none(row), (versions or {}).get(id_, 1))
+            Entry(record_type, record_type.name, id_, "create", {}, filled(row), (versions or {}).get(id_, 1))
             for id_, row in zip(ids, rows, strict=True)
         ])  # fmt: skip
 
@@ -219,14 +244,19 @@ class Writer:
             raise NotFound("There is no {record} {id}.", mend="Check the id.", record=record_type.name, id=min(missing))
         entries = []
         for id_, values in changes.items():
-            before, after = _difference(old[id_], values)
+            before, after = difference(old[id_], values)
             if after:
                 entries.append(
                     Entry(record_type, record_type.name, id_, "update", before, after, old[id_]["version"] + 1)
                 )
         news = [entry.after for entry in entries]
         rules.check_references(session, record_type, news)
-        rules.check_values(session, record_type, [{**old[entry.id], **entry.after} for entry in entries])
+        beside = rules.beside(record_type)
+        rules.check_values(
+            session,
+            record_type,
+            [{**{name: old[entry.id][name] for name in beside}, **entry.after} for entry in entries],
+        )
         self.may_move(record_type, news)
         self._write_updates(record_type, entries, old)
         return entries
@@ -288,7 +318,7 @@ class Writer:
         if not wanted:
             return 0
         self.may_change(record_type, wanted, "delete")
-        plan = plan_delete(self.session, record_type, wanted)
+        plan = plan_delete(self.session, {record_type: wanted})
         self.carry_out(plan)
         return plan.count
 
@@ -298,6 +328,13 @@ class Writer:
         for record_type, changes in plan.cleared:
             self._take_cleared(record_type, changes)
         entries: list[Entry] = []
+        for rows in plan.raw_cleared:
+            for id_, values in rows.values.items():
+                emptied = dict.fromkeys(values[RAW])
+                change_raw(session, rows.table, id_, emptied)
+                entries.append(
+                    Entry(None, rows.name, id_, "update", {RAW: values[RAW]}, {RAW: emptied}, values["version"] + 1)
+                )
         for rows in reversed(plan.deleted):
             ids = list(rows.values)
             for start in range(0, len(ids), _CHUNK):
@@ -305,7 +342,7 @@ class Writer:
             if rows.type is not None:
                 session.expunge_ids(rows.type, ids)
             entries += [
-                Entry(rows.type, rows.name, id_, "delete", values, {}, values.get("version", 0) + 1)
+                Entry(rows.type, rows.name, id_, "delete", filled(values), {}, values.get("version", 0) + 1)
                 for id_, values in rows.values.items()
             ]
         self._take(entries)
@@ -326,12 +363,40 @@ class Writer:
         """Note bulk changes; a large log is checked and journalled at once, so that memory stays flat."""
         self.wrote = self.wrote or bool(entries)
         self.log += entries
-        if len(self.log) >= _CHUNK and self.session.streaming:
+        if self.session.streaming and len(self.log) - self._floor() >= _CHUNK:
             self.check()
             self.flush_journal()
 
+    def mark(self) -> Mark:
+        """Where a savepoint begins."""
+        return Mark(len(self.log), self.checked, self.journal.mark())
+
+    def back(self, mark: Mark) -> None:
+        """A savepoint was rolled back: what was written since did not happen."""
+        self.created.difference_update(entry.id for entry in self.log[mark.length :] if entry.operation == "create")
+        del self.log[mark.length :]
+        self.checked = min(mark.checked, self.checked)
+        self.verified.clear()
+        self.journal.back(mark.journal)
+
+    def _floor(self) -> int:
+        """Entries below it were logged before the innermost savepoint, whose journal rows may be rolled back."""
+        mark = self.session.savepoint_mark()
+        return mark.length if mark is not None else 0
+
     def check(self) -> None:
-        """Flush, then let the kernel's rules and the plugins see what changed, until nothing more changes."""
+        """Flush, then let the kernel's rules and the plugins see what changed, until nothing more changes.
+
+        Whoever catches an objection and goes on is checked again: nothing counts as checked until all is.
+        """
+        start = self.checked
+        try:
+            self._check()
+        except BaseException:
+            self.checked = min(start, len(self.log))
+            raise
+
+    def _check(self) -> None:
         for _ in range(_ROUNDS):
             self.session.flush()
             entries = coalesce(self.log[self.checked :])
@@ -372,33 +437,14 @@ class Writer:
         updated = [entry.id for entry in entries if entry.operation == "update"]
         if updated:
             rows = [*rows, *self.rows(record_type, updated).values()]
-        completed = [{**{name: None for name in record_type.by_name}, **row} for row in rows]
+        completed = [{**dict.fromkeys(record_type.by_name), **row} for row in rows]
         rules.check_exclusive(self.session, record_type, completed)
 
     def flush_journal(self) -> None:
         """Write the checked part of the log to the journal."""
-        entries = coalesce(self.log)
-        self.log.clear()
-        self.checked = 0
+        floor = self._floor()
+        entries = coalesce(self.log[floor:])
+        del self.log[floor:]
+        self.checked = min(self.checked, floor)
         if entries:
             self.journal.write(self.session.connection(), self.session.change_set_id(), entries)
-
-
-def _without_none(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if value is not None}
-
-
-def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The fields that really change; of ``custom`` only the names that do."""
-    before: dict[str, Any] = {}
-    after: dict[str, Any] = {}
-    for name, value in new.items():
-        if name == "custom":
-            had = old.get("custom", {})
-            differing = {key for key in value if had.get(key) != value[key]}
-            if differing:
-                before["custom"] = {key: had.get(key) for key in differing}
-                after["custom"] = {key: value[key] for key in differing}
-        elif old.get(name) != value:
-            before[name], after[name] = old.get(name), value
-    return before, after
