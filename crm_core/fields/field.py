@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -53,7 +54,7 @@ class Field:
         """The record type a reference points to."""
         return self.kind.target if isinstance(self.kind, RefKind) else None
 
-    @property
+    @functools.cached_property
     def column_names(self) -> tuple[str, ...]:
         """The columns that hold the value (without the sort key)."""
         return tuple(self.name + suffix for suffix, _ in self.kind.columns())
