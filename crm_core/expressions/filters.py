@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, FromClause
 
 from crm_core.expressions.binder import Binder, Uses
 from crm_core.expressions.environment import Environment, Row, World
+from crm_core.expressions.heights import MAX_HEIGHT, height
 from crm_core.expressions.nodes import Evaluate, Node, Scope
 from crm_core.expressions.syntax import Expression
 from crm_core.records import RecordType, Types
@@ -57,4 +58,7 @@ def bind(expression: Expression, types: Types, record_type: RecordType, env: Env
     used = Uses()
     binder = Binder(expression, types, record_type, env, used)
     node = binder.condition(expression.tree)
+    if height(node) > MAX_HEIGHT:
+        binder.fail(expression.tree, "The expression is nested too deeply for the database.",
+                    "Simplify it, or split it into several filters.")  # fmt: skip
     return Filter(expression.source, record_type, env, frozenset(used.names), used.world, node)

@@ -118,7 +118,7 @@ class Linear(Node):
 
     def _term_sql(self, term: Term, scope: Scope) -> Sql:
         value = term.node.sql(scope)
-        if term.step == 1:
+        if term.step == 1 and self.scale == term.node.scale:
             return value
         multiplied = value * _number(term.step, self.scale - term.node.scale)
         if term.limit is None:

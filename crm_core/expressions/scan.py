@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import unicodedata
 from typing import Any
 
 import attrs
@@ -106,6 +107,10 @@ def _check_name(source: str, token: Token) -> None:
               "Remove {word}: there is one kind of text.", word=token.text)  # fmt: skip
     if token.text in _WORDS:
         return
+    plain = unicodedata.normalize("NFKC", token.text)
+    if plain != token.text:  # Python would read it so, in silence
+        _fail(source, token.start, "{word} is not understood.", "Type {instead} instead.", word=token.text,
+              instead=plain)  # fmt: skip
     if keyword.iskeyword(token.text):
         _fail(source, token.start, "{word!r} is no word of the filter language.",
               "Conditions are joined by and, or, not; see the reference of expressions.", word=token.text)  # fmt: skip
@@ -179,9 +184,9 @@ def _check_nesting(source: str, tokens: list[Token]) -> None:
 def _check_order(source: str, tokens: list[Token]) -> None:
     """Values and operators must take turns."""
     before = Token("start", "", 0)
-    for token in tokens:
+    for token, after in zip(tokens, [*tokens[1:], before], strict=True):
         if before.ends_operand:
-            _check_after_value(source, before, token)
+            _check_after_value(source, before, token, after)
         elif not _may_begin(before, token):
             _fail(source, token.start, "A value is missing before {word}.", "Write a field or a value there.",
                   word=token.text)  # fmt: skip
@@ -191,17 +196,19 @@ def _check_order(source: str, tokens: list[Token]) -> None:
               "Write the value that belongs after {word}.", word=before.text)  # fmt: skip
 
 
-def _check_after_value(source: str, before: Token, token: Token) -> None:
+def _check_after_value(source: str, before: Token, token: Token, after: Token) -> None:
     if token.kind == "sign":
         joins = token.text in _BINARY or token.text in (")", "]") or token.text == "("
         if token.text == "(" and not (before.kind == "name" and before.text not in _WORDS):
             joins = before.text == ")"  # calling a value: refused later, with its own words
     else:
-        joins = token.text in ("and", "or", "in", "is", "not") and token.kind == "name"
+        joins = token.kind == "name" and (
+            token.text in ("and", "or", "in", "is") or (token.text == "not" and after.text == "in")
+        )
     if joins:
         return
     mend = "Join them, for example with and, == or a comma."
-    if token.text.lower() in ("and", "or", "in", "is", "not"):
+    if token.text != token.text.lower() and token.text.lower() in ("and", "or", "in", "is", "not"):
         mend = f"Write {token.text.lower()} in small letters."
     elif token.text.lower() in ("like", "contains"):
         mend = 'Write it as a function: contains(name, "text").'

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 import attrs
-from sqlalchemy import ColumnElement, FromClause, and_, or_, select
+from sqlalchemy import ColumnElement, FromClause, or_, select
 
 from crm_core.expressions.environment import Environment, Row, World
 from crm_core.expressions.nodes import Node, Scope, Sort, Sql
@@ -54,8 +54,8 @@ class Step:
 
     target: RecordType
 
-    def id_sql(self, before: Path, scope: Scope) -> Sql:
-        """The id of the record that the step leads to."""
+    def id_sql(self, here: FromClause, env: Environment) -> Sql:
+        """The id of the record that the step leads to, from a row of ``here``."""
         raise NotImplementedError
 
     def memory(self) -> Walk:
@@ -68,8 +68,8 @@ class RefStep(Step):
 
     field: str
 
-    def id_sql(self, before: Path, scope: Scope) -> Sql:
-        return before.sql(scope, lambda table: table.c[self.field])
+    def id_sql(self, here: FromClause, env: Environment) -> Sql:
+        return here.c[self.field]
 
     def memory(self) -> Walk:
         target, read = self.target, reader(self.field)
@@ -85,8 +85,8 @@ class RefStep(Step):
 class ExtensionStep(Step):
     """To another plugin's extension of the record, which has the record's id."""
 
-    def id_sql(self, before: Path, scope: Scope) -> Sql:
-        return before.sql(scope, lambda table: table.c.id)
+    def id_sql(self, here: FromClause, env: Environment) -> Sql:
+        return here.c.id
 
     def memory(self) -> Walk:
         target, read = self.target, reader("id")
@@ -107,13 +107,12 @@ class DerivedStep(Step):
     forward: str
     where: tuple[tuple[str, Any], ...]
 
-    def id_sql(self, before: Path, scope: Scope) -> Sql:
+    def id_sql(self, here: FromClause, env: Environment) -> Sql:
         row = self.through.table.alias()
-        here = before.sql(scope, lambda table: table.c.id)
         fixed = [row.c[name] == value for name, value in self.where]
         return (
             select(row.c[self.forward])
-            .where(row.c[self.back] == here, *fixed, *valid_and_visible(self.through, row, scope.env))
+            .where(row.c[self.back] == here.c.id, *fixed, *valid_and_visible(self.through, row, env))
             .order_by(row.c.id)
             .limit(1)
             .correlate_except(row)
@@ -154,13 +153,20 @@ class Path:
         """What ``pick`` takes from the table of the last record, as a correlated subquery where there are steps."""
         if not self.steps:
             return pick(scope.table)
-        last = self.steps[-1]
-        table = last.target.table.alias()
-        visible = scope.env.visible(last.target, table)
-        conditions = [table.c.id == last.id_sql(Path(self.steps[:-1]), scope)]
-        if visible is not None:
-            conditions.append(visible)
-        return select(pick(table)).where(and_(*conditions)).correlate_except(table).scalar_subquery()
+        here = self.steps[0].target.table.alias()
+        joined: FromClause = here
+        tables, conditions = [here], [here.c.id == self.steps[0].id_sql(scope.table, scope.env)]
+        for step in self.steps[1:]:
+            table = step.target.table.alias()
+            joined = joined.join(table, table.c.id == step.id_sql(here, scope.env))
+            tables.append(table)
+            here = table
+        for step, table in zip(self.steps, tables, strict=True):
+            visible = scope.env.visible(step.target, table)
+            if visible is not None:
+                conditions.append(visible)
+        found = select(pick(here)).select_from(joined).where(*conditions)
+        return found.correlate_except(*tables).scalar_subquery()
 
     def memory(self) -> Walk:
         walks = [step.memory() for step in self.steps]

@@ -62,7 +62,7 @@ class Expression:
             dot = self._text.index(".", self._columns[cast(int, node.value.end_col_offset)])
             blank = len(self._text[dot + 1 :]) - len(self._text[dot + 1 :].lstrip())
             return dot + blank  # the name after the dot, less the bracket that we put before the text
-        return self._columns[cast(ast.expr, node).col_offset] - 1
+        return max(self._columns[cast(ast.expr, node).col_offset] - 1, 0)  # a bare list begins at our own bracket
 
     def number(self, node: ast.Constant) -> Decimal:
         """The number at ``node``, exactly as it is written."""
@@ -129,10 +129,8 @@ def _check(expression: Expression) -> None:
 
 def _check_node(expression: Expression, node: ast.AST) -> None:
     match node:
-        case ast.Call(func=ast.Name(), keywords=[]):
-            pass
         case ast.Call(func=ast.Name()):
-            expression.fail(node.keywords[0], "Functions take no named values.", "Write the value alone.")
+            pass
         case ast.Call():
             expression.fail(node.func, "Only functions of the filter language can be called.",
                             'Write for example contains(name, "text").')  # fmt: skip

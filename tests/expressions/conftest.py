@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from enum import Enum
 from random import Random
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
-from sqlalchemy import Connection, FromClause, case, not_, select
+from sqlalchemy import Connection, FromClause, case, create_engine, not_, select
 from sqlalchemy.orm import Mapped
 
 from crm_core import fields as f
@@ -174,7 +174,7 @@ class World:
         return [
             row
             for row in self.rows[record_type.name].values()
-            if row[field] == id and self._visible(record_type, row) and self._valid(record_type, row)
+            if row.get(field) == id and self._visible(record_type, row) and self._valid(record_type, row)
         ]
 
     def _visible(self, record_type: RecordType, row: Mapping[str, Any]) -> bool:
@@ -309,6 +309,7 @@ class Kit:
     world: Callable[..., World]
     three_valued: Callable[[Connection, Filter], dict[int, bool | None]]
     columns_of: Callable[[RecordType, Mapping[str, Any]], dict[str, Any]]
+    hidden: int = HIDDEN
 
     def bind(self, source: str, type_name: str = "probe.company", **changes: Any) -> Filter:
         return parse(source).bind(self.types, self.types[type_name], self.environment(**changes))
@@ -316,6 +317,17 @@ class Kit:
     def create(self, connection: Connection) -> None:
         for record_type in self.types.values():
             record_type.table.create(connection)
+
+
+@pytest.fixture
+def database_connection(database_url: str, kit: Kit) -> Iterator[Connection]:
+    """A connection to an empty database with the tables of the sample; nothing stays."""
+    engine = create_engine(database_url)
+    with engine.connect() as connection:
+        kit.create(connection)
+        yield connection
+        connection.rollback()
+    engine.dispose()
 
 
 @pytest.fixture(scope="session")

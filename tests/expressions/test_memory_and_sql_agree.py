@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection
 
 from crm_core.errors import ExpressionError
 
-TEXTS = ["", "A", "B", "a", "ab", "AB", "上", "上海", "单", "shan", "ß", "ss", "%", "_", "é", "😀", "\U0010ffff", "\ud7ff",
+TEXTS = ["", "A", "B", "a", "ab", "AB", "上", "上海", "单", "shan", "ß", "ss", "%", "_", "é", "😀", "\U0010ffff",
+         "\ud7ff",
          "chief", "gold", "x,y", '"', "\\", "Ａ", "CNY", "海军", "\n"]  # fmt: skip
 NUMBERS = ["0", "1", "2", "50", "0.5", "0.01", "0.005", "12.34", "12.3", "1_000", "999999999999999999",
            "99999999999999.99", "9223372036854775808", "0.0000001", "123456789012345678901234"]  # fmt: skip
@@ -26,13 +26,16 @@ SIGNS = ["==", "!=", "<", "<=", ">", ">="]
 STAGES = ["idea", "won", "lost"]
 
 COMPANY: dict[str, list[str]] = {
-    "text": ["name", "grade", "alias", "mail", "place.city", "place.country", "worth.currency", "boss.name", "chief.name",
+    "text": ["name", "grade", "alias", "mail", "place.city", "place.country", "worth.currency", "boss.name",
+             "chief.name",
              "parent.name", "parent.grade", "parent.boss.name", "parent.parent.alias", "vip.tier", "parent.vip.tier",
              "vip.agent.name", "c_text", "c_money.currency", "c_address.city", "parent.c_text", "chief.tutor.name",
              "rival.name"],
     "folded": ["name", "alias", "boss.name", "parent.alias", "chief.name", "vip.agent.name"],
-    "number": ["size", "share", "ratio", "id", "version", "boss_id", "created_by", "worth.amount", "boss.age", "parent.share",
-               "vip.limit", "c_int", "c_number", "c_money.amount", "c_ref", "parent.c_number", "chief.age", "boss.id"],
+    "number": ["size", "share", "ratio", "id", "version", "boss_id", "created_by", "worth.amount", "boss.age",
+               "parent.share",
+               "vip.limit", "c_int", "c_number", "c_money.amount", "c_ref", "parent.c_number", "chief.age",
+    "boss.id"],
     "money": ["worth", "budget", "parent.worth", "c_money", "parent.c_money"],
     "day": ["founded", "closed", "parent.founded", "c_day", "parent.c_day"],
     "moment": ["seen", "met", "updated_at", "parent.seen", "c_moment"],
@@ -50,12 +53,14 @@ SCOPES: dict[str, dict[str, list[str]]] = {
     "jobs": {"text": ["role", "person.name", "company.name", "company.vip.tier"], "folded": ["person.name"],
              "number": ["level", "person.age", "company.size", "person_id"], "record": ["person", "company"],
              "moment": ["valid_from", "valid_to"], "day": ["company.founded"], "choice": ["company.stage"],
-             "flag": ["company.active"], "money": ["company.worth"], "tags": ["company.tags"], "other": ["company.place"]},
+             "flag": ["company.active"], "money": ["company.worth"], "tags": ["company.tags"],
+    "other": ["company.place"]},
     "gifts": {"text": ["note", "amount.currency", "company.name"], "money": ["amount", "company.worth"],
               "number": ["amount.amount"], "flag": ["company.loyal"], "record": ["company"]},
 }  # fmt: skip
 SCOPES["branches"] = COMPANY
-CONDITIONS = ["text", "number", "money", "day", "moment", "flag", "choice", "tags", "record", "other", "jobs", "gifts",
+CONDITIONS = ["text", "number", "money", "day", "moment", "flag", "choice", "tags", "record", "other", "jobs",
+              "gifts",
               "branches", "folded"]  # fmt: skip
 
 Draw = Any
@@ -106,7 +111,8 @@ class Writer:
             case 0:
                 return f"{self.one(['contains', 'startswith', 'endswith'])}({field}, {part})"
             case 1:
-                return f"length({field}) {self.one(SIGNS)} {self.one(['0', '1', '2.5', 'length(' + self.one(fields) + ')'])}"
+                other = self.one(["0", "1", "2.5", f"length({self.one(fields)})"])
+                return f"length({field}) {self.one(SIGNS)} {other}"
             case 2:
                 return self.one([f"is_empty({field})", self._absent(field)])
             case _:
@@ -157,7 +163,8 @@ class Writer:
 
     def _flag(self, scope: str, kind: str, fields: list[str], depth: int) -> str:
         field = self.one(fields)
-        return self.one([field, f"not {field}", f"{field} == {self.one(fields)}", f"{field} != True", f"False == {field}",
+        return self.one([field, f"not {field}", f"{field} == {self.one(fields)}", f"{field} != True",
+                         f"False == {field}",
                          self._absent(field), f"{field} in (True, {self.one(fields)})", f"is_empty({field})",
                          f"{field} in (True, False)"])  # fmt: skip
 
@@ -186,7 +193,8 @@ class Writer:
     def _members(self, scope: str, kind: str, fields: list[str], depth: int) -> str:
         inner = self.condition(kind, depth - 1)
         field = self.one(fields)
-        return self.one([f"any({field}, {inner})", f"all({field}, {inner})", f"none({field}, {inner})", f"any({field})",
+        return self.one([f"any({field}, {inner})", f"all({field}, {inner})", f"none({field}, {inner})",
+                         f"any({field})",
                          f"none({field})", f"count({field}, {inner}) {self.one(SIGNS)} {self.one(['0', '1', '2'])}",
                          f"1 < count({field}) <= 3"])  # fmt: skip
 
@@ -198,21 +206,12 @@ def expressions(draw: Draw) -> str:
     return Writer(draw).condition("company", draw(st.integers(0, 3)))
 
 
-@pytest.fixture
-def connection(database_url: str, kit: Any) -> Iterator[Connection]:
-    engine = create_engine(database_url)
-    with engine.connect() as opened:
-        kit.create(opened)
-        yield opened
-        opened.rollback()
-    engine.dispose()
-
-
 @pytest.mark.parametrize("seed", [1, 2])
 def test_any_expression_gives_the_same_answers_in_memory_and_in_sql(
-    connection: Connection, kit: Any, seed: int
+    database_connection: Connection, kit: Any, seed: int
 ) -> None:
     sample = kit.sample(seed)
+    connection = database_connection
     sample.insert(connection)
     rows = sample.rows["probe.company"]
 
@@ -222,7 +221,7 @@ def test_any_expression_gives_the_same_answers_in_memory_and_in_sql(
         try:
             bound = kit.bind(source, readable=lambda record_type, field: True)
         except ExpressionError as error:
-            assert "calendar" in error.problem or "too many digits" in error.problem
+            assert any(word in error.problem for word in ("calendar", "too many digits", "too deeply"))
             reject()
         world = kit.world(sample.rows, bound.env.at)
         in_memory = {id: bound.value(row, world) for id, row in rows.items()}
