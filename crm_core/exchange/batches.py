@@ -1,0 +1,371 @@
+"""One batch of rows of one section: keys, look-ups, what is there already, and the writing of what differs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from crm_core.domain.external import ExternalRef
+from crm_core.errors import (
+    Conflict,
+    CrmError,
+    NotFound,
+    Objection,
+    PermissionDenied,
+    Problem,
+    ValidationError,
+)
+from crm_core.exchange.lookups import AMBIGUOUS, Resolver
+from crm_core.exchange.plan import FieldPlan, LookupPlan, SectionPlan
+from crm_core.fields.field import Field
+from crm_core.records import RecordType
+from crm_core.store.rules import check_values
+from crm_core.store.session import CrmSession
+from crm_core.store.values import preparer
+
+__all__ = ["Batch", "Outcome", "Pending"]
+
+_KEY_LENGTH = 200
+# What a single row can be guilty of; anything else ends the import.
+_A_ROWS_FAULT = (ValidationError, NotFound, Conflict, Objection, PermissionDenied)
+
+
+@attrs.define(eq=False)
+class Pending:
+    """A row on its way. ``values`` are field values, ``custom`` those of custom fields; ``id`` is its record's."""
+
+    line: int
+    cells: Any
+    key: str
+    values: dict[str, Any]
+    custom: dict[str, Any]
+    wants: list[tuple[FieldPlan, LookupPlan, str]]
+    id: int = 0
+    ref_id: int | None = None
+    known: bool = False
+    change: dict[str, Any] = attrs.field(factory=dict)
+    former: Mapping[str, Any] = attrs.field(factory=dict)
+
+    @property
+    def all_values(self) -> dict[str, Any]:
+        """The values as a new record takes them."""
+        custom = {name: value for name, value in self.custom.items() if value is not None}
+        return {**self.values, "custom": custom} if custom else self.values
+
+
+class Outcome:
+    """Who is told what became of the rows; the run of the section."""
+
+    def reject(self, line: int, key: str | None, cells: Any, reason: CrmError | Problem) -> None:
+        raise NotImplementedError
+
+    def postpone(self, line: int, cells: Any) -> None:
+        raise NotImplementedError
+
+    def skipped(self) -> None:
+        raise NotImplementedError
+
+    def unchanged(self, row: Pending) -> None:
+        raise NotImplementedError
+
+    def written(self, row: Pending) -> None:
+        raise NotImplementedError
+
+
+class Batch:
+    """The work on batches of one section."""
+
+    def __init__(self, session: CrmSession, plan: SectionPlan, resolver: Resolver, outcome: Outcome) -> None:
+        self.session = session
+        self.plan = plan
+        self.type = plan.record_type
+        self.resolver = resolver
+        self.outcome = outcome
+        self.final = False
+        """Whether there is no use any more in waiting for rows that come later."""
+        self._prepare = preparer(plan.record_type, session.dialect).values
+        extended = plan.record_type.extends
+        self._keyed: RecordType = session.types[extended] if extended else plan.record_type
+
+    # -- from cells to values ----------------------------------------------------------------------------------
+
+    def key(self, line: int, cells: Any) -> str | None:
+        """The row's key; a row without one is rejected."""
+        key = self.plan.key(cells)
+        if key is None:
+            problem = Problem("key", "The row has no key.", "Fill the columns of its key.")
+        elif len(key) > _KEY_LENGTH:
+            problem = Problem("key", "The key has {length} characters; at most {most} fit.", "",
+                              {"length": len(key), "most": _KEY_LENGTH})  # fmt: skip
+        else:
+            return str(key)
+        self.outcome.reject(line, None, cells, problem)
+        return None
+
+    def evaluate(self, line: int, cells: Any, key: str) -> Pending | None:
+        """All values of a row but those that are looked up; with a mistake in one, the row is rejected."""
+        row = Pending(line, cells, key, {}, {}, [])
+        problems: list[Problem] = []
+        for plan in self.plan.fields:
+            try:
+                value = plan.get(cells)
+                if value is None:
+                    self._absent(plan, row)
+                elif plan.lookup is not None:
+                    row.wants.append((plan, plan.lookup, value))
+                else:
+                    self._put(plan, row, plan.convert(value))
+            except ValidationError as error:
+                problems.append(Problem(plan.field.name, error.problem, error.mend, error.values))
+        if problems:
+            self.outcome.reject(line, key, cells, ValidationError("The row cannot be used.", problems))
+            return None
+        return row
+
+    def _put(self, plan: FieldPlan, row: Pending, value: Any) -> None:
+        (row.custom if plan.custom else row.values)[plan.field.name] = value
+
+    def _absent(self, plan: FieldPlan, row: Pending) -> None:
+        # A field that must have a value keeps the one it has, or takes its default.
+        if plan.custom or plan.field.optional:
+            self._put(plan, row, None)
+
+    # -- the batch ---------------------------------------------------------------------------------------------
+
+    def process(self, rows: Sequence[Pending]) -> None:
+        """Write what differs from what is there."""
+        fresh = self._place(rows)
+        ready = self._look_up(fresh)
+        ready = [row for row in ready if self._fits(row)]
+        self._compare([row for row in ready if row.known])
+        work = []
+        for row in ready:
+            if row.known and not row.change and row.ref_id is not None:
+                self.outcome.unchanged(row)
+            else:
+                work.append(row)
+        if work:
+            self._write(work)
+
+    def _place(self, rows: Sequence[Pending]) -> list[Pending]:
+        """Find the record of each row, or give it an id of its own."""
+        plan = self.plan
+        targets = self.resolver.targets(self._keyed, plan.system, {row.key for row in rows})
+        extended = self.type.extends is not None
+        present: set[int] = set()
+        if extended:
+            present = self.resolver.present(self.type, {target.record_id for target in targets.values()})
+        adopted = self._adopted(plan.match, [row for row in rows if row.key not in targets]) if plan.match else {}
+        placed = []
+        for row in rows:
+            target = targets.get(row.key)
+            if target is not None and not target.found:
+                self._lost(row)
+                continue
+            if target is not None:
+                row.id, row.ref_id = target.record_id, target.ref_id
+                row.known = not extended or row.id in present
+            elif extended:
+                self._orphan(row, self._keyed, row.key)
+                continue
+            elif row.key in adopted:
+                if adopted[row.key] is AMBIGUOUS:
+                    self._unclear(row)
+                    continue
+                row.id, row.known = adopted[row.key], True
+            wanted = plan.mapping.on_update if row.known else plan.mapping.on_create
+            if wanted == "skip" and (row.ref_id is not None or not row.known):
+                self.outcome.skipped()
+            elif wanted == "reject":
+                self._orphan(row, self.type, row.key)
+            else:
+                row.id = row.id or self.session.next_id()
+                placed.append(row)
+        return placed
+
+    def _adopted(self, field: Field, rows: Sequence[Pending]) -> dict[str, Any]:
+        """Records that are here already without a key of this system, by the key of the row that takes each."""
+        wanted = {row.values[field.name] for row in rows if row.values.get(field.name) is not None}
+        found = self.resolver.matching(self.type, field, wanted)
+        clear = {id_ for id_ in found.values() if id_ is not AMBIGUOUS}
+        taken = self.resolver.keyed(self.type, self.plan.system, clear)
+        result: dict[str, Any] = {}
+        for row in rows:
+            id_ = found.get(row.values.get(field.name, ""))
+            if id_ is not None and id_ not in taken:
+                result[row.key] = id_
+                if id_ is not AMBIGUOUS:
+                    taken.add(id_)
+        return result
+
+    def _lost(self, row: Pending) -> None:
+        if self.session.actor.system:
+            # Somebody deleted the record here, and an import is no reason to bring it back.
+            self.outcome.skipped()
+            return
+        problem = Problem("key", "The key {key!r} belongs to no {record} that may be changed here.",
+                          "", {"key": row.key, "record": self._keyed.name})  # fmt: skip
+        self.outcome.reject(row.line, row.key, row.cells, problem)
+
+    def _unclear(self, row: Pending) -> None:
+        problem = Problem(
+            self.plan.mapping.match, "Several records have this value, so that none can be matched.", "Make it unique."
+        )
+        self.outcome.reject(row.line, row.key, row.cells, problem)
+
+    def _orphan(self, row: Pending, record_type: RecordType, key: str, path: str = "key") -> None:
+        self.outcome.reject(row.line, row.key, row.cells, _no_record(path, record_type, key))
+
+    def _look_up(self, rows: Sequence[Pending]) -> list[Pending]:
+        wanted: defaultdict[LookupPlan, set[str]] = defaultdict(set)
+        for row in rows:
+            for _, lookup, key in row.wants:
+                wanted[lookup].add(key)
+        if not wanted:
+            return list(rows)
+        found = {lookup: self.resolver.find(lookup, keys) for lookup, keys in wanted.items()}
+        ready: list[Pending] = []
+        here: dict[str, int] = {}
+        for row in rows:
+            if self._fill(row, found, here):
+                ready.append(row)
+                here[row.key] = row.id
+        return ready
+
+    def _fill(self, row: Pending, found: Mapping[LookupPlan, Mapping[str, Any]], here: Mapping[str, int]) -> bool:
+        """Put in what was looked up; ``here`` are the rows before this one, which are not written yet."""
+        for plan, lookup, key in row.wants:
+            value = found[lookup].get(key)
+            if value is None and lookup.own:
+                value = here.get(key)
+            if value is AMBIGUOUS:
+                problem = Problem(plan.field.name, "Several records of type {record} have the value {key!r}.",
+                                  "Look it up by something unique.",
+                                  {"record": lookup.record_type.name, "key": key})  # fmt: skip
+                self.outcome.reject(row.line, row.key, row.cells, problem)
+                return False
+            if value is not None:
+                self._put(plan, row, value)
+            elif lookup.own and not self.final:
+                # It may come further down in the same file.
+                self.outcome.postpone(row.line, row.cells)
+                return False
+            elif lookup.optional:
+                self._absent(plan, row)
+            else:
+                self._orphan(row, lookup.record_type, key, plan.field.name)
+                return False
+        return True
+
+    def _fits(self, row: Pending) -> bool:
+        """Whether the values can be a record; checked row by row, because bulk writing names no row."""
+        try:
+            if row.known:
+                for name, value in row.values.items():
+                    row.values[name] = self.type.by_name[name].check(value)
+            else:
+                row.values = self._prepare(row.values)
+            check_values(self.session, self.type, [row.all_values])
+        except ValidationError as error:
+            self.outcome.reject(row.line, row.key, row.cells, error)
+            return False
+        return True
+
+    def _compare(self, rows: Sequence[Pending]) -> None:
+        """Only mapped fields are compared, and only those that differ are written."""
+        current = self.session.writer.rows(self.type, {row.id for row in rows})
+        skip = self.plan.mapping.on_update == "skip"
+        for row in rows:
+            old = current[row.id]
+            row.former = old
+            if skip:
+                continue
+            row.change = {name: value for name, value in row.values.items() if old[name] != value}
+            had = old.get("custom", {})
+            custom = {name: value for name, value in row.custom.items() if had.get(name) != value}
+            if custom:
+                row.change["custom"] = custom
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    def _write(self, rows: Sequence[Pending]) -> None:
+        """Write rows together; when they are refused, find out which of them is at fault."""
+        session = self.session
+        try:
+            with session.begin_nested():
+                self._write_together(rows)
+                session.check()
+        except _A_ROWS_FAULT as error:
+            if len(rows) == 1:
+                self.outcome.reject(rows[0].line, rows[0].key, rows[0].cells, error)
+                return
+            half = len(rows) // 2
+            self._write(rows[:half])
+            self._write(rows[half:])
+            return
+        # The journal goes to the database with its batch, so that memory stays flat.
+        session.writer.flush_journal()
+        for row in rows:
+            self.outcome.written(row)
+
+    def _write_together(self, rows: Sequence[Pending]) -> None:
+        session, cls = self.session, self.type.cls
+        created = [row for row in rows if not row.known]
+        changed = [row for row in rows if row.known and row.change]
+        if created:
+            session.add_many(cls, ({**row.all_values, "id": row.id} for row in created))
+        if self.plan.mapping.on_update == "date":
+            self._succeed([row for row in changed if self._goes_on(row)])
+            changed = [row for row in changed if not self._goes_on(row)]
+        if changed:
+            session.update_many(cls, [{**row.change, "id": row.id} for row in changed])
+        unknown = [row for row in rows if row.ref_id is None]
+        if unknown:
+            session.add_many(
+                ExternalRef,
+                [
+                    {"system": self.plan.system, "record_type": self.type.name, "key": row.key, "record_id": row.id}
+                    for row in unknown
+                ],
+            )
+
+    def _goes_on(self, row: Pending) -> bool:
+        """Whether a dated row holds now, so that a change of it is one of the business and no correction."""
+        start, end = row.former["valid_from"], row.former["valid_to"]
+        now = self.session.now
+        return (start is None or start < now) and (end is None or end > now) and row.ref_id is not None
+
+    def _succeed(self, rows: Sequence[Pending]) -> None:
+        """End dated rows now and begin new ones, which the keys stand for from now on."""
+        if not rows:
+            return
+        session, cls, now = self.session, self.type.cls, self.session.now
+        session.update_many(cls, [{"id": row.id, "valid_to": now} for row in rows])
+        ids = session.add_many(
+            cls,
+            [
+                {
+                    **{name: value for name, value in row.former.items() if name in self.type.by_name},
+                    **row.values,
+                    "custom": {**row.former.get("custom", {}), **row.custom},
+                    "valid_from": now,
+                }
+                for row in rows
+            ],
+        )
+        session.update_many(
+            ExternalRef,
+            [{"id": row.ref_id, "record_id": id_} for row, id_ in zip(rows, ids, strict=True)],
+        )
+
+
+def _no_record(path: str, record_type: RecordType, key: str) -> Problem:
+    return Problem(
+        path,
+        "There is no {record} with the key {key!r}.",
+        "Import it first, or correct the key.",
+        {"record": record_type.name, "key": key},
+    )

@@ -1,0 +1,103 @@
+"""The import: a mapping and a folder of files become one change set, or nothing at all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crm_core.errors import PermissionDenied
+from crm_core.exchange.checking import checked
+from crm_core.exchange.lookups import Resolver
+from crm_core.exchange.mapping import ImportMapping
+from crm_core.exchange.mapping_file import read_mapping
+from crm_core.exchange.rejects import Rejects
+from crm_core.exchange.report import ImportReport, Progress, SectionReport, Tell
+from crm_core.exchange.sections import SectionRun
+
+if TYPE_CHECKING:
+    from crm_core.assembly import Crm
+    from crm_core.store.session import CrmSession
+
+__all__ = ["run_import"]
+
+
+def run_import(
+    crm: Crm,
+    mapping: str | Path | Mapping[str, Any] | ImportMapping,
+    data_dir: str | Path,
+    *,
+    dry_run: bool = False,
+    progress: Tell | None = None,
+    rejects_path: str | Path | None = None,
+    principal: str = "import",
+    login: str | None = None,
+    reason: str | None = None,
+    translate: Callable[[str], str] = str,
+) -> ImportReport:
+    """Import the files in ``data_dir`` as ``mapping`` (a TOML file) says, in one transaction and one change set.
+
+    The whole import is one change set that can be undone; when it fails or is killed, nothing remains of it. Rows that
+    cannot be taken are rejected, each with its reason, and written to ``rejects_path`` (CSV, or JSON lines by the
+    suffix ``.jsonl``). A file that a mapping names is looked for in ``data_dir``, then beside the mapping.
+
+    ``dry_run`` does everything and then takes it back. The import runs as the system ``principal``, or with ``login``
+    with the rights of a user, who needs the permission ``system.import`` and must be allowed to keep keys of other
+    systems (``external_ref.*`` at scope all). ``progress`` is told of each batch; ``translate`` puts reasons into
+    another language.
+
+    Raises :class:`~crm_core.errors.ExchangeError`, with every mistake, when mapping and files do not fit together.
+    """
+    started = time.monotonic()
+    if not isinstance(mapping, ImportMapping):
+        mapping = read_mapping(mapping)
+    plans = checked(crm, mapping, Path(data_dir))
+    rejects = Rejects(Path(rejects_path) if rejects_path is not None else None)
+    reports: list[SectionReport] = []
+    why = reason or f"import {mapping.path.name if mapping.path else mapping.source.system}"
+    try:
+        with crm.store.session(login, principal=principal, reason=why, source="import", streaming=True) as session:
+            _may_import(session)
+            resolver = Resolver(session)
+            for number, plan in enumerate(plans, 1):
+                run = SectionRun(session, plan, resolver, rejects, translate)
+                reports.append(run.run(_teller(progress, plan.name, number, len(plans))))
+            session.check()
+            if dry_run:
+                session.rollback()
+        path = rejects.finish()
+    except BaseException:
+        rejects.abandon()
+        raise
+    return ImportReport(
+        mapping=mapping.where,
+        dry_run=dry_run,
+        sections=tuple(reports),
+        change_set=None if dry_run else session.last_change_set,
+        rejects=path,
+        first_rejects=tuple(rejects.first),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _teller(progress: Tell | None, name: str, number: int, of: int) -> Callable[[int, float], None]:
+    def tell(rows: int, share: float) -> None:
+        if progress is not None:
+            progress(Progress(name, number, of, rows, share))
+
+    return tell
+
+
+def _may_import(session: CrmSession) -> None:
+    """Refuse at once what would otherwise reject every row."""
+    needed = [name for name in ("system.import", "external_ref.create") if not session.can(name)]
+    if not session.visibility.reach("external_ref.read").all:
+        needed.append("external_ref.read")
+    if needed:
+        raise PermissionDenied(
+            "{principal} may not import data.",
+            mend="A role with the permissions {needed} (at scope all) is needed.",
+            principal=session.actor.principal,
+            needed=", ".join(needed),
+        )

@@ -1,0 +1,137 @@
+"""Finding records by the keys of a source system: one query per batch, and a bounded memory of what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import attrs
+from sqlalchemy import select
+
+from crm_core.domain.external import ExternalRef
+from crm_core.exchange.plan import LookupPlan
+from crm_core.fields.field import Field
+from crm_core.records import RecordType
+from crm_core.store.session import CrmSession
+
+__all__ = ["AMBIGUOUS", "Resolver", "Target"]
+
+_CHUNK = 500
+_REMEMBERED = 5_000
+_OPTIONS = {"all_dates": True}
+
+AMBIGUOUS: Any = object()
+"""Stands for several records where one was looked for."""
+
+
+@attrs.frozen
+class Target:
+    """What a key stands for: the row that keeps the key, the record's id, and whether the session finds that record."""
+
+    ref_id: int
+    record_id: int
+    found: bool
+
+
+class Resolver:
+    """The look-ups of one import. It sees what its session sees."""
+
+    def __init__(self, session: CrmSession) -> None:
+        self.session = session
+        self._known: dict[tuple[Any, ...], dict[str, Any]] = {}
+
+    def find(self, lookup: LookupPlan, keys: set[str]) -> dict[str, Any]:
+        """Ids (or taken values) by key; keys without a record are absent, unclear ones :data:`AMBIGUOUS`."""
+        identity = (lookup.record_type.name, lookup.system, lookup.by, lookup.take)
+        known = self._known.setdefault(identity, {})
+        if len(known) > _REMEMBERED:
+            known.clear()
+        result = {key: known[key] for key in keys if key in known}
+        wanted = keys - result.keys()
+        if wanted:
+            fresh = dict(self._by_field(lookup, lookup.by, wanted) if lookup.by else self._by_key(lookup, wanted))
+            known.update(fresh)
+            result.update(fresh)
+        return result
+
+    def _by_key(self, lookup: LookupPlan, keys: set[str]) -> Iterator[tuple[str, Any]]:
+        cls = _attributes(lookup.record_type)
+        value = getattr(cls, lookup.take.name) if lookup.take else cls.id
+        for part in _parts(keys):
+            statement = (
+                select(ExternalRef.key, value)
+                .join(cls, cls.id == ExternalRef.record_id)
+                .where(
+                    ExternalRef.system == lookup.system,
+                    ExternalRef.record_type == lookup.record_type.name,
+                    ExternalRef.key.in_(part),
+                )
+            )
+            yield from self._rows(statement)
+
+    def _by_field(self, lookup: LookupPlan, field: Field, keys: set[str]) -> Iterator[tuple[str, Any]]:
+        cls = _attributes(lookup.record_type)
+        value = getattr(cls, lookup.take.name) if lookup.take else cls.id
+        yield from self._by_value(cls, field, value, keys)
+
+    def matching(self, record_type: RecordType, field: Field, values: set[str]) -> dict[str, Any]:
+        """Ids of the records that have one of ``values`` in ``field``."""
+        cls = _attributes(record_type)
+        return dict(self._by_value(cls, field, cls.id, values))
+
+    def _by_value(self, cls: Any, field: Field, value: Any, keys: set[str]) -> Iterator[tuple[str, Any]]:
+        column = getattr(cls, field.name)
+        for part in _parts(keys):
+            found: dict[str, Any] = {}
+            for key, each in self._rows(select(column, value).where(column.in_(part))):
+                found[key] = each if key not in found else AMBIGUOUS
+            yield from found.items()
+
+    def targets(self, record_type: RecordType, system: str, keys: set[str]) -> dict[str, Target]:
+        """What each key stands for; keys that nobody has used are absent."""
+        cls = _attributes(record_type)
+        found: dict[str, Target] = {}
+        for part in _parts(keys):
+            statement = (
+                select(ExternalRef.key, ExternalRef.id, ExternalRef.record_id, cls.id)
+                .join(cls, cls.id == ExternalRef.record_id, isouter=True)
+                .where(
+                    ExternalRef.system == system,
+                    ExternalRef.record_type == record_type.name,
+                    ExternalRef.key.in_(part),
+                )
+            )
+            for key, ref_id, record_id, present in self._rows(statement):
+                found[key] = Target(ref_id, record_id, present is not None)
+        return found
+
+    def keyed(self, record_type: RecordType, system: str, ids: Iterable[int]) -> set[int]:
+        """Those records that have a key in ``system``."""
+        found: set[int] = set()
+        for part in _parts(ids):
+            statement = select(ExternalRef.record_id).where(
+                ExternalRef.system == system,
+                ExternalRef.record_type == record_type.name,
+                ExternalRef.record_id.in_(part),
+            )
+            found.update(row[0] for row in self._rows(statement))
+        return found
+
+    def present(self, record_type: RecordType, ids: Iterable[int]) -> set[int]:
+        """Those ids that are records of this type."""
+        cls = _attributes(record_type)
+        return {row[0] for part in _parts(ids) for row in self._rows(select(cls.id).where(cls.id.in_(part)))}
+
+    def _rows(self, statement: Any) -> Sequence[Any]:
+        return self.session.execute(statement, execution_options=_OPTIONS).all()
+
+
+def _attributes(record_type: RecordType) -> Any:
+    """The class; its attributes are known by name only here."""
+    return record_type.cls
+
+
+def _parts(values: Iterable[Any]) -> Iterator[list[Any]]:
+    ordered = sorted(values)
+    for start in range(0, len(ordered), _CHUNK):
+        yield ordered[start : start + _CHUNK]

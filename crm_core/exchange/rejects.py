@@ -1,0 +1,81 @@
+"""The rejects file: every row that was not taken, with its line, the reason and its own cells."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import os
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from crm_core.exchange.guard import guarded
+from crm_core.exchange.report import Rejected
+
+__all__ = ["Rejects"]
+
+_COLUMNS = ("section", "file", "line", "key", "reason", "cells")
+_FIRST = 20
+
+
+class Rejects:
+    """Collects rejected rows; the file appears when the import is over, and only if there are any.
+
+    It holds personal data, so that only its owner may read it.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.first: list[Rejected] = []
+        self._part = path.with_name(path.name + ".part") if path else None
+        self._file: IO[str] | None = None
+        self._write: Any = None
+
+    def add(self, rejected: Rejected, cells: Any) -> None:
+        """Note a row."""
+        if len(self.first) < _FIRST:
+            self.first.append(rejected)
+        if self._part is None:
+            return
+        if self._file is None:
+            self._open(self._part)
+        self._write(rejected, cells)
+
+    def _open(self, part: Path) -> None:
+        part.unlink(missing_ok=True)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="")
+        if part.name.endswith((".jsonl.part", ".ndjson.part")):
+            self._write = functools.partial(_json_line, self._file)
+        else:
+            writer = csv.writer(self._file)
+            writer.writerow(_COLUMNS)
+            self._write = lambda rejected, cells: writer.writerow(
+                [
+                    guarded(rejected.section), guarded(rejected.file), rejected.line, guarded(rejected.key or ""),
+                    guarded(rejected.reason), guarded(msgspec.json.encode(cells).decode()),
+                ]
+            )  # fmt: skip
+
+    def finish(self) -> Path | None:
+        """Put the file in its place; one of an earlier run goes."""
+        if self.path is None or self._part is None:
+            return None
+        if self._file is None:
+            self.path.unlink(missing_ok=True)
+            return None
+        self._file.close()
+        self._part.replace(self.path)
+        return self.path
+
+    def abandon(self) -> None:
+        """The import failed: leave nothing half written."""
+        if self._file is not None and self._part is not None:
+            self._file.close()
+            self._part.unlink(missing_ok=True)
+
+
+def _json_line(file: IO[str], rejected: Rejected, cells: Any) -> None:
+    row = {name: getattr(rejected, name) for name in _COLUMNS[:-1]} | {"cells": cells}
+    file.write(msgspec.json.encode(row).decode() + "\n")

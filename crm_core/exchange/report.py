@@ -1,0 +1,119 @@
+"""What an import did, and how far it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import attrs
+
+__all__ = ["ImportReport", "Progress", "Rejected", "SectionReport", "Tell"]
+
+
+@attrs.frozen
+class Progress:
+    """How far an import or export has come: section ``number`` of ``of``, with the share of its file that is read."""
+
+    section: str
+    number: int
+    of: int
+    rows: int
+    share: float
+
+
+Tell: TypeAlias = Callable[[Progress], None]
+
+
+@attrs.frozen
+class Rejected:
+    """A row that was not taken, and why."""
+
+    section: str
+    file: str
+    line: int
+    key: str | None
+    reason: str
+
+
+@attrs.define
+class SectionReport:
+    """Rows of one section by what became of them.
+
+    ``read`` is the sum of the others. ``skipped`` are those that the mapping leaves out: by their conditions, because
+    another row with their key counts, or because their record was deleted here.
+    """
+
+    name: str
+    record: str
+    file: str
+    read: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    rejected: int = 0
+
+
+@attrs.frozen
+class ImportReport:
+    """The outcome of an import. ``change_set`` is what to undo, ``None`` when nothing changed or nothing was kept.
+
+    ``rejects`` is the file with all rejected rows, ``first_rejects`` the first of them.
+    """
+
+    mapping: str
+    dry_run: bool
+    sections: tuple[SectionReport, ...]
+    change_set: int | None
+    rejects: Path | None
+    first_rejects: tuple[Rejected, ...]
+    seconds: float
+
+    @property
+    def read(self) -> int:
+        """Rows read in all sections."""
+        return sum(section.read for section in self.sections)
+
+    @property
+    def created(self) -> int:
+        """Records created."""
+        return sum(section.created for section in self.sections)
+
+    @property
+    def updated(self) -> int:
+        """Records changed."""
+        return sum(section.updated for section in self.sections)
+
+    @property
+    def unchanged(self) -> int:
+        """Rows whose record was as they say already."""
+        return sum(section.unchanged for section in self.sections)
+
+    @property
+    def skipped(self) -> int:
+        """Rows that the mapping leaves out."""
+        return sum(section.skipped for section in self.sections)
+
+    @property
+    def rejected(self) -> int:
+        """Rows that could not be taken."""
+        return sum(section.rejected for section in self.sections)
+
+    def section(self, name: str) -> SectionReport:
+        """The first section of this name."""
+        return next(section for section in self.sections if section.name == name)
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain JSON values."""
+        totals = ("read", "created", "updated", "unchanged", "skipped", "rejected")
+        return {
+            "mapping": self.mapping,
+            "dry_run": self.dry_run,
+            **{name: getattr(self, name) for name in totals},
+            "change_set": self.change_set,
+            "rejects": str(self.rejects) if self.rejects else None,
+            "first_rejects": [attrs.asdict(each) for each in self.first_rejects],
+            "seconds": round(self.seconds, 3),
+            "sections": [attrs.asdict(each) for each in self.sections],
+        }

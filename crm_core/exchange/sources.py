@@ -1,0 +1,160 @@
+"""Data files as rows: CSV and JSON lines, read as a stream, rows that cannot be used among the others.
+
+A row is ``(line, cells, problem)``: the line it begins in, its cells (a list in the order of the header, or a dict from
+JSON lines), and a :class:`~crm_core.errors.Problem` in place of cells that can be used.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from decimal import Decimal
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import attrs
+import msgspec
+
+from crm_core.errors import ExchangeError, Problem
+from crm_core.exchange.encodings import detect
+
+__all__ = ["Row", "Source", "open_source"]
+
+Row: TypeAlias = tuple[int, Any, Problem | None]
+_DELIMITERS = ",;\t|"
+
+
+@attrs.frozen
+class Source:
+    """A data file that can be read. ``header`` is ``None`` for JSON lines, where every row names its own."""
+
+    path: Path
+    encoding: str
+    delimiter: str
+    header: tuple[str, ...] | None
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        return self.path.stat().st_size
+
+    def rows(self) -> SourceRows:
+        """Read it from the beginning."""
+        return SourceRows(self)
+
+
+def open_source(path: Path, encoding: str = "auto", delimiter: str = "auto") -> Source:
+    """Look at a file: its encoding, delimiter and header. Raises :class:`ExchangeError` when it is no such file."""
+    try:
+        if encoding == "auto":
+            encoding = detect(path)
+        if path.suffix.lower() in (".jsonl", ".ndjson"):
+            return Source(path, encoding, "", None)
+        # A byte order mark is no part of the first column's name, whatever encoding the mapping names.
+        if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
+            encoding = "utf-8-sig"
+        with path.open(encoding=encoding, newline="") as file:
+            if delimiter == "auto":
+                delimiter = _delimiter(file.readline())
+                file.seek(0)
+            header = next(csv.reader(file, delimiter=delimiter, strict=True), None)
+    except (OSError, csv.Error) as error:
+        raise ExchangeError("{file} cannot be read: {reason}.", file=str(path), reason=_reason(error)) from None
+    except UnicodeError as error:
+        raise _undecodable(path, encoding, error) from None
+    if not header:
+        raise ExchangeError("{file} is empty.", mend="Its first line names the columns.", file=str(path))
+    return Source(path, encoding, delimiter, tuple(header))
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
+
+
+def _undecodable(path: Path, encoding: str, error: UnicodeError) -> ExchangeError:
+    return ExchangeError(
+        "{file} is not written in {encoding}: {reason}.",
+        mend="Name its encoding in the mapping, such as encoding = \"gb18030\".",
+        file=str(path),
+        encoding=encoding,
+        reason=getattr(error, "reason", str(error)),
+    )
+
+
+def _delimiter(line: str) -> str:
+    """The delimiter that stands most often in the header, outside of quotes."""
+    bare = "".join(line.split('"')[::2])
+    return max(_DELIMITERS, key=bare.count)
+
+
+class SourceRows:
+    """One pass over a file; ``position`` says how far it has come, in bytes."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._file = source.path.open("rb")
+        newline = "" if source.header is not None else "\n"
+        # Kept here, because it closes the file when it goes.
+        self._text = TextIOWrapper(self._file, encoding=source.encoding, newline=newline)
+
+    @property
+    def position(self) -> int:
+        """How many bytes were read."""
+        return self._file.tell()
+
+    def __enter__(self) -> SourceRows:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._text.close()
+
+    def __iter__(self) -> Iterator[Row]:
+        source = self.source
+        try:
+            if source.header is None:
+                yield from self._json_lines()
+            else:
+                yield from self._csv(source.header)
+        except UnicodeError as error:
+            raise _undecodable(source.path, source.encoding, error) from None
+
+    def _csv(self, header: tuple[str, ...]) -> Iterator[Row]:
+        reader = csv.reader(self._text, delimiter=self.source.delimiter, strict=True)
+        next(reader)
+        width = len(header)
+        while True:
+            line = reader.line_num + 1
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                problem = Problem("", "This is no CSV: {reason}.", "Check its quotes.", {"reason": str(error)})
+                yield line, [], problem
+                continue
+            if len(cells) == width:
+                yield line, cells, None
+            elif cells:
+                yield line, cells, Problem(
+                    "",
+                    "The line has {cells} cells, the header {columns}.",
+                    "A cell with a comma in it stands in quotes.",
+                    {"cells": len(cells), "columns": width},
+                )
+
+    def _json_lines(self) -> Iterator[Row]:
+        decode = msgspec.json.Decoder(float_hook=Decimal).decode
+        for line, row in enumerate(self._text, 1):
+            if not row.strip():
+                continue
+            try:
+                cells = decode(row)
+                if isinstance(cells, dict):
+                    yield line, cells, None
+                    continue
+                reason = "it is no object"
+            except (msgspec.DecodeError, ValueError) as error:
+                reason = str(error)
+            problem = Problem("", "This is no line of JSON: {reason}.", "", {"reason": reason})
+            yield line, {"": row.rstrip("\n")}, problem

@@ -1,0 +1,20 @@
+"""What a transform may know of the build."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import attrs
+
+__all__ = ["Context"]
+
+
+@attrs.frozen
+class Context:
+    """``tz`` is where moments without a zone were written down, ``organisation_tz`` where the organisation's days
+    begin, ``currency`` what amounts without one are in.
+    """
+
+    tz: dt.tzinfo
+    organisation_tz: dt.tzinfo
+    currency: str

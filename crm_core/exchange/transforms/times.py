@@ -1,0 +1,56 @@
+"""Transforms to days and moments."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from crm_core.exchange.transforms.context import Context
+
+__all__ = ["day", "inclusive_end", "moment", "read_moment"]
+
+
+def _read(value: Any, format: str | None) -> dt.datetime:
+    text = str(value).strip()
+    try:
+        return dt.datetime.strptime(text, format) if format else dt.datetime.fromisoformat(text)
+    except ValueError:
+        like = f"a day or moment like {format}" if format else "a day or moment such as 2026-11-23 09:30:00"
+        raise ValueError(f"{text!r} is not {like}") from None
+
+
+def day(value: Any, *, format: str | None = None) -> dt.date:
+    """A calendar day. ``format`` is one of Python's ``strptime``, such as ``%d.%m.%Y``."""
+    return _read(value, format).date()
+
+
+def read_moment(value: Any, tz: dt.tzinfo, format: str | None = None) -> dt.datetime:
+    """A moment in UTC; where the text names no zone it is one of ``tz``."""
+    found = _read(value, format)
+    if found.tzinfo is None:
+        found = found.replace(tzinfo=tz)
+    try:
+        return found.astimezone(dt.UTC)
+    except OverflowError:
+        raise ValueError(f"{value!r} lies before or after all days that there are") from None
+
+
+def moment(
+    value: Any, *, format: str | None = None, time_zone: str | None = None, context: Context
+) -> dt.datetime:
+    """A moment. Where the text names no zone it is one of ``time_zone``, or else of the mapping's."""
+    return read_moment(value, ZoneInfo(time_zone) if time_zone else context.tz, format)
+
+
+def inclusive_end(
+    value: Any, *, format: str | None = None, time_zone: str | None = None, context: Context
+) -> dt.datetime:
+    """The end of a range whose last day still belongs to it: midnight after that day, in the organisation's zone."""
+    tz = ZoneInfo(time_zone) if time_zone else context.organisation_tz
+    try:
+        after = _read(value, format).date() + dt.timedelta(days=1)
+        return dt.datetime.combine(after, dt.time(), tz).astimezone(dt.UTC)
+    except OverflowError:
+        # The last day that Python knows is how many systems write "no end".
+        raise ValueError(f"{value!r} is the end of time") from None

@@ -1,0 +1,83 @@
+"""From what a cell and its transforms give to the value of a field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from crm_core.errors import ValidationError
+from crm_core.exchange.conditions import Cell
+from crm_core.exchange.transforms import Context
+from crm_core.exchange.transforms.times import read_moment
+from crm_core.fields import Address, Money
+from crm_core.fields.field import Field
+from crm_core.fields.kinds import JsonKind, MomentKind, MoneyKind, NumberKind
+
+__all__ = ["composed", "converter", "json_form"]
+
+
+def converter(field: Field, custom: bool, context: Context) -> Callable[[Any], Any]:
+    """A function from a text or JSON value to the value of ``field``; of a custom field, to its JSON form."""
+    kind = field.kind
+    parse: Callable[[str], Any] = kind.parse
+    decode: Callable[[Any], Any] = kind.decode
+    if isinstance(kind, MomentKind):
+
+        def parse(text: str) -> Any:
+            try:
+                return read_moment(text, context.tz)
+            except ValueError as error:
+                raise ValidationError("{reason}.", reason=str(error)) from None
+
+    elif isinstance(kind, JsonKind):
+
+        def decode(value: Any) -> Any:
+            return kind.decode(_without_decimals(value))
+
+    def convert(value: Any) -> Any:
+        return parse(value) if isinstance(value, str) else decode(value)
+
+    return (lambda value: json_form(field, convert(value))) if custom else convert
+
+
+def json_form(field: Field, value: Any) -> Any:
+    """A value as JSON has it: exact numbers as text."""
+    form = field.kind.encode(value)
+    return f"{form:f}" if isinstance(form, Decimal) else form
+
+
+def _without_decimals(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, list):
+        return [_without_decimals(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _without_decimals(each) for name, each in value.items()}
+    return value
+
+
+def composed(field: Field, parts: Mapping[str, Cell], context: Context) -> Cell:
+    """An address or an amount from its parts; nothing when there is none."""
+    if isinstance(field.kind, MoneyKind):
+        amount, currency = parts["amount"], parts.get("currency")
+        number = NumberKind(field.kind.scale)
+
+        def money(row: Any) -> Money | None:
+            value = amount(row)
+            if value is None:
+                return None
+            code = currency(row) if currency is not None else None
+            return Money(number.decode(value), code or context.currency)
+
+        return money
+
+    def address(row: Any) -> Address | None:
+        values = {part: text for part, get in parts.items() if (text := _part(get(row)))}
+        return Address(**values) if values else None
+
+    return address
+
+
+def _part(value: Any) -> str | None:
+    return None if value is None else str(value).strip() or None
