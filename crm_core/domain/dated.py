@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any, TypeVar
 
-
 from crm_core.errors import Problem, ValidationError
 from crm_core.records import Dated
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crm_core.store.session import CrmSession
 
 __all__ = ["as_moment", "change", "end", "holds"]
@@ -56,11 +57,36 @@ def change(session: CrmSession, row: D, *, from_: dt.datetime | dt.date | None =
             moment=moment,
         )  # fmt: skip
     record_type = type(row).crm_type
-    kept = {field.name: getattr(row, field.name) for field in record_type.fields}
-    successor = type(row)(**{**kept, **values, "valid_from": moment, "valid_to": row.valid_to})
+    hidden = [
+        field.name
+        for field in record_type.restricted
+        if field.name not in values and field.restricted is not None and not session.can(field.restricted)
+    ]
+    kept = {field.name: getattr(row, field.name) for field in record_type.fields if field.name not in hidden}
+    bounds = {"valid_from": moment, "valid_to": row.valid_to}
+    if hidden:
+        return _continue_hidden(session, row, moment, hidden, {**kept, **values, **bounds})
+    successor = type(row)(**{**kept, **values, **bounds})
+    if row.custom:
+        successor.custom = dict(row.custom)
     row.valid_to = moment
     session.add(successor)
     return successor
+
+
+def _continue_hidden(
+    session: CrmSession, row: D, moment: dt.datetime, hidden: Sequence[str], values: dict[str, Any]
+) -> D:
+    """Carry on what the actor may not read: the values pass by, no object of theirs ever holds them."""
+    system = session.as_system("dated.change")
+    try:
+        whole = system.require(type(row), row.id)
+        values |= {name: getattr(whole, name) for name in hidden}
+    finally:
+        system.close()
+    row.valid_to = moment
+    (successor,) = session.add_many(type(row), [values | ({"custom": dict(row.custom)} if row.custom else {})])
+    return session.require(type(row), successor)
 
 
 def end(session: CrmSession, row: Dated, *, at: dt.datetime | dt.date | None = None) -> None:
@@ -70,5 +96,3 @@ def end(session: CrmSession, row: Dated, *, at: dt.datetime | dt.date | None = N
         session.delete(row)
     elif row.valid_to is None or row.valid_to > moment:
         row.valid_to = moment
-
-
