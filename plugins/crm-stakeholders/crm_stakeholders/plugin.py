@@ -1,0 +1,101 @@
+"""The plugin's answers to the hooks."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+
+from crm_core import (
+    ChangeBatch,
+    CrmSession,
+    Panel,
+    Problem,
+    Record,
+    Role,
+    Scope,
+    TimelineEntry,
+    hookimpl,
+)
+from crm_stakeholders import checks, views
+from crm_stakeholders.roles import READ_STANCE, StakeholderRole
+from crm_stakeholders.settings import Settings
+
+_WRITES = ("stakeholders.role.create", "stakeholders.role.update", "stakeholders.role.delete", READ_STANCE)
+
+
+@hookimpl
+def crm_register_records() -> Iterable[type[Record]]:
+    """One record: a dated role."""
+    return [StakeholderRole]
+
+
+@hookimpl
+def crm_register_settings() -> type[Settings]:
+    """What ``[plugins.stakeholders]`` is read into."""
+    return Settings
+
+
+@hookimpl
+def crm_register_permissions() -> Mapping[str, str]:
+    """What does not follow from the record."""
+    return {READ_STANCE: "Know what people think of us"}
+
+
+@hookimpl
+def crm_register_roles() -> Iterable[Role]:
+    """Salespeople note who decides at their own accounts, managers at those of their units."""
+    return [
+        Role("sales", tuple((permission, Scope.OWN) for permission in _WRITES)),
+        Role("manager", tuple((permission, Scope.SUBTREE) for permission in _WRITES)),
+    ]
+
+
+@hookimpl
+def crm_register_vocabularies() -> Mapping[str, Mapping[str, str]]:
+    """The parts people play, and the sides of a decision; a build file may add to both."""
+    return {
+        "stakeholders.role": {
+            "initiator": "Initiator",
+            "decider": "Decider",
+            "influencer": "Influencer",
+            "user": "User",
+            "buyer": "Buyer",
+            "gatekeeper": "Gatekeeper",
+            "coach": "Coach",
+            "blocker": "Blocker",
+        },
+        "stakeholders.scope": {
+            "commercial": "Commercial",
+            "technical": "Technical",
+            "financial": "Financial",
+            "final": "Final decision",
+        },
+    }
+
+
+@hookimpl
+def crm_check_changes(session: CrmSession, batch: ChangeBatch) -> Iterable[Problem]:
+    """Refuse estimates out of range, unknown scopes and subjects of another account."""
+    return checks.problems(session, batch) if batch.type is StakeholderRole.crm_type else ()
+
+
+@hookimpl
+def crm_on_changes(session: CrmSession, batch: ChangeBatch) -> None:
+    """Roles around a subject go with it; the undo of the change set brings back both."""
+    gone = [change.id for change in batch.of("delete")]
+    if gone and batch.type is not StakeholderRole.crm_type:
+        checks.forget_subjects(session, batch.type.name, gone)
+
+
+@hookimpl
+def crm_gather_overview(session: CrmSession, accounts: Sequence[int]) -> Iterable[Panel]:
+    """A decision map for each account and subject."""
+    return views.panels(session, accounts)
+
+
+@hookimpl
+def crm_gather_timeline(
+    session: CrmSession, accounts: Sequence[int], since: dt.datetime | None, until: dt.datetime | None, limit: int
+) -> Iterable[TimelineEntry]:
+    """When somebody came into a decision, was judged otherwise, and left it."""
+    return views.entries(session, accounts, since, until, limit)
