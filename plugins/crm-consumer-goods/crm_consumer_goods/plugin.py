@@ -1,0 +1,86 @@
+"""What the plugin contributes to the kernel's hooks."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+
+from crm_consumer_goods import outlets, store_checks, views, visits
+from crm_consumer_goods.settings import Settings
+from crm_core import (
+    ChangeBatch,
+    CrmSession,
+    Panel,
+    Problem,
+    Record,
+    Role,
+    Scope,
+    TimelineEntry,
+    hookimpl,
+)
+
+_WRITING = ("create", "update")
+
+
+@hookimpl
+def crm_register_records() -> Iterable[type[Record]]:
+    """Outlets, visits and store checks."""
+    return [outlets.Outlet, visits.Visit, store_checks.StoreCheck]
+
+
+@hookimpl
+def crm_register_settings() -> type[Settings]:
+    """Frequencies by class, working days, and what counts as good coverage."""
+    return Settings
+
+
+@hookimpl
+def crm_register_roles() -> Iterable[Role]:
+    """Salespeople write what they own; visits are deleted by managers only, lest a missed one vanish."""
+    writing = tuple(f"consumer_goods.*.{verb}" for verb in _WRITING)
+    return [
+        Role("manager", tuple((pattern, Scope.SUBTREE) for pattern in (*writing, "consumer_goods.*.delete"))),
+        Role("sales", tuple((pattern, Scope.OWN) for pattern in (*writing, "consumer_goods.store_check.delete"))),
+        Role("editor", tuple((pattern, Scope.OWN) for pattern in writing)),
+    ]
+
+
+@hookimpl
+def crm_register_vocabularies() -> Mapping[str, Mapping[str, str]]:
+    """A store check is an activity of its own kind."""
+    return {"activity.kind": {"store_check": "Store check"}}
+
+
+@hookimpl
+def crm_check_changes(system: CrmSession, batch: ChangeBatch) -> Iterable[Problem]:
+    """Refuse impossible frequencies, figures, times and places, and a second open check-in."""
+    match batch.type.name:
+        case "consumer_goods.outlet":
+            return outlets.problems(batch)
+        case "consumer_goods.visit":
+            return visits.problems(system, batch)
+        case "consumer_goods.store_check":
+            return store_checks.problems(batch)
+        case _:
+            return ()
+
+
+@hookimpl
+def crm_on_changes(session: CrmSession, batch: ChangeBatch) -> None:
+    """Count the minutes of visits."""
+    if batch.type.name == "consumer_goods.visit":
+        visits.count_minutes(session, batch)
+
+
+@hookimpl
+def crm_gather_overview(session: CrmSession, accounts: Sequence[int]) -> Iterable[Panel]:
+    """Coverage."""
+    return views.panels(session, accounts)
+
+
+@hookimpl
+def crm_gather_timeline(
+    session: CrmSession, accounts: Sequence[int], since: dt.datetime | None, until: dt.datetime | None, limit: int
+) -> Iterable[TimelineEntry]:
+    """Visits."""
+    return views.timeline(session, accounts, since, until, limit)
