@@ -14,7 +14,6 @@ from crm_core import (
     Problem,
     Record,
     flag,
-    money,
     number,
     parent,
     record,
@@ -22,6 +21,7 @@ from crm_core import (
     text,
     via,
 )
+from crm_core.fields import money
 
 __all__ = ["StoreCheck", "note"]
 
