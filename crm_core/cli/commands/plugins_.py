@@ -1,0 +1,75 @@
+"""``crm plugins``."""
+
+from __future__ import annotations
+
+from crm_core.assembly import AssemblyReport, assemble
+from crm_core.cli.application import Application, pass_application
+from crm_core.cli.helping import command
+from crm_core.cli.output import Output
+from crm_core.cli.times import as_json
+
+__all__ = ["command", "print_report"]
+
+
+@command("plugins")
+@as_json
+@pass_application
+def command_plugins(application: Application, as_json: bool) -> None:
+    """Show what assembly decided.
+
+    What was loaded from which distribution, who is called when, who may veto, and what was left out and why. The
+    database is not touched.
+    """
+    build = assemble(application.build_file(), strict=False if application.tolerant else None)
+    if as_json:
+        application.output.json(build.report.as_json())
+        return
+    application.translator = application.translator.also(
+        (plugin.name, plugin.locale) for plugin in build.plugins if plugin.locale is not None
+    )
+    application.forget_output()
+    print_report(application.output, build.report)
+
+
+command = command_plugins
+
+
+def print_report(output: Output, report: AssemblyReport, *, short: bool = False) -> None:
+    """The assembly report; ``short`` leaves out the hooks."""
+    translator = output.translator
+    output.say("{name}: contract {contract}, {mode}.", name=report.name, contract=report.contract,
+               mode=translator.text("strict" if report.strict else "tolerant"))  # fmt: skip
+    output.table(
+        ("plugin", "version", "label", "from", "requires", "records"),
+        (
+            (
+                entry.name,
+                entry.version,
+                translator.text(entry.label, entry.name),
+                translator.text(entry.origin),
+                ", ".join(sorted(entry.requires)),
+                str(len(entry.records)) if short else ", ".join(entry.records),
+            )
+            for entry in report.loaded
+        ),
+        title="Plugins, in load order",
+    )
+    if report.hooks and not short:
+        output.table(
+            ("hook", "plugins", "may veto"),
+            (
+                (hook, ", ".join(plugins), translator.text("yes") if hook in report.vetoers else "")
+                for hook, plugins in report.hooks.items()
+            ),
+            title="Hooks, in call order",
+        )
+    if report.drivers:
+        output.table(("kind", "driver"), sorted(report.drivers.items()), title="Drivers")
+    if report.left_out:
+        output.table(
+            ("plugin", "why"),
+            ((left.plugin, "\n".join(translator.error(each) for each in left.reasons)) for left in report.left_out),
+            title="Left out",
+        )
+    if report.warnings:
+        output.table(("what",), ((translator.error(each),) for each in report.warnings), title="Warnings")

@@ -1,0 +1,163 @@
+"""The command ``crm`` itself: what holds for all commands, and which commands there are.
+
+A command's module is imported when the command is run. Help shows the lines below, and for plugins those of their
+manifests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from crm_core.cli.application import Application
+from crm_core.cli.helping import Group, Option, option, translator_of
+
+__all__ = ["COMMANDS", "root"]
+
+COMMANDS: Mapping[str, str] = {
+    "init": "Start a CRM: write its build file and make its database.",
+    "migrate": "Bring the database up to date with the build.",
+    "plugins": "Show the assembly report: what is loaded, who is called when, who may veto.",
+    "import": "Import data files by a mapping, as one change set that can be undone.",
+    "export": "Write records to a file.",
+    "undo": "Undo a change set, or list the latest ones.",
+    "show": "Show one record; of an account its overview.",
+    "list": "List records that match a filter.",
+    "history": "Show who changed a record, when and why.",
+    "timeline": "Show what happened with an account, and what is planned.",
+    "shell": "Work with the CRM in Python.",
+    "demo": "Import a demo company and look around.",
+}
+"""The commands of the kernel, each with its line of help."""
+
+
+class Root(Group):
+    """Knows its commands by name, and imports them one at a time."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """A context with an application of its own."""
+        extra.setdefault("obj", Application())
+        return super().make_context(info_name, args, parent, **extra)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The kernel's commands, then those of installed plugins."""
+        return [*COMMANDS, *_of_plugins()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, imported."""
+        if cmd_name in COMMANDS:
+            from importlib import import_module
+
+            found: click.Command = import_module(f"crm_core.cli.commands.{cmd_name}_").command
+            return found
+        application = ctx.find_object(Application)
+        if application is None:
+            return None
+        from crm_core.cli.plugin_commands import command_of
+
+        return command_of(application, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; a misspelt one is answered by the nearest names."""
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            from crm_core.cli.usage import no_such_command
+
+            raise no_such_command(name, self.list_commands(ctx), ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """All commands, without importing one of them."""
+        translator = translator_of(ctx)
+        with formatter.section(translator.text("Commands")):
+            formatter.write_dl([(name, translator.text(line)) for name, line in COMMANDS.items()])
+        plugins = _of_plugins()
+        if plugins:
+            if translator.language != "en":
+                from crm_core.cli.plugin_commands import catalogues
+
+                translator = translator.also(catalogues())
+            with formatter.section(translator.text("Commands of installed plugins")):
+                formatter.write_dl(
+                    [(name, translator.text(each.help, plugin)) for name, (plugin, each) in sorted(plugins.items())]
+                )
+
+
+def _of_plugins() -> Mapping[str, Any]:
+    from crm_core.assembly.discovery import commands
+    from crm_core.cli.installed import found
+
+    return {name: each for name, each in commands(found).items() if name not in COMMANDS}
+
+
+def _speak(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value is None:
+        return
+    from crm_core.translation import LANGUAGES, language_of
+
+    language = language_of(value)
+    application = ctx.find_object(Application)
+    if language is None:
+        raise click.BadParameter(
+            translator_of(ctx).format(
+                "{value!r} is not among the languages of crm-core: {known}.", value=value, known=", ".join(LANGUAGES)
+            ),
+            ctx,
+        )
+    if application is not None:
+        application.speak(language)
+
+
+def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        from crm_core import __version__
+
+        click.echo(f"crm-core {__version__}")
+        ctx.exit()
+
+
+@click.group("crm", cls=Root, no_args_is_help=True)
+@option(
+    "--build",
+    metavar="PATH",
+    envvar="CRM_BUILD",
+    show_envvar=True,
+    help="The build file; else the nearest crm.toml in this folder or above.",
+)
+@option("--user", metavar="LOGIN", help="Act as this user, with their rights; else as the system principal cli.")
+@option(
+    "--lang",
+    metavar="zh_CN|en",
+    is_eager=True,
+    expose_value=False,
+    callback=_speak,
+    help="The language of the output; else that of the environment (LC_ALL, LC_MESSAGES, LANG).",
+)
+@option("--tolerant", is_flag=True, help="Leave out plugins that are broken, rather than refuse to start.")
+@option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option(
+    "--version",
+    cls=Option,
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Show the version and exit.",
+)
+@click.pass_obj
+def root(application: Application, build: str | None, user: str | None, tolerant: bool, debug: bool) -> None:
+    """A CRM made of plugins: ask it, fill it, take things back.
+
+    Every command that prints data can print JSON instead (--json).
+    """  # fmt: skip
+    application.build = Path(build) if build else None
+    application.user = user
+    application.tolerant = tolerant
+    application.debug = debug
