@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import ast
 import datetime as dt
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
 from crm_core.errors import ValidationError
+from crm_core.expressions import comparing
 from crm_core.expressions.leaves import Leaf
 from crm_core.expressions.members import Collection, Count, Quantified
-from crm_core.expressions.nodes import Bound, Const, IsNull, Node, Sort
+from crm_core.expressions.nodes import Bound, Const, Node, Sort
 from crm_core.expressions.steps import RecordNode
 from crm_core.expressions.texts import Folded, HasTag, IsEmpty, Length, Search
 from crm_core.expressions.times import MAX_SPAN, Span
 from crm_core.fields import Money
-from crm_core.fields.kinds import MoneyKind
 
 if TYPE_CHECKING:
     from crm_core.expressions.binder import Binder
 
 __all__ = ["FUNCTIONS", "bind_call"]
 
+_AMOUNT = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,12})?")
 Function = Callable[["Binder", ast.Call], Bound]
 
 
@@ -101,7 +103,7 @@ def _is_empty(binder: Binder, tree: ast.Call) -> Bound:
     node = binder.node(tree.args[0])
     if isinstance(node, Const):
         binder.fail(tree.args[0], "A fixed value is not asked whether it is empty.", "Write a field here.")
-    return IsEmpty(node) if node.sort in (Sort.TEXT, Sort.TAGS) else IsNull(node)
+    return IsEmpty(node) if node.sort in (Sort.TEXT, Sort.TAGS) else comparing.absent(binder, tree.args[0], node)
 
 
 def _date(binder: Binder, tree: ast.Call) -> Bound:
@@ -137,7 +139,11 @@ def _now(binder: Binder, tree: ast.Call) -> Bound:
 def _span(unit: dt.timedelta, whole_days: bool) -> Function:
     def bind(binder: Binder, tree: ast.Call) -> Bound:
         count = binder.bind(tree.args[0])
-        if not (isinstance(count, Const) and isinstance(count.value, Decimal) and count.value % 1 == 0):
+        if not (
+            isinstance(count, Const)
+            and isinstance(count.value, Decimal)
+            and count.value == count.value.to_integral_value()
+        ):
             binder.fail(tree.args[0], "A whole fixed number is needed here.", "Write for example days(30).")
         if abs(count.value) > MAX_SPAN / unit:
             binder.fail(tree.args[0], "This is longer than {days} days.", "Use a shorter time.", days=MAX_SPAN.days)
@@ -150,14 +156,13 @@ def _money(binder: Binder, tree: ast.Call) -> Bound:
     amount = binder.bind(tree.args[0])
     currency = _fixed_text(binder, tree.args[1])
     value = amount.value if isinstance(amount, Const) else None
-    try:
-        if isinstance(value, str):
-            value = MoneyKind(12).parse(f"{value} XXX").amount
-        if not isinstance(value, Decimal):
-            binder.fail(tree.args[0], "This is {sort}, not a fixed amount.", 'Write money("100.50", "CNY").',
-                        sort=amount.sort.value)  # fmt: skip
-    except ValidationError:
-        binder.fail(tree.args[0], "{value!r} is no amount.", 'Write money("100.50", "CNY").', value=value)
+    if isinstance(value, str):
+        if not _AMOUNT.fullmatch(value):
+            binder.fail(tree.args[0], "{value!r} is no amount.", 'Write money("100.50", "CNY").', value=value)
+        value = Decimal(value)
+    elif not isinstance(value, Decimal):
+        binder.fail(tree.args[0], "This is {sort}, not a fixed amount.", 'Write money("100.50", "CNY").',
+                    sort=amount.sort.value)  # fmt: skip
     try:
         return Const(Money(value, currency), sort=Sort.MONEY)
     except ValidationError:

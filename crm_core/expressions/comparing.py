@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING, cast
 
 import attrs
@@ -16,7 +17,7 @@ from crm_core.expressions.times import TimesApart, compare_times
 if TYPE_CHECKING:
     from crm_core.expressions.binder import Binder, Operand
 
-__all__ = ["Listed", "compare"]
+__all__ = ["Listed", "absent", "compare"]
 
 _TIMES = (Sort.DAY, Sort.MOMENT)
 
@@ -53,17 +54,18 @@ def _with_none(binder: Binder, sign: str, left: Operand, none: Operand) -> Node:
     if sign not in ("==", "!=", "is", "is not"):
         binder.fail(none.place, "None is neither greater nor less than anything.", "Write is None or is not None.")
     if left.bound.sort is Sort.NULL:
-        absent: Node = Const(True)
+        missing: Node = Const(True)
     elif isinstance(left.bound, Node):
-        absent = Const(False) if isinstance(left.bound, Const) else _absent(binder, left, left.bound)
+        missing = Const(False) if isinstance(left.bound, Const) else absent(binder, left.place, left.bound)
     else:
         binder.fail(left.place, "{sort} is never absent.", "Ask for one of its fields.",
                     sort=left.bound.sort.value.capitalize())  # fmt: skip
-    return absent if sign in ("==", "is") else Not(absent)
+    return missing if sign in ("==", "is") else Not(missing)
 
 
-def _absent(binder: Binder, operand: Operand, node: Node) -> Node:
-    with exactly(lambda: binder.too_fine(operand.place)):
+def absent(binder: Binder, place: ast.expr, node: Node) -> Node:
+    """Whether a value is absent."""
+    with exactly(lambda: binder.too_fine(place)):
         node.memory()  # a sum that cannot be calculated says so now
     return IsNull(node)
 

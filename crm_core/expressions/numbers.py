@@ -139,7 +139,7 @@ class Linear(Node):
             result = Decimal(0)
             for factor, value, limit in terms:
                 number = value(row, world)
-                if number is None or (limit is not None and abs(number) > limit):
+                if number is None or (limit is not None and not -limit <= number <= limit):
                     return None
                 result = add(result, multiply(factor, Decimal(number)))
             return result

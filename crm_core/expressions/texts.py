@@ -12,7 +12,7 @@ from crm_core.expressions import dialects
 from crm_core.expressions.environment import Row, World
 from crm_core.expressions.leaves import Leaf
 from crm_core.expressions.nodes import Const, Evaluate, Node, Scope, Sort, Sql
-from crm_core.fields import fold, sort_key
+from crm_core.fields import FOLD_MARK, fold, sort_key
 
 __all__ = ["Folded", "HasTag", "IsEmpty", "Length", "Search"]
 
@@ -94,12 +94,30 @@ class Folded(Node):
             return self.text.key_sql(scope) == literal(key)
         part = Const(fold(self.part), sort=Sort.TEXT)
         text = self.text.folded_sql(scope)
-        if self.how == "startswith":
-            return func.substr(text, 1, len(part.value)) == part.sql(scope)
-        return _search_sql(self.how, text, part, scope)
+        if self.how != "startswith":
+            return _search_sql(self.how, text, part, scope)
+        begins = func.substr(text, 1, len(part.value)) == part.sql(scope)
+        if not self._key_begins_alike(part.value):
+            return begins
+        stored = self.text.key_sql(scope)
+        return and_(stored >= part.sql(scope), stored < literal(_after(part.value)), begins)
+
+    @staticmethod
+    def _key_begins_alike(part: str) -> bool:
+        """Whether the key, too, begins with it, so that its index is used: pinyin replaces Chinese characters only."""
+        return part != "" and part.isascii()
 
     def memory(self) -> Evaluate:
-        part = fold(self.part)
+        part, surname = fold(self.part), self.text.field.surname
+        if self.how == "startswith" and self._key_begins_alike(part):
+
+            def begins(text: str, part: str) -> bool:
+                if FOLD_MARK not in text:
+                    return fold(text).startswith(part)
+                key = sort_key(text, surname=surname)
+                return key.startswith(part) and key.partition(FOLD_MARK)[2].startswith(part)
+
+            return _two(self.text.memory(), lambda row, world: part, begins)
         return _two(self.text.folded_memory(), lambda row, world: part, _MEMORY[self.how])
 
 

@@ -182,6 +182,8 @@ MISTAKES = [
     ('seen + days(300000) > ^date("0001-01-05")', "calendar"),
     ('seen > ^date("0001-01-01")', "calendar"),
     ('seen > now() - days(^400001)', "longer than"),
+    ('seen > now() - days(^999999999999999999999999999999)', "longer than"),
+    ('is_empty(^size * 1.0000000000000000001)', "too many digits"),
     ('seen > now() - days(^1.5)', "whole fixed number"),
     ('seen > now() - days(^size)', "whole fixed number"),
     ('^seen + days(300000) + days(300000) > now()', "calendar"),
