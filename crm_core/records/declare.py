@@ -316,7 +316,7 @@ def _map(record_type: RecordType) -> None:
             for name in names:
                 properties[f"_{name}"] = table.c[name]
             properties[field.name] = composite(
-                _class_of(field),
+                _maker(field),
                 *(table.c[name] for name in names),
                 return_none_on=lambda *values: all(value is None for value in values),
                 deferred=bool(field.restricted),
@@ -338,8 +338,15 @@ def _map(record_type: RecordType) -> None:
     )
 
 
-def _class_of(field: Field) -> Any:
-    return f.Money if field.kind.name == "money" else f.Address
+def _maker(field: Field) -> Callable[..., Any]:
+    """Makes the value of a field from its columns; SQLAlchemy's history asks for halves, which are no value."""
+
+    def make(*values: Any) -> Any:
+        if field.kind.name == "money" and None in values:
+            return None
+        return field.kind.join(values)
+
+    return make
 
 
 def _navigation(record_type: RecordType, parent_field: ParentField) -> Any:

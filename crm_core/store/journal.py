@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import func, insert, literal, select, text
+from sqlalchemy import Insert, bindparam, func, insert, select, text
 
 from crm_core.records import RecordType
 from crm_core.store.bulk import insert_tuples
@@ -86,25 +87,17 @@ class Journal:
     def close(self, connection: Connection, head: Head, now: dt.datetime) -> int:
         """Write the head of the change set; its time is never before that of an earlier one."""
         assert self.change_set_id is not None
-        moment = literal(now, CHANGE_SET.c.at.type)
-        latest = func.coalesce(select(func.max(CHANGE_SET.c.at)).scalar_subquery(), moment)
-        if connection.dialect.name == "postgresql":
-            xid: Any = text("CAST(CAST(pg_current_xact_id() AS text) AS bigint)")
-            at: Any = func.greatest(moment, latest)
-        else:
-            xid = select(func.coalesce(func.max(CHANGE_SET.c.xid), 0) + 1).scalar_subquery()
-            at = func.max(moment, latest)
         connection.execute(
-            insert(CHANGE_SET).values(
-                id=self.change_set_id,
-                xid=xid,
-                at=at,
-                user_id=head.user_id,
-                principal=head.principal,
-                reason=head.reason,
-                source=head.source,
-                undoes=head.undoes,
-            )
+            _head(connection.dialect.name),
+            {
+                "id": self.change_set_id,
+                "now": now,
+                "user_id": head.user_id,
+                "principal": head.principal,
+                "reason": head.reason,
+                "source": head.source,
+                "undoes": head.undoes,
+            },
         )
         change_set_id, self.change_set_id, self._position = self.change_set_id, None, 0
         return change_set_id
@@ -122,8 +115,25 @@ class Journal:
         self.change_set_id = mark
 
 
-def coalesce(entries: Iterable[Entry]) -> list[Entry]:
+@functools.cache
+def _head(dialect: str) -> Insert:
+    """The insert of a head, made once: every change set ends with it."""
+    moment = bindparam("now", type_=CHANGE_SET.c.at.type)
+    latest = func.coalesce(select(func.max(CHANGE_SET.c.at)).scalar_subquery(), moment)
+    if dialect == "postgresql":
+        xid: Any = text("CAST(CAST(pg_current_xact_id() AS text) AS bigint)")
+        at: Any = func.greatest(moment, latest)
+    else:
+        xid = select(func.coalesce(func.max(CHANGE_SET.c.xid), 0) + 1).scalar_subquery()
+        at = func.max(moment, latest)
+    given = ("id", "user_id", "principal", "reason", "source", "undoes")
+    return insert(CHANGE_SET).values(xid=xid, at=at, **{name: bindparam(name) for name in given})
+
+
+def coalesce(entries: Sequence[Entry]) -> list[Entry]:
     """One entry per record: the earliest before, the latest after, nothing for what came and went."""
+    if len({(entry.name, entry.id) for entry in entries}) == len(entries):
+        return [entry for entry in entries if entry.operation != "update" or entry.before or entry.after]
     merged: dict[tuple[str, int], Entry] = {}
     for entry in entries:
         key = (entry.name, entry.id)

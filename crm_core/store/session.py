@@ -23,7 +23,7 @@ from crm_core.store.reading import Reading, get_options
 from crm_core.store.tracking import track_deletes, track_flush
 from crm_core.store.values import preparer
 from crm_core.store.visibility import Visibility
-from crm_core.store.writer import Writer
+from crm_core.store.writer import Mark, Writer
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -83,7 +83,7 @@ class CrmSession(Session):
         self.ids: IdSource = store.id_source()
         self._change_set_id: int | None = None
         self._given: set[int] = set()
-        self._marks: dict[Any, tuple[int, int]] = {}
+        self._marks: dict[Any, Mark] = {}
         self._elevated: list[CrmSession] = []
         self._reading = Reading(self)
 
@@ -211,7 +211,8 @@ class CrmSession(Session):
     def refresh(self, instance: Any, attribute_names: Any = None, with_for_update: Any = None) -> None:
         """Reload a record, if the actor may (still) see it."""
         record_type: RecordType = instance.crm_type
-        if not self.writer.visible_ids(record_type, {instance.id}) and instance.id not in self.writer.created:
+        created = self.writer.created.of(record_type)
+        if instance.id not in created and not self.writer.visible_ids(record_type, {instance.id}):
             raise NotFound("There is no {record} {id}.", record=record_type.name, id=instance.id)
         super().refresh(instance, attribute_names, with_for_update)
 
@@ -418,7 +419,7 @@ class CrmSession(Session):
 
     def on_end(self, committed: bool) -> None:
         """The outermost transaction is over."""
-        self.writer.forget()
+        self.writer.forget(committed=committed)
         self._change_set_id = None
         self._marks.clear()
         self._given.clear()
@@ -430,14 +431,18 @@ class CrmSession(Session):
 
     def mark(self, transaction: Any) -> None:
         """A savepoint begins: remember how far the log had come."""
-        self._marks[transaction] = (len(self.writer.log), self.writer.checked)
+        self._marks[transaction] = self.writer.mark()
 
     def back_to_mark(self, transaction: Any) -> None:
         """A savepoint was rolled back: what was logged since did not happen."""
-        length, checked = self._marks.pop(transaction, (len(self.writer.log), self.writer.checked))
-        del self.writer.log[length:]
-        self.writer.checked = min(checked, length)
-        self.writer.verified.clear()
+        mark = self._marks.pop(transaction, None)
+        if mark is not None:
+            self.writer.back(mark)
+            self.ids.savepoint_lost()
+
+    def savepoint_mark(self) -> Mark | None:
+        """Where the innermost open savepoint began."""
+        return self._marks.get(self.get_nested_transaction())
 
     # -- forms that would bypass the write path ----------------------------------------------------------------
 

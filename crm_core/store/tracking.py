@@ -17,6 +17,7 @@ from crm_core.records import Record, RecordType
 from crm_core.store import rules
 from crm_core.store.dependants import plan_delete
 from crm_core.store.differences import STORES_OWN, difference, filled
+from crm_core.store.inserting import insert_pending
 from crm_core.store.journal import Entry
 from crm_core.store.values import from_columns, key_column
 
@@ -44,9 +45,10 @@ def track_flush(session: CrmSession) -> None:
         return
     writer = session.writer
     # All new ids first: records of one flush may refer to each other in any order.
-    created_before = set(writer.created)
-    for records in new.values():
-        writer.created.update(record.id for record in records if not record.crm_type.extends)
+    fresh = {
+        record_type: writer.created.add(record_type, [record.id for record in records])
+        for record_type, records in new.items()
+    }
     work: list[tuple[Record, Entry]] = []
     try:
         for record_type, records in new.items():
@@ -54,12 +56,19 @@ def track_flush(session: CrmSession) -> None:
         for record_type, records in dirty.items():
             work += _check_dirty(session, record_type, records)
     except BaseException:
-        writer.created = created_before
+        for record_type, ids in fresh.items():
+            writer.created.discard(record_type, ids)
         raise
-    now, by = session.clock(), session.actor.user_id
+    now = session.clock()
+    created: defaultdict[RecordType, list[tuple[Record, Entry]]] = defaultdict(list)
     for record, entry in work:
-        _fill(record, entry, now, by)
         writer.log.append(entry)
+        if entry.operation == "create":
+            created[record.crm_type].append((record, entry))
+        else:
+            _fill(record, entry, now)
+    for record_type, pairs in created.items():
+        insert_pending(session, record_type, pairs, now)
     writer.wrote = True
 
 
@@ -75,22 +84,20 @@ def _check_new(
         yield record, Entry(record_type, record_type.name, record.id, "create", {}, filled(row), 1)
 
 
-def _fill(record: Any, entry: Entry, now: dt.datetime, by: int | None) -> None:
-    """The columns that are the store's own: stamps, and the sort keys of folded fields."""
+def _fill(record: Any, entry: Entry, now: dt.datetime) -> None:
+    """The columns of a changed record that are the store's own: its stamp, and the sort keys of folded fields."""
     record.updated_at = now
-    if entry.operation == "create":
-        record.created_at, record.created_by = now, by
     assert entry.type is not None
     for field in entry.type.fields:
-        if field.folded and (entry.operation == "create" or field.name in entry.after):
+        if field.folded and field.name in entry.after:
             value = entry.after.get(field.name)
             setattr(record, key_column(field), None if value is None else sort_key(value, surname=field.surname))
 
 
 def _values(record_type: RecordType, record: Record) -> dict[str, Any]:
-    values = {field.name: getattr(record, field.name) for field in record_type.fields}
-    values["custom"] = dict(record.__dict__.get("custom") or {})
-    return values
+    # A new object holds all its values itself: going through SQLAlchemy's attributes would only cost.
+    state = record.__dict__
+    return {**{name: state.get(name) for name in record_type.by_name}, "custom": state.get("custom") or {}}
 
 
 def _check_dirty(

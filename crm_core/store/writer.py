@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, select, update
 from sqlalchemy import delete as sql_delete
 
 from crm_core.errors import Conflict, NotFound, PermissionDenied
-from crm_core.records import RecordType
+from crm_core.records import Record, RecordType
 from crm_core.store import rules
 from crm_core.store.bulk import insert_tuples
 from crm_core.store.changes import ChangeBatch
+from crm_core.store.created import Created
 from crm_core.store.dependants import RAW, Plan, change_raw, plan_delete
 from crm_core.store.differences import difference, filled
+from crm_core.store.inserting import forget_inserted
 from crm_core.store.journal import Entry, Journal, coalesce
 from crm_core.store.values import column_values, from_columns, preparer
 
@@ -37,6 +40,7 @@ class Mark:
     length: int
     checked: int
     journal: int | None
+    inserted: int
 
 
 class Writer:
@@ -47,7 +51,8 @@ class Writer:
         self.journal = Journal()
         self.log: list[Entry] = []
         self.checked = 0
-        self.created: set[int] = set()
+        self.created = Created()
+        self.inserted: list[Record] = []
         self.verified: defaultdict[str, set[int]] = defaultdict(set)
         self.wrote = False
         self._kernel = False
@@ -62,8 +67,11 @@ class Writer:
         finally:
             self._kernel = before
 
-    def forget(self) -> None:
+    def forget(self, *, committed: bool) -> None:
         """The transaction has ended, one way or the other."""
+        if not committed:
+            forget_inserted(self.session, self.inserted)
+        self.inserted.clear()
         self.log.clear()
         self.checked = 0
         self.created.clear()
@@ -72,10 +80,10 @@ class Writer:
         self.journal.forget()
         self.wrote = False
 
-    def first_of_new(self, rule: tuple[str, int], key: tuple[Any, ...]) -> bool:
-        """Whether ``key`` belongs to a record created in this transaction and is met for the first time by a rule."""
+    def first_of_new(self, rule: tuple[str, int], target: RecordType, key: tuple[Any, ...]) -> bool:
+        """Whether ``key`` belongs to a ``target`` created in this transaction and is met for the first time by a rule."""
         met = self._met[rule]
-        if key[0] not in self.created or key in met:
+        if key[0] not in self.created.of(target) or key in met:
             return False
         met.add(key)
         return True
@@ -93,10 +101,10 @@ class Writer:
         found: set[int] = set()
         ordered = sorted(ids)
         for start in range(0, len(ordered), _CHUNK):
-            query = select(record_type.table.c.id).where(record_type.table.c.id.in_(ordered[start : start + _CHUNK]))
+            query = _by_ids(record_type)
             if criterion is not None:
                 query = query.where(criterion)
-            found.update(self.session.core(query).scalars())
+            found.update(self.session.core(query, {"ids": ordered[start : start + _CHUNK]}).scalars())
         return found
 
     def rows(self, record_type: RecordType, ids: Iterable[int], *, lock: bool = False) -> dict[int, dict[str, Any]]:
@@ -147,7 +155,7 @@ class Writer:
         self.may(record_type, verb)
         if self.session.actor.system or self._kernel:
             return
-        wanted = set(ids) - self.created
+        wanted = set(ids) - self.created.of(record_type)
         missing = wanted - self.visible_ids(record_type, wanted, verb) if wanted else set()
         if not missing:
             return
@@ -174,7 +182,7 @@ class Writer:
         if self.session.actor.system or self._kernel:
             return
         for name, target, wanted, criterion in self.session.visibility.parents(record_type, rows, ids):
-            beneath = wanted - self.created
+            beneath = wanted - self.created.of(target)
             if beneath and criterion is not None and (missing := beneath - self._matching(target, beneath, criterion)):
                 raise PermissionDenied(
                     "{principal} may not add a {record} to the {target} {id}.",
@@ -218,9 +226,8 @@ class Writer:
                 for id_, row in zip(ids, rows, strict=True)
             ]
         insert_tuples(session.connection(), record_type.table.name, prepared.columns, driver_rows)
-        self.created.update(ids)
-        if len(self.created) > 50_000:
-            self.created = set(ids)  # what came earlier is found in the database
+        self.created.add(record_type, ids)
+        if self.created.shrink(record_type, ids):
             self._met.clear()
         self._take([
             Entry(record_type, record_type.name, id_, "create", {}, filled(row), (versions or {}).get(id_, 1))
@@ -266,7 +273,7 @@ class Writer:
         moved = [row for row in rows if any(row.get(field.name) is not None for field in record_type.refs)]
         if moved and not self.session.actor.system:
             for _, target, wanted, criterion in self.session.visibility.parents(record_type, moved, (), "update"):
-                beneath = wanted - self.created
+                beneath = wanted - self.created.of(target)
                 if beneath and criterion is not None and beneath - self._matching(target, beneath, criterion):
                     raise PermissionDenied(
                         "{principal} may not move a {record} there.",
@@ -369,11 +376,13 @@ class Writer:
 
     def mark(self) -> Mark:
         """Where a savepoint begins."""
-        return Mark(len(self.log), self.checked, self.journal.mark())
+        return Mark(len(self.log), self.checked, self.journal.mark(), len(self.inserted))
 
     def back(self, mark: Mark) -> None:
         """A savepoint was rolled back: what was written since did not happen."""
-        self.created.difference_update(entry.id for entry in self.log[mark.length :] if entry.operation == "create")
+        self.created.undo(self.log[mark.length :])
+        forget_inserted(self.session, self.inserted[mark.inserted :])
+        del self.inserted[mark.inserted :]
         del self.log[mark.length :]
         self.checked = min(mark.checked, self.checked)
         self.verified.clear()
@@ -411,10 +420,11 @@ class Writer:
             dispatch = self.session.store.dispatch
             if not dispatch.hears_changes():
                 continue
-            for record_type, group in batches:
-                dispatch.check_changes(self.session, ChangeBatch(record_type, [entry.change() for entry in group]))
-            for record_type, group in batches:
-                dispatch.on_changes(self.session, ChangeBatch(record_type, [entry.change() for entry in group]))
+            told = [ChangeBatch(record_type, [entry.change() for entry in group]) for record_type, group in batches]
+            for batch in told:
+                dispatch.check_changes(self.session, batch)
+            for batch in told:
+                dispatch.on_changes(self.session, batch)
         self.session.flush()
         if len(self.log) > self.checked:
             raise Conflict(
@@ -448,3 +458,10 @@ class Writer:
         self.checked = min(self.checked, floor)
         if entries:
             self.journal.write(self.session.connection(), self.session.change_set_id(), entries)
+
+
+@functools.cache
+def _by_ids(record_type: RecordType) -> Select[tuple[int]]:
+    """Ids that exist; made once, because every write with references asks it."""
+    table = record_type.table
+    return select(table.c.id).where(table.c.id.in_(bindparam("ids", expanding=True)))
