@@ -7,8 +7,38 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-FIRST = "acme globex vertex lunar solar terra amber frost granite harbor iron jade karma lotus maple north".split()
-SECOND = "systems holdings partners logistics software hardware foods media labs works trading supply".split()
+FIRST = [
+    "acme",
+    "globex",
+    "vertex",
+    "lunar",
+    "solar",
+    "terra",
+    "amber",
+    "frost",
+    "granite",
+    "harbor",
+    "iron",
+    "jade",
+    "karma",
+    "lotus",
+    "maple",
+    "north",
+]
+SECOND = [
+    "systems",
+    "holdings",
+    "partners",
+    "logistics",
+    "software",
+    "hardware",
+    "foods",
+    "media",
+    "labs",
+    "works",
+    "trading",
+    "supply",
+]
 CITIES = ("Paris", "Lyon", "Berlin", "Hamburg", "Madrid", "Rome", "Milan", "London", "Dublin", "Oslo")
 SINCE = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 
@@ -29,5 +59,9 @@ def customers(count: int, start: int = 0, users: int = 50) -> Iterator[tuple[Row
             "email": f"i{number}@example.com",
             "phone": f"+33{number:09d}",
         }
-        contact = {"name": f"Ann {name.split()[0]}", "family_name": name.split()[0], "given_name": "Ann"}
+        contact = {
+            "name": f"Ann {name.split(maxsplit=1)[0]}",
+            "family_name": name.split(maxsplit=1)[0],
+            "given_name": "Ann",
+        }
         yield account, contact, {"role": "buyer", "title": "CTO", "primary": True}, {"user": number % users}

@@ -88,6 +88,20 @@ def crm_bulk(store: Store, count: int, start: int) -> float:
     return time.perf_counter() - begun
 
 
+def crm_import(store: Store, count: int) -> None:
+    """One long change set that streams, as imports do."""
+    users = user_ids(store)
+    with store.session(principal="import", source="import", streaming=True) as session:
+        for offset in range(0, count, BATCH):
+            part = list(customers(min(BATCH, count - offset), offset))
+            accounts = session.add_many(Account, (account for account, _, _, _ in part))
+            people = session.add_many(Contact, (contact for _, contact, _, _ in part))
+            links = zip(accounts, people, part, strict=True)
+            session.add_many(Affiliation, ({"account_id": one, "contact_id": two, **row[2]} for one, two, row in links))
+            owners = zip(accounts, part, strict=True)
+            session.add_many(Ownership, ({"account_id": one, "user_id": users[row[3]["user"]]} for one, row in owners))
+
+
 def crm_single(store: Store, count: int, start: int) -> float:
     """One transaction for each customer, by objects."""
     users = user_ids(store)

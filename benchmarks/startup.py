@@ -1,0 +1,59 @@
+"""Start-up: the command's help beside Django's, the public API beside ``sqlalchemy.orm``; memory of long imports."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.report import Figure, ratio, rounds
+
+TOUCH = "import crm_core\nfor name in crm_core.__all__: getattr(crm_core, name)"
+PEAK = """
+import resource, sys
+from benchmarks.sides import opened, crm_import
+with opened(sys.argv[1]) as store:
+    crm_import(store, int(sys.argv[2]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def seconds(command: Sequence[str]) -> float:
+    """Wall time of one process."""
+    begun = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "LANG": "C.UTF-8"})
+    return time.perf_counter() - begun
+
+
+def startup_figures(times: int) -> list[Figure]:
+    """Whole processes, in turns."""
+    folder = Path(sys.executable).parent
+    figures = []
+    if importlib.util.find_spec("django") is not None:
+        ours, theirs = [str(folder / "crm"), "--help"], [str(folder / "django-admin"), "--help"]
+        mine, other = rounds(times, lambda _: seconds(ours), lambda _: seconds(theirs))
+        detail = f"{min(mine) * 1000:.0f} ms beside {min(other) * 1000:.0f} ms"
+        figures.append(Figure("-", "crm --help beside django-admin --help", ratio(mine, other), "<=", 1, detail))
+    touch, bare = [sys.executable, "-c", TOUCH], [sys.executable, "-c", "import sqlalchemy.orm"]
+    mine, other = rounds(times, lambda _: seconds(touch), lambda _: seconds(bare))
+    detail = f"{min(mine) * 1000:.0f} ms beside {min(other) * 1000:.0f} ms"
+    figures.append(Figure("-", "every export beside import sqlalchemy.orm", ratio(mine, other), "<=", 1.3, detail))
+    return figures
+
+
+def memory_figure() -> Figure:
+    """Peak memory of an import of 100,000 accounts beside one of 10,000."""
+    peaks = []
+    for count in (10_000, 100_000):
+        with tempfile.TemporaryDirectory() as folder:
+            url = f"sqlite:///{folder}/memory.db"
+            command = [sys.executable, "-c", PEAK, url, str(count)]
+            run = subprocess.run(command, check=True, capture_output=True, text=True)
+            peaks.append(int(run.stdout.split()[-1]) / 1024)
+    detail = f"{peaks[1]:.0f} MB beside {peaks[0]:.0f} MB"
+    return Figure("sqlite", "peak memory, import of 100,000 beside 10,000", peaks[1] / peaks[0], "<=", 1.2, detail)
