@@ -8,20 +8,24 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm.attributes import manager_of_class, set_committed_value
 
 from crm_core.errors import ExpressionError
 from crm_core.records import RecordType
+from crm_core.store.differences import filled, overlay
 from crm_core.store.guard import trusted
+from crm_core.store.paging import comparable, own_values, steps_away
 from crm_core.store.tables import CHANGE, CHANGE_SET
 from crm_core.store.values import decode_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from crm_core.expressions import Order
     from crm_core.store.session import CrmSession
 
 __all__ = ["get_as_of", "list_as_of", "rebuild", "snapshot", "step_back"]
@@ -34,14 +38,7 @@ def step_back(
     if operation == "create":
         return None
     values = decode_values(record_type, before)
-    if operation == "delete" or state is None:
-        return values
-    custom = values.pop("custom", None)
-    older = {**state, **values}
-    if custom is not None:
-        merged = {**state.get("custom", {}), **custom}
-        older["custom"] = {name: value for name, value in merged.items() if value is not None}
-    return older
+    return values if operation == "delete" or state is None else filled(overlay(state, values))
 
 
 def rebuild(
@@ -49,6 +46,7 @@ def rebuild(
 ) -> dict[int, dict[str, Any]]:
     """The field values of records at a recorded moment; those that did not exist then are absent."""
     wanted = sorted(set(ids))
+    empty = dict.fromkeys(record_type.by_name)
     found: dict[int, dict[str, Any]] = {}
     for start in range(0, len(wanted), 1000):
         part = wanted[start : start + 1000]
@@ -63,8 +61,23 @@ def rebuild(
             states[change.record_id] = step_back(
                 record_type, states.get(change.record_id), change.operation, change.before
             )
-        found.update((id_, state) for id_, state in states.items() if state is not None)
+        versions = _versions(session, record_type, part, moment)
+        for id_, state in states.items():
+            if state is not None:
+                found[id_] = {**empty, **state, "version": versions.get(id_, state.get("version"))}
     return found
+
+
+def _versions(
+    session: CrmSession, record_type: RecordType, ids: Sequence[int], moment: dt.datetime
+) -> dict[int, int]:
+    query = (
+        select(CHANGE.c.record_id, func.max(CHANGE.c.version))
+        .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
+        .where(CHANGE.c.record_id.in_(ids), CHANGE.c.type == record_type.name, CHANGE_SET.c.at <= moment)
+        .group_by(CHANGE.c.record_id)
+    )
+    return {row[0]: row[1] for row in session.core(query)}
 
 
 def snapshot(session: CrmSession, record_type: RecordType, id_: int, values: Mapping[str, Any]) -> Any:
@@ -130,60 +143,49 @@ def list_as_of(
             .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
             .where(CHANGE.c.type == record_type.name, CHANGE_SET.c.at > moment)
         )
-        found = _unchanged(session, entity, where, order, limit, after, all_dates, changed)
+        parsed = session._reading.order(record_type, order)
+        if steps_away(parsed):
+            raise ExpressionError(
+                "An order of the recorded past can use only fields of the record itself.",
+                mend="Leave out steps to other records, or ask without as_of.",
+                source=order or "",
+            )
+        found = _unchanged(session, entity, where, parsed, limit, after, all_dates, changed)
         ids = set(session.core(changed.distinct()).scalars())
         for id_, values in rebuild(session, record_type, _may_see(session, record_type, ids), moment).items():
             if record_type.dated and not all_dates and not _holds(values, session.at):
                 continue
             if bound is None or bound.matches({**values, "id": id_}, None):
                 found.append(snapshot(session, record_type, id_, values))
-        return _page(session, record_type, found, order, limit, after)
+        return _page(parsed, found, limit, after)
 
 
 def _unchanged(
     session: CrmSession,
     entity: type[Any],
     where: str | None,
-    order: str | None,
+    order: Order,
     limit: int | None,
     after: Sequence[Any] | None,
     all_dates: bool,
     changed: Any,
 ) -> list[Any]:
-    from crm_core.expressions import keyset, order_by
-
     reading = session._reading
-    record_type: RecordType = entity.crm_type
-    environment = reading.environment()
-    statement = select(entity).where(trusted(record_type.table.c.id.not_in(changed)))
-    statement = statement.order_by(
-        *(trusted(column) for column in order_by(session.types, record_type, order or "", environment))
-    )
+    statement = select(entity).where(trusted(order.record_type.table.c.id.not_in(changed)))
+    statement = statement.order_by(*(trusted(column) for column in order.columns()))
     if where:
         statement = statement.where(reading.condition(entity, where))
     if after is not None:
-        statement = statement.where(trusted(keyset(session.types, record_type, order or "", after, environment)))
+        statement = statement.where(trusted(order.after(after)))
     if limit is not None:
         statement = statement.limit(limit)
     return list(session.scalars(statement, execution_options={"all_dates": all_dates}))
 
 
-def _page(
-    session: CrmSession,
-    record_type: RecordType,
-    records: list[Any],
-    order: str | None,
-    limit: int | None,
-    after: Sequence[Any] | None,
-) -> list[Any]:
-    from crm_core.expressions import sort_values
-
-    environment = session._reading.environment()
-
-    def key(values: Any) -> Any:
-        return sort_values(session.types, record_type, order or "", values, environment)
-
-    keyed = sorted(((key(session.cursor(record, order)), record) for record in records), key=lambda pair: pair[0])
+def _page(order: Order, records: list[Any], limit: int | None, after: Sequence[Any] | None) -> list[Any]:
+    """What the database found and what was rebuilt, in one order."""
+    key = comparable(order)
+    keyed = sorted(((key(own_values(order, record)), record) for record in records), key=itemgetter(0))
     if after is not None:
         last = key(tuple(after))
         keyed = [pair for pair in keyed if pair[0] > last]
