@@ -128,6 +128,8 @@ def _moment(node: Const, env: Environment) -> Const:
 def _day_before(moment: dt.datetime, env: Environment) -> tuple[dt.date, bool]:
     """The last day whose midnight is not after ``moment``, and whether it is ``moment`` itself."""
     day = moment.astimezone(env.tz).date()
-    while env.midnight(day) > moment:  # where a zone skips midnight, the local date may begin later
+    # A clock that is set back across midnight shows the day before once more, after the new day has begun.
+    day = min(day, dt.date.max - dt.timedelta(days=1)) + dt.timedelta(days=1)
+    while env.midnight(day) > moment:
         day -= dt.timedelta(days=1)
     return day, env.midnight(day) == moment

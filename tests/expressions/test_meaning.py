@@ -243,6 +243,17 @@ def test_a_moment_in_a_skipped_midnight_is_compared_with_days(kit: Any) -> None:
             assert bound.value({"founded": day}) is (bound.env.midnight(day) <= moment)
 
 
+def test_a_moment_in_an_hour_that_is_repeated_across_midnight_is_compared_with_days(kit: Any) -> None:
+    # In St. John's the clock went back from 00:01 to 23:01 of the day before.
+    tz = ZoneInfo("America/St_Johns")
+    for minute in range(0, 180, 7):
+        moment = dt.datetime(2010, 11, 7, 1, 30, tzinfo=dt.UTC) + dt.timedelta(minutes=minute)
+        bound = kit.bind(f'founded <= moment("{moment.isoformat()}")', tz=tz)
+        for number in range(5, 10):
+            day = dt.date(2010, 11, number)
+            assert bound.value({"founded": day}) is (bound.env.midnight(day) <= moment)
+
+
 def test_an_expression_is_parsed_once_and_bound_often(kit: Any) -> None:
     expression = parse('name == "x"')
     assert expression.source == 'name == "x"'
