@@ -111,8 +111,12 @@ class Store:
     def scrub(self) -> None:
         """After an erasure: bring SQLite's log into the file, so that no copy of the old rows remains."""
         if self.dialect == "sqlite":
-            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            # By the driver: SQLAlchemy would begin a transaction first, and within one SQLite refuses.
+            connection = self.engine.raw_connection()
+            try:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                connection.close()
 
     # -- schema ------------------------------------------------------------------------------------------------
 
