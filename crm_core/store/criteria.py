@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.orm import ORMExecuteState
 
@@ -34,7 +34,8 @@ def change_by_criteria(session: CrmSession, state: ORMExecuteState) -> Changed:
             mend="Write session.update_many(Record, [{{'id': ..., ...}}]).",
         )
     mapper = state.bind_mapper
-    if mapper is None or not state.is_orm_statement or getattr(statement, "_returning", ()):
+    whole = isinstance(getattr(statement, "table", None), Table)  # and no alias
+    if mapper is None or not whole or not state.is_orm_statement or getattr(statement, "_returning", ()):
         raise UnsupportedStatement(
             "This statement would bypass checks and journal.",
             mend="Write update(Record) or delete(Record) with where(), without returning().",

@@ -13,10 +13,12 @@ from crm_core.fields.field import Field
 from crm_core.records import Record, RecordType
 from crm_core.records.declare import record_type_target
 from crm_core.store.actor import valid_at
+from crm_core.store.froms import make_orm
 from crm_core.store.guard import inspect_statement, trusted
+from crm_core.store.options import inspect_options
 
 if TYPE_CHECKING:
-    from crm_core.expressions import Environment, Filter
+    from crm_core.expressions import Environment, Filter, Order
     from crm_core.store.session import CrmSession
 
 __all__ = ["GET", "Reading", "get_options"]
@@ -56,31 +58,56 @@ class Reading:
                 "insert() would bypass checks and journal.", mend="Write session.add() or session.add_many()."
             )
         loading = state.is_column_load or state.is_relationship_load or state.execution_options.get(GET) is _TOKEN
-        footprint = inspect_statement(state.statement, loading=loading)
+        options = inspect_options(getattr(state.statement, "_with_options", ()))
+        footprint = inspect_statement(state.statement, options.criteria, loading=loading)
         for record_type in footprint.types:
             session._own_type(record_type)
-        if not state.is_column_load:
-            self._refuse_restricted(footprint.columns)
+        reachable = self._reachable(footprint.types) if options.given else footprint.types
+        self._refuse_restricted(footprint.columns | options.opened)
+        if options.all_opened:
+            self._refuse_restricted((each, field) for each in reachable for field in each.restricted)
         if state.is_column_load:
             self._column_load(state)
             return None
-        types = self._reachable(footprint.types) if state.statement._with_options else footprint.types
         all_dates = bool(state.execution_options.get("all_dates")) or (
             state.is_relationship_load and state.loader_strategy_path is not None
         )
-        options = [option for each in types if (option := self._option(each, not all_dates)) is not None]
-        options += self._opened(state)
-        if options:
-            state.statement = state.statement.options(*options)
+        # Following a reference never loses its row: what only options bring in is not dated.
+        added = [self._option(each, not all_dates and each in footprint.types) for each in reachable]
+        added += self._opened(state)
+        if any(option is not None for option in added):
+            state.statement = state.statement.options(*(option for option in added if option is not None))
+            make_orm(state.statement, next(iter(footprint.types)).cls)
         return None
 
     def _column_load(self, state: ORMExecuteState) -> None:
         """Reloading an object's columns ignores loader criteria, so the condition is added openly."""
+        held: Any = getattr(state.load_options, "_refresh_state", None)
+        statement: Any = state.statement
         for mapper in state.all_mappers:
             record_type = mapper.class_.crm_type
             criterion = self.session.visibility.criterion(record_type, record_type.table)
-            if criterion is not None and not self.session.writer.created:
-                state.statement = state.statement.where(criterion)
+            # What was created in this transaction may have no owner yet.
+            own = held is not None and held.key[1][0] in self.session.writer.created.of(record_type)
+            if criterion is not None and not own:
+                statement = statement.where(criterion)
+            self._close(record_type, statement)
+        state.statement = statement
+
+    def _close(self, record_type: RecordType, statement: Any) -> None:
+        """Leave restricted fields out of a reload; asked for by themselves they are refused."""
+        wanted: frozenset[str] = statement._compile_options._only_load_props or frozenset()
+        hidden = [
+            field
+            for field in record_type.restricted
+            if not self.readable(record_type, field) and not wanted.isdisjoint(_attributes(field))
+        ]
+        if not hidden:
+            return
+        rest = wanted.difference(*map(_attributes, hidden))
+        if not rest:
+            self._refuse_restricted((record_type, field) for field in hidden)
+        statement._compile_options += {"_only_load_props": rest}
 
     def _reachable(self, types: Iterable[RecordType]) -> set[RecordType]:
         """Types that loader options may bring in along navigations."""
@@ -232,3 +259,6 @@ class Reading:
         )
 
 
+def _attributes(field: Field) -> set[str]:
+    """The names of the mapped attributes that hold a field."""
+    return {field.name, f"{field.name}_key", *field.column_names, *(f"_{name}" for name in field.column_names)}

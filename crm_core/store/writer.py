@@ -81,7 +81,7 @@ class Writer:
         self.wrote = False
 
     def first_of_new(self, rule: tuple[str, int], target: RecordType, key: tuple[Any, ...]) -> bool:
-        """Whether ``key`` belongs to a ``target`` created in this transaction and is met for the first time by a rule."""
+        """Whether ``key`` belongs to a ``target`` created in this transaction, and a rule meets it the first time."""
         met = self._met[rule]
         if key[0] not in self.created.of(target) or key in met:
             return False
