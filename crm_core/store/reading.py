@@ -217,25 +217,27 @@ class Reading:
             from crm_core.store.past import list_as_of
 
             return list_as_of(self.session, entity, where, order, limit, after, all_dates)
-        from crm_core.expressions import keyset, order_by
-
-        record_type = self.session._own_type(entity.crm_type)
-        environment = self.environment()
-        columns = order_by(self.session.types, record_type, order or "", environment)
-        statement = select(entity).order_by(*(trusted(column) for column in columns))
+        parsed = self.order(self.session._own_type(entity.crm_type), order)
+        statement = select(entity).order_by(*(trusted(column) for column in parsed.columns()))
         if where:
             statement = statement.where(self.condition(entity, where))
         if after is not None:
-            statement = statement.where(trusted(keyset(self.session.types, record_type, order or "", after, environment)))
+            statement = statement.where(trusted(parsed.after(after)))
         if limit is not None:
             statement = statement.limit(limit)
         return list(self.session.scalars(statement, execution_options={"all_dates": all_dates}))
 
     def cursor(self, record: Any, order: str | None) -> tuple[Any, ...]:
         """See :meth:`CrmSession.cursor`."""
-        from crm_core.expressions import cursor_values
+        from crm_core.store.paging import cursor_values
 
-        return cursor_values(self.session.types, record.crm_type, order or "", record, self.environment())
+        return cursor_values(self.session, self.order(record.crm_type, order), record)
+
+    def order(self, record_type: RecordType, order: str | None) -> Order:
+        """An order that is written as text."""
+        from crm_core.expressions import parse_order
+
+        return parse_order(self.session.types, record_type, order or "", self.environment())
 
     def count(self, entity: type[Record], where: str | None, all_dates: bool) -> int:
         """See :meth:`CrmSession.count`."""
