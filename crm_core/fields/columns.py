@@ -14,7 +14,6 @@ from enum import Enum
 from typing import Any
 
 from sqlalchemy import BigInteger, Date, DateTime, Integer, Numeric, String, Text, types
-from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.engine import Dialect
 
 __all__ = ["BIGINT", "Choice", "Custom", "Json", "Moment", "Scaled", "Tags", "stored_text"]
@@ -132,6 +131,8 @@ class Json(types.TypeDecorator[Any]):
     def load_dialect_impl(self, dialect: Dialect) -> types.TypeEngine[Any]:
         # JSON keeps the text of numbers, which JSONB would rewrite (1e23 would come back as an int).
         if dialect.name == "postgresql":
+            from sqlalchemy.dialects.postgresql import JSON
+
             return dialect.type_descriptor(JSON(none_as_null=True))
         return dialect.type_descriptor(Text())
 
@@ -177,6 +178,8 @@ class Tags(Json):
 
     def load_dialect_impl(self, dialect: Dialect) -> types.TypeEngine[Any]:
         if dialect.name == "postgresql":
+            from sqlalchemy.dialects.postgresql import JSONB
+
             return dialect.type_descriptor(JSONB(none_as_null=True))
         return dialect.type_descriptor(Text())
 

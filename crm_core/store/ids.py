@@ -70,6 +70,17 @@ class IdSource:
         self.uncertain = False
         """Whether a block may be lost to a savepoint, so that :meth:`secure` is needed before the commit."""
 
+    def ready(self) -> int | None:
+        """One id that is at hand without asking the database, if there is one."""
+        if not self._fresh:
+            return None
+        part = self._fresh[-1]
+        if len(part) == 1:
+            self._fresh.pop()
+        else:
+            self._fresh[-1] = part[1:]
+        return part[0]
+
     def next(self, connection: Connection) -> int:
         """One id."""
         if not self._fresh:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import Insert, bindparam, func, insert, select, text
 
+from crm_core.fields.columns import moment_text
 from crm_core.records import RecordType
 from crm_core.store.bulk import insert_tuples
 from crm_core.store.changes import Change, Operation
 from crm_core.store.differences import filled, net, overlay
-from crm_core.store.tables import CHANGE, CHANGE_SET
+from crm_core.store.tables import CHANGE
 from crm_core.store.values import encode_values
 
 if TYPE_CHECKING:
@@ -87,17 +86,10 @@ class Journal:
     def close(self, connection: Connection, head: Head, now: dt.datetime) -> int:
         """Write the head of the change set; its time is never before that of an earlier one."""
         assert self.change_set_id is not None
-        connection.execute(
-            _head(connection.dialect.name),
-            {
-                "id": self.change_set_id,
-                "now": now,
-                "user_id": head.user_id,
-                "principal": head.principal,
-                "reason": head.reason,
-                "source": head.source,
-                "undoes": head.undoes,
-            },
+        at = moment_text(now) if connection.dialect.name == "sqlite" else now
+        connection.exec_driver_sql(
+            _HEADS[connection.dialect.name],
+            (self.change_set_id, at, head.user_id, head.principal, head.reason, head.source, head.undoes),
         )
         change_set_id, self.change_set_id, self._position = self.change_set_id, None, 0
         return change_set_id
@@ -115,19 +107,19 @@ class Journal:
         self.change_set_id = mark
 
 
-@functools.cache
-def _head(dialect: str) -> Insert:
-    """The insert of a head, made once: every change set ends with it."""
-    moment = bindparam("now", type_=CHANGE_SET.c.at.type)
-    latest = func.coalesce(select(func.max(CHANGE_SET.c.at)).scalar_subquery(), moment)
-    if dialect == "postgresql":
-        xid: Any = text("CAST(CAST(pg_current_xact_id() AS text) AS bigint)")
-        at: Any = func.greatest(moment, latest)
-    else:
-        xid = select(func.coalesce(func.max(CHANGE_SET.c.xid), 0) + 1).scalar_subquery()
-        at = func.max(moment, latest)
-    given = ("id", "user_id", "principal", "reason", "source", "undoes")
-    return insert(CHANGE_SET).values(xid=xid, at=at, **{name: bindparam(name) for name in given})
+# Written by hand because every change set ends with it; the later of now and the last head's time is taken.
+_HEADS = {
+    "sqlite": (
+        "INSERT INTO crm_change_set (id, xid, at, user_id, principal, reason, source, undoes) VALUES (?, "
+        "(SELECT coalesce(max(xid), 0) + 1 FROM crm_change_set), "
+        "max(?, (SELECT coalesce(max(at), '') FROM crm_change_set)), ?, ?, ?, ?, ?)"
+    ),
+    "postgresql": (
+        "INSERT INTO crm_change_set (id, xid, at, user_id, principal, reason, source, undoes) VALUES (%s, "
+        "CAST(CAST(pg_current_xact_id() AS text) AS bigint), "
+        "greatest(%s, (SELECT max(at) FROM crm_change_set)), %s, %s, %s, %s, %s)"
+    ),
+}
 
 
 def coalesce(entries: Sequence[Entry]) -> list[Entry]:

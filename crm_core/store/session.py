@@ -246,7 +246,8 @@ class CrmSession(Session):
 
     def next_id(self) -> int:
         """A fresh id."""
-        return self.ids.next(self.connection())
+        given = self.ids.ready()
+        return self.ids.next(self.connection()) if given is None else given
 
     def change_set_id(self) -> int:
         """The id of the current change set."""
