@@ -165,9 +165,7 @@ class Visibility:
     def _through(self, access: Through, rows: FromClause, reaches: frozenset[Reach]) -> Criterion:
         links = self.types[access.record]
         link_rows = bare(links.table).alias()
-        narrow = frozenset(
-            reach for reach in reaches | {self.reach(links.permission("read"))} if not reach.all
-        )
+        narrow = frozenset(reach for reach in reaches | {self.reach(links.permission("read"))} if not reach.all)
         if not reaches:
             return None
         inner = self._rows(links, link_rows, narrow, "read")
@@ -260,6 +258,16 @@ class Visibility:
                 reaches = frozenset({reach, self.reach(target.permission("read"))})
                 yield name, target, parent_ids, self._rows(target, target.table, reaches, "read")
 
+    def shareable(self, record_type: RecordType) -> tuple[str, ...]:
+        """The fields along which a share of an account may reach down to records of this type."""
+        access = record_type.access
+        if not isinstance(access, Via):
+            return ()
+        targets = (
+            (name, record_type.extends if name == "id" else record_type.by_name[name].target) for name in access.fields
+        )
+        return tuple(name for name, target in targets if target and not isinstance(self.types[target].access, Public))
+
     def owned_ids(self) -> list[Select[Any]]:
         """Queries for the account ids that the actor reads as owner or through units (not through shares)."""
         reach = self.reach("account.read")
@@ -274,11 +282,7 @@ def _only_one(query: Select[Any]) -> Select[Any]:
 def _widest_dropped(reaches: frozenset[Reach]) -> Sequence[Reach]:
     """Leave out a reach that contains another one: the narrower alone decides."""
     ordered = sorted(reaches, key=repr)
-    return [
-        reach
-        for reach in ordered
-        if not any(other is not reach and _contains(reach, other) for other in ordered)
-    ]
+    return [reach for reach in ordered if not any(other is not reach and _contains(reach, other) for other in ordered)]
 
 
 def _contains(wide: Reach, narrow: Reach) -> bool:

@@ -141,14 +141,17 @@ class Writer:
             )
         reach = session.visibility.reach(record_type.permission(verb))
         if reach.nothing and not reach.share_roles:
-            raise PermissionDenied(
-                "{principal} may not {verb} records of type {record}.",
-                mend="A role with the permission {permission} is needed.",
-                principal=session.actor.principal,
-                verb=verb,
-                record=record_type.name,
-                permission=record_type.permission(verb),
-            )
+            raise self._no_role(record_type, verb)
+
+    def _no_role(self, record_type: RecordType, verb: str) -> PermissionDenied:
+        return PermissionDenied(
+            "{principal} may not {verb} records of type {record}.",
+            mend="A role with the permission {permission} is needed.",
+            principal=self.session.actor.principal,
+            verb=verb,
+            record=record_type.name,
+            permission=record_type.permission(verb),
+        )
 
     def may_change(self, record_type: RecordType, ids: Iterable[int], verb: str) -> None:
         """Refuse changes of records that the actor does not see, or sees but may not change."""
@@ -181,6 +184,11 @@ class Writer:
         self.may(record_type, "create")
         if self.session.actor.system or self._kernel:
             return
+        if self.session.visibility.reach(record_type.permission("create")).nothing:
+            # Only a share could grant it, and a share reaches no further than what hangs on the account.
+            names = self.session.visibility.shareable(record_type)
+            if not all(any(name == "id" or row.get(name) is not None for name in names) for row in rows):
+                raise self._no_role(record_type, "create")
         for name, target, wanted, criterion in self.session.visibility.parents(record_type, rows, ids):
             beneath = wanted - self.created.of(target)
             if beneath and criterion is not None and (missing := beneath - self._matching(target, beneath, criterion)):
