@@ -1,0 +1,98 @@
+"""The plugin's answers to the hooks."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+
+from crm_core import (
+    ChangeBatch,
+    CrmSession,
+    Finding,
+    Panel,
+    Problem,
+    Record,
+    Role,
+    Scope,
+    TimelineEntry,
+    Touch,
+    hookimpl,
+)
+from crm_industrial import departments, programmes, touches, views
+from crm_industrial.settings import Settings
+
+_VERBS = ("create", "update", "delete")
+
+
+@hookimpl
+def crm_register_records() -> Iterable[type[Record]]:
+    """Programmes and touches."""
+    return [programmes.Programme, touches.NurtureTouch]
+
+
+@hookimpl
+def crm_register_settings() -> type[Settings]:
+    """What ``[plugins.industrial]`` is read into."""
+    return Settings
+
+
+@hookimpl
+def crm_register_roles() -> Iterable[Role]:
+    """Salespeople write touches of what they own; money is planned, and booked touches deleted, by managers."""
+    writing = ("industrial.touch.create", "industrial.touch.update")
+    managing = (*writing, "industrial.touch.delete", *(f"industrial.programme.{verb}" for verb in _VERBS))
+    return [
+        Role("manager", tuple((pattern, Scope.SUBTREE) for pattern in managing)),
+        Role("sales", tuple((pattern, Scope.OWN) for pattern in writing)),
+        Role("editor", tuple((pattern, Scope.OWN) for pattern in writing)),
+    ]
+
+
+@hookimpl
+def crm_register_vocabularies() -> Mapping[str, Mapping[str, str]]:
+    """What may be done for a prospect; a build file may add to it."""
+    return {
+        "industrial.touch_kind": {
+            "visit": "Visit",
+            "call": "Call",
+            "technical_talk": "Technical talk",
+            "factory_tour": "Factory tour",
+            "sample": "Sample",
+            "trial_run": "Trial run",
+            "exhibition": "Exhibition",
+            "seminar": "Seminar",
+            "hospitality": "Hospitality",
+        },
+    }
+
+
+@hookimpl
+def crm_check_changes(system: CrmSession, batch: ChangeBatch) -> Iterable[Problem]:
+    """Refuse what would overrun a budget, and impossible figures and times."""
+    match batch.type.name:
+        case "industrial.programme":
+            return programmes.problems(system, batch)
+        case "industrial.touch":
+            return touches.problems(system, batch)
+        case _:
+            return ()
+
+
+@hookimpl
+def crm_check_contact(session: CrmSession, touch: Touch) -> Iterable[Finding]:
+    """Warn the second department that spends on a prospect."""
+    return departments.findings(session, touch)
+
+
+@hookimpl
+def crm_gather_overview(session: CrmSession, accounts: Sequence[int]) -> Iterable[Panel]:
+    """How patiently an account is nurtured, and at what cost."""
+    return views.panels(session, accounts)
+
+
+@hookimpl
+def crm_gather_timeline(
+    session: CrmSession, accounts: Sequence[int], since: dt.datetime | None, until: dt.datetime | None, limit: int
+) -> Iterable[TimelineEntry]:
+    """Touches."""
+    return views.timeline(session, accounts, since, until, limit)
