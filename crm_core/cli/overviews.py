@@ -98,6 +98,9 @@ def print_overview(output: Output, shower: Shower, overview: Overview) -> None:
     print_failed(output, overview.failed)
 
 
+_KIND_LABELS = ("ownership", "affiliation", "lifecycle")
+"""What the kernel's own entries of a timeline are called."""
+
 _MARKS = {"none": "", "good": " +", "warning": " !", "bad": " !!"}
 
 

@@ -5,6 +5,7 @@ English is the language of the source, so it needs no catalogue and reads no fil
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,6 +24,7 @@ LANGUAGES = ("en", "zh_CN")
 """The languages of the kernel."""
 
 _KERNEL = "crm"
+_KINDS = ("sort", "one", "other")
 
 
 class Ground(Protocol):
@@ -84,7 +86,19 @@ class Translator:
     def error(self, error: CrmError | Problem) -> str:
         """An error as a paragraph, with the mend."""
         plugin = getattr(error, "plugin", None)
+        if isinstance(error, Exception) and self.language != "en" and any(name in error.values for name in _KINDS):
+            error = copy.copy(error)
+            # What kind of thing stands in a filter is said within the sentence.
+            error.values = {
+                name: self._kind(value) if name in _KINDS else value for name, value in error.values.items()
+            }
         return error.text(lambda template: self.text(template, plugin))
+
+    def _kind(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        found = self.text(value)
+        return found if found != value else self.text(value[:1].lower() + value[1:])
 
     def ground(self, ground: Ground) -> str:
         """Why somebody sees a record."""

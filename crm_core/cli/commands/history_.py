@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
+_LABELS = {"create": "created", "update": "changed", "delete": "deleted"}
+
+
 @command("history")
 @argument("type_name", metavar="TYPE")
 @argument("reference", metavar="REF")
@@ -74,7 +77,7 @@ def _print(application: Application, shower: Shower, record_type: RecordType, ev
     translator, change = application.translator, event.change
     reason = f"  “{event.reason}”" if event.reason else ""
     application.output.heading(
-        f"{shown(event.at, shower.tz)}  {event.principal}  {translator.text(change.operation)}{reason}"
+        f"{shown(event.at, shower.tz)}  {event.principal}  {translator.text(_LABELS[change.operation])}{reason}"
         f"  [{translator.text('change set')} {event.change_set_id}]"
     )
     rows = []

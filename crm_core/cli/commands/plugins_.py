@@ -46,7 +46,7 @@ def print_report(output: Output, report: AssemblyReport, *, short: bool = False)
                 entry.name,
                 entry.version,
                 translator.text(entry.label, entry.name),
-                translator.text(entry.origin),
+                entry.origin if entry.distribution else translator.text("the application"),
                 ", ".join(sorted(entry.requires)),
                 str(len(entry.records)) if short else ", ".join(entry.records),
             )

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
+_LABELS = ("deleted", "restored", "reverted")
+
+
 @command("undo")
 @argument("change_set", metavar="[CHANGE_SET]", type=Number(1, 2**63 - 1), required=False)
 @option("--last", is_flag=True, help="Undo the latest change set.")
@@ -106,8 +109,10 @@ def _json(report: UndoReport, made: int | None) -> dict[str, Any]:
 
 def _print(application: Application, report: UndoReport, made: int | None) -> None:
     output, translator = application.output, application.translator
-    parts = (("deleted", report.deleted), ("restored", report.restored), ("reverted", report.reverted))
-    rows = [(translator.text(what), name, str(count)) for what, part in parts for name, count in sorted(part.items())]
+    rows = [
+        (translator.text(what), name, str(count))
+        for what in _LABELS for name, count in sorted(getattr(report, what).items())
+    ]  # fmt: skip
     if rows:
         output.table(("what", "record", "count"), rows)
     for conflict in report.conflicts:

@@ -1,0 +1,77 @@
+"""``crm export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+import click
+
+from crm_core.cli.application import Application, pass_application
+from crm_core.cli.helping import argument, command, option
+from crm_core.cli.moments import When
+from crm_core.cli.times import as_json, looking, time_options
+
+if TYPE_CHECKING:
+    from crm_core.exchange import Progress
+
+__all__ = ["command"]
+
+
+@command("export")
+@argument("type_name", metavar="TYPE")
+@option("--to", "to", required=True, metavar="FILE", help="Where to: a name that ends in .csv or .jsonl.")
+@option("--where", metavar="EXPR", help="Only records that match this filter expression.")
+@option(
+    "--format",
+    "kind",
+    type=click.Choice(["csv", "jsonl"]),
+    help="CSV for spreadsheets, or JSON lines, which lose nothing. Else by the name of the file.",
+)
+@option("--fields", metavar="FIELDS", help="Which fields, with commas between them. Else all that may be read.")
+@option("--order", metavar="FIELDS", help='What to sort by: "name, created_at desc". Else the id.')
+@option("--keys", metavar="SYSTEM", help="Write the keys of this other system, too.")
+@option("--all-dates", is_flag=True, help="Of dated records also those that hold no more, or not yet.")
+@time_options
+@as_json
+@pass_application
+def command_export(
+    application: Application,
+    type_name: str,
+    to: str,
+    where: str | None,
+    kind: str | None,
+    fields: str | None,
+    order: str | None,
+    keys: str | None,
+    all_dates: bool,
+    at: When | None,
+    as_of: When | None,
+    login: str | None,
+    as_json: bool,
+) -> None:
+    """Write the records of a TYPE to a file.
+
+    What a spreadsheet would take for a formula is disarmed in CSV; an import takes that off again.
+    """  # fmt: skip
+    from crm_core.exchange import run_export
+
+    names = None if fields is None else [name.strip() for name in fields.split(",") if name.strip()]
+    with looking(application, at, as_of, login) as session, application.output.progress() as bar:
+        task = bar.add_task(type_name, total=None)
+
+        def tell(progress: Progress) -> None:
+            total = round(progress.rows / progress.share) if progress.share > 0 else None
+            bar.update(task, completed=progress.rows, total=total)
+
+        count = run_export(
+            session, type_name, where, Path(to), format=cast("Literal['csv', 'jsonl'] | None", kind), fields=names,
+            all_dates=all_dates, with_keys=keys, order=order, progress=tell,
+        )  # fmt: skip
+    if as_json:
+        application.output.json({"type": type_name, "file": to, "records": count})
+    else:
+        application.output.say("Wrote {count} records to {file}.", count=count, file=to)
+
+
+command = command_export

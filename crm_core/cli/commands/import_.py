@@ -1,0 +1,113 @@
+"""``crm import``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crm_core.cli.application import PRINCIPAL, Application, pass_application
+from crm_core.cli.helping import argument, command, option
+from crm_core.cli.times import as_json
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from crm_core.exchange import ImportReport, Progress
+
+__all__ = ["command", "import_", "print_import"]
+
+_SHOWN = 5
+
+
+@command("import")
+@argument("mapping")
+@option("--data", default=".", metavar="DIR", help="The folder with the data files. Else this one.")
+@option("--dry-run", is_flag=True, help="Do everything, tell of it, and take it back.")
+@option(
+    "--rejects", metavar="FILE", help="Where rejected rows go, each with its line and reason; .jsonl for JSON lines."
+)
+@option("--reason", metavar="TEXT", help="Why; it stands in the journal.")
+@as_json
+@pass_application
+def command_import(
+    application: Application,
+    mapping: str,
+    data: str,
+    dry_run: bool,
+    rejects: str | None,
+    reason: str | None,
+    as_json: bool,
+) -> None:
+    """Import data files as the file MAPPING says.
+
+    All of it is one change set that can be undone. A second run with newer files updates instead of doubling. Rows
+    that cannot be taken are rejected, each with its reason; the others are imported.
+    """  # fmt: skip
+    report = import_(
+        application,
+        Path(mapping),
+        Path(data),
+        dry_run=dry_run,
+        rejects=Path(rejects) if rejects else None,
+        reason=reason,
+    )
+    if as_json:
+        application.output.json(report.as_json())
+    else:
+        print_import(application, report)
+
+
+command = command_import
+
+
+def import_(
+    application: Application,
+    mapping: Path,
+    data: Path,
+    *,
+    dry_run: bool = False,
+    rejects: Path | None = None,
+    reason: str | None = None,
+) -> ImportReport:
+    """Import with a bar."""
+    from crm_core.exchange import run_import
+
+    crm = application.crm
+    with application.output.progress() as bar:
+        tasks: dict[int, TaskID] = {}
+
+        def tell(progress: Progress) -> None:
+            if progress.number not in tasks:
+                tasks[progress.number] = bar.add_task(progress.section, total=None)
+            # The end of a file is known in bytes, not in rows: the total is what the rest would come to.
+            total = round(progress.rows / progress.share) if progress.share > 0 else None
+            bar.update(tasks[progress.number], completed=progress.rows, total=total)
+
+        return run_import(
+            crm, mapping, data, dry_run=dry_run, progress=tell, rejects_path=rejects, principal=PRINCIPAL,
+            login=application.user, reason=reason, translate=application.translator,
+        )  # fmt: skip
+
+
+def print_import(application: Application, report: ImportReport) -> None:
+    """What became of the rows, section by section."""
+    output, translator = application.output, application.translator
+    columns = ("read", "created", "updated", "unchanged", "skipped", "rejected")
+    output.table(
+        ("section", "record", *columns),
+        ((each.name, each.record, *(str(getattr(each, name)) for name in columns)) for each in report.sections),
+    )
+    for each in report.first_rejects[:_SHOWN]:
+        output.line(translator.format("{file}, line {line}: {reason}", file=each.file, line=each.line,
+                                      reason=each.reason))  # fmt: skip
+    if report.rejects is not None and report.rejected:
+        output.say("All {count} rejected rows: {file}", count=report.rejected, file=str(report.rejects))
+    elif report.rejected:
+        output.say("Rejected rows: {count}. '--rejects FILE' writes all of them, each with its reason.",
+                   count=report.rejected)  # fmt: skip
+    if report.dry_run:
+        output.say("It was a dry run: nothing was changed.")
+    elif report.change_set is None:
+        output.say("Nothing was changed.")
+    else:
+        output.say("Imported as the change set {id}. To take it back: crm undo {id}", id=report.change_set)
