@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import Load, ORMExecuteState, undefer, with_loader_criteria
+from sqlalchemy.orm import Load, LoaderCriteriaOption, ORMExecuteState, undefer
 
 from crm_core.errors import PermissionDenied, UnsupportedStatement
 from crm_core.fields.field import Field
@@ -30,6 +30,20 @@ _TOKEN = object()
 def get_options() -> dict[str, Any]:
     """Execution options by which the session marks its own look-ups by id."""
     return {GET: _TOKEN, "all_dates": True}
+
+
+class _Criteria(LoaderCriteriaOption):
+    """``with_loader_criteria`` that also holds where a join leads to an alias.
+
+    SQLAlchemy adapts the criterion to an alias in the FROM, but not in the ON of a join, where it expects a lambda that
+    is called with the alias; a lambda would keep its first branch.
+    """
+
+    _traverse_internals = LoaderCriteriaOption._traverse_internals  # what makes it part of the cache key
+
+    def _resolve_where_criteria(self, ext_info: Any) -> ColumnElement[bool]:
+        criterion = super()._resolve_where_criteria(ext_info)
+        return ext_info._adapter.traverse(criterion) if ext_info.is_aliased_class else criterion
 
 
 class Reading:
@@ -135,9 +149,7 @@ class Reading:
             self._options[key] = (
                 None
                 if criterion is None
-                else with_loader_criteria(
-                    record_type.cls, criterion, include_aliases=True, propagate_to_loaders=False
-                )
+                else _Criteria(record_type.cls, criterion, include_aliases=True, propagate_to_loaders=False)
             )
         return self._options[key]
 

@@ -152,6 +152,12 @@ HOLD: dict[str, tuple[Form, Any]] = {
         lambda s: s.scalars(select(Affiliation.id).join(Affiliation.account.and_(Account.name == "Acme"))).all(), []),
     "join of an alias": (
         lambda s: s.scalars(select(A.name).join(Affiliation, Affiliation.account_id == A.id)).all(), ["Beta"]),
+    "join to an alias": (
+        lambda s: s.scalars(select(A.name).select_from(Affiliation).join(A, A.id == Affiliation.account_id)).all(),
+        ["Beta"]),
+    "join to two aliases": (
+        lambda s: s.execute(select(A.name, B.name).select_from(Unit).join(A, true()).outerjoin(
+            B, B.name == "Acme").where(Unit.name == "Root")).all(), [("Beta", None)]),
     "joins kept, columns changed": (
         lambda s: s.scalars(select(Affiliation).join(Affiliation.account).with_only_columns(
             Account.name, maintain_column_froms=True)).all(), ["Beta"]),
