@@ -1,8 +1,23 @@
 """Import and export: the files of other systems, and our own."""
 
+from crm_core.exchange.exporting import run_export
 from crm_core.exchange.importing import run_import
 from crm_core.exchange.mapping import ImportMapping
 from crm_core.exchange.mapping_file import read_mapping
+from crm_core.exchange.own_files import mapping_of_exports
 from crm_core.exchange.report import ImportReport, Progress, Rejected, SectionReport
+from crm_core.exchange.transforms import BUILT_IN, Context
 
-__all__ = ["ImportMapping", "ImportReport", "Progress", "Rejected", "SectionReport", "read_mapping", "run_import"]
+__all__ = [
+    "BUILT_IN",
+    "Context",
+    "ImportMapping",
+    "ImportReport",
+    "Progress",
+    "Rejected",
+    "SectionReport",
+    "mapping_of_exports",
+    "read_mapping",
+    "run_export",
+    "run_import",
+]

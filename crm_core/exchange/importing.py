@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
 
 from crm_core.errors import PermissionDenied
 from crm_core.exchange.checking import checked
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
 __all__ = ["run_import"]
+
+# In KiB, as SQLite writes it.
+_CACHE = -8192
 
 
 def run_import(
@@ -60,10 +66,13 @@ def run_import(
         with crm.store.session(login, principal=principal, reason=why, source="import", streaming=True) as session:
             _may_import(session)
             resolver = Resolver(session)
-            for number, plan in enumerate(plans, 1):
-                run = SectionRun(session, plan, resolver, rejects, translate)
-                reports.append(run.run(_teller(progress, plan.name, number, len(plans))))
-            session.check()
+            files: set[Path] = set()
+            with _small_cache(session):
+                for number, plan in enumerate(plans, 1):
+                    run = SectionRun(session, plan, resolver, rejects, translate, again=plan.source.path in files)
+                    files.add(plan.source.path)
+                    reports.append(run.run(_teller(progress, plan.name, number, len(plans))))
+                session.check()
             if dry_run:
                 session.rollback()
         path = rejects.finish()
@@ -79,6 +88,20 @@ def run_import(
         first_rejects=tuple(rejects.first),
         seconds=time.monotonic() - started,
     )
+
+
+@contextmanager
+def _small_cache(session: CrmSession) -> Iterator[None]:
+    """Keep SQLite from remembering every page that a long import has written; it will hardly read them again."""
+    if session.dialect != "sqlite":
+        yield
+        return
+    usual = session.core(text("PRAGMA cache_size")).scalar_one()
+    session.core(text(f"PRAGMA cache_size = {_CACHE}"))
+    try:
+        yield
+    finally:
+        session.core(text(f"PRAGMA cache_size = {int(usual)}"))
 
 
 def _teller(progress: Tell | None, name: str, number: int, of: int) -> Callable[[int, float], None]:

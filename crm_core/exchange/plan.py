@@ -82,7 +82,7 @@ def make_plan(
 
     def field_plan(name: str, mapping: FieldMapping) -> FieldPlan:
         field = record_type.by_name.get(name) or custom[name]
-        convert = converter(field, name not in record_type.by_name, context)
+        convert = converter(field, name not in record_type.by_name, context, from_json=source.header is None)
         if mapping.lookup is None:
             if mapping.parts:
                 parts = {part: _getter(each, cell, transforms, context) for part, each in mapping.parts.items()}

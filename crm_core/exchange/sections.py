@@ -29,8 +29,11 @@ class SectionRun(Outcome):
         resolver: Resolver,
         rejects: Rejects,
         translate: Callable[[str], str],
+        *,
+        again: bool = False,
     ) -> None:
         self.plan = plan
+        self._again = again
         self.report = SectionReport(plan.name, plan.record_type.name, plan.source.path.name)
         self._batch = Batch(session, plan, resolver, self)
         self._rejects = rejects
@@ -76,7 +79,11 @@ class SectionRun(Outcome):
         for line, cells, problem in rows:
             self.report.read += 1
             if problem is not None:
-                self.reject(line, None, cells, problem)
+                # A line that is no row is told once, not by every section that reads the file.
+                if self._again:
+                    self.skipped()
+                else:
+                    self.reject(line, None, cells, problem)
             elif (plan.only_if and not plan.only_if(cells)) or (plan.skip_if and plan.skip_if(cells)):
                 self.skipped()
             elif plan.require and not plan.require(cells):

@@ -17,7 +17,7 @@ from crm_core.fields.kinds import JsonKind, MomentKind, MoneyKind, NumberKind
 __all__ = ["composed", "converter", "json_form"]
 
 
-def converter(field: Field, custom: bool, context: Context) -> Callable[[Any], Any]:
+def converter(field: Field, custom: bool, context: Context, *, from_json: bool = False) -> Callable[[Any], Any]:
     """A function from a text or JSON value to the value of ``field``; of a custom field, to its JSON form."""
     kind = field.kind
     parse: Callable[[str], Any] = kind.parse
@@ -34,6 +34,10 @@ def converter(field: Field, custom: bool, context: Context) -> Callable[[Any], A
 
         def decode(value: Any) -> Any:
             return kind.decode(_without_decimals(value))
+
+        if from_json:
+            # A text is one of JSON's values there, and none of them is written as a text.
+            parse = decode
 
     def convert(value: Any) -> Any:
         return parse(value) if isinstance(value, str) else decode(value)
