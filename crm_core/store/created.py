@@ -10,7 +10,7 @@ from crm_core.store.journal import Entry
 __all__ = ["Created"]
 
 _NONE: frozenset[int] = frozenset()
-_LIMIT = 50_000
+_LIMIT = 20_000
 
 
 class Created:
