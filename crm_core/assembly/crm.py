@@ -10,21 +10,18 @@ from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
-from crm_core.assembly.build import Build
-from crm_core.assembly.build_file import BuildFile
-from crm_core.assembly.discovery import Discovery, installed
-from crm_core.assembly.drivers import load_driver
-from crm_core.assembly.load import assemble
-from crm_core.assembly.report import AssemblyReport
 from crm_core.errors import BuildError, HookError
-from crm_core.records import Types
-from crm_core.store import feed
-from crm_core.store.store import Store
 
 if TYPE_CHECKING:
+    from crm_core.assembly.build import Build
+    from crm_core.assembly.build_file import BuildFile
+    from crm_core.assembly.discovery import Discovery
+    from crm_core.assembly.report import AssemblyReport
     from crm_core.domain.organisation import User
+    from crm_core.records import Types
     from crm_core.store.migrations import Plan, Progress
     from crm_core.store.session import CrmSession
+    from crm_core.store.store import Store
 
 __all__ = ["Crm", "Delivery"]
 
@@ -62,17 +59,23 @@ class Crm:
         strict: bool | None = None,
         database: str | None = None,
         check: bool = True,
-        discovery: Discovery = installed,
+        discovery: Discovery | None = None,
     ) -> Self:
         """Assemble a build and open its database.
 
         ``given`` is a build file, its content, or a :class:`BuildFile`; ``strict`` and ``database`` outrank
         what it says. ``check`` refuses a database whose tables are not those of the build; open without it to
-        migrate. ``discovery`` says which plugins there are. Raises :class:`~crm_core.errors.BuildError` when
-        the build does not fit together, :class:`~crm_core.errors.StoreError` when the database cannot be
-        used.
+        migrate. ``discovery`` says which plugins there are (by default: what is installed).
+
+        Raises :class:`~crm_core.errors.BuildError` when the build does not fit together,
+        :class:`~crm_core.errors.StoreError` when the database cannot be used.
         """
-        build = assemble(given, strict=strict, discovery=discovery)
+        # What assembles a build is imported by whoever opens one, not by everybody who names the class.
+        from crm_core.assembly.discovery import installed
+        from crm_core.assembly.load import assemble
+        from crm_core.store.store import Store
+
+        build = assemble(given, strict=strict, discovery=discovery or installed)
         crm = cls(build, Store(database or build.file.database, build.types, build.policy, build.dispatcher))
         if check:
             try:
@@ -159,6 +162,9 @@ class Crm:
             upgrade(self.store.engine, sources) if progress is None else upgrade(self.store.engine, sources, progress)
         )
         self.store.migrated()
+        # A plugin that joins now is told what happens from now on, not the history of others.
+        for plugin in self.build.dispatcher.hears_commits():
+            self.store.feed_join(plugin)
         return done
 
     def deliver(self, limit: int | None = None) -> list[Delivery]:
@@ -173,20 +179,17 @@ class Crm:
     def _deliver_to(self, plugin: str, limit: int | None, started: dt.datetime) -> Delivery:
         told = 0
         while limit is None or told < limit:
-            with self.store.engine.begin() as connection:
-                after = feed.position(connection, plugin)
-                size = _BATCH if limit is None else min(_BATCH, limit - told)
-                found = feed.read(connection, self.types, after, size)
+            size = _BATCH if limit is None else min(_BATCH, limit - told)
+            found = self.store.feed_next(plugin, size)
             # A plugin that answers each change set by another would otherwise keep this going for ever.
             due = [(position, change_set) for position, change_set in found if change_set.at <= started]
             if not due:
                 break
             failure = self.build.dispatcher.committed(plugin, self, [change_set for _, change_set in due])
-            with self.store.engine.begin() as connection:
-                if failure is not None:
-                    feed.failed(connection, plugin, str(failure))
-                    return Delivery(plugin, told, failure)
-                feed.advance(connection, plugin, due[-1][0])
+            if failure is not None:
+                self.store.feed_failed(plugin, str(failure))
+                return Delivery(plugin, told, failure)
+            self.store.feed_advance(plugin, due[-1][0])
             told += len(due)
         return Delivery(plugin, told)
 
@@ -200,6 +203,8 @@ class Crm:
                 where=self.build.file.where,
                 kind=kind,
             )
+        from crm_core.assembly.drivers import load_driver
+
         return load_driver(kind, name)
 
     def close(self) -> None:

@@ -20,7 +20,9 @@ from crm_core.store.tables import CHANGE, CHANGE_SET, FEED_POSITION
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["Position", "advance", "failed", "position", "read"]
+__all__ = ["Position", "advance", "failed", "join", "position", "read"]
+
+_OLDEST_RUNNING: Any = text("CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)")
 
 
 @attrs.frozen(order=True)
@@ -53,8 +55,7 @@ def read(
         .limit(limit)
     )
     if connection.dialect.name == "postgresql":
-        oldest = text("CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)")
-        query = query.where(CHANGE_SET.c.xid < oldest)
+        query = query.where(CHANGE_SET.c.xid < _OLDEST_RUNNING)
     heads = connection.execute(query).all()
     changes = _changes(connection, types, [head.id for head in heads])
     return [(Position(head.xid, head.id), to_change_set(head, changes.get(head.id, ()))) for head in heads]
@@ -69,6 +70,18 @@ def _changes(connection: Connection, types: Types, ids: Sequence[int]) -> dict[i
         for row in rows:
             found.setdefault(row.change_set_id, []).append(to_change(types, row))
     return found
+
+
+def join(connection: Connection, consumer: str) -> None:
+    """A new consumer begins after what is committed by now; one that has a position keeps it."""
+    if connection.execute(select(FEED_POSITION.c.consumer).where(FEED_POSITION.c.consumer == consumer)).first():
+        return
+    query = select(CHANGE_SET.c.xid, CHANGE_SET.c.id).order_by(CHANGE_SET.c.xid.desc(), CHANGE_SET.c.id.desc())
+    if connection.dialect.name == "postgresql":
+        query = query.where(CHANGE_SET.c.xid < _OLDEST_RUNNING)
+    last = connection.execute(query.limit(1)).first()
+    if last is not None:
+        advance(connection, consumer, Position(last.xid, last.id))
 
 
 def advance(connection: Connection, consumer: str, to: Position) -> None:

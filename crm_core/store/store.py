@@ -14,9 +14,10 @@ from crm_core.domain.accounts import Account
 from crm_core.domain.organisation import Unit
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.records import RecordType, Types
-from crm_core.store import ids
+from crm_core.store import feed, ids
 from crm_core.store.actor import Actor, load_actor, system_actor
 from crm_core.store.catalogue import Reference, read_references, write_catalogues
+from crm_core.store.changes import ChangeSet
 from crm_core.store.dispatch import Dispatch, NoPlugins
 from crm_core.store.engine import BEGIN, open_engine
 from crm_core.store.policy import Policy
@@ -146,6 +147,28 @@ class Store:
             with self._reading.connect() as connection:
                 self._references = read_references(connection)
         return self._references.get(table, [])
+
+    # -- feed ----------------------------------------------------------------------------------------------------
+
+    def feed_next(self, consumer: str, limit: int) -> list[tuple[feed.Position, ChangeSet]]:
+        """The change sets that a consumer has not dealt with, in commit order."""
+        with self._reading.begin() as connection:
+            return feed.read(connection, self.types, feed.position(connection, consumer), limit)
+
+    def feed_advance(self, consumer: str, to: feed.Position) -> None:
+        """A consumer has dealt with everything up to ``to``."""
+        with self.engine.begin() as connection:
+            feed.advance(connection, consumer, to)
+
+    def feed_failed(self, consumer: str, error: str) -> None:
+        """A consumer failed and stays where it is."""
+        with self.engine.begin() as connection:
+            feed.failed(connection, consumer, error)
+
+    def feed_join(self, consumer: str) -> None:
+        """A consumer begins with what is committed from now on, unless it has begun already."""
+        with self.engine.begin() as connection:
+            feed.join(connection, consumer)
 
     # -- reactions ---------------------------------------------------------------------------------------------
 
