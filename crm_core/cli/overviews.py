@@ -44,7 +44,7 @@ def print_overview(output: Output, shower: Shower, overview: Overview) -> None:
         output.table(
             ("who", "role", "scope", "since"),
             (
-                (f"{each.user_id} {each.name}", translator.text(each.role), each.scope, shown(each.since, tz))
+                (f"{each.user_id} {each.name}", translator.choice(each.role), each.scope, shown(each.since, tz))
                 for each in overview.responsible
             ),
             title="Responsible",
@@ -56,7 +56,7 @@ def print_overview(output: Output, shower: Shower, overview: Overview) -> None:
                 (
                     f"{each.contact_id} {each.name}", each.role or "", each.title or "", each.department or "",
                     shown(each.since, tz),
-                    "\n".join(" ".join(filter(None, (translator.text(kind), value, translator.text(consent))))
+                    "\n".join(" ".join(filter(None, (translator.choice(kind), value, translator.choice(consent))))
                               for kind, value, consent in each.points),
                 )
                 for each in overview.people
@@ -66,7 +66,7 @@ def print_overview(output: Output, shower: Shower, overview: Overview) -> None:
     if overview.stages:
         output.table(
             ("business line", "stage", "since"),
-            ((each.business_line, translator.text(each.stage), shown(each.since, tz)) for each in overview.stages),
+            ((each.business_line, translator.choice(each.stage), shown(each.since, tz)) for each in overview.stages),
             title="Stages",
         )
     if overview.related:

@@ -103,7 +103,7 @@ class Shower:
         if isinstance(value, dt.datetime):
             return shown(value, self.tz)
         if isinstance(value, Enum):
-            return self.translator.text(str(value.value), plugin)
+            return self.translator.choice(str(value.value), plugin)
         if field.vocabulary is not None:
             return self.word(field.vocabulary, str(value), plugin)
         if isinstance(value, str):

@@ -74,7 +74,7 @@ class AccountRelation(Dated):
     """``account`` is the subsidiary, branch, competitor or partner of ``other``, or buys through it."""
 
     account_id: Mapped[int] = ref("account", collection="relations")
-    other_id: Mapped[int] = ref("account", collection="relations_to")
+    other_id: Mapped[int] = ref("account", collection="relations_to", label="Other account")
     kind: Mapped[str] = text(40, vocabulary="account.relation")
     share: Mapped[Decimal | None] = number(4, default=None, label="Share held (0 to 1)")
 

@@ -97,8 +97,8 @@ class Translator:
     def _kind(self, value: Any) -> Any:
         if not isinstance(value, str):
             return value
-        found = self.text(value)
-        return found if found != value else self.text(value[:1].lower() + value[1:])
+        tried = (self.text(each) for each in (value, value[:1].lower() + value[1:], value.capitalize()))
+        return next((each for each in tried if not each.isascii()), value)
 
     def ground(self, ground: Ground) -> str:
         """Why somebody sees a record."""
@@ -108,6 +108,10 @@ class Translator:
             for name, value in ground.values.items()
         }  # fmt: skip
         return self.text(ground.text).format(**values)
+
+    def choice(self, value: str, plugin: str | None = None) -> str:
+        """A value of a choice as people read it: ``won_back`` is "Won back"."""
+        return self.text(value.replace("_", " ").capitalize(), plugin)
 
     def record(self, record_type: RecordType) -> str:
         """The label of a record type."""

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-__all__ = ["extract", "texts"]
+__all__ = ["constants", "extract", "texts"]
 
 _SENTENCE = re.compile(r"""["'(=]?[A-Z{].*\s.*[.?:][)"']?|[A-Z{][^\n]*\s[^\n]*[.?]""", re.DOTALL)
 
@@ -45,6 +45,13 @@ def extract(package: Path) -> dict[str, list[str]]:
             if f"{where}:{line}" not in places:
                 places.append(f"{where}:{line}")
     return found
+
+
+def constants(package: Path) -> set[str]:
+    """Every text constant of a package: what may be looked up in some way that :func:`texts` does not know."""
+    modules = (ast.parse(module.read_text(encoding="utf-8")) for module in package.rglob("*.py"))
+    nodes = (node for module in modules for node in ast.walk(module))
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
 def texts(source: str) -> Iterator[tuple[str, int]]:
@@ -134,7 +141,7 @@ def _class(node: ast.ClassDef) -> Iterator[tuple[str, int]]:
                 if not any(keyword.arg == "label" for keyword in call.keywords):
                     yield name.removesuffix("_id").replace("_", " ").capitalize(), each.lineno
             case ast.Assign(value=ast.Constant(value=str(text))) if any("Enum" in base for base in bases):
-                yield text, each.lineno
+                yield text if " " in text else text.replace("_", " ").capitalize(), each.lineno
 
 
 def _function(node: ast.FunctionDef) -> Iterator[tuple[str, int]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from crm_core.translation.extract import extract
+from crm_core.translation.extract import constants, extract
 
 if TYPE_CHECKING:
     from babel.messages.catalog import Catalog
@@ -40,7 +40,10 @@ def catalogue_path(package: Path, language: str = "zh_CN") -> Path:
 
 
 def update(package: Path, path: Path | None = None, language: str = "zh_CN") -> Catalog:
-    """Write the texts of a package into its catalogue: new ones untranslated, those that are gone left out."""
+    """Write the texts of a package into its catalogue: new ones untranslated, those that are gone left out.
+
+    A text that was put in by hand stays as long as it stands somewhere in the source.
+    """
     from babel.messages.catalog import Catalog
     from babel.messages.pofile import write_po
 
@@ -48,10 +51,15 @@ def update(package: Path, path: Path | None = None, language: str = "zh_CN") -> 
     former = _read(path)
     comment = f"# {language} texts of {package.name}, under the licence of that package."
     catalogue = Catalog(locale=language, project=package.name, charset="utf-8", fuzzy=False, header_comment=comment)
-    for text, places in sorted(extract(package).items(), key=lambda item: item[1][0].rpartition(":")[0]):
+    found = extract(package)
+    present = constants(package)
+    for message in former or ():
+        if message.id and str(message.id) in present:
+            found.setdefault(str(message.id), [place for place, _ in message.locations] or [package.name])
+    for text, places in sorted(found.items(), key=lambda item: item[1][0].partition(":")[0]):
         known = former.get(text) if former is not None else None
         # Line numbers would change the catalogue with every edit of the source.
-        files = tuple((place.rpartition(":")[0], None) for place in places)
+        files = tuple((place.partition(":")[0], None) for place in places)
         string = known.string if known is not None and not known.fuzzy else ""
         catalogue.add(text, string, locations=tuple(dict.fromkeys(files)))  # type: ignore[arg-type]
         catalogue[text].flags.discard("python-brace-format")
@@ -85,8 +93,10 @@ def flaws(package: Path, path: Path | None = None, language: str = "zh_CN") -> I
             yield Flaw("fuzzy", text, tuple(places))
         elif _placeholders(text) != _placeholders(str(entry.string)):
             yield Flaw("placeholders", text, tuple(places))
+    present = constants(package)
     for text in known:
-        yield Flaw("unused", text)
+        if text not in present:
+            yield Flaw("unused", text)
 
 
 def _placeholders(text: str) -> list[str]:
