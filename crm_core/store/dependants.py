@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import Column, MetaData, Table, insert, inspect, select, text, update
+from sqlalchemy import Column, Date, Dialect, MetaData, Table, insert, inspect, select, text, update
 from sqlalchemy.types import NullType
 
 from crm_core.errors import Conflict
+from crm_core.fields import columns
 from crm_core.records import RecordType
 from crm_core.store.catalogue import Reference
 from crm_core.store.values import encode_values
@@ -17,7 +20,7 @@ from crm_core.store.values import encode_values
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["RAW", "Plan", "Rows", "change_raw", "plan_delete", "reflect", "restore_raw"]
+__all__ = ["RAW", "Plan", "Rows", "change_raw", "plan_delete", "read_raw", "reflect", "restore_raw"]
 
 RAW = "*row"
 """Key under which the journal keeps the column values of a plugin that is not in the build."""
@@ -114,7 +117,8 @@ def plan_delete(session: CrmSession, roots: Mapping[RecordType, Iterable[int]]) 
     search.run([(root, root.name, root.table, set(ids)) for root, ids in roots.items()])
     external = session.types["external_ref"]
     everything = {id_ for each in search.going.values() for id_ in each}
-    search.run([(external, external.name, external.table, _referring(session, external.table, "record_id", everything))])
+    keys = _referring(session, external.table, "record_id", everything)
+    search.run([(external, external.name, external.table, keys)])
     search.refuse_forbidden()
     plan = Plan(search.ordered())
     typed: dict[RecordType, dict[int, dict[str, None]]] = {}
@@ -178,3 +182,18 @@ def restore_raw(session: CrmSession, table: Table, values: Mapping[str, Any]) ->
 def change_raw(session: CrmSession, table: Table, id_: int, values: Mapping[str, Any]) -> None:
     """Change references in a row of a plugin that is not in the build."""
     session.core(update(table).where(table.c.id == id_).values({**values, "version": table.c.version + 1}))
+
+
+def read_raw(column: Column[Any], value: Any, dialect: Dialect) -> Any:
+    """A value of such a row as its column's type reads it, now that the plugin is here again."""
+    if isinstance(value, str) and dialect.name == "postgresql":
+        # The journal's JSON has texts where the driver would give decimals, days and moments.
+        kind = column.type
+        if isinstance(kind, columns.Scaled):
+            return Decimal(value)
+        if isinstance(kind, columns.Moment):
+            return dt.datetime.fromisoformat(value)
+        if isinstance(kind, Date):
+            return dt.date.fromisoformat(value)
+    processor = column.type.dialect_impl(dialect).result_processor(dialect, None)
+    return processor(value) if processor is not None else value

@@ -77,7 +77,8 @@ def _versions(
         .where(CHANGE.c.record_id.in_(ids), CHANGE.c.type == record_type.name, CHANGE_SET.c.at <= moment)
         .group_by(CHANGE.c.record_id)
     )
-    return {row[0]: row[1] for row in session.core(query)}
+    found: list[Any] = list(session.core(query))
+    return {row[0]: row[1] for row in found}
 
 
 def snapshot(session: CrmSession, record_type: RecordType, id_: int, values: Mapping[str, Any]) -> Any:

@@ -100,7 +100,7 @@ def check_custom(session: CrmSession, record_type: RecordType, values: Mapping[s
             )  # fmt: skip
         if value is not None:
             try:
-                field.kind.decode(value)
+                field.kind.check(field.kind.decode(value))  # history may hold a choice that is withdrawn
             except ValidationError as error:
                 raise ValidationError(
                     "{record} cannot be written.",
@@ -123,6 +123,8 @@ def check_references(
         pairs.append(("id", record_type.extends, set(ids)))
     for name, target_name, wanted in pairs:
         wanted = wanted - session.writer.created.of(session.types[target_name])
+        if target_name == record_type.name:
+            wanted -= set(ids)  # rows that are written together may refer to each other
         if not wanted:
             continue
         known = session.writer.verified[target_name]
@@ -131,6 +133,8 @@ def check_references(
             continue
         found = session.writer.visible_ids(session.types[target_name], wanted)
         missing = wanted - found
+        if missing and session.writer.expected is not None:
+            missing -= session.writer.expected(target_name, missing)
         if missing:
             raise NotFound(
                 "{record}.{field}: there is no {target} {id}.",

@@ -1,4 +1,4 @@
-"""What SQLAlchemy is about to flush, as journal entries; old values are read by the store where the object lost them."""
+"""What SQLAlchemy is about to flush, as journal entries; old values are read by the store where an object lost them."""
 
 from __future__ import annotations
 
@@ -87,6 +87,8 @@ def _check_new(
 def _fill(record: Any, entry: Entry, now: dt.datetime) -> None:
     """The columns of a changed record that are the store's own: its stamp, and the sort keys of folded fields."""
     record.updated_at = now
+    if "custom" in entry.after:
+        record.custom = {name: value for name, value in (record.custom or {}).items() if value is not None}
     assert entry.type is not None
     for field in entry.type.fields:
         if field.folded and field.name in entry.after:
@@ -156,7 +158,7 @@ def _changed(
         ).mappings().first()
         if row is None:
             raise NotFound("There is no {record} {id}.", record=record_type.name, id=record.id)
-        old_values: dict[str, Any] = from_columns(record_type, row) | {"custom": row["custom"]}
+        old_values: dict[str, Any] = from_columns(record_type, dict(row)) | {"custom": row["custom"]}
     else:
         old_values = {"custom": committed.get("custom")}
         for field in fields:

@@ -6,22 +6,23 @@ unless everything can be.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import Row, func, insert, select
+from sqlalchemy import Row, Table, func, select
 
-from crm_core.errors import Problem, UndoConflict
+from crm_core.errors import Conflict, Problem, UndoConflict
 from crm_core.records import RecordType
 from crm_core.store.changes import ChangeSet
-from crm_core.store.dependants import RAW, plan_delete, reflect
+from crm_core.store.dependants import RAW, change_raw, plan_delete, read_raw, reflect, restore_raw
+from crm_core.store.differences import STORES_OWN, filled
 from crm_core.store.erasure import ERASED
 from crm_core.store.history import change_set, require_undo
 from crm_core.store.journal import Entry
 from crm_core.store.tables import CHANGE, CHANGE_SET, REFERENCE
-from crm_core.store.values import decode_values
+from crm_core.store.values import decode_values, from_columns
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -30,6 +31,8 @@ __all__ = ["UndoReport", "undo"]
 
 _PAGE = 1000
 _SHOWN = 50
+_KEPT = 1000
+_LARGE = 5000
 
 
 @attrs.define
@@ -59,50 +62,62 @@ def undo(session: CrmSession, change_set_id: int, *, dry_run: bool = False) -> U
     require_undo(session, head)
     if head.source == "erasure":
         raise UndoConflict("The erasure of a person is final.", mend="Nothing of it was kept.")
-    already = session.core(select(CHANGE_SET.c.id).where(CHANGE_SET.c.undoes == change_set_id)).scalar()
-    if already is not None and not _undone_again(session, already):
+    already = _standing(session, change_set_id)
+    if already is not None:
         raise UndoConflict(
             "The change set {id} was already undone by {already}.",
             mend="Undo {already} to bring it back.",
             id=change_set_id,
             already=already,
         )
+    if session.undoes is not None:
+        raise UndoConflict(
+            "This session has already undone {id}.", mend="Commit it before undoing another change set.",
+            id=session.undoes,
+        )  # fmt: skip
     report = UndoReport(head, dry_run)
-    session.flush()
+    session.check()
     savepoint = session.begin_nested()
     work = _Undo(session, report, change_set_id)
+    # A large change set is undone as it was made: in batches, with a journal that is written on the way.
+    streaming, session.streaming = session.streaming, session.streaming or work.size > _LARGE
+    session.writer.expected = work.will_come
     try:
         for rows in _pages(session, change_set_id):
             work.page(rows)
         if not report.conflicts:
-            session.check()
+            try:
+                session.check()
+            except Conflict as error:
+                values = {**error.values, "record": error.record}
+                report.conflicts.append(Problem("", error.problem, error.mend, values))
     except BaseException:
         savepoint.rollback()
+        session.expire_all()
         raise
-    if report.conflicts:
+    finally:
+        session.streaming, session.writer.expected = streaming, None
+    if report.conflicts or dry_run:
         savepoint.rollback()
-        if dry_run:
-            return report
+    else:
+        savepoint.commit()
+        session.undoes, session.source = change_set_id, "undo"
+    session.expire_all()
+    if report.conflicts and not dry_run:
         raise UndoConflict(
             "The change set {id} cannot be undone: {count} later changes stand on it. Nothing was changed.",
             report.conflicts[:_SHOWN],
             mend="Undo those later changes first.",
             id=change_set_id,
-            count=len(report.conflicts),
+            count=max(work.conflicts, len(report.conflicts)),
         )
-    if dry_run:
-        savepoint.rollback()
-    else:
-        savepoint.commit()
-        session.undoes = change_set_id
-        session.source = "undo"
-    session.expire_all()
     return report
 
 
-def _undone_again(session: CrmSession, change_set_id: int) -> bool:
-    query = select(func.count()).select_from(CHANGE_SET).where(CHANGE_SET.c.undoes == change_set_id)
-    return bool(session.core(query).scalar())
+def _standing(session: CrmSession, change_set_id: int) -> int | None:
+    """The undo of a change set that has not itself been undone."""
+    undoes = session.core(select(CHANGE_SET.c.id).where(CHANGE_SET.c.undoes == change_set_id).order_by(CHANGE_SET.c.id))
+    return next((each for each in undoes.scalars().all() if _standing(session, each) is None), None)
 
 
 def _pages(session: CrmSession, change_set_id: int) -> Iterator[Sequence[Row[Any]]]:
@@ -125,18 +140,35 @@ class _Undo:
     def __init__(self, session: CrmSession, report: UndoReport, change_set_id: int) -> None:
         self.session = session
         self.report = report
-        self.created = {
-            (row.type, row.record_id)
-            for row in session.core(
-                select(CHANGE.c.type, CHANGE.c.record_id).where(
-                    CHANGE.c.change_set_id == change_set_id, CHANGE.c.operation == "create"
-                )
-            )
-        }
-        self.gone: set[tuple[str, int]] = set()
+        self.change_set_id = change_set_id
+        self.conflicts = 0
+        self.size: int = session.core(
+            select(func.count()).select_from(CHANGE).where(CHANGE.c.change_set_id == change_set_id)
+        ).scalar_one()
 
     def conflict(self, type_name: str, id_: int, problem: str, **values: Any) -> None:
-        self.report.conflicts.append(Problem(f"{type_name} {id_}", problem, "", values))
+        """Note what stands in the way; of very many the first are enough."""
+        self.conflicts += 1
+        if len(self.report.conflicts) < _KEPT:
+            self.report.conflicts.append(Problem(f"{type_name} {id_}", problem, "", values))
+
+    def _here(self, name: str, ids: Iterable[int], operation: str) -> set[int]:
+        """Those of ``ids`` that the change set itself created (deleted)."""
+        found: set[int] = set()
+        ordered = sorted(ids)
+        for start in range(0, len(ordered), _PAGE):
+            query = select(CHANGE.c.record_id).where(
+                CHANGE.c.record_id.in_(ordered[start : start + _PAGE]),
+                CHANGE.c.change_set_id == self.change_set_id,
+                CHANGE.c.type == name,
+                CHANGE.c.operation == operation,
+            )
+            found.update(self.session.core(query).scalars())
+        return found
+
+    def will_come(self, name: str, ids: set[int]) -> set[int]:
+        """Records that are missing now and that this undo restores."""
+        return self._here(name, ids, "delete")
 
     def page(self, rows: Sequence[Row[Any]]) -> None:
         """Take back one page in runs of one type and operation; a record appears once in a run."""
@@ -162,67 +194,90 @@ class _Undo:
 
     def _take_away(self, record_type: RecordType, run: Mapping[int, Row[Any]]) -> None:
         name = record_type.name
-        ids = {id_ for id_ in run if (name, id_) not in self.gone}
-        current = self.session.writer.rows(record_type, ids)
-        for id_ in sorted(ids):
-            if id_ not in current:
-                continue  # somebody deleted it already: what we want
+        current = self.session.writer.rows(record_type, run)  # what somebody deleted already is as we want it
+        for id_, now in current.items():
             after = decode_values(record_type, run[id_].after)
-            now = current[id_]
-            for field in record_type.fields:
-                if now[field.name] != after.get(field.name) and not self._empty(now[field.name], after, field.name):
-                    self.conflict(name, id_, "{field} was changed since.", field=field.name)
-        ids &= current.keys()
-        if not ids:
+            there, then = filled(now), filled(after)
+            for field in sorted((there.keys() | then.keys()) - STORES_OWN):
+                if there.get(field) != then.get(field) and (there.get(field) or then.get(field) or field in after):
+                    self.conflict(name, id_, "{field} was changed since.", field=field)
+        if not current:
             return
-        plan = plan_delete(self.session, {record_type: ids})
+        try:
+            plan = plan_delete(self.session, {record_type: set(current)})
+        except Conflict as error:
+            self.conflict(name, min(current), "records of type {record} refer to it.", record=error.record)
+            return
         for rows in plan.deleted:
-            for id_ in rows.values:
-                if (rows.name, id_) not in self.created:
-                    self.conflict(rows.name, id_, "it hangs on what would go.")
-                self.gone.add((rows.name, id_))
+            for id_ in rows.values.keys() - self._here(rows.name, rows.values, "create"):
+                self.conflict(rows.name, id_, "it hangs on what would go.")
             self._count(self.report.deleted, rows.name, len(rows.values))
         for other, changes in plan.cleared:
-            for id_ in changes:
-                if (other.name, id_) not in self.created:
-                    self.conflict(other.name, id_, "it refers to what would go.")
+            for id_ in changes.keys() - self._here(other.name, changes, "create"):
+                self.conflict(other.name, id_, "it refers to what would go.")
+        for rows in plan.raw_cleared:
+            for id_ in rows.values:
+                self.conflict(rows.name, id_, "it refers to what would go.")
         if not self.report.conflicts:
-            self.session.writer.may_change(record_type, ids, "delete")
+            self.session.writer.may_change(record_type, current, "delete")
             self.session.writer.carry_out(plan)
-
-    def _empty(self, now: Any, after: Mapping[str, Any], field: str) -> bool:
-        return after.get(field) is None and now in (None, frozenset())
 
     def _revert(self, record_type: RecordType, run: Mapping[int, Row[Any]]) -> None:
         name = record_type.name
         current = self.session.writer.rows(record_type, run)
+        created = self._here(name, run.keys() - current.keys(), "create")
         changes: dict[int, dict[str, Any]] = {}
         for id_, row in run.items():
-            if (name, id_) in self.gone:
-                continue
-            if id_ not in current:
+            if id_ in current:
+                before, after = decode_values(record_type, row.before), decode_values(record_type, row.after)
+                wanted = self._three_way(name, id_, before, after, current[id_], record_type.by_name)
+                if wanted:
+                    changes[id_] = wanted
+            elif id_ not in created:
                 self.conflict(name, id_, "it was deleted since.")
-                continue
-            before, after = decode_values(record_type, row.before), decode_values(record_type, row.after)
-            wanted = self._three_way(name, id_, before, after, current[id_])
-            if wanted:
-                changes[id_] = wanted
+        self._find_gaps(record_type, changes)
         if changes and not self.report.conflicts:
             self._count(self.report.reverted, name, self.session.writer.update(record_type, changes))
 
+    def _find_gaps(self, record_type: RecordType, rows: Mapping[int, Mapping[str, Any]]) -> None:
+        """References to what was deleted in a later change set, or what the actor may not see."""
+        references = {field.name: field.target for field in record_type.refs}
+        if record_type.extends:
+            references["id"] = record_type.extends
+        for name, target in references.items():
+            assert target is not None
+            values = {id_: id_ if name == "id" else row.get(name) for id_, row in rows.items()}
+            wanted = {id_: value for id_, value in values.items() if value is not None}
+            present = self.session.writer.visible_ids(self.session.types[target], set(wanted.values()))
+            gone = set(wanted.values()) - present
+            gone -= self.will_come(target, gone)
+            for id_, found in wanted.items():
+                if found in gone:
+                    self.conflict(record_type.name, id_, "{field}: the {target} {id} is gone.", field=name,
+                                  target=target, id=found)  # fmt: skip
+
     def _three_way(
-        self, name: str, id_: int, before: Mapping[str, Any], after: Mapping[str, Any], now: Mapping[str, Any]
+        self,
+        name: str,
+        id_: int,
+        before: Mapping[str, Any],
+        after: Mapping[str, Any],
+        now: Mapping[str, Any],
+        declared: Collection[str] | None = None,
     ) -> dict[str, Any]:
         wanted: dict[str, Any] = {}
-        for field in after.keys() | before.keys():
+        for field in sorted((after.keys() | before.keys()) - STORES_OWN):
             if field == "custom":
                 had, has, custom = before.get(field) or {}, after.get(field) or {}, now.get("custom", {})
                 wanted_custom = self._three_way(name, id_, had, has, {key: custom.get(key) for key in had | has})
                 if wanted_custom:
                     wanted["custom"] = wanted_custom
-            elif before.get(field) == ERASED:
+            elif ERASED in (before.get(field), after.get(field)):
                 self.conflict(name, id_, "{field} was erased.", field=field)
             elif now.get(field) == after.get(field):
+                if declared is not None and field not in declared:
+                    self.conflict(name, id_, "{field} is no longer a field.", field=field)
+                    continue
                 wanted[field] = before.get(field)
             elif now.get(field) != before.get(field):
                 self.conflict(name, id_, "{field} was changed since.", field=field)
@@ -231,38 +286,77 @@ class _Undo:
     def _restore(self, record_type: RecordType, run: Mapping[int, Row[Any]]) -> None:
         name = record_type.name
         present = self.session.writer.rows(record_type, run)
-        ids, rows, versions, stamps = [], [], {}, {}
+        rows: dict[int, dict[str, Any]] = {}
+        versions: dict[int, int] = {}
+        stamps: dict[int, tuple[Any, Any]] = {}
         for id_, row in run.items():
             values = decode_values(record_type, row.before)
+            if RAW in values:
+                values = self._typed(record_type, values[RAW])
+            missing = [field.name for field in record_type.fields if field.required and values.get(field.name) is None]
             if id_ in present:
                 self.conflict(name, id_, "a record with this id exists again.")
             elif ERASED in values.values():
                 self.conflict(name, id_, "its person was erased.")
-            elif RAW in values:
-                self.conflict(name, id_, "it was deleted while its plugin was switched off.")
+            elif missing:
+                self.conflict(name, id_, "{field} is needed by now, and it had none.", field=missing[0])
             else:
-                ids.append(id_)
                 versions[id_] = row.version + 1
-                stamps[id_] = (values.pop("created_at", None), values.pop("created_by", None))
-                values.pop("version", None)
-                rows.append({**dict.fromkeys(record_type.by_name), **values})
-        if ids and not self.report.conflicts:
-            self.session.writer.insert(record_type, rows, ids, versions=versions, stamps=stamps)
-            self._count(self.report.restored, name, len(ids))
+                stamps[id_] = (values.get("created_at"), values.get("created_by"))
+                later = {field.name: None if field.optional else field.initial() for field in record_type.fields}
+                rows[id_] = later | {each: value for each, value in values.items() if each not in STORES_OWN}
+        self._find_gaps(record_type, rows)
+        if rows and not self.report.conflicts:
+            self.session.writer.insert(record_type, list(rows.values()), list(rows), versions=versions, stamps=stamps)
+            self._count(self.report.restored, name, len(rows))
+
+    def _typed(self, record_type: RecordType, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of a row that was deleted while its plugin was switched off, which is here again."""
+        row = {
+            column.name: read_raw(column, raw.get(column.name), self.session.connection().dialect)
+            for column in record_type.table.c
+        }
+        values = from_columns(record_type, row) | {name: row[name] for name in ("created_at", "created_by")}
+        return filled(values | {"custom": row["custom"]})
 
     def _foreign(self, name: str, operation: str, run: Mapping[int, Row[Any]]) -> None:
-        """Rows of a plugin that is not in the build: its deletions can be restored as they lay in the table."""
+        """Rows of a plugin that is not in the build: what was done to them is taken back as they lie in the table."""
         table_name = self.session.core(select(REFERENCE.c.table).where(REFERENCE.c.type == name)).scalar()
         table = reflect(self.session, table_name) if table_name else None
         for id_, row in run.items():
-            raw = decode_values(None, row.before).get(RAW)
-            if operation != "delete" or raw is None or table is None:
+            before, after = decode_values(None, row.before).get(RAW), decode_values(None, row.after).get(RAW)
+            if table is None or before is None:
                 self.conflict(name, id_, "its plugin is not part of this build.")
-                continue
-            if not self.report.conflicts:
-                self.session.core(insert(table).values(raw))
-                self.session.writer._take([Entry(None, name, id_, "create", {}, {RAW: raw}, row.version + 1)])
-                self._count(self.report.restored, name, 1)
+            elif operation == "delete":
+                self._restore_raw(table, name, id_, before, row.version)
+            else:
+                self._revert_raw(table, name, id_, before, after or {})
+
+    def _restore_raw(self, table: Table, name: str, id_: int, raw: Mapping[str, Any], version: int) -> None:
+        if self.session.core(select(table.c.id).where(table.c.id == id_)).first() is not None:
+            self.conflict(name, id_, "a record with this id exists again.")
+        elif not self.report.conflicts:
+            raw = {**raw, "version": version + 1}
+            restore_raw(self.session, table, raw)
+            self.session.writer._take([Entry(None, name, id_, "create", {}, {RAW: raw}, version + 1)])
+            self._count(self.report.restored, name, 1)
+
+    def _revert_raw(
+        self, table: Table, name: str, id_: int, before: Mapping[str, Any], after: Mapping[str, Any]
+    ) -> None:
+        row = self.session.core(select(table).where(table.c.id == id_)).mappings().first()
+        if row is None:
+            self.conflict(name, id_, "it was deleted since.")
+            return
+        for column in before:
+            if row.get(column) != after.get(column):
+                self.conflict(name, id_, "{field} was changed since.", field=column)
+        if not self.report.conflicts:
+            change_raw(self.session, table, id_, before)
+            self.session.writer._take(
+                [Entry(None, name, id_, "update", {RAW: dict(after)}, {RAW: dict(before)}, row["version"] + 1)]
+            )
+            self._count(self.report.reverted, name, 1)
 
     def _count(self, part: dict[str, int], name: str, number: int) -> None:
         part[name] = part.get(name, 0) + number

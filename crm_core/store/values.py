@@ -121,6 +121,10 @@ def _missing(field: Field, record: str) -> Callable[[], Any]:
     return fail
 
 
+def _present(custom: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in custom.items() if value is not None}
+
+
 def _generate(
     record_type: RecordType, dialect: str, columns: Sequence[str]
 ) -> tuple[Callable[[Mapping[str, Any]], dict[str, Any]], Callable[..., tuple[Any, ...]]]:
@@ -131,11 +135,11 @@ def _generate(
     """
     scope: dict[str, Any] = {
         "MISSING": NO_DEFAULT, "date_": dt.date, "datetime_": dt.datetime, "utc_": dt.UTC, "Decimal": Decimal,
-        "sort_key": sort_key,
+        "sort_key": sort_key, "present": _present,
     }  # fmt: skip
     fill = ["def fill(row):", " get = row.get", " values = {}"]
     layout: dict[str, str] = {
-        "id": "id_", "version": "version", "created_at": "at", "created_by": "by", "updated_at": "at",
+        "id": "id_", "version": "version", "created_at": "at", "created_by": "by", "updated_at": "updated or at",
     }  # fmt: skip
     json_driver = record_type.table.c.custom.type.to_driver(dialect)  # type: ignore[attr-defined]
     scope["json_"] = json_driver
@@ -143,8 +147,9 @@ def _generate(
     for number, field in enumerate(record_type.fields):
         _fill_field(field, number, scope, fill, record_type.name)
         _layout_field(field, number, scope, layout, record_type, dialect)
-    fill += [" custom = get('custom')", " if custom: values['custom'] = custom", " return values"]
-    lay = f"def lay(id_, values, version, at, by):\n return ({', '.join(layout[name] for name in columns)},)"
+    fill += [" custom = get('custom')", " if custom: values['custom'] = present(custom)", " return values"]
+    body = ", ".join(layout[name] for name in columns)
+    lay = f"def lay(id_, values, version, at, by, updated=None):\n return ({body},)"
     exec("\n".join(fill), scope)  # noqa: S102 - the source is made of declared field names only
     exec(lay, scope)  # noqa: S102
     return scope["fill"], scope["lay"]
