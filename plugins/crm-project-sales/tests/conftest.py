@@ -1,0 +1,73 @@
+"""Two salespeople and their manager, each salesperson with an account; people and a project at one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import pytest
+
+from crm_core import Account, Contact, Crm, CrmSession, Money, Unit, User, contacts, organisation, ownership
+from crm_project_sales import Project, open_project
+
+
+@attrs.frozen
+class Company:
+    """Li owns Acme, where Ann and Bob work; Wang owns Beta, where Eve works. Zhou manages both.
+
+    Acme has the project "Third line".
+    """
+
+    crm: Crm
+    acme: int
+    beta: int
+    ann: int
+    bob: int
+    eve: int
+    project: int
+
+    def session(self, login: str, **options: Any) -> CrmSession:
+        return self.crm.session(login, **options)
+
+    def acme_of(self, session: CrmSession) -> Account:
+        return session.require(Account, self.acme)
+
+    def project_of(self, session: CrmSession) -> Project:
+        return session.require(Project, self.project)
+
+    def person(self, session: CrmSession, name: str) -> Contact:
+        return session.require(Contact, getattr(self, name))
+
+
+@pytest.fixture
+def crm(database_url: str) -> Iterator[Crm]:
+    """A build with the plugin and what it requires, migrated."""
+    config = {"crm": {"plugins": ["stakeholders", "project_sales"]}}
+    with Crm.open(config, database=database_url, check=False) as crm:
+        crm.migrate()
+        yield crm
+
+
+@pytest.fixture
+def company(crm: Crm) -> Company:
+    with crm.system_session("init") as session:
+        unit = session.add_one(Unit(name="Sales"))
+        for login, role in (("li", "sales"), ("wang", "sales"), ("zhou", "manager")):
+            session.add(User(login=login, name=login.capitalize()))
+            session.flush()
+            organisation.join(session, login, unit, role=role, since_always=True)
+        accounts = {name: session.add_one(Account(name=name)) for name in ("Acme", "Beta")}
+        session.flush()
+        ownership.assign(session, accounts["Acme"], to="li", since_always=True)
+        ownership.assign(session, accounts["Beta"], to="wang", since_always=True)
+        people = {}
+        for name, account in (("Ann", "Acme"), ("Bob", "Acme"), ("Eve", "Beta")):
+            people[name] = session.add_one(Contact(name=name))
+            contacts.affiliate(session, people[name], accounts[account], since_always=True)
+        project = open_project(
+            session, accounts["Acme"], "Third line", budget=Money("1200000", "CNY"), probability=Decimal("0.4")
+        )
+    ids = (record.id for record in (accounts["Acme"], accounts["Beta"], *people.values(), project))
+    return Company(crm, *ids)
