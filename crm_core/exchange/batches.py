@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import attrs
 
@@ -56,23 +56,18 @@ class Pending:
         return {**self.values, "custom": custom} if custom else self.values
 
 
-class Outcome:
-    """Who is told what became of the rows; the run of the section."""
+class Outcome(Protocol):
+    """Who is told what became of the rows."""
 
-    def reject(self, line: int, key: str | None, cells: Any, reason: CrmError | Problem) -> None:
-        raise NotImplementedError
+    def reject(self, line: int, key: str | None, cells: Any, reason: CrmError | Problem) -> None: ...
 
-    def postpone(self, line: int, cells: Any) -> None:
-        raise NotImplementedError
+    def postpone(self, row: Pending) -> None: ...
 
-    def skipped(self) -> None:
-        raise NotImplementedError
+    def skipped(self) -> None: ...
 
-    def unchanged(self, row: Pending) -> None:
-        raise NotImplementedError
+    def unchanged(self, row: Pending) -> None: ...
 
-    def written(self, row: Pending) -> None:
-        raise NotImplementedError
+    def written(self, row: Pending) -> None: ...
 
 
 class Batch:
@@ -84,8 +79,8 @@ class Batch:
         self.type = plan.record_type
         self.resolver = resolver
         self.outcome = outcome
-        self.final = False
-        """Whether there is no use any more in waiting for rows that come later."""
+        self.awaited: Callable[[str], bool] = lambda key: True
+        """Whether a row with this key may still come in the same file."""
         self._prepare = preparer(plan.record_type, session.dialect).values
         extended = plan.record_type.extends
         self._keyed: RecordType = session.types[extended] if extended else plan.record_type
@@ -202,10 +197,6 @@ class Batch:
         return result
 
     def _lost(self, row: Pending) -> None:
-        if self.session.actor.system:
-            # Somebody deleted the record here, and an import is no reason to bring it back.
-            self.outcome.skipped()
-            return
         problem = Problem("key", "The key {key!r} belongs to no {record} that may be changed here.",
                           "", {"key": row.key, "record": self._keyed.name})  # fmt: skip
         self.outcome.reject(row.line, row.key, row.cells, problem)
@@ -249,9 +240,8 @@ class Batch:
                 return False
             if value is not None:
                 self._put(plan, row, value)
-            elif lookup.own and not self.final:
-                # It may come further down in the same file.
-                self.outcome.postpone(row.line, row.cells)
+            elif lookup.own and self.awaited(key):
+                self.outcome.postpone(row)
                 return False
             elif lookup.optional:
                 self._absent(plan, row)

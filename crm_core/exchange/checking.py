@@ -102,7 +102,7 @@ class _Check:
         if zone:
             try:
                 tz = ZoneInfo(zone)
-            except (ValueError, OSError):
+            except (ValueError, OSError, KeyError):
                 self.wrong(f"{path}.time_zone", "There is no time zone {zone!r}.", "Write it as Asia/Shanghai.",
                            zone=zone)  # fmt: skip
         return Context(tz, self.policy.tz, self.policy.currency)

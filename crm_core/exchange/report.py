@@ -40,8 +40,8 @@ class Rejected:
 class SectionReport:
     """Rows of one section by what became of them.
 
-    ``read`` is the sum of the others. ``skipped`` are those that the mapping leaves out: by their conditions, because
-    another row with their key counts, or because their record was deleted here.
+    ``read`` is the sum of the others. ``skipped`` are those that the mapping leaves out: by their conditions, by
+    ``on_create`` and ``on_update``, or because another row with their key counts.
     """
 
     name: str

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from crm_core.errors import CrmError, Problem, ValidationError
-from crm_core.exchange.batches import Batch, Outcome, Pending
+from crm_core.exchange.batches import Batch, Pending
 from crm_core.exchange.lookups import Resolver
 from crm_core.exchange.plan import SectionPlan
 from crm_core.exchange.rejects import Rejects
@@ -19,7 +19,7 @@ __all__ = ["SectionRun"]
 _BATCH = 1000
 
 
-class SectionRun(Outcome):
+class SectionRun:
     """One section of one import."""
 
     def __init__(
@@ -64,11 +64,14 @@ class SectionRun(Outcome):
     def _later_passes(self) -> None:
         """Rows that refer to later ones of the same file are tried again for as long as that helps."""
         waiting = self._postponed
-        while waiting:
+        self._batch.awaited = self._seen.waits
+        for rows in self._seen.rounds():
             self._postponed = 0
-            for part in _parts(self._seen.waiting()):
+            for part in _parts(rows):
                 self._process(part)
-            self._batch.final = self._postponed >= waiting
+            if self._postponed == waiting:
+                # They wait for each other, in a circle.
+                self._batch.awaited = lambda key: False
             waiting = self._postponed
 
     # -- rows --------------------------------------------------------------------------------------------------
@@ -162,10 +165,10 @@ class SectionRun(Outcome):
             return cells
         return dict(zip(header, cells, strict=True))
 
-    def postpone(self, line: int, cells: Any) -> None:
+    def postpone(self, row: Pending) -> None:
         """Note a row that waits for another."""
         self._postponed += 1
-        self._seen.wait(line, cells)
+        self._seen.wait(row.key, row.line, row.cells)
 
     def skipped(self) -> None:
         """Note a row that the mapping leaves out."""

@@ -22,7 +22,8 @@ class Seen:
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("CREATE TABLE key (key TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID")
-        self._database.execute("CREATE TABLE waiting (id INTEGER PRIMARY KEY, line INTEGER, cells BLOB)")
+        self._database.execute("CREATE TABLE waiting (id INTEGER PRIMARY KEY, key TEXT, line INTEGER, cells BLOB)")
+        self._database.execute("CREATE INDEX waiting_key ON waiting (key)")
         self._database.execute("BEGIN")
 
     def close(self) -> None:
@@ -43,19 +44,29 @@ class Seen:
         """Remember keys with their lines; a later line replaces an earlier one."""
         self._database.executemany("INSERT OR REPLACE INTO key VALUES (?, ?)", pairs)
 
-    def wait(self, line: int, cells: Any) -> None:
+    def wait(self, key: str, line: int, cells: Any) -> None:
         """Keep a row for later."""
-        self._database.execute("INSERT INTO waiting (line, cells) VALUES (?, ?)", (line, msgspec.msgpack.encode(cells)))
+        row = (key, line, msgspec.msgpack.encode(cells))
+        self._database.execute("INSERT INTO waiting (key, line, cells) VALUES (?, ?, ?)", row)
 
-    def waiting(self) -> Iterator[tuple[int, Any]]:
-        """Take out the rows that wait; rows that are put back meanwhile come the next time."""
-        last = self._database.execute("SELECT max(id) FROM waiting").fetchone()[0]
-        while last is not None:
+    def waits(self, key: str) -> bool:
+        """Whether a row with this key waits, or did when the present round began."""
+        return self._database.execute("SELECT 1 FROM waiting WHERE key = ?", (key,)).fetchone() is not None
+
+    def rounds(self) -> Iterator[Iterator[tuple[int, Any]]]:
+        """The rows that wait; those that are told to wait again meanwhile come in the next round, while there are any."""
+        while (last := self._database.execute("SELECT max(id) FROM waiting").fetchone()[0]) is not None:
+            yield self._waiting(last)
+            self._database.execute("DELETE FROM waiting WHERE id <= ?", (last,))
+
+    def _waiting(self, last: int) -> Iterator[tuple[int, Any]]:
+        at = 0
+        while True:
             part = self._database.execute(
-                "SELECT id, line, cells FROM waiting WHERE id <= ? ORDER BY id LIMIT ?", (last, _CHUNK)
+                "SELECT id, line, cells FROM waiting WHERE id > ? AND id <= ? ORDER BY id LIMIT ?", (at, last, _CHUNK)
             ).fetchall()
             if not part:
                 return
-            self._database.execute("DELETE FROM waiting WHERE id <= ?", (part[-1][0],))
+            at = part[-1][0]
             for _, line, cells in part:
                 yield line, msgspec.msgpack.decode(cells)
