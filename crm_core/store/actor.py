@@ -89,7 +89,8 @@ def reach_of(actor: Actor, policy: Policy, permission: str) -> Reach:
         elif scope is Scope.SUBTREE:
             subtrees.add(unit)
     shared = frozenset(name for name, role in policy.roles.items() if role.scope(permission) is not None)
-    return Reach(False, own, frozenset(units), frozenset(subtrees), shared)
+    # A unit's own subtree contains the unit: saying both would hide that two reaches are the same.
+    return Reach(False, own, frozenset(units - subtrees), frozenset(subtrees), shared)
 
 
 def system_actor(principal: str) -> Actor:

@@ -35,7 +35,7 @@ def change_by_criteria(session: CrmSession, state: ORMExecuteState) -> Changed:
         )
     mapper = state.bind_mapper
     whole = isinstance(getattr(statement, "table", None), Table)  # and no alias
-    if mapper is None or not whole or not state.is_orm_statement or getattr(statement, "_returning", ()):
+    if mapper is None or not whole or not state.is_orm_statement or bool(getattr(statement, "_returning", False)):
         raise UnsupportedStatement(
             "This statement would bypass checks and journal.",
             mend="Write update(Record) or delete(Record) with where(), without returning().",
@@ -53,6 +53,7 @@ def change_by_criteria(session: CrmSession, state: ORMExecuteState) -> Changed:
         name: value if name == "custom" else record_type.field(name).check(value, record_type.name)
         for name, value in values.items()
     }
+    session.writer.may_change(record_type, ids, "update")  # all or none, before the first is written
     for start in range(0, len(ids), 1000):
         session.writer.update(record_type, dict.fromkeys(ids[start : start + 1000], checked))
     return Changed(len(ids))

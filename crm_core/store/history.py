@@ -66,7 +66,7 @@ def history(session: CrmSession, record_type: RecordType, id_: int) -> list[Even
     )
     visible = session.writer.visible_ids(record_type, {id_})
     rows = session.core(query).all()
-    if not visible and not (rows and session.visibility.reach(record_type.permission("read")).all):
+    if not visible and not (rows and session.visibility.sees_deleted(record_type)):
         raise NotFound(
             "There is no {record} {id}.",
             mend="Check the id, or ask whoever is responsible for it.",

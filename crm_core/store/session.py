@@ -83,6 +83,7 @@ class CrmSession(Session):
         self.ids: IdSource = store.id_source()
         self._change_set_id: int | None = None
         self._given: set[int] = set()
+        self._handed: set[int] = set()
         self._marks: dict[Any, Mark] = {}
         self._elevated: list[CrmSession] = []
         self._reading = Reading(self)
@@ -245,14 +246,20 @@ class CrmSession(Session):
     # -- writing -----------------------------------------------------------------------------------------------
 
     def next_id(self) -> int:
-        """A fresh id."""
+        """A fresh id, for a record that is added in this session."""
+        id_ = self._fresh_id()
+        if not self.actor.system:
+            self._handed.add(id_)
+        return id_
+
+    def _fresh_id(self) -> int:
         given = self.ids.ready()
         return self.ids.next(self.connection()) if given is None else given
 
     def change_set_id(self) -> int:
         """The id of the current change set."""
         if self._change_set_id is None:
-            self._change_set_id = self.next_id()
+            self._change_set_id = self._fresh_id()
         return self._change_set_id
 
     def add_one(self, record: R) -> R:
@@ -275,6 +282,8 @@ class CrmSession(Session):
         for part in _parts(rows, min(batch, 1000)):
             values = [prepare(row) for row in part]
             given = [row.get("id") for row in part]
+            if not record_type.extends:
+                self._require_own((id_ for id_ in given if id_ is not None), record_type)
             if None in given:
                 fresh = iter(self.ids.many(self.connection(), given.count(None)))
                 given = [next(fresh) if id_ is None else id_ for id_ in given]
@@ -353,6 +362,16 @@ class CrmSession(Session):
         """Who and why, for the journal."""
         return Head(self.actor.principal, self.actor.user_id, self.reason, self.source, self.undoes)
 
+    def _require_own(self, ids: Iterable[int], record_type: RecordType) -> None:
+        """An id that somebody made up may be another record's, and the refusal of the database would tell so."""
+        if not self.actor.system and (strange := set(ids) - self._handed):
+            raise UnsupportedStatement(
+                "The id {id} was not given out by this session.",
+                mend="Leave it out, or take it from session.next_id().",
+                record=record_type.name,
+                id=min(strange),
+            )
+
     def _own_type(self, record_type: RecordType) -> RecordType:
         if self.types.get(record_type.name) is not record_type:
             raise UnsupportedStatement(
@@ -391,8 +410,10 @@ class CrmSession(Session):
                     mend="Give it the id of the record it extends: extension.id = account.id.",
                     record=record_type.name,
                 )
-            record.id = self.next_id()
+            record.id = self._fresh_id()
             self._given.add(record.id)
+        elif not record_type.extends and state["id"] not in self._given:
+            self._require_own((state["id"],), record_type)
         if state.get("custom") is None:
             record.custom = {}
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm.base import NEVER_SET, NO_VALUE
 
 from crm_core.errors import Conflict, NotFound
 from crm_core.fields.folding import sort_key
-from crm_core.records import Record, RecordType
+from crm_core.records import Record, RecordType, Via
 from crm_core.store import rules
 from crm_core.store.dependants import plan_delete
 from crm_core.store.differences import STORES_OWN, difference, filled
@@ -124,7 +124,10 @@ def _check_dirty(
         record_type,
         [{**{name: getattr(record, name) for name in beside}, **after} for record, _, after in changed],
     )
-    writer.may_move(record_type, news)
+    held = record_type.access.fields if isinstance(record_type.access, Via) else ()
+    writer.may_move(
+        record_type, [({name: getattr(record, name) for name in held}, after) for record, _, after in changed]
+    )
     for record, before, after in changed:
         yield record, Entry(record_type, record_type.name, record.id, "update", before, after, record.version + 1)
 

@@ -30,7 +30,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from crm_core.domain.organisation import Membership
+from crm_core.domain.organisation import Membership, Unit, User
 from crm_core.domain.ownership import Ownership, Share
 from crm_core.records import Administered, Owned, Private, Public, RecordType, Through, Types, Via
 from crm_core.store.actor import Actor, Reach, valid_at
@@ -41,6 +41,9 @@ __all__ = ["WIDE", "Visibility", "bare"]
 
 WIDE = 5000
 """From so many visible accounts on, probing each row beats collecting the visible ids (measured, see docs)."""
+
+# Everybody's rights follow from these, so that whoever may write some of them could give themselves the rest.
+_GRANTING = frozenset({Membership, Unit, User})
 
 Criterion = ColumnElement[bool] | None
 
@@ -84,11 +87,23 @@ class Visibility:
             reaches = {self.reach(record_type.permission(verb))} if verb != "read" else set()
         return self._rows(record_type, rows, frozenset(reaches), verb)
 
+    def sees_deleted(self, record_type: RecordType) -> bool:
+        """Whether the actor sees whatever there was of a type: scope all, there and on all that it hangs on."""
+        everything = self.criterion(record_type, record_type.table) is None
+        return everything and self.reach(record_type.permission("read")).all
+
+    def may_add(self, record_type: RecordType) -> bool:
+        """Whether the actor may create records of a type at all, as far as that depends on the type alone."""
+        whole = isinstance(record_type.access, Administered) or record_type.cls in _GRANTING
+        return not whole or self.reach(record_type.permission("create")).all
+
     def _rows(self, record_type: RecordType, rows: FromClause, reaches: frozenset[Reach], verb: str) -> Criterion:
         narrow = frozenset(reach for reach in reaches if not reach.all)
         mine = self.actor.user_id
         access = record_type.access
         if isinstance(access, Public):
+            if narrow and record_type.cls in _GRANTING:
+                return false()
             return None if not narrow else and_(rows.c.created_by == mine, self._granted(narrow))
         if isinstance(access, Administered):
             return None if not narrow else false()
@@ -107,7 +122,8 @@ class Visibility:
     def _by_id(self, record_type: RecordType, id_: ColumnElement[Any], reaches: frozenset[Reach]) -> Criterion:
         """Whether the record with this id is seen; for the root no table needs to be joined."""
         if isinstance(record_type.access, Public):
-            return None
+            # Everybody reads it, but what hangs on it needs a permission of its own.
+            return false() if any(reach.nothing and not reach.all for reach in reaches) else None
         reaches = reaches | {self.reach(record_type.permission("read"))}
         narrow = frozenset(reach for reach in reaches if not reach.all)
         if isinstance(record_type.access, Owned):
@@ -183,12 +199,12 @@ class Visibility:
         return and_(*(self._account(id_, reach) for reach in _widest_dropped(reaches)))
 
     def _account(self, id_: ColumnElement[Any], reach: Reach) -> ColumnElement[bool]:
-        owned = [make(reach) for make in (self._own, self._team) if make(reach) is not None]
+        owned = [found for make in (self._own, self._team) if (found := make(reach)) is not None]
         shared = self._shared(reach)
         if self.wide:
-            probes = [exists(_only_one(query.where(accounts == id_))) for query, accounts in filter(None, owned)]
+            probes = [exists(_only_one(query.where(accounts == id_))) for query, accounts in owned]
             return or_(*probes, *([] if shared is None else [id_.in_(shared)]), false())
-        ids = [query.with_only_columns(accounts) for query, accounts in filter(None, owned)]
+        ids = [query.with_only_columns(accounts) for query, accounts in owned]
         if shared is not None:
             ids.append(shared)
         if not ids:
@@ -281,8 +297,11 @@ def _only_one(query: Select[Any]) -> Select[Any]:
 
 def _widest_dropped(reaches: frozenset[Reach]) -> Sequence[Reach]:
     """Leave out a reach that contains another one: the narrower alone decides."""
-    ordered = sorted(reaches, key=repr)
-    return [reach for reach in ordered if not any(other is not reach and _contains(reach, other) for other in ordered)]
+    kept: list[Reach] = []
+    for reach in sorted(reaches, key=repr):
+        if not any(_contains(reach, other) for other in kept):
+            kept = [other for other in kept if not _contains(other, reach)] + [reach]
+    return kept
 
 
 def _contains(wide: Reach, narrow: Reach) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, select, update
 from sqlalchemy import delete as sql_delete
 
 from crm_core.errors import Conflict, NotFound, PermissionDenied
-from crm_core.records import Record, RecordType
+from crm_core.records import Record, RecordType, Via
 from crm_core.store import rules
 from crm_core.store.bulk import insert_tuples
 from crm_core.store.changes import ChangeBatch
@@ -177,12 +177,12 @@ class Writer:
         missing = wanted - self.visible_ids(record_type, wanted, verb) if wanted else set()
         if not missing:
             return
-        if missing - self.visible_ids(record_type, missing):
+        if unseen := missing - self.visible_ids(record_type, missing):
             raise NotFound(
                 "There is no {record} {id}.",
                 mend="Check the id, or ask whoever is responsible for it.",
                 record=record_type.name,
-                id=min(missing),
+                id=min(unseen),
             )
         raise PermissionDenied(
             "{principal} may see the {record} {id}, but not {verb} it.",
@@ -204,6 +204,14 @@ class Writer:
             names = self.session.visibility.shareable(record_type)
             if not all(any(name == "id" or row.get(name) is not None for name in names) for row in rows):
                 raise self._no_role(record_type, "create")
+        if not self.session.visibility.may_add(record_type):
+            raise PermissionDenied(
+                "{principal} may not create records of type {record}, from which everybody's rights follow.",
+                mend="A role with the permission {permission} at scope all is needed.",
+                principal=self.session.actor.principal,
+                record=record_type.name,
+                permission=record_type.permission("create"),
+            )
         for name, target, wanted, criterion in self.session.visibility.parents(record_type, rows, ids):
             beneath = wanted - self.created.of(target)
             if beneath and criterion is not None and (missing := beneath - self._matching(target, beneath, criterion)):
@@ -269,7 +277,8 @@ class Writer:
         session = self.session
         self.may_change(record_type, changes, "update")
         touched = {name for values in changes.values() for name in values}.union(rules.beside(record_type))
-        old = self.rows(record_type, changes, fields=touched)
+        held = {name for name in getattr(record_type.access, "fields", ()) if name != "id"}
+        old = self.rows(record_type, changes, fields=touched | held if touched & held else touched)
         missing = changes.keys() - old.keys()
         if missing:
             raise NotFound("There is no {record} {id}.", mend="Check the id.", record=record_type.name, id=min(missing))
@@ -288,14 +297,21 @@ class Writer:
             record_type,
             [{**{name: old[entry.id][name] for name in beside}, **entry.after} for entry in entries],
         )
-        self.may_move(record_type, news)
+        self.may_move(record_type, [({**old[entry.id], **entry.after}, entry.after) for entry in entries])
         self._write_updates(record_type, entries, old)
         return entries
 
-    def may_move(self, record_type: RecordType, rows: Sequence[Mapping[str, Any]]) -> None:
-        """A record that is hung on another parent must be allowed there, as if it were created there."""
-        moved = [row for row in rows if any(row.get(field.name) is not None for field in record_type.refs)]
-        if moved and not self.session.actor.system:
+    def may_move(
+        self, record_type: RecordType, rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]
+    ) -> None:
+        """A record that is hung on another parent must be allowed there, as if it were created there.
+
+        ``rows`` are pairs of what a record is to be and what of it changes.
+        """
+        if not isinstance(record_type.access, Via) or self.session.actor.system or self._kernel:
+            return
+        moved = [row for row, change in rows if not change.keys().isdisjoint(record_type.access.fields)]
+        if moved:
             for _, target, wanted, criterion in self.session.visibility.parents(record_type, moved, (), "update"):
                 beneath = wanted - self.created.of(target)
                 if beneath and criterion is not None and beneath - self._matching(target, beneath, criterion):
@@ -350,8 +366,20 @@ class Writer:
             return 0
         self.may_change(record_type, wanted, "delete")
         plan = plan_delete(self.session, {record_type: wanted})
+        count = self._known_to_actor(plan)
         self.carry_out(plan)
-        return plan.count
+        return count
+
+    def _known_to_actor(self, plan: Plan) -> int:
+        """How many rows of a deletion the actor may know of."""
+        if self.session.actor.system:
+            return plan.count
+        known = 0
+        for rows in plan.deleted:
+            if rows.type is not None:
+                own = rows.values.keys() & self.created.of(rows.type)
+                known += len(own) + len(self.visible_ids(rows.type, rows.values.keys() - own))
+        return known
 
     def carry_out(self, plan: Plan) -> None:
         """Do what a deletion needs, children first: the database's own cascades must find nothing left."""

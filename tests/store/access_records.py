@@ -114,6 +114,7 @@ POLICY = Policy(
                                ("activity.read_notes", Scope.OWN), ("access_probe.secret.read_limit", Scope.OWN))),
             Role("reader", grants(Scope.OWN, "read")),
             Role("editor", grants(Scope.OWN, "read", "update", "create")),
+            Role("adder", (("*.read", Scope.UNIT), ("access_probe.secret.create", Scope.UNIT))),
             Role("guest", ()),
         )
     }

@@ -1,0 +1,445 @@
+"""Permission and scope for every verb, shares, and refusals that tell nothing of what one may not see."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, func, select, update
+
+from crm_core.domain.accounts import Account
+from crm_core.domain.activities import Activity
+from crm_core.domain.contacts import Affiliation, Contact
+from crm_core.domain.external import ExternalRef
+from crm_core.domain.organisation import Membership, Unit, User
+from crm_core.domain.ownership import Ownership, OwnershipRole, Share
+from crm_core.errors import Conflict, CrmError, NotFound, PermissionDenied, UnsupportedStatement
+from crm_core.store.history import history
+from crm_core.store.session import CrmSession
+from crm_core.store.visibility import Visibility
+
+from .access_records import Badge, Channel, Ledger, Memo, Node, Secret
+from .conftest import Company
+
+DAY = dt.timedelta(days=1)
+MISSING = 999_999_999
+
+
+def refusal(company: Company, login: str, work: Callable[[CrmSession], Any]) -> str:
+    """The error that a piece of work ends with, as its class and text; "" when it succeeds (and is taken back)."""
+    with company.session(login) as session:
+        try:
+            work(session)
+            session.check()
+        except CrmError as error:
+            return f"{type(error).__name__}: {error}"
+        finally:
+            session.rollback()
+    return ""
+
+
+def add(company: Company, *records: Any) -> list[int]:
+    with company.session() as session:
+        session.add_all(records)
+        session.flush()
+        return [record.id for record in records]
+
+
+def place(company: Company, login: str, unit: str, role: str, **dates: Any) -> None:
+    add(company, Membership(user_id=company.users[login], unit_id=company.units[unit], role=role, **dates))
+
+
+def share(company: Company, account: int, role: str = "reader", **values: Any) -> int:
+    return add(company, Share(account_id=account, role=role, reason="a case", **values))[0]
+
+
+def seen(company: Company, login: str, cls: type[Any] = Account, **options: Any) -> set[str]:
+    with company.session(login, **options) as session:
+        return {record.name for record in session.scalars(select(cls))}
+
+
+READ = {
+    "li": {"Acme"}, "wang": {"Beta"}, "zhou": {"Acme", "Beta"}, "sun": set(), "wu": {"Acme", "Beta"},
+    "qian": {"Acme", "Beta"}, "mei": {"Acme", "Beta"}, "han": set(), "tao": set(), "ned": set(),
+}  # fmt: skip
+UPDATE = {
+    "li": {"Acme"}, "wang": {"Beta"}, "zhou": {"Acme", "Beta"}, "sun": set(), "wu": {"Acme", "Beta"},
+    "qian": {"Acme", "Beta"}, "mei": set(), "han": None, "tao": None, "ned": None,
+}  # fmt: skip
+
+
+def test_each_scope_reads_and_changes_what_it_reaches(company: Company) -> None:
+    for login, readable in READ.items():
+        assert seen(company, login) == readable, login
+        for name, id_ in (("Acme", company.acme), ("Beta", company.beta)):
+            for work in (
+                lambda session, id_=id_: setattr(session.require(Account, id_), "grade", "A"),
+                lambda session, id_=id_: session.update_many(Account, [{"id": id_, "grade": "A"}]),
+                lambda session, id_=id_: session.execute(update(Account).where(Account.id == id_).values(grade="A")),
+            ):
+                text = refusal(company, login, work)
+                expected = UPDATE[login]
+                if name not in readable:
+                    assert not text or text.startswith(("NotFound", "PermissionDenied")), (login, name, text)
+                elif expected is None or name not in expected:
+                    assert text.startswith("PermissionDenied"), (login, name, text)
+                else:
+                    assert text == "", (login, name, text)
+
+
+def test_what_is_not_seen_is_answered_like_what_is_not_there(company: Company) -> None:
+    """The same words for both, for every way to name a record."""
+    works: dict[str, Callable[[CrmSession, int], Any]] = {
+        "require": lambda s, id_: s.require(Account, id_),
+        "update_many": lambda s, id_: s.update_many(Account, [{"id": id_, "name": "x"}]),
+        "update_many with a seen one": lambda s, id_: s.update_many(
+            Account, [{"id": company.beta, "name": "x"}, {"id": id_, "name": "x"}]),
+        "delete_many": lambda s, id_: s.delete_many(Account, [id_]),
+        "add": lambda s, id_: s.add_one(Affiliation(account_id=id_, contact_id=company.bob)),
+        "add with two": lambda s, id_: s.add_one(Affiliation(account_id=company.beta, contact_id=id_)),
+        "add_many": lambda s, id_: s.add_many(Activity, [{"kind": "call", "subject": "x", "account_id": id_}]),
+        "add to an optional": lambda s, id_: s.add_one(Activity(kind="call", subject="x", series_id=id_)),
+        "point there": lambda s, id_: s.update_many(Activity, [{"id": company.beta_visit, "account_id": id_}]),
+        "point there by assignment": lambda s, id_: setattr(
+            s.require(Activity, company.beta_visit), "contact_id", id_),
+        "point there by criteria": lambda s, id_: s.execute(update(Activity).values(account_id=id_)),
+        "extension": lambda s, id_: s.add_many(Secret, [{"id": id_}]),
+        "history": lambda s, id_: history(s, Account.crm_type, id_),
+        "explain": lambda s, id_: s.explain(_like(Account, id_)),
+        "refresh": lambda s, id_: s.refresh(_like(Account, id_)),
+        "update by criteria": lambda s, id_: s.execute(update(Account).where(Account.id == id_).values(grade="A")),
+        "delete by criteria": lambda s, id_: s.execute(delete(Account).where(Account.id == id_)),
+    }  # fmt: skip
+    hidden = {"add with two": company.ann, "point there by assignment": company.ann,
+              "add to an optional": company.acme_visit}  # fmt: skip
+    for name, work in works.items():
+        id_ = hidden.get(name, company.acme)
+        invisible = refusal(company, "wang", lambda s, id_=id_, work=work: work(s, id_))
+        missing = refusal(company, "wang", lambda s, work=work: work(s, MISSING))
+        assert invisible.replace(str(id_), "ID") == missing.replace(str(MISSING), "ID"), name
+        assert "Acme" not in invisible
+        if name not in ("explain", "update by criteria", "delete by criteria"):
+            assert invisible.startswith("NotFound"), (name, invisible)
+
+
+def _like(cls: type[Any], id_: int) -> Any:
+    record = cls(name="x")
+    record.id = id_
+    return record
+
+
+def test_the_unseen_one_is_named_not_the_one_that_may_not_be_changed(company: Company) -> None:
+    ids = sorted((company.acme, company.beta))
+    rows = [{"id": id_, "name": "x"} for id_ in (*ids, MISSING)]
+    text = refusal(company, "mei", lambda s: s.update_many(Account, rows))
+    assert text.startswith("NotFound")
+    assert str(MISSING) in text
+
+
+def test_seen_but_not_to_be_changed(company: Company) -> None:
+    for work in (
+        lambda s: s.update_many(Account, [{"id": company.acme, "name": "x"}]),
+        lambda s: s.delete_many(Account, [company.acme]),
+        lambda s: s.delete(s.require(Account, company.acme)),
+        lambda s: s.execute(update(Account).values(name="x")),
+    ):
+        assert refusal(company, "mei", work).startswith("PermissionDenied")
+    assert seen(company, "qian") == {"Acme", "Beta"}
+
+
+def test_a_change_by_criteria_changes_all_or_none(company: Company) -> None:
+    place(company, "mei", "West", "sales")
+    add(company, Ownership(account_id=company.beta, user_id=company.users["mei"], role=OwnershipRole.BACKUP))
+    assert refusal(company, "mei", lambda s: s.execute(update(Account).values(grade="C"))).startswith("Permission")
+    with company.session("mei") as session, pytest.raises(PermissionDenied):
+        session.execute(update(Account).values(grade="C"))
+    with company.session() as session:
+        assert set(session.scalars(select(Account.grade))) == {None}
+
+
+def test_two_roles_in_one_unit_do_not_open_everything(company: Company) -> None:
+    """Unit scope by one role and subtree scope by another reach the same: neither condition may fall away."""
+    place(company, "sun", "West", "manager")
+    place(company, "sun", "West", "deputy")
+    assert seen(company, "sun") == set()
+    for verb in ("read", "update", "delete", "create"):
+        with company.session("sun") as session:
+            assert session.writer.visible_ids(Account.crm_type, {company.acme, company.beta}, verb) == set()
+    assert refusal(company, "sun", lambda s: s.delete_many(Account, [company.acme])).startswith("NotFound")
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_shares_lend_what_their_role_allows_while_they_hold(
+    company: Company, wide: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Visibility, "wide", wide)
+    now = dt.datetime.now(dt.UTC)
+    change = lambda s: s.update_many(Account, [{"id": company.acme, "grade": "A"}])  # noqa: E731
+    remove = lambda s: s.delete_many(Account, [company.acme])  # noqa: E731
+    sun, west = company.users["sun"], company.units["West"]
+    for dates, holds in (({}, True), ({"valid_to": now - DAY}, False), ({"valid_from": now + DAY}, False)):
+        for receiver in ({"user_id": sun}, {"unit_id": west}):
+            for role, may in (("reader", False), ("editor", True), ("guest", None), ("no such role", None)):
+                id_ = share(company, company.acme, role, **receiver, **dates)
+                holding = holds and may is not None
+                assert seen(company, "sun") == ({"Acme"} if holding else set()), (dates, receiver, role)
+                assert seen(company, "sun", Contact) == ({"Ann"} if holding else set())
+                text = refusal(company, "sun", change)
+                assert text == "" if holding and may else text.startswith("PermissionDenied" if holding else "NotFound")
+                assert refusal(company, "sun", remove).startswith("PermissionDenied" if holding else "NotFound")
+                with company.session("sun") as session:
+                    grounds = session.explain(_like(Account, company.acme))
+                    assert [ground.kind for ground in grounds] == (["share"] if holding else [])
+                with company.session() as session:
+                    session.delete_many(Share, [id_])
+    # A unit's share is for its members, not for those of the units above and below.
+    share(company, company.acme, unit_id=company.units["Root"])
+    assert seen(company, "sun") == set()
+
+
+def test_a_share_can_be_lent_to_somebody_without_any_role(company: Company) -> None:
+    share(company, company.acme, user_id=company.users["ned"])
+    assert seen(company, "ned") == {"Acme"}
+    assert seen(company, "ned", Contact) == {"Ann"}
+
+
+def test_creating_beneath_what_may_only_be_seen(company: Company) -> None:
+    share(company, company.acme, user_id=company.users["sun"])
+    for work in (
+        lambda s: s.add_one(Activity(kind="call", subject="x", account_id=company.acme)),
+        lambda s: s.add_many(Node, [{"account_id": company.acme, "name": "x"}]),
+        lambda s: s.add_many(Secret, [{"id": company.acme}]),
+        lambda s: s.add_one(Ownership(account_id=company.acme, user_id=company.users["sun"])),
+        lambda s: s.add_one(Share(account_id=company.acme, user_id=company.users["sun"], role="editor", reason="me")),
+    ):
+        text = refusal(company, "sun", work)
+        assert text.startswith("PermissionDenied"), text
+        assert str(company.acme) in text
+
+
+def test_moving_to_another_parent(company: Company) -> None:
+    share(company, company.acme, user_id=company.users["wang"])  # wang sees Acme, and may not add to it
+    visit, bob = company.beta_visit, company.bob
+    moves: tuple[Callable[[CrmSession], Any], ...] = (
+        lambda s: s.update_many(Activity, [{"id": visit, "account_id": company.acme}]),
+        lambda s: setattr(s.require(Activity, visit), "account_id", company.acme),
+        lambda s: s.execute(update(Activity).where(Activity.id == visit).values(account_id=company.acme)),
+        # Without an account the activity hangs on its contact: on one that wang only sees.
+        lambda s: s.update_many(Activity, [{"id": visit, "account_id": None, "contact_id": company.ann}]),
+    )
+    for move in moves:
+        assert refusal(company, "wang", move).startswith("PermissionDenied")
+    # The contact of an activity that hangs on an account is no parent: naming a person whom one sees is allowed.
+    assert refusal(company, "wang", lambda s: s.update_many(Activity, [{"id": visit, "contact_id": company.ann}])) == ""
+    assert refusal(company, "wang", lambda s: s.update_many(Activity, [{"id": visit, "account_id": None}])) == ""
+    assert refusal(company, "wang", lambda s: s.update_many(Activity, [{"id": visit, "contact_id": bob}])) == ""
+
+
+def test_moving_to_the_contact_that_remains(company: Company) -> None:
+    """Emptying the account hangs an activity on its contact, which must be allowed as well."""
+    share(company, company.acme, user_id=company.users["wang"])
+    with company.session("wang") as session:
+        session.update_many(Activity, [{"id": company.beta_visit, "contact_id": company.ann}])
+    text = refusal(company, "wang", lambda s: s.update_many(Activity, [{"id": company.beta_visit, "account_id": None}]))
+    assert text.startswith("PermissionDenied")
+
+
+def test_public_private_administered(company: Company) -> None:
+    channel, ledger, memo = add(company, Channel(name="fair"), Ledger(name="2026"),
+                                Memo(user_id=company.users["li"], name="mine"))  # fmt: skip
+    add(company, ExternalRef(system="erp", record_type="account", key="1", record_id=company.acme))
+    everybody = {login for login in READ if login}
+    assert {login for login in everybody if seen(company, login, Channel)} == everybody
+    assert {login for login in everybody if seen(company, login, Ledger)} == {"wu", "qian"}
+    assert {login for login in everybody if seen(company, login, Memo)} == {"li", "wu", "qian"}
+    for cls, id_ in ((Ledger, ledger), (Memo, memo)):
+        assert refusal(company, "wang", lambda s, c=cls, i=id_: s.update_many(c, [{"id": i, "name": "x"}])).startswith(
+            "NotFound")  # fmt: skip
+    for login, may in (("wang", False), ("ned", False), ("qian", True)):
+        text = refusal(company, login, lambda s: s.update_many(Channel, [{"id": channel, "name": "x"}]))
+        assert text == "" if may else text.startswith("PermissionDenied")
+    # One's own reference data may be changed; bookkeeping may not even be created without scope all.
+    with company.session("wang") as session:
+        own = session.add_one(Channel(name="own")).id
+    with company.session("wang") as session:
+        session.update_many(Channel, [{"id": own, "name": "still own"}])
+    assert refusal(company, "ned", lambda s: s.add_one(Channel(name="x"))).startswith("PermissionDenied")
+    assert refusal(company, "wang", lambda s: s.add_one(Ledger(name="x"))).startswith("PermissionDenied")
+    assert refusal(company, "qian", lambda s: s.add_one(Ledger(name="x"))) == ""
+
+
+def test_the_shares_roles_let_nobody_create_what_hangs_on_nothing(company: Company) -> None:
+    """Somebody may lend the right to create; that gives it to nobody by itself."""
+    share(company, company.acme, "editor", user_id=company.users["ned"])
+    for work in (
+        lambda s: s.add_one(Account(name="x")),
+        lambda s: s.add_many(Account, [{"name": "x"}]),
+        lambda s: s.add_one(Contact(name="x")),
+        lambda s: s.add_one(Activity(kind="call", subject="x")),
+        lambda s: s.add_one(Memo(user_id=company.users["ned"], name="x")),
+        lambda s: s.add_one(Badge(user_id=company.users["ned"], name="x")),
+        lambda s: s.add_one(Activity(kind="call", subject="x", account_id=company.beta)),
+    ):
+        assert refusal(company, "ned", work).startswith(("PermissionDenied", "NotFound"))
+    there = lambda s: s.add_one(Activity(kind="call", subject="x", account_id=company.acme))  # noqa: E731
+    assert refusal(company, "ned", there) == ""
+    assert refusal(company, "ned", lambda s: s.add_many(Secret, [{"id": company.acme}])) == ""
+
+
+def test_nobody_gives_themselves_rights(company: Company) -> None:
+    li, root = company.users["li"], company.units["Root"]
+    works: tuple[Callable[[CrmSession], Any], ...] = (
+        lambda s: s.add_one(Membership(user_id=li, unit_id=root, role="admin")),
+        lambda s: s.add_many(Membership, [{"user_id": li, "unit_id": root, "role": "admin"}]),
+        lambda s: s.execute(update(Membership).where(Membership.user_id == li).values(role="admin")),
+        lambda s: s.execute(update(Unit).values(parent_id=company.units["East"])),
+        lambda s: s.add_one(Unit(name="Above")),
+        lambda s: s.add_one(User(login="second", name="Second")),
+        lambda s: s.execute(update(User).where(User.login == "qian").values(active=False)),
+        lambda s: s.execute(delete(Membership)),
+    )
+    for login in ("li", "zhou", "wu"):
+        for work in works:
+            assert refusal(company, login, work).startswith("PermissionDenied")
+    assert refusal(company, "qian", works[0]) == ""
+
+
+def test_what_hangs_on_public_data_needs_a_permission(company: Company) -> None:
+    add(company, Badge(user_id=company.users["li"], name="gold"))
+    assert {login for login in READ if seen(company, login, Badge)} == set(READ) - {"ned", "han"}
+
+
+def test_deactivated_unknown_and_read_only(company: Company) -> None:
+    with company.session() as session:
+        session.update_many(User, [{"id": company.users["li"], "active": False}])
+    with pytest.raises(PermissionDenied, match="not active"):
+        company.session("li")
+    with pytest.raises(NotFound, match="nobody"):
+        company.session("nobody")
+    assert seen(company, "zhou") == {"Acme", "Beta"}  # what the inactive owned is still in somebody's charge
+    now = dt.datetime.now(dt.UTC)
+    for options in ({"read_only": True}, {"at": now}, {"as_of": now}):
+        for login in ("wang", None):
+            for work in (
+                lambda s: s.add_one(Account(name="x")),
+                lambda s: s.add_many(Account, [{"name": "x"}]),
+                lambda s: s.update_many(Account, [{"id": company.beta, "name": "x"}]),
+                lambda s: s.delete_many(Account, [company.beta]),
+            ):
+                with company.session(login, **options) as session:
+                    with pytest.raises(PermissionDenied):
+                        work(session)
+                        session.flush()
+                    session.rollback()
+    assert seen(company, "wang") == {"Beta"}
+
+
+def test_ids_are_not_made_up(company: Company) -> None:
+    """An id that is taken by an invisible record is refused like one that is free."""
+
+    def by_object(session: CrmSession, cls: type[Any], id_: int) -> None:
+        record = cls(name="x")
+        record.id = id_
+        session.add(record)
+        session.flush()
+
+    for cls in (Account, Contact, Channel):
+        texts = set()
+        for id_ in (company.acme, MISSING):
+            for work in (
+                lambda s, c=cls, i=id_: by_object(s, c, i),
+                lambda s, c=cls, i=id_: s.add_many(c, [{"id": i, "name": "x"}]),
+            ):
+                with company.session("wang") as session:
+                    with pytest.raises(UnsupportedStatement) as caught:
+                        work(session)
+                    texts.add(str(caught.value).replace(str(id_), "ID"))
+                    session.rollback()
+        assert len(texts) == 1
+    with company.session("wang") as session:
+        id_ = session.next_id()
+        session.add_many(Channel, [{"id": id_, "name": "x"}])
+        other = Channel(name="y")
+        other.id = session.next_id()
+        session.add(other)
+    assert seen(company, "wang", Channel) == {"x", "y"}
+
+
+def test_creating_an_extension_is_no_leave_to_change_its_record(company: Company) -> None:
+    """Both have one id; what was made in this transaction is free to its maker, and only that."""
+    with company.session() as session:
+        session.execute(delete(Membership).where(Membership.user_id == company.users["mei"]))
+    add(company, Membership(user_id=company.users["mei"], unit_id=company.units["East"], role="adder"))
+    with company.session("mei") as session:
+        session.add_many(Secret, [{"id": company.acme, "nick": "x"}])
+        with pytest.raises(PermissionDenied):
+            session.update_many(Account, [{"id": company.acme, "name": "Hacked"}])
+        session.rollback()
+
+
+def test_what_a_lost_savepoint_created_is_no_leave_to_change(company: Company) -> None:
+    with company.session("sun") as session:
+        savepoint = session.begin_nested()
+        account = session.add_one(Account(name="Gone"))
+        session.flush()
+        id_ = account.id
+        savepoint.rollback()
+        with pytest.raises(NotFound):
+            session.update_many(Account, [{"id": id_, "name": "x"}])
+        session.rollback()
+
+
+def test_deletes_with_dependants_that_are_not_seen(company: Company) -> None:
+    """They go too (and are journalled), and the answer is the same as without them."""
+    with company.session("wang") as session:
+        shared = session.add_one(Contact(name="Cai")).id
+        session.add(Affiliation(account_id=company.beta, contact_id=shared))
+        alone = session.add_one(Contact(name="Dai")).id
+        session.add(Affiliation(account_id=company.beta, contact_id=alone))
+    with company.session() as session:
+        session.add(Affiliation(account_id=company.acme, contact_id=shared))
+        session.add(Activity(kind="call", subject="x", account_id=company.acme, contact_id=shared))
+    counts = []
+    for id_ in (shared, alone):
+        with company.session("wang") as session:
+            counts.append(session.delete_many(Contact, [id_]))
+    assert counts[0] == counts[1]
+    with company.session() as session:
+        assert session.scalar(select(func.count()).select_from(Affiliation)) == 2
+
+
+def test_history_and_the_past_of_what_hangs_on_the_invisible(company: Company) -> None:
+    """Scope all on activities is no sight of those at accounts that one does not see."""
+    before = dt.datetime.now(dt.UTC)
+    with company.session() as session:
+        session.update_many(Activity, [{"id": company.acme_visit, "subject": "Changed"}])
+    with company.session("han") as session:
+        assert session.get(Activity, company.acme_visit) is None
+        with pytest.raises(NotFound):
+            history(session, Activity.crm_type, company.acme_visit)
+    with company.session("han", as_of=before) as session:
+        assert session.list(Activity) == []
+        assert session.get(Activity, company.acme_visit) is None
+    with company.session("qian", as_of=before) as session:
+        assert {activity.subject for activity in session.list(Activity)} == {"See Acme", "See Beta"}
+    with company.session() as session:
+        session.delete_many(Account, [company.acme])
+    for login, count in (("han", 0), ("wu", 2), ("zhou", 1), ("qian", 2)):
+        with company.session(login, as_of=before) as session:
+            assert len(session.list(Activity)) == count, login
+
+
+def test_a_lost_update_is_refused(company: Company) -> None:
+    with company.session("li") as first:
+        account = first.require(Account, company.acme)
+        first.commit()  # on SQLite a writer makes the others wait
+        with company.session("zhou") as second:
+            second.require(Account, company.acme).grade = "A"
+        account.grade = "B"
+        with pytest.raises(Conflict):
+            first.flush()
+        first.rollback()
+    with company.session("li") as session:
+        assert session.require(Account, company.acme).grade == "A"
