@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import text
 
 from crm_core.errors import PermissionDenied
 from crm_core.exchange.checking import checked
@@ -18,6 +15,7 @@ from crm_core.exchange.mapping_file import read_mapping
 from crm_core.exchange.rejects import Rejects
 from crm_core.exchange.report import ImportReport, Progress, SectionReport, Tell
 from crm_core.exchange.sections import SectionRun
+from crm_core.store.engine import small_cache
 
 if TYPE_CHECKING:
     from crm_core.assembly import Crm
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run_import"]
 
-# In KiB, as SQLite writes it.
-_CACHE = -8192
 
 
 def run_import(
@@ -67,7 +63,7 @@ def run_import(
             _may_import(session)
             resolver = Resolver(session)
             files: set[Path] = set()
-            with _small_cache(session):
+            with small_cache(session):
                 for number, plan in enumerate(plans, 1):
                     run = SectionRun(session, plan, resolver, rejects, translate, again=plan.source.path in files)
                     files.add(plan.source.path)
@@ -88,20 +84,6 @@ def run_import(
         first_rejects=tuple(rejects.first),
         seconds=time.monotonic() - started,
     )
-
-
-@contextmanager
-def _small_cache(session: CrmSession) -> Iterator[None]:
-    """Keep SQLite from remembering every page that a long import has written; it will hardly read them again."""
-    if session.dialect != "sqlite":
-        yield
-        return
-    usual = session.core(text("PRAGMA cache_size")).scalar_one()
-    session.core(text(f"PRAGMA cache_size = {_CACHE}"))
-    try:
-        yield
-    finally:
-        session.core(text(f"PRAGMA cache_size = {int(usual)}"))
 
 
 def _teller(progress: Tell | None, name: str, number: int, of: int) -> Callable[[int, float], None]:

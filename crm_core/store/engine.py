@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
 from crm_core.errors import StoreError
 
-__all__ = ["BEGIN", "open_engine", "parse_url"]
+if TYPE_CHECKING:
+    from crm_core.store.session import CrmSession
+
+__all__ = ["BEGIN", "open_engine", "parse_url", "small_cache"]
+
+_SMALL_CACHE = -8192
 
 BEGIN = "crm_begin"
 """Execution option: how a transaction begins on SQLite."""
@@ -84,3 +91,17 @@ def _sqlite(url: URL, options: dict[str, Any]) -> Engine:
         connection.exec_driver_sql(connection.get_execution_options().get(BEGIN, "BEGIN IMMEDIATE"))
 
     return engine
+
+
+@contextmanager
+def small_cache(session: CrmSession) -> Iterator[None]:
+    """Keep SQLite from remembering every page that a long import has written; it will hardly read them again."""
+    if session.dialect != "sqlite":
+        yield
+        return
+    usual = int(session.core(text("PRAGMA cache_size")).scalar_one())
+    session.core(text(f"PRAGMA cache_size = {_SMALL_CACHE}"))
+    try:
+        yield
+    finally:
+        session.core(text(f"PRAGMA cache_size = {usual}"))
