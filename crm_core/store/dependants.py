@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from sqlalchemy import Column, Date, Dialect, MetaData, Table, insert, inspect, select, text, update
-from sqlalchemy.types import NullType
+from sqlalchemy.types import NullType, TypeDecorator
 
 from crm_core.errors import Conflict
 from crm_core.fields import columns
 from crm_core.records import RecordType
 from crm_core.store.catalogue import Reference
-from crm_core.store.values import encode_values
+from crm_core.store.values import encode_values, from_columns
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["RAW", "Plan", "Rows", "change_raw", "plan_delete", "read_raw", "reflect", "restore_raw"]
+__all__ = ["RAW", "Plan", "Rows", "change_raw", "plan_delete", "reflect", "restore_raw", "unwrap"]
 
 RAW = "*row"
 """Key under which the journal keeps the column values of a plugin that is not in the build."""
@@ -184,16 +184,29 @@ def change_raw(session: CrmSession, table: Table, id_: int, values: Mapping[str,
     session.core(update(table).where(table.c.id == id_).values({**values, "version": table.c.version + 1}))
 
 
-def read_raw(column: Column[Any], value: Any, dialect: Dialect) -> Any:
-    """A value of such a row as its column's type reads it, now that the plugin is here again."""
-    if isinstance(value, str) and dialect.name == "postgresql":
-        # The journal's JSON has texts where the driver would give decimals, days and moments.
-        kind = column.type
+def unwrap(session: CrmSession, record_type: RecordType, values: dict[str, Any]) -> dict[str, Any]:
+    """Journalled values as fields, also where they are raw because the plugin was switched off at the time."""
+    raw = values.get(RAW)
+    if raw is None:
+        return values
+    dialect = session.connection().dialect
+    row = {column.name: _read_raw(column, raw[column.name], dialect) for column in record_type.table.c
+           if column.name in raw}  # fmt: skip
+    kept = ("custom", "created_at", "created_by", "version")
+    return from_columns(record_type, row) | {name: row[name] for name in kept if row.get(name)}
+
+
+def _read_raw(column: Column[Any], value: Any, dialect: Dialect) -> Any:
+    kind = column.type
+    if dialect.name != "postgresql":
+        processor = kind.dialect_impl(dialect).result_processor(dialect, None)
+        return processor(value) if processor is not None else value
+    if isinstance(value, str):
+        # The journal's JSON has texts where the driver gave decimals, days and moments.
         if isinstance(kind, columns.Scaled):
             return Decimal(value)
         if isinstance(kind, columns.Moment):
-            return dt.datetime.fromisoformat(value)
-        if isinstance(kind, Date):
+            value = dt.datetime.fromisoformat(value)
+        elif isinstance(kind, Date):
             return dt.date.fromisoformat(value)
-    processor = column.type.dialect_impl(dialect).result_processor(dialect, None)
-    return processor(value) if processor is not None else value
+    return kind.process_result_value(value, dialect) if isinstance(kind, TypeDecorator) else value

@@ -53,27 +53,31 @@ def to_change_set(row: Row[Any], changes: Sequence[Change] = ()) -> ChangeSet:
     )
 
 
-def history(session: CrmSession, record_type: RecordType, id_: int) -> list[Event]:
+def history(session: CrmSession, record_type: RecordType | str, id_: int) -> list[Event]:
     """All changes of a record, oldest first, for whoever sees the record (of a deleted one: scope all).
 
-    Fields that the actor may not read are left out. Raises :class:`NotFound` when there is nothing to see.
+    The type may be given by its name, which may be of a plugin that is no longer in the build: its values are shown as
+    the journal has them, to scope all. Fields that the actor may not read are left out. Raises :class:`NotFound` when
+    there is nothing to see.
     """
+    name = record_type if isinstance(record_type, str) else record_type.name
+    known = session.types.get(name)
     query: Select[Any] = (
         select(CHANGE, CHANGE_SET.c.at, CHANGE_SET.c.principal, CHANGE_SET.c.reason, CHANGE_SET.c.source)
         .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
-        .where(CHANGE.c.record_id == id_, CHANGE.c.type == record_type.name)
+        .where(CHANGE.c.record_id == id_, CHANGE.c.type == name)
         .order_by(CHANGE.c.version, CHANGE.c.change_set_id, CHANGE.c.position)
     )
-    visible = session.writer.visible_ids(record_type, {id_})
+    visible = session.writer.visible_ids(known, {id_}) if known is not None else set()
     rows = session.core(query).all()
-    if not visible and not (rows and session.visibility.sees_deleted(record_type)):
+    if not visible and not (rows and _sees_deleted(session, name, known)):
         raise NotFound(
             "There is no {record} {id}.",
             mend="Check the id, or ask whoever is responsible for it.",
-            record=record_type.name,
+            record=name,
             id=id_,
         )
-    hidden = session._reading.restricted_names(record_type)
+    hidden = session._reading.restricted_names(known) if known is not None else frozenset[str]()
     return [
         Event(
             row.at, row.principal, row.reason, row.source, row.change_set_id, row.version,
@@ -81,6 +85,12 @@ def history(session: CrmSession, record_type: RecordType, id_: int) -> list[Even
         )
         for row in rows
     ]  # fmt: skip
+
+
+def _sees_deleted(session: CrmSession, name: str, known: RecordType | None) -> bool:
+    if known is not None:
+        return session.visibility.sees_deleted(known)
+    return session.visibility.reach(f"{name}.read").all
 
 
 def _without(change: Change, hidden: frozenset[str]) -> Change:

@@ -16,6 +16,7 @@ from sqlalchemy.orm.attributes import manager_of_class, set_committed_value
 
 from crm_core.errors import ExpressionError
 from crm_core.records import RecordType
+from crm_core.store.dependants import unwrap
 from crm_core.store.differences import filled, overlay
 from crm_core.store.guard import trusted
 from crm_core.store.paging import comparable, own_values, steps_away
@@ -32,12 +33,12 @@ __all__ = ["get_as_of", "list_as_of", "rebuild", "snapshot", "step_back"]
 
 
 def step_back(
-    record_type: RecordType | None, state: dict[str, Any] | None, operation: str, before: str | None
+    session: CrmSession, record_type: RecordType, state: dict[str, Any] | None, operation: str, before: str | None
 ) -> dict[str, Any] | None:
     """The state of a record before one journalled change."""
     if operation == "create":
         return None
-    values = decode_values(record_type, before)
+    values = unwrap(session, record_type, decode_values(record_type, before))
     return values if operation == "delete" or state is None else filled(overlay(state, values))
 
 
@@ -59,7 +60,7 @@ def rebuild(
         )
         for change in changes:
             states[change.record_id] = step_back(
-                record_type, states.get(change.record_id), change.operation, change.before
+                session, record_type, states.get(change.record_id), change.operation, change.before
             )
         versions = _versions(session, record_type, part, moment)
         for id_, state in states.items():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias, TypeVar
 from sqlalchemy import Executable, Result, inspect
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.exc import StaleDataError
 
 from crm_core.errors import Conflict, NotFound, Problem, StoreError, UnsupportedStatement, ValidationError
@@ -340,12 +341,27 @@ class CrmSession(Session):
         """Check, journal and commit."""
         self._translated(super().commit)
 
-    def expire_ids(self, record_type: RecordType, ids: Iterable[int]) -> None:
-        """Records changed in bulk are read anew when touched."""
-        for id_ in ids:
-            held = self.identity_map.get(inspect(record_type.cls).identity_key_from_primary_key((id_,)))
-            if held is not None:
-                self.expire(held)
+    def written(self, record_type: RecordType, entries: Iterable[Entry]) -> None:
+        """Records changed in bulk show it; what is assigned to them but not yet written stays."""
+        for entry in entries if len(self.identity_map) else ():
+            key = inspect(record_type.cls).identity_key_from_primary_key((entry.id,))
+            held = self.identity_map.get(key)
+            if held is None:
+                continue
+            pending = inspect(held).committed_state
+            stale = ["updated_at"]
+            for name, value in {**entry.after, "version": entry.version}.items():
+                field = record_type.by_name.get(name)
+                columns = field.column_names if field is not None else (name,)
+                if name in pending:
+                    pending[name] = value
+                elif len(columns) > 1:
+                    stale += [f"_{column}" for column in columns if f"_{column}" not in pending]
+                elif name == "custom" or (field is not None and field.restricted):
+                    stale.append(name)
+                else:
+                    set_committed_value(held, name, value)
+            self.expire(held, stale)
 
     def expunge_ids(self, record_type: RecordType, ids: Iterable[int]) -> None:
         """Records deleted in bulk leave the session."""

@@ -16,13 +16,13 @@ from sqlalchemy import Row, Table, func, select
 from crm_core.errors import Conflict, Problem, UndoConflict
 from crm_core.records import RecordType
 from crm_core.store.changes import ChangeSet
-from crm_core.store.dependants import RAW, change_raw, plan_delete, read_raw, reflect, restore_raw
+from crm_core.store.dependants import RAW, change_raw, plan_delete, reflect, restore_raw, unwrap
 from crm_core.store.differences import STORES_OWN, filled
 from crm_core.store.erasure import ERASED
 from crm_core.store.history import change_set, require_undo
 from crm_core.store.journal import Entry
 from crm_core.store.tables import CHANGE, CHANGE_SET, REFERENCE
-from crm_core.store.values import decode_values, from_columns
+from crm_core.store.values import decode_values
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -196,7 +196,7 @@ class _Undo:
         name = record_type.name
         current = self.session.writer.rows(record_type, run)  # what somebody deleted already is as we want it
         for id_, now in current.items():
-            after = decode_values(record_type, run[id_].after)
+            after = self._values(record_type, run[id_].after)
             there, then = filled(now), filled(after)
             for field in sorted((there.keys() | then.keys()) - STORES_OWN):
                 if there.get(field) != then.get(field) and (there.get(field) or then.get(field) or field in after):
@@ -229,7 +229,7 @@ class _Undo:
         changes: dict[int, dict[str, Any]] = {}
         for id_, row in run.items():
             if id_ in current:
-                before, after = decode_values(record_type, row.before), decode_values(record_type, row.after)
+                before, after = self._values(record_type, row.before), self._values(record_type, row.after)
                 wanted = self._three_way(name, id_, before, after, current[id_], record_type.by_name)
                 if wanted:
                     changes[id_] = wanted
@@ -290,9 +290,7 @@ class _Undo:
         versions: dict[int, int] = {}
         stamps: dict[int, tuple[Any, Any]] = {}
         for id_, row in run.items():
-            values = decode_values(record_type, row.before)
-            if RAW in values:
-                values = self._typed(record_type, values[RAW])
+            values = self._values(record_type, row.before)
             missing = [field.name for field in record_type.fields if field.required and values.get(field.name) is None]
             if id_ in present:
                 self.conflict(name, id_, "a record with this id exists again.")
@@ -310,14 +308,8 @@ class _Undo:
             self.session.writer.insert(record_type, list(rows.values()), list(rows), versions=versions, stamps=stamps)
             self._count(self.report.restored, name, len(rows))
 
-    def _typed(self, record_type: RecordType, raw: Mapping[str, Any]) -> dict[str, Any]:
-        """The values of a row that was deleted while its plugin was switched off, which is here again."""
-        row = {
-            column.name: read_raw(column, raw.get(column.name), self.session.connection().dialect)
-            for column in record_type.table.c
-        }
-        values = from_columns(record_type, row) | {name: row[name] for name in ("created_at", "created_by")}
-        return filled(values | {"custom": row["custom"]})
+    def _values(self, record_type: RecordType, text: str | None) -> dict[str, Any]:
+        return unwrap(self.session, record_type, decode_values(record_type, text))
 
     def _foreign(self, name: str, operation: str, run: Mapping[int, Row[Any]]) -> None:
         """Rows of a plugin that is not in the build: what was done to them is taken back as they lie in the table."""

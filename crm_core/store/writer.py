@@ -350,14 +350,14 @@ class Writer:
             )
             for start in range(0, len(rows), _CHUNK):
                 part = rows[start : start + _CHUNK]
-                result = session.core(statement, part)
+                result: Any = session.core(statement, part)
                 if result.rowcount not in (len(part), -1):
                     raise Conflict(
                         "Somebody else changed records of type {record} meanwhile.",
                         mend="Read them again and repeat the change.",
                         record=record_type.name,
                     )
-        session.expire_ids(record_type, [entry.id for entry in entries])
+        session.written(record_type, entries)
 
     def delete(self, record_type: RecordType, ids: Iterable[int]) -> int:
         """Delete records with all that hangs on them; returns how many rows went."""

@@ -180,16 +180,16 @@ def _step(key: Key, had: dict[str, Any], before: dict[str, Any], after: dict[str
     assert before.keys() == after.keys(), f"{key}: an update names the same fields before and after"
     assert before, f"{key}: an update without any change"
     new = dict(had)
-    for name in before:
-        assert before[name] != after[name], f"{key}.{name} did not change"
+    for name, value in before.items():
+        assert value != after[name], f"{key}.{name} did not change"
         if name == "custom":
             inner = had.get("custom", {})
-            for part in before["custom"]:
-                assert inner.get(part) == before["custom"][part], f"{key}.custom.{part}"
+            for part, old in value.items():
+                assert inner.get(part) == old, f"{key}.custom.{part}"
             merged = {**inner, **after["custom"]}
             new["custom"] = {part: value for part, value in merged.items() if value is not None}
         else:
-            assert had.get(name) == before[name], f"{key}.{name}"
+            assert had.get(name) == value, f"{key}.{name}"
             new[name] = after[name]
     return declared_values(new)
 

@@ -371,3 +371,19 @@ def test_times_of_change_sets_never_run_backwards(store, monkeypatch):
         session.add(Account(name="the clock was set back"))
     one, other = support.heads(store)
     assert other.at >= one.at
+
+
+def test_records_in_hand_show_what_was_written_in_bulk(store):
+    id_ = account(store, grade="A", revenue=Money(1, "CNY"), address=Address(city="上海"))
+    with store.session(principal="test") as session:
+        record = session.get(Account, id_)
+        record.note = "pending"
+        session.update_many(
+            Account,
+            [{"id": id_, "grade": "B", "revenue": Money(2, "EUR"), "custom": {"colour": "red"}, "address": None}],
+        )
+        assert (record.grade, record.revenue, record.custom) == ("B", Money(2, "EUR"), {"colour": "red"})
+        assert (record.address, record.note, record.version) == (None, "pending", 3)
+        record.grade = "C"
+    assert record.grade == "C"
+    assert support.replay(store) == support.state(store)

@@ -77,7 +77,11 @@ WHERES = [None, 'grade == "A"', "employees > 1", 'name in ("Acme", "bolt")', "re
 ORDERS = [None, "name", "name desc", "grade, name", "grade desc", "employees desc, grade", "revenue"]
 
 
-@settings(max_examples=15, phases=[Phase.explicit, Phase.reuse, Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(sets=steps(), where=st.sampled_from(WHERES), order=st.sampled_from(ORDERS), limit=st.integers(1, 3))
 def test_a_list_of_the_past_is_what_the_list_was(store, sets, where, order, limit):
     support.clear(store)
