@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
 
-__all__ = ["Account", "AccountAddress", "AccountRelation", "Lifecycle", "Stage", "lifecycle", "promote", "relate", "stage"]
+__all__ = [
+    "Account",
+    "AccountAddress",
+    "AccountRelation",
+    "Lifecycle",
+    "Stage",
+    "lifecycle",
+    "promote",
+    "relate",
+    "stage",
+]
 
 
 class Stage(Enum):

@@ -210,7 +210,9 @@ def _occurrences(
     local = first.astimezone(session.policy.tz)
     last = None if until is None else as_moment(session, until)
     if last is None and not any(part.strip().upper().startswith(("COUNT=", "UNTIL=")) for part in rule.split(";")):
-        raise ValidationError("The recurrence {rule!r} never ends.", mend="Add COUNT or UNTIL, or give until.", rule=rule)
+        raise ValidationError(
+            "The recurrence {rule!r} never ends.", mend="Add COUNT or UNTIL, or give until.", rule=rule
+        )
     try:
         # Counted without a zone, so that daylight saving does not move the hour.
         rows = rrulestr(rule, dtstart=local.replace(tzinfo=None), ignoretz=True)

@@ -138,9 +138,7 @@ def move(
     for row in session.scalars(query, execution_options={"all_dates": True}).all():
         if dated.holds(row, moment):
             dated.end(session, row, at=moment)
-    return affiliate(
-        session, contact, to, role=role, title=title, department=department, from_=moment, primary=True
-    )
+    return affiliate(session, contact, to, role=role, title=title, department=department, from_=moment, primary=True)
 
 
 def confirm(session: CrmSession, affiliation: Affiliation, *, at: dt.datetime | dt.date | None = None) -> None:

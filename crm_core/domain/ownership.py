@@ -82,7 +82,9 @@ class Share(Dated):
     unit: Mapped[Unit | None] = parent("unit_id")
 
 
-def owner(session: CrmSession, account: Account, *, scope: str = "", at: dt.datetime | dt.date | None = None) -> User | None:
+def owner(
+    session: CrmSession, account: Account, *, scope: str = "", at: dt.datetime | dt.date | None = None
+) -> User | None:
     """Who owns an account in a scope at a moment (default: the session's ``at``)."""
     row = _current(session, account, scope, session.at if at is None else as_moment(session, at))
     return None if row is None else row.user
@@ -114,11 +116,9 @@ def assign(
                 mend="Use ownership.transfer, or another role or scope.",
                 record="ownership",
                 account=account.name,
-                owner=holder.user.name if holder.user is not None else holder.user_id,
+                owner=holder.user.name,
             )
-    row = Ownership(
-        account_id=account.id, user_id=user.id, role=role, scope=scope, valid_from=moment, reason=reason
-    )
+    row = Ownership(account_id=account.id, user_id=user.id, role=role, scope=scope, valid_from=moment, reason=reason)
     return session.add_one(row)
 
 

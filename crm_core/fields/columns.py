@@ -113,7 +113,8 @@ class Choice(types.TypeDecorator[Enum]):
         return dialect.type_descriptor(String(40, collation="C" if dialect.name == "postgresql" else None))
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return value.value if isinstance(value, self.enum) else value
+        stored: str | None = value.value if isinstance(value, self.enum) else value
+        return stored
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Enum | None:
         return None if value is None else self._members.get(value, value)

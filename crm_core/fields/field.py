@@ -14,7 +14,6 @@ from crm_core.fields.kinds import Kind, RefKind
 __all__ = ["NO_DEFAULT", "Field", "declare"]
 
 
-
 class _NoDefault:
     def __repr__(self) -> str:
         return "NO_DEFAULT"
@@ -82,9 +81,7 @@ class Field:
         )
 
 
-def declare(
-    kind: Kind, default: Any = NO_DEFAULT, factory: Callable[[], Any] | None = None, **options: Any
-) -> Any:
+def declare(kind: Kind, default: Any = NO_DEFAULT, factory: Callable[[], Any] | None = None, **options: Any) -> Any:
     """An attrs attribute that carries a :class:`Field`; the record decorator fills in name and label."""
     if default is not NO_DEFAULT and factory is not None:
         raise DeclarationError("A field has either a default or a factory.", mend="Remove one of them.")

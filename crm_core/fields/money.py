@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import attrs
 
@@ -21,7 +22,7 @@ def _amount(value: Decimal | int | str) -> Decimal:
     return value if isinstance(value, Decimal) else Decimal(value)
 
 
-def _currency(_: object, __: object, value: str) -> None:
+def _currency(_: object, __: object, value: Any) -> None:
     if not (isinstance(value, str) and len(value) == 3 and value.isascii() and value.isupper()):
         raise ValidationError(
             "{value!r} is no currency.",

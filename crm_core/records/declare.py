@@ -33,10 +33,6 @@ __all__ = ["Dated", "extends", "one_at_a_time", "parent", "record"]
 C = TypeVar("C", bound=type)
 _NAME = re.compile(r"(?:([a-z][a-z0-9]*(?:_[a-z0-9]+)*)\.)?([a-z][a-z0-9]*(?:_[a-z0-9]+)*)")
 _SYSTEM = ("id", "version", "created_at", "created_by", "updated_at", "custom")
-_SPECIFIERS = (
-    f.text, f.choice, f.number, f.money, f.day, f.moment, f.flag, f.ref, f.tags, f.json, f.email, f.phone, f.url,
-    f.address,
-)  # fmt: skip
 
 
 @attrs.frozen
@@ -57,9 +53,16 @@ def one_at_a_time(*fields: str, **when: Any) -> Exclusive:
     return Exclusive(fields, tuple(when.items()))
 
 
-@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(*_SPECIFIERS, parent))
+@dataclass_transform(
+    kw_only_default=True,
+    eq_default=False,
+    field_specifiers=(
+        f.text, f.choice, f.number, f.money, f.day, f.moment, f.flag, f.ref, f.tags, f.json, f.email, f.phone, f.url,
+        f.address, parent,
+    ),
+)  # fmt: skip
 def _dated_base(cls: C) -> C:
-    return attrs.define(cls, slots=False, eq=False, kw_only=True, repr=False)  # type: ignore[return-value]
+    return attrs.define(cls, slots=False, eq=False, kw_only=True, repr=False)
 
 
 @_dated_base
@@ -73,7 +76,14 @@ class Dated(Record):
     valid_to: Mapped[dt.datetime | None] = f.moment(default=None, label="Valid to")
 
 
-@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(*_SPECIFIERS, parent))
+@dataclass_transform(
+    kw_only_default=True,
+    eq_default=False,
+    field_specifiers=(
+        f.text, f.choice, f.number, f.money, f.day, f.moment, f.flag, f.ref, f.tags, f.json, f.email, f.phone, f.url,
+        f.address, parent,
+    ),
+)  # fmt: skip
 def record(
     name: str,
     *,
@@ -94,12 +104,20 @@ def record(
     """
 
     def declare(cls: C) -> C:
-        return _declare(cls, name, access, label, title, exclusive, indexes, None, technical_key)
+        declared_class: C = _declare(cls, name, access, label, title, exclusive, indexes, None, technical_key)
+        return declared_class
 
     return declare
 
 
-@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(*_SPECIFIERS, parent))
+@dataclass_transform(
+    kw_only_default=True,
+    eq_default=False,
+    field_specifiers=(
+        f.text, f.choice, f.number, f.money, f.day, f.moment, f.flag, f.ref, f.tags, f.json, f.email, f.phone, f.url,
+        f.address, parent,
+    ),
+)  # fmt: skip
 def extends(target: str, name: str, *, label: str = "", access: Access | None = None) -> Callable[[C], C]:
     """Declare a one-to-one extension of another plugin's record.
 
@@ -108,7 +126,8 @@ def extends(target: str, name: str, *, label: str = "", access: Access | None = 
     """
 
     def declare(cls: C) -> C:
-        return _declare(cls, name, access or Via(("id",)), label, None, (), (), target)
+        declared_class: C = _declare(cls, name, access or Via(("id",)), label, None, (), (), target)
+        return declared_class
 
     return declare
 
@@ -142,9 +161,7 @@ def _declare(
             "The table name {table} is longer than 63 bytes.", mend="Shorten the noun.", table=table_name, record=name
         )
     parents = _take_parents(cls)
-    cls = attrs.define(
-        cls, slots=False, eq=False, kw_only=True, repr=False, field_transformer=_checked(name, where)
-    )
+    cls = attrs.define(cls, slots=False, eq=False, kw_only=True, repr=False, field_transformer=_checked(name, where))
     fields = tuple(field for attribute in attrs.fields(cls) if (field := f.field_of(attribute)) is not None)
     for parent_field in parents:
         if not any(field.name == parent_field.field and field.target for field in fields):
@@ -215,9 +232,7 @@ def _checked(record_name: str, where: str) -> Callable[[type, list[attrs.Attribu
                     field=attribute.name,
                 )
             _compare(where, record_name, attribute, field)
-            named = attrs.evolve(
-                field, name=attribute.name, label=field.label or _words(attribute.name)
-            )
+            named = attrs.evolve(field, name=attribute.name, label=field.label or _words(attribute.name))
             check = _checker(named, record_name)
             result.append(
                 attribute.evolve(
@@ -247,7 +262,8 @@ _ANNOTATION = re.compile(r"(?:\w+\.)*Mapped\[(.*)\]", re.DOTALL)
 
 def _compare(where: str, record_name: str, attribute: attrs.Attribute[Any], field: Field) -> None:
     """Refuse an annotation that says something else than the field: the type checker would believe it."""
-    written = attribute.type if isinstance(attribute.type, str) else str(attribute.type).replace("typing.", "")
+    annotation: object = attribute.type
+    written = annotation if isinstance(annotation, str) else str(annotation).replace("typing.", "")
     match = _ANNOTATION.fullmatch(written.strip())
     if match is None:
         raise DeclarationError(
@@ -283,9 +299,7 @@ def _compare(where: str, record_name: str, attribute: attrs.Attribute[Any], fiel
         )
 
 
-def _table(
-    plugin: str, table_name: str, fields: Sequence[Field], indexes: Sequence[tuple[str, ...]]
-) -> Table:
+def _table(plugin: str, table_name: str, fields: Sequence[Field], indexes: Sequence[tuple[str, ...]]) -> Table:
     parts: list[Any] = [Column("id", columns.BIGINT, primary_key=True, autoincrement=False)]
     for field in fields:
         for suffix, column_type in field.kind.columns():
@@ -299,7 +313,7 @@ def _table(
         Column("created_by", columns.BIGINT, nullable=True),
         Column("updated_at", columns.Moment(), nullable=False),
     ]
-    wanted = [(field.name,) for field in fields if field.index]
+    wanted: list[tuple[str, ...]] = [(field.name,) for field in fields if field.index]
     wanted += [(f"{field.name}_key", "id") for field in fields if field.folded]
     for names in [*wanted, *indexes]:
         parts.append(Index(f"ix_{table_name}_{'_'.join(names)}"[:63], *names))

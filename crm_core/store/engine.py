@@ -37,12 +37,13 @@ _PRAGMAS = (
 
 def parse_url(url: str | URL) -> URL:
     """The database address; :class:`StoreError` for one that cannot be used."""
+    parsed: URL | None
     try:
         parsed = make_url(url)
         backend = parsed.get_backend_name()
     except (ArgumentError, NoSuchModuleError):
-        backend = ""
-    if backend not in ("sqlite", "postgresql"):
+        parsed, backend = None, ""
+    if parsed is None or backend not in ("sqlite", "postgresql"):
         raise StoreError(
             "{url!r} is no database address that crm-core knows.",
             mend="Use sqlite:///crm.db or postgresql+psycopg://user@host/database.",
