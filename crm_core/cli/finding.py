@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from crm_core.domain.external import ExternalRef
-from crm_core.errors import NotFound
+from crm_core.errors import ExpressionError, NotFound
 from crm_core.records import Record, RecordType
 
 if TYPE_CHECKING:
@@ -82,9 +82,12 @@ def _named(session: CrmSession, record_type: RecordType, text: str) -> list[Reco
     names = [name for name in (record_type.title, "login", "code") if name in record_type.by_name]
     if not names:
         return []
-    # A Python text is a text of the filter language; fields of the record itself work in the past, too.
-    where = " or ".join(f"{name} == {text!r}" for name in names)
-    return session.list(record_type.cls, where, limit=_SHOWN + 1)
+    # A filter over own fields works in the recorded past, too, where statements do not.
+    where = " or ".join(f"{name} == {_quoted(text)}" for name in names)
+    try:
+        return session.list(record_type.cls, where, limit=_SHOWN + 1)
+    except ExpressionError:
+        return []  # it holds a character that no stored text can have
 
 
 def _near(session: CrmSession, record_type: RecordType, text: str) -> list[str]:
@@ -92,5 +95,16 @@ def _near(session: CrmSession, record_type: RecordType, text: str) -> list[str]:
     if record_type.title is None or not text:
         return []
     title = record_type.title
-    found = session.list(record_type.cls, f"icontains({title}, {text!r})", order=title, limit=3)
+    where = f"{'icontains' if record_type.by_name[title].folded else 'contains'}({title}, {_quoted(text)})"
+    try:
+        found = session.list(record_type.cls, where, order=title, limit=3)
+    except ExpressionError:
+        return []
     return [str(getattr(each, title)) for each in found]
+
+
+def _quoted(text: str) -> str:
+    """A text of the filter language."""
+    for char, escape in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
+        text = text.replace(char, escape)
+    return f'"{text}"'

@@ -40,7 +40,7 @@ class Output:
 
     # -- text --------------------------------------------------------------------------------------------------
 
-    def say(self, template: str, **values: Any) -> None:
+    def say(self, template: str, /, **values: Any) -> None:
         """A sentence."""
         self.line(self.translator.format(template, **values))
 
@@ -48,7 +48,7 @@ class Output:
         """Text as it is."""
         print(printable(text), file=self._out)
 
-    def note(self, template: str, **values: Any) -> None:
+    def note(self, template: str, /, **values: Any) -> None:
         """A remark that is no part of the data."""
         print(printable(self.translator.format(template, **values)), file=self._err)
 

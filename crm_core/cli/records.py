@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from crm_core.cli.moments import shown
 from crm_core.errors import PermissionDenied
-from crm_core.fields import Field
+from crm_core.fields import Field, Money
 from crm_core.records import Record, RecordType
 from crm_core.translation import Translator
 
@@ -49,7 +49,7 @@ def plain(value: Any) -> Any:
         case dt.date():
             return value.isoformat()
         case Decimal():
-            return f"{value:f}"
+            return f"{value.normalize():f}"
         case Enum():
             return value.value
         case frozenset() | set():
@@ -59,8 +59,16 @@ def plain(value: Any) -> Any:
     return value
 
 
+def _amount(amount: Decimal) -> str:
+    """An amount with two decimals, or more where it has them: the database keeps four."""
+    short = amount.quantize(Decimal("0.01"))
+    return f"{short if short == amount else amount.normalize():f}"
+
+
 def encoded(field: Field, value: Any) -> Any:
-    """A field's value as JSON, as it stands in the journal and in exports."""
+    """A field's value as JSON; amounts are texts without trailing zeros, however many the database keeps."""
+    if isinstance(value, Money):
+        return {"amount": plain(value.amount), "currency": value.currency}
     return None if value is None else plain(field.kind.encode(value))
 
 
@@ -79,7 +87,9 @@ def record_json(session: CrmSession, record: Record, names: Iterable[str] | None
         name: encoded(custom[name], value) if name in custom else plain(value)
         for name, value in sorted((held(record, "custom") or {}).items())
     }
-    return values if names is None else {name: values[name] for name in names}
+    if names is None:
+        return values
+    return {name: values[name] if name in values else values["custom"].get(name) for name in names}
 
 
 class Shower:
@@ -106,6 +116,8 @@ class Shower:
             return self.translator.choice(str(value.value), plugin)
         if field.vocabulary is not None:
             return self.word(field.vocabulary, str(value), plugin)
+        if isinstance(value, Money):
+            return f"{_amount(value.amount)} {value.currency}"
         if isinstance(value, str):
             return value
         return field.kind.format(value)

@@ -49,7 +49,7 @@ class Number(click.ParamType):  # type: ignore[type-arg]  # generic only since c
 class ConflictingOptions(click.UsageError):
     """Options that do not go together, or that need another."""
 
-    def __init__(self, template: str, **values: Any) -> None:
+    def __init__(self, template: str, /, **values: Any) -> None:
         super().__init__(template.format(**values), click.get_current_context(silent=True))
         self.template = template
         self.values = values

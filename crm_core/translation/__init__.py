@@ -79,9 +79,9 @@ class Translator:
 
     __call__ = text
 
-    def format(self, template: str, plugin: str | None = None, **values: Any) -> str:
+    def format(self, template: str, /, **values: Any) -> str:
         """``template`` in this language, filled in."""
-        return self.text(template, plugin).format(**values)
+        return self.text(template).format(**values)
 
     def error(self, error: CrmError | Problem) -> str:
         """An error as a paragraph, with the mend."""

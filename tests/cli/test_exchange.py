@@ -1,0 +1,79 @@
+import csv
+import json
+
+import pytest
+
+MAPPING = """\
+[source]
+system = "old"
+
+[[section]]
+record = "account"
+file = "customers.csv"
+key = "no"
+fields = { name = "name", grade = "grade" }
+"""
+
+
+@pytest.fixture
+def data(company):
+    (company / "mapping.toml").write_text(MAPPING, encoding="utf-8")
+    rows = ["no,name,grade", "1,Northern Mill,A", f"2,{'x' * 300},B", "3,Southern Mill,B"]
+    (company / "customers.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return company
+
+
+def test_an_import(data, crm):
+    tried = crm("import", "mapping.toml", "--dry-run")
+    assert "It was a dry run: nothing was changed." in tried.out
+    assert "customers.csv, line 3: " in tried.out
+    assert "'--rejects FILE' writes all of them" in tried.out
+    done = crm("import", "mapping.toml", "--data", ".", "--rejects", "rejects.csv", "--reason", "the old CRM")
+    assert "All 1 rejected rows: rejects.csv" in done.out
+    assert "To take it back: crm undo" in done.out
+    assert crm("undo", "--json").json["change_sets"][0]["reason"] == "the old CRM"
+    assert crm("show", "account", "old:3", "--json").json["record"]["name"] == "Southern Mill"
+    again = crm("import", "mapping.toml", "--json").json
+    assert (again["created"], again["updated"], again["unchanged"], again["rejected"]) == (0, 0, 2, 1)
+    assert "Nothing was changed." in crm("import", "mapping.toml").out
+
+
+def test_reasons_are_in_the_readers_language(data, crm):
+    assert "最多 200 个" in crm("--lang", "zh_CN", "import", "mapping.toml", "--dry-run").out
+
+
+def test_an_import_as_a_user(data, crm):
+    assert "may not import data" in crm("--user", "zhao.min", "import", "mapping.toml", code=5).err
+    crm("--user", "li.wei", "import", "mapping.toml")
+    assert crm("undo", "--json").json["change_sets"][0]["principal"] == "li.wei"
+
+
+def test_a_mapping_that_is_wrong(data, crm):
+    assert "There is no mapping nothing.toml." in crm("import", "nothing.toml", code=4).err
+    (data / "mapping.toml").write_text(MAPPING.replace('"grade"', '"grad"'), encoding="utf-8")
+    assert "Nothing was imported." in crm("import", "mapping.toml", code=4).err
+
+
+def test_an_export(company, crm):
+    done = crm("export", "account", "--where", 'grade == "C"', "--to", "out.csv", "--fields", "name, grade")
+    assert "Wrote 1 records to out.csv." in done.out
+    with (company / "out.csv").open(encoding="utf-8-sig", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["name"], row["grade"]) == ("Acme Bearings", "C")
+    assert crm("export", "account", "--to", "all.txt", "--format", "jsonl", "--order", "name", "--json").json["records"] == 4
+    lines = (company / "all.txt").read_text(encoding="utf-8").splitlines()
+    assert json.loads(lines[0])["name"] == "Acme Bearings"
+    done = crm("export", "ownership", "--to", "o.jsonl", "--all-dates", "--keys", "erp", "--json").json
+    assert done == {"type": "ownership", "file": "o.jsonl", "records": 2}
+    assert crm("export", "ownership", "--to", "p.jsonl", "--at", "2025-06-01", "--json").json["records"] == 1
+
+
+def test_an_export_shows_only_what_one_may_see(company, crm):
+    assert crm("--user", "zhao.min", "export", "account", "--to", "x.jsonl", "--json").json["records"] == 0
+    assert crm("export", "account", "--to", "x.jsonl", "--as", "zhao.min", "--json").json["records"] == 0
+
+
+def test_an_export_that_cannot_be_written(company, crm):
+    assert "End its name in .csv or .jsonl." in crm("export", "account", "--to", "x.doc", code=4).err
+    assert "cannot be written" in crm("export", "account", "--to", "no/where/x.csv", code=4).err
+    assert "--format" in crm("export", "account", "--to", "x", "--format", "doc", code=2).err
