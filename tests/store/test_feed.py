@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from sqlalchemy import text
+
+from crm_core.store import feed
+from crm_core.store.feed import Position
+from tests.store import journal_support as support
+from tests.store.journal_support import Note
+
+START = Position()
+RUNNING = """SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)
+             > (SELECT coalesce(max(xid), 0) FROM crm_change_set)"""
+
+
+@pytest.fixture
+def store(database_url):
+    with support.opened(database_url) as store:
+        yield store
+
+
+def note(store, name: str) -> int:
+    with store.session(principal="test") as session:
+        session.add(Note(name=name))
+    return session.last_change_set
+
+
+def read(store, after: Position = START, limit: int = 100):
+    with store.engine.connect() as connection:
+        return feed.read(connection, store.types, after, limit)
+
+
+def settled(store, after: Position = START, limit: int = 100):
+    """What is read once no transaction is running: on PostgreSQL those of other databases of the server count, too."""
+    deadline = time.monotonic() + 30
+    while store.dialect == "postgresql" and time.monotonic() < deadline:
+        with store.engine.connect() as connection:
+            if connection.execute(text(RUNNING)).scalar():
+                break
+        time.sleep(0.02)
+    return read(store, after, limit)
+
+
+def names(found) -> list[str]:
+    return [change.after["name"] for _, change_set in found for change in change_set.changes]
+
+
+def test_change_sets_come_in_order_with_their_changes(store):
+    ids = [note(store, name) for name in "abc"]
+    found = settled(store)
+    assert [change_set.id for _, change_set in found] == ids
+    assert names(found) == ["a", "b", "c"]
+    assert [position for position, _ in found] == sorted(position for position, _ in found)
+    assert names(settled(store, found[0][0])) == ["b", "c"]
+    assert names(settled(store, limit=2)) == ["a", "b"]
+    assert settled(store, found[-1][0]) == []
+
+
+def test_each_consumer_has_its_own_position(store):
+    for name in "ab":
+        note(store, name)
+    found = settled(store)
+    with store.engine.begin() as connection:
+        assert feed.position(connection, "one") == Position()
+        feed.advance(connection, "one", found[0][0])
+        feed.advance(connection, "two", found[1][0])
+        feed.advance(connection, "one", found[0][0])
+    with store.engine.connect() as connection:
+        assert feed.position(connection, "one") == found[0][0]
+        assert feed.position(connection, "two") == found[1][0]
+    assert names(settled(store, found[0][0])) == ["b"]
+
+
+def test_a_failing_consumer_stays_where_it_is(store):
+    note(store, "a")
+    (first, _), *_ = settled(store)
+    with store.engine.begin() as connection:
+        feed.failed(connection, "new", "boom")
+        feed.advance(connection, "old", first)
+        feed.failed(connection, "old", "boom")
+        feed.failed(connection, "old", "boom again")
+    with store.engine.connect() as connection:
+        assert feed.position(connection, "new") == Position()
+        assert feed.position(connection, "old") == first
+        rows = {row.consumer: row for row in connection.execute(feed.FEED_POSITION.select())}
+    assert (rows["new"].failures, rows["new"].last_error) == (1, "boom")
+    assert (rows["old"].failures, rows["old"].last_error) == (2, "boom again")
+    with store.engine.begin() as connection:
+        feed.advance(connection, "old", first)
+        row = connection.execute(feed.FEED_POSITION.select().where(feed.FEED_POSITION.c.consumer == "old")).one()
+    assert (row.failures, row.last_error) == (0, None)
+
+
+def test_a_delivery_that_is_rolled_back_comes_again(store):
+    note(store, "a")
+    (position, _), *_ = settled(store)
+    with store.engine.connect() as connection:
+        feed.advance(connection, "one", position)
+        connection.rollback()
+        assert feed.position(connection, "one") == Position()
+
+
+def test_a_late_committer_is_never_skipped(store):
+    """Two open transactions, the first of them committed last: the feed waits for it rather than pass it by."""
+    if store.dialect == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    early = store.session(principal="early")
+    early.add(Note(name="early"))
+    early.flush()
+    late = store.session(principal="late")
+    late.add(Note(name="late"))
+    late.commit()
+    assert names(read(store)) == [], "what lies behind a running transaction is not shown yet"
+    early.commit()
+    assert names(settled(store)) == ["early", "late"]
+    early.close()
+    late.close()
+
+
+def test_no_reader_misses_anything_under_concurrent_writers(store):
+    def write(who: int) -> None:
+        for number in range(12):
+            with store.session(principal="test") as session:
+                session.add(Note(name=f"{who}.{number}"))
+                session.flush()
+                time.sleep(0.001 * ((who * 7 + number * 3) % 5))
+
+    threads = [threading.Thread(target=write, args=(who,)) for who in range(3)]
+    for thread in threads:
+        thread.start()
+    seen: list[str] = []
+    position = Position()
+    while len(seen) < 36:
+        running = any(thread.is_alive() for thread in threads)
+        found = read(store, position, 5)
+        seen += names(found)
+        position = found[-1][0] if found else position
+        if not found and not running and names(settled(store, position)) == []:
+            break
+    for thread in threads:
+        thread.join()
+    assert sorted(seen) == sorted(f"{who}.{number}" for who in range(3) for number in range(12))
+    assert len(seen) == len(set(seen))
