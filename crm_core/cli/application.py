@@ -65,9 +65,12 @@ class Application:
     def open(self, *, check: bool = True) -> Crm:
         """Assemble the build and open its database; ``check`` refuses one that is to be migrated first."""
         from crm_core.assembly import Crm
+        from crm_core.cli.logs import log_to_stderr
 
+        root = click.get_current_context().find_root()
+        root.call_on_close(log_to_stderr(self.debug))
         crm = self._crm = Crm.open(self.build_file(), strict=False if self.tolerant else None, check=check)
-        click.get_current_context().find_root().call_on_close(crm.close)
+        root.call_on_close(crm.close)
         self.translator = self.translator.also(
             (plugin.name, plugin.locale) for plugin in crm.build.plugins if plugin.locale is not None
         )
