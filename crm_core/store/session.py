@@ -83,6 +83,7 @@ class CrmSession(Session):
         self.writer = Writer(self)
         self.ids: IdSource = store.id_source()
         self._change_set_id: int | None = None
+        self._held: tuple[Any, Any] = (None, None)
         self._given: set[int] = set()
         self._handed: set[int] = set()
         self._marks: dict[Any, Mark] = {}
@@ -157,6 +158,22 @@ class CrmSession(Session):
         self.on_end(committed=False)
 
     # -- reading -----------------------------------------------------------------------------------------------
+
+    def connection(self, *args: Any, **kwargs: Any) -> Connection:
+        """The raw connection of the current transaction; it bypasses visibility and journal: for the store only."""
+        if args or kwargs:
+            return super().connection(*args, **kwargs)
+        # Finding it anew costs more than a small statement; a savepoint begins where it first asks for it.
+        transaction = self.get_nested_transaction() or self.get_transaction()
+        if transaction is None or self._held[0] is not transaction:
+            connection = super().connection()
+            self._held = (self.get_nested_transaction() or self.get_transaction(), connection)
+        held: Connection = self._held[1]
+        return held
+
+    def on_transaction_end(self) -> None:
+        """The transaction, and with it the connection, is gone."""
+        self._held = (None, None)
 
     def core(self, statement: Executable, parameters: Any = None) -> Result[Any]:
         """The store's own statement, without visibility; for the kernel only."""

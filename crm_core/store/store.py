@@ -279,6 +279,12 @@ def _savepoint(session: CrmSession, transaction: SessionTransaction) -> None:
         session.mark(transaction)
 
 
+@event.listens_for(CrmSession, "after_transaction_end")
+def _ended(session: CrmSession, transaction: SessionTransaction) -> None:
+    if transaction.parent is None:
+        session.on_transaction_end()
+
+
 @event.listens_for(CrmSession, "after_soft_rollback")
 def _back(session: CrmSession, transaction: SessionTransaction) -> None:
     if transaction.nested:
