@@ -10,8 +10,9 @@ A page is run from its first example to its last, in an empty folder and in a pr
   data/accounts.csv -->`` on the line before does the same for any block;
 - any other ``toml`` and ``json`` block is only read.
 
-In an output, ``...`` stands for anything, and spaces side by side count as one. Other marks on the line before a block: ``<!-- docs: fails -->`` (a command
-must fail), ``<!-- docs: postgresql -->`` (run only where there is a server), ``<!-- docs: skip, because ... -->``.
+In an output, ``...`` stands for anything, and spaces side by side count as one. Other marks on the line before a block:
+``<!-- docs: fails -->`` (a command must fail), ``<!-- docs: postgresql -->`` (run only where there is a server),
+``<!-- docs: skip, because ... -->``.
 """
 
 from __future__ import annotations
@@ -97,7 +98,9 @@ def steps(examples: Sequence[Example], *, postgresql: bool = False) -> Iterator[
         output = after.code if printed and after is not None else None
         if each.skipped or (each.mark == "postgresql" and not postgresql):
             continue
-        assert each.mark in ("", "fails", "postgresql") or each.mark.startswith("file "), f"line {each.line}: {each.mark}"
+        assert each.mark in ("", "fails", "postgresql") or each.mark.startswith("file "), (
+            f"line {each.line}: {each.mark}"
+        )
         if each.path is not None:
             yield {"do": "write", "path": each.path, "code": each.code, "line": each.line}
         elif each.language == "python":

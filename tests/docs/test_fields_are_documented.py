@@ -7,12 +7,12 @@ import re
 
 import attrs
 import pytest
-from examples import ROOT
 from sqlalchemy.dialects import postgresql, sqlite
 
 from crm_core import fields
 from crm_core.fields import KINDS, Field
 from crm_core.fields.kinds import ChoiceKind, RefKind
+from examples import ROOT
 
 REFERENCE = (ROOT / "docs/reference/fields.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", REFERENCE, re.MULTILINE | re.DOTALL))
