@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
 from crm_core.errors import StoreError
@@ -22,6 +22,8 @@ _SMALL_CACHE = -8192
 
 BEGIN = "crm_begin"
 """Execution option: how a transaction begins on SQLite."""
+
+_DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 
 # A page of a large table needs more than SQLite's two megabytes of cache.
 _PRAGMAS = (
@@ -40,16 +42,16 @@ def parse_url(url: str | URL) -> URL:
     parsed: URL | None
     try:
         parsed = make_url(url)
-        backend = parsed.get_backend_name()
-    except (ArgumentError, NoSuchModuleError):
-        parsed, backend = None, ""
-    if parsed is None or backend not in ("sqlite", "postgresql"):
+    except ArgumentError:
+        parsed = None
+    # Bulk writes speak with the driver itself, so that it must be one of these.
+    if parsed is None or parsed.drivername not in _DRIVERS:
         raise StoreError(
             "{url!r} is no database address that crm-core knows.",
             mend="Use sqlite:///crm.db or postgresql+psycopg://user@host/database.",
-            url=str(url),
+            url=str(url) if parsed is None else parsed.render_as_string(hide_password=True),
         )
-    if backend == "postgresql" and parsed.drivername == "postgresql":
+    if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     return parsed
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, or_, select, update
 
 from crm_core.errors import Conflict, PermissionDenied
 from crm_core.records import Record, RecordType
+from crm_core.store.dependants import RAW
 from crm_core.store.journal import Entry
 from crm_core.store.tables import CHANGE
-from crm_core.store.values import column_values, decode_values, encode_values
+from crm_core.store.values import column_values, decode_values, encode_values, key_column
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -53,6 +54,8 @@ def erase(session: CrmSession, record: Record, reason: str) -> int:
         )
         rewritten += erase_journal(session, record_type, ids)
         session.writer.log += entries
+    for record_type, gone in _once_concerned(session, record):
+        rewritten += erase_journal(session, record_type, gone)
     rewritten += _erase_keys(session, record.id)
     session.writer.checked = len(session.writer.log)
     session.expire_all()
@@ -80,6 +83,24 @@ def _concerned(session: CrmSession, record: Record) -> list[tuple[RecordType, se
     return found
 
 
+def _once_concerned(session: CrmSession, record: Record) -> list[tuple[RecordType, set[int]]]:
+    """Records with personal fields that referred to it and were deleted since: only the journal still has them."""
+    found: list[tuple[RecordType, set[int]]] = []
+    for other in session.types.values():
+        columns = [field.name for field in other.refs if field.target == record.crm_type.name]
+        if not columns or not any(field.personal for field in other.fields):
+            continue
+        patterns = [f'"{column}":{record.id}{end}' for column in columns for end in (",", "}")]
+        sides = (CHANGE.c.before, CHANGE.c.after)
+        mentions = or_(*(side.contains(pattern, autoescape=True) for pattern in patterns for side in sides))
+        query = select(CHANGE.c.record_id).where(CHANGE.c.type == other.name, CHANGE.c.operation != "update", mentions)
+        ids = set(session.core(query).scalars())
+        ids -= session.writer.rows(other, ids).keys()
+        if ids:
+            found.append((other, ids))
+    return found
+
+
 def _erase_keys(session: CrmSession, record_id: int) -> int:
     """Keys in other systems may be e-mail addresses: they are replaced, and stay unique."""
     external = session.types["external_ref"]
@@ -100,7 +121,12 @@ def erase_journal(
     session: CrmSession, record_type: RecordType, ids: set[int], names: frozenset[str] | None = None
 ) -> int:
     """Replace the personal values of records in every journal row; returns how many rows changed."""
-    personal = names or frozenset(field.name for field in record_type.fields if field.personal)
+    personal = names or frozenset(
+        name
+        for field in record_type.fields
+        if field.personal
+        for name in (field.name, key_column(field), *field.column_names)  # the columns, where a row was kept raw
+    )
     rows = session.core(
         select(CHANGE.c.change_set_id, CHANGE.c.position, CHANGE.c.before, CHANGE.c.after).where(
             CHANGE.c.record_id.in_(sorted(ids)), CHANGE.c.type == record_type.name
@@ -127,6 +153,11 @@ def _cleaned(text: str | None, personal: frozenset[str]) -> str | None:
     if text is None:
         return None
     values = decode_values(None, text)
-    if not personal & values.keys():
-        return text
-    return encode_values({name: ERASED if name in personal else value for name, value in values.items()})
+    raw = values.get(RAW)
+    if raw is not None:
+        values[RAW] = _blank(raw, personal)
+    return encode_values(_blank(values, personal)) if raw is not None or personal & values.keys() else text
+
+
+def _blank(values: dict[str, Any], personal: frozenset[str]) -> dict[str, Any]:
+    return {name: ERASED if name in personal and value is not None else value for name, value in values.items()}
