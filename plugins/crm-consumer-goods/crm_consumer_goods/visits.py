@@ -312,6 +312,9 @@ def problems(system: CrmSession, batch: ChangeBatch) -> Iterator[Problem]:
             opened.add(state.user_id)
     if not opened:
         return
+    # On PostgreSQL, somebody who checks in twice at the same time waits here, and then sees the other visit.
+    people = select(User.id).where(User.id.in_(sorted(opened))).order_by(User.id)
+    system.scalars(people.with_for_update(key_share=True)).all()
     # People of ours are few, visits are many: grouped by the former, in one query.
     twice = system.scalars(
         select(User.name)

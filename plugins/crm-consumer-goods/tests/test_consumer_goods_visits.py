@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,7 @@ from crm_core import (
     Status,
     ValidationError,
     activities,
+    ownership,
 )
 from crm_core.errors import BuildError
 
@@ -185,9 +187,28 @@ def test_a_second_open_check_in_is_refused_whichever_way_it_is_written(company) 
         assert session.count(Visit, "checked_in_at != None") == 1
 
 
-def test_an_open_check_in_at_an_account_lost_since_counts_without_naming_it(company) -> None:
-    from crm_core import ownership
+def test_who_checks_in_twice_at_the_same_time_is_in_one_outlet(company) -> None:
+    outcomes: list[str] = []
+    together = threading.Barrier(3)
 
+    def work(name: str) -> None:
+        together.wait()
+        try:
+            with company.session() as session:
+                visits.check_in(session, company.account(session, name), at=NINE)
+            outcomes.append("in")
+        except (Conflict, Objection):
+            outcomes.append("refused")
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in ("Kiosk", "Mart", "Mart")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["in", "refused", "refused"]
+
+
+def test_an_open_check_in_at_an_account_lost_since_counts_without_naming_it(company) -> None:
     with company.session() as session:
         visits.check_in(session, company.account(session, "Kiosk"), at=NINE)
     with company.crm.system_session("test") as session:
