@@ -16,7 +16,6 @@ from crm_core import (
     Record,
     choice,
     day,
-    money,
     number,
     parent,
     record,
@@ -24,6 +23,7 @@ from crm_core import (
     text,
     via,
 )
+from crm_core.fields import money
 
 if TYPE_CHECKING:
     from crm_stakeholders import DecisionMap

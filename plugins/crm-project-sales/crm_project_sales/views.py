@@ -19,7 +19,7 @@ from crm_stakeholders import DecisionMap, Subject, decision_maps
 
 __all__ = ["entries", "panels"]
 
-VERDICTS = {Verdict.GO: "Go", Verdict.NO_GO: "No-go", Verdict.REVIEW: "Review"}
+VERDICTS = {Verdict.GO: "Go", Verdict.NO_GO: "No go", Verdict.REVIEW: "Review"}
 _DECIDED = {Verdict.GO: "Decided: go", Verdict.NO_GO: "Decided: no-go", Verdict.REVIEW: "Decided: review"}
 _HEADER = ("Project", "Stage", "Budget", "Score", "Decision", "Next milestone", "Slip (days)", "Who decides is known")
 
@@ -49,7 +49,7 @@ class _Known:
         decided = self.decision.verdict if self.decision is not None else None
         return (
             self.project.name,
-            self.project.stage.value,
+            self.project.stage.value.capitalize(),
             "" if self.project.budget is None else _rounded(self.project.budget),
             "" if self.card.score is None else str(self.card.score),
             "" if decided is None else VERDICTS[decided],

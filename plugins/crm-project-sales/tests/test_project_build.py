@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-import re
 from pathlib import Path
 
 import pytest
-from babel.messages.pofile import read_po
 
 import crm_project_sales
 from crm_core import BuildError, Crm
 from crm_core.store.migrations import downgrade, drift, upgrade
+from crm_core.translation import Translator
+from crm_core.translation.update import flaws
 
 PACKAGE = Path(crm_project_sales.__file__).parent
 CONFIG = {"crm": {"plugins": ["stakeholders", "project_sales"]}}
@@ -64,33 +63,12 @@ def test_migrations_go_up_and_down_and_make_what_is_declared(database_url):
         crm.check()
 
 
-def human_texts() -> set[str]:
-    """Texts in the modules that look as if people read them: beginning with a capital, or of several words."""
-    found = set()
-    for path in PACKAGE.glob("*.py"):
-        if path.name == "__init__.py":
-            continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        silent = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-        silent |= {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
-        found |= {
-            node.value
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in silent
-        }
-    spoken = re.compile(r"[A-Z{]\S*[a-z}]|\w+ ")
-    return {text for text in found if spoken.match(text) and not re.fullmatch(r"[A-Z]\w+", text)}
-
-
 def test_every_text_is_there_in_chinese(crm):
-    with (PACKAGE / "locale/zh_CN/LC_MESSAGES/project_sales.po").open("rb") as file:
-        chinese = {message.id: message.string for message in read_po(file, locale="zh_CN") if message.id}
-    wanted = human_texts()
+    assert list(flaws(PACKAGE, language="zh_CN")) == []
+    chinese = Translator("zh_CN", [("project_sales", PACKAGE / "locale")])
+    wanted = set()
     for record_type in crm.build.plugin("project_sales").types:
         wanted |= {record_type.label, *(field.label for field in record_type.fields)}
     wanted |= set(crm.build.policy.vocabularies["project_sales.milestone_kind"].values())
     wanted |= {criterion.label for criterion in crm.build.settings["project_sales"].criteria.values()}
-    assert wanted - chinese.keys() == set()
-    assert {text for text, translation in chinese.items() if not translation} == set()
-    for text, translation in chinese.items():
-        assert set(re.findall(r"{\w+", text)) == set(re.findall(r"{\w+", translation)), text
+    assert {text for text in wanted if chinese(text, "project_sales") == text} == set()

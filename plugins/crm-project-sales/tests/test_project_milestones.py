@@ -139,7 +139,7 @@ def test_the_panel_tells_where_projects_stand(company):
     assert panel.title == "Projects"
     assert panel.lines == (("Open projects", "1"), ("Budgets by probability", "480000.00 CNY"))
     assert panel.rows[1:] == (
-        ("Third line", "idea", "1200000.00 CNY", "80.00", "Go", "2999-01-11 Tender", "10", "25%"),
+        ("Third line", "Idea", "1200000.00 CNY", "80.00", "Go", "2999-01-11 Tender", "10", "25%"),
     )
     assert panel.severity == "warning"
 
