@@ -54,7 +54,7 @@ class Seen:
         return self._database.execute("SELECT 1 FROM waiting WHERE key = ?", (key,)).fetchone() is not None
 
     def rounds(self) -> Iterator[Iterator[tuple[int, Any]]]:
-        """The rows that wait; those that are told to wait again meanwhile come in the next round, while there are any."""
+        """The rows that wait; those that are told to wait again come in the next round, while there are any."""
         while (last := self._database.execute("SELECT max(id) FROM waiting").fetchone()[0]) is not None:
             yield self._waiting(last)
             self._database.execute("DELETE FROM waiting WHERE id <= ?", (last,))

@@ -28,7 +28,7 @@ def count(session: CrmSession, crm: Crm, name: str) -> int:
 
 
 class TestNorthwind:
-    EXPECTED: dict[str, Any] = json.loads((Path(__file__).parent / "expected" / "northwind.json").read_text("utf-8"))  # noqa: RUF012
+    EXPECTED: dict[str, Any] = json.loads((Path(__file__).parent / "expected" / "northwind.json").read_text("utf-8"))
 
     def test_whole_orders_and_their_lines_arrive(self, open_crm: Open, shared_data: Path, tmp_path: Path) -> None:
         expected = self.EXPECTED

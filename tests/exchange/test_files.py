@@ -87,12 +87,15 @@ class TestJsonLines:
     def test_values_arrive_as_they_are(self, crm: Crm, load: Load) -> None:
         lines = [
             {"id": 1, "name": "A", "employees": 5, "revenue": {"amount": "1.50", "currency": "EUR"}, "active": False,
-             "address": {"city": "上海"}, "tags": ["b", "a"], "at": {"home": {"note": "x"}}, "score": 1.5, "industry": ""},
+             "address": {"city": "上海"}, "tags": ["b", "a"], "at": {"home": {"note": "x"}}, "score": 1.5,
+             "industry": ""},
             {"id": "2", "name": None},
             {"id": 3, "name": "NULL", "active": True},
         ]  # fmt: skip
         data = "\n\n".join(json.dumps(line) for line in lines) + "\n[1]\n{\n"
-        fields = {name: name for name in ("name", "employees", "revenue", "active", "address", "tags", "score", "industry")}
+        fields = {
+            name: name for name in ("name", "employees", "revenue", "active", "address", "tags", "score", "industry")
+        }
         section = {"fields": {**fields, "note": "at.home.note"}, "skip_if": {"active": "true"}}
         report = load(data, section, file="data.jsonl", source={"null_values": ["", "NULL"]})
         assert (report.created, report.skipped, report.rejected) == (1, 1, 3)

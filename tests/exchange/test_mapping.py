@@ -167,12 +167,13 @@ class TestFitting:
             with pytest.raises(ExchangeError) as error:
                 load("id\n1\n", {"on_create": "skip"} | options)
             assert words in str(error.value), options
-        with pytest.raises(ExchangeError, match="There is no file 'data.csv' in"):
+        with pytest.raises(ExchangeError, match=r"There is no file 'data\.csv' in"):
             run_import_from_nowhere(load, tmp_path)
 
     def test_a_file_beside_the_mapping(self, crm: Crm, tmp_path: Path) -> None:
         (tmp_path / "mapping.toml").write_text(
-            '[source]\nsystem = "old"\n[[section]]\nrecord = "account"\nfile = "mine.csv"\nkey = "id"\nfields.name = "name"'
+            '[source]\nsystem = "old"\n[[section]]\nrecord = "account"\nfile = "mine.csv"\nkey = "id"\n'
+            'fields.name = "name"\n'
         )
         (tmp_path / "mine.csv").write_text("id,name\n1,Acme\n")
         data = tmp_path / "data"

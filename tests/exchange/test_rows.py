@@ -20,7 +20,7 @@ from crm_core.domain.external import ExternalRef
 from crm_core.domain.organisation import Membership, Unit, User
 from crm_core.domain.ownership import Ownership
 from crm_core.errors import PermissionDenied
-from crm_core.exchange import ImportReport, Progress, run_import
+from crm_core.exchange import ImportReport, Progress
 from crm_core.fields import Address, Money
 from crm_core.store.session import CrmSession
 
@@ -34,9 +34,7 @@ def look(crm: Crm) -> Callable[[], CrmSession]:
 
 
 def counts(report: ImportReport) -> tuple[int, int, int, int, int]:
-    assert report.read == (
-        report.created + report.updated + report.unchanged + report.skipped + report.rejected
-    )
+    assert report.read == (report.created + report.updated + report.unchanged + report.skipped + report.rejected)
     return report.created, report.updated, report.unchanged, report.skipped, report.rejected
 
 
@@ -175,7 +173,8 @@ class TestRejecting:
         self, load: Load, look: Callable[[], CrmSession], wanted: str, name: str
     ) -> None:
         data = "id,name\n" + "".join(f"{number % 3},n{number}\n" for number in range(3000)) + "5,x,y\n"
-        section = {**NAMES, "duplicates": wanted, "skip_if": {"name": ["n2"]}, "only_if": {"id": True}, "require": {"id": True}}  # fmt: skip
+        tests = {"skip_if": {"name": ["n2"]}, "only_if": {"id": True}, "require": {"id": True}}
+        section = {**NAMES, "duplicates": wanted, **tests}
         report = load(data, section)
         assert counts(report)[0] == 3
         names = {"first": {"n0", "n1", "n5"}, "last": {"n2997", "n2998", "n2999"}}
@@ -270,7 +269,9 @@ class TestLookups:
 
     def test_an_optional_reference_to_nowhere_stays_empty(self, load: Load, look: Callable[[], CrmSession]) -> None:
         above = {"column": "above", "lookup": {"record": "unit", "missing": "empty"}}
-        report = load("id,name,above\n1,A,2\n2,B,9\n", {"record": "unit", "fields": {"name": "name", "parent_id": above}})
+        report = load(
+            "id,name,above\n1,A,2\n2,B,9\n", {"record": "unit", "fields": {"name": "name", "parent_id": above}}
+        )
         assert counts(report) == (2, 0, 0, 0, 0)
         with look() as session:
             found = {unit.name: unit.parent.name if unit.parent else None for unit in session.scalars(select(Unit))}
@@ -393,7 +394,11 @@ class TestDatedRows:
             rows = session.scalars(select(Ownership), execution_options={"all_dates": True}).all()
             starts = {row.valid_from for row in rows}
         # Midnight in Shanghai, where this build's days begin.
-        assert starts == {None, dt.datetime(2019, 12, 31, 16, tzinfo=dt.UTC), dt.datetime(2020, 12, 31, 16, tzinfo=dt.UTC)}
+        assert starts == {
+            None,
+            dt.datetime(2019, 12, 31, 16, tzinfo=dt.UTC),
+            dt.datetime(2020, 12, 31, 16, tzinfo=dt.UTC),
+        }
         assert load(data, NAMES, owner).change_set is None
 
 

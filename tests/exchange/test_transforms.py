@@ -21,7 +21,9 @@ from crm_core.fields import Money
 Load = Callable[..., ImportReport]
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 CONTEXT = Context(ZoneInfo("America/New_York"), SHANGHAI, "CNY")
-XML = '<s xmlns="urn:x"><n kind="a" xmlns:q="urn:q" q:unit="b">12</n><empty/><deep><n>&lt;x&gt; </n></deep><n>13</n></s>'
+XML = (
+    '<s xmlns="urn:x"><n kind="a" xmlns:q="urn:q" q:unit="b">12</n><empty/><deep><n>&lt;x&gt; </n></deep><n>13</n></s>'
+)
 GOOD: Iterable[tuple[str, Mapping[str, Any], Any, Any]] = [
     ("strip", {}, "  a ", "a"),
     ("strip", {}, "  ", None),
@@ -85,7 +87,7 @@ BAD: Iterable[tuple[str, Mapping[str, Any], Any, str]] = [
     ("inclusive_end", {}, "9999-12-31", "end of time"),
     ("xml", {"path": "n"}, "<a>", "this is no XML"),
     ("xml", {"path": "n"}, '<!DOCTYPE s [<!ENTITY a "b">]><s>&a;</s>', "are not read"),
-    ("country_code", {}, "Germny", "did you mean 'germany'"),
+    ("country_code", {}, "Germny", "the nearest name is 'germany'"),
     ("country_code", {}, "Atlantis Xyz", "no country that we know"),
     ("country_code", {"locale": "xx"}, "Germany", "no language 'xx'"),
 ]
@@ -133,7 +135,10 @@ class TestInAMapping:
                 "name": {"column": "name", "transform": {"name": "shout", "times": 2}},
                 "note": {"columns": ["a", "b"], "transform": ["join", "upper"], "default": "none"},
                 "industry": {"template": "{a}-{{{b}}}"},
-                "employees": {"column": "a", "transform": [{"name": "map", "values": {"x": 1}, "otherwise": "empty"}, "int"]},
+                "employees": {
+                    "column": "a",
+                    "transform": [{"name": "map", "values": {"x": 1}, "otherwise": "empty"}, "int"],
+                },
             }
         }
         report = load("id,name,a,b\n1,bug,x,y\n2,ok,x,y\n3,ok,,\n", section)

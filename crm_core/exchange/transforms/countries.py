@@ -28,8 +28,8 @@ def country_code(value: Any, *, locale: str = "en") -> str:
     if found is None:
         from difflib import get_close_matches
 
-        near = get_close_matches(text.casefold(), names, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        near = get_close_matches(text.casefold(), names, 1, cutoff=0.8)
+        hint = f"; the nearest name is {near[0]!r}" if near else ""
         raise ValueError(f"{text!r} is no country that we know{hint}")
     return found
 
