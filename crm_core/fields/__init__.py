@@ -119,6 +119,8 @@ def choice(
     enum: type[Enum], *, default: Any = NO_DEFAULT, factory: Callable[[], Any] | None = None, **options: Any
 ) -> Any:
     """One member of ``enum``, whose values are texts of at most 40 characters; stored by value."""
+    if not len(enum):
+        raise DeclarationError("{enum} has no members.", mend="Name the choices in it.", enum=enum.__name__)
     for member in enum:
         if not isinstance(member.value, str) or not 0 < len(member.value) <= 40:
             raise DeclarationError(
@@ -131,12 +133,16 @@ def choice(
     return declare(ChoiceKind(enum), default, factory, **options)
 
 
+def _check_scale(scale: int) -> None:
+    if not 0 <= scale <= 12:
+        raise DeclarationError("A scale of {scale} is not possible.", mend="Give 0 to 12 decimals.", scale=scale)
+
+
 def number(
     scale: int = 4, *, default: Any = NO_DEFAULT, factory: Callable[[], Any] | None = None, **options: Any
 ) -> Any:
     """An exact number with ``scale`` decimals (0 to 12), at most 18 digits; ``scale=0`` holds ``int``."""
-    if not 0 <= scale <= 12:
-        raise DeclarationError("A scale of {scale} is not possible.", mend="Give 0 to 12 decimals.", scale=scale)
+    _check_scale(scale)
     return declare(NumberKind(scale), default, factory, **options)
 
 
@@ -144,6 +150,7 @@ def money(
     scale: int = 4, *, default: Any = NO_DEFAULT, factory: Callable[[], Any] | None = None, **options: Any
 ) -> Any:
     """A :class:`Money`, stored in two columns (``<name>_amount``, ``<name>_currency``)."""
+    _check_scale(scale)
     return declare(MoneyKind(scale), default, factory, **options)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from enum import Enum
 from typing import Any, ClassVar
 
@@ -37,6 +37,7 @@ __all__ = [
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LIMIT = 10**18
+_EXACT = Context(prec=64, traps=[Inexact])
 
 
 def _fail(problem: str, mend: str = "", **values: Any) -> ValidationError:
@@ -164,7 +165,7 @@ class PhoneKind(TextKind):
     def check(self, value: Any) -> Any:
         from crm_core.fields.folding import to_half_width
 
-        text = to_half_width(TextKind.check(self, value)).strip()
+        text = TextKind.check(self, to_half_width(TextKind.check(self, value)).strip())
         digits = sum(char.isdigit() for char in text)
         if not self._form.fullmatch(text) or digits < 3:
             raise _fail("{value!r} is no telephone number.", "Write digits, such as +86 10 6552 9988.", value=text)
@@ -239,15 +240,19 @@ class ChoiceKind(Kind):
     def encode(self, value: Any) -> Any:
         return value.value if isinstance(value, Enum) else value
 
-    def decode(self, value: Any) -> Any:
-        # History may hold a member that has since been withdrawn: show it as it was.
-        try:
-            return self.enum(value)
-        except ValueError:
-            return value
+    def parse(self, text: str) -> Any:
+        return self.check(text.strip())
 
     def format(self, value: Any) -> str:
         return str(self.encode(value))
+
+
+def _fits_scale(number: Decimal, scale: int) -> bool:
+    try:
+        scaled = _EXACT.scaleb(number, scale)
+    except Inexact:
+        return False  # more digits than ever fit
+    return scaled == scaled.to_integral_value()
 
 
 @attrs.frozen
@@ -265,10 +270,12 @@ class NumberKind(Kind):
         if isinstance(value, bool) or not isinstance(value, Decimal | int):
             raise _fail("Expected a number, not {given}.", "Give an int or a Decimal.", given=type(value).__name__)
         number = value if isinstance(value, Decimal) else Decimal(value)
-        if not number.is_finite() or abs(number.scaleb(self.scale)) >= _LIMIT:
+        if not number.is_finite():
+            raise _fail("{value} is no number.", "Leave the field out (None) where there is none.", value=value)
+        if number and number.adjusted() >= 18 - self.scale:
             raise _fail("{value} has too many digits; at most 18 fit, {scale} of them decimals.",
                         "Check the unit.", value=value, scale=self.scale)  # fmt: skip
-        if number.scaleb(self.scale) % 1:
+        if not _fits_scale(number, self.scale):
             raise _fail("{value} has more than {scale} decimals.", "Round it first.", value=value, scale=self.scale)
         return number if self.scale else int(number)
 
@@ -317,7 +324,8 @@ class MoneyKind(Kind):
 
     def decode(self, value: Any) -> Any:
         if isinstance(value, Mapping):
-            return self.check(Money(NumberKind(self.scale).parse(str(value["amount"])), value["currency"]))
+            amount = NumberKind(self.scale).parse(str(value.get("amount", "")))
+            return self.check(Money(amount, value.get("currency", "")))
         return self.check(value)
 
     def parse(self, text: str) -> Any:
@@ -351,8 +359,9 @@ class DayKind(Kind):
         return self.parse(value) if isinstance(value, str) else self.check(value)
 
     def parse(self, text: str) -> Any:
+        day, _, _time = text.strip().replace("T", " ").partition(" ")
         try:
-            return dt.date.fromisoformat(text.strip()[:10])
+            return dt.date.fromisoformat(day)
         except ValueError:
             raise _fail("{value!r} is no day.", "Write it as 2026-11-23.", value=text) from None
 
@@ -374,7 +383,10 @@ class MomentKind(Kind):
             raise _fail("Expected a moment (datetime.datetime), not {given}.", given=type(value).__name__)
         if value.tzinfo is None:
             raise _fail("{value} has no time zone.", "Give an aware datetime, such as one in UTC.", value=value)
-        return value if value.tzinfo is dt.UTC else value.astimezone(dt.UTC)
+        try:
+            return value if value.tzinfo is dt.UTC else value.astimezone(dt.UTC)
+        except OverflowError:
+            raise _fail("{value} lies outside the years 1 to 9999 in UTC.", value=value) from None
 
     def fast(self, var: str) -> str:
         return f"type({var}) is datetime_ and {var}.tzinfo is utc_"
@@ -494,8 +506,7 @@ class JsonKind(Kind):
         return (("", columns.Json()),)
 
     def check(self, value: Any) -> Any:
-        _check_json(value)
-        return value
+        return _check_json(value)
 
     def parse(self, text: str) -> Any:
         import json
@@ -509,29 +520,30 @@ class JsonKind(Kind):
         return columns.json_text(value)
 
 
-def _check_json(value: Any) -> None:
+def _check_json(value: Any) -> Any:
+    """The value as it comes back: a tuple is a list."""
     match value:
         case None | bool():
-            return
+            return value
         case str():
-            _clean_text(value)
+            return _clean_text(value)
         case int():
             if abs(value) >= 2**53:
                 raise _fail("{value} is too large for JSON.", "Store it as text.", value=value)
+            return value
         case float():
             if value != value or value in (float("inf"), float("-inf")):
                 raise _fail("JSON has no {value}.", "Store it as text.", value=value)
+            return value
         case list() | tuple():
-            for part in value:
-                _check_json(part)
+            return [_check_json(part) for part in value]
         case dict():
-            for key, part in value.items():
-                _clean_text(key, "a text as key")
-                _check_json(part)
+            return {_clean_text(key, "a text as key"): _check_json(part) for key, part in value.items()}
         case _:
             raise _fail("JSON has no {given}.", "Store it as text.", given=type(value).__name__)
 
 
+@attrs.frozen
 class AddressKind(Kind):
     """A postal address in five columns."""
 
@@ -566,10 +578,15 @@ class AddressKind(Kind):
         return {part: text for (part, _), text in zip(ADDRESS_PARTS, self.split(value), strict=True) if text}
 
     def decode(self, value: Any) -> Any:
-        return self.check(Address(**value) if isinstance(value, Mapping) else value)
+        if isinstance(value, Mapping):
+            try:
+                value = Address(**value)
+            except TypeError as error:
+                raise _fail("This is no address: {reason}", reason=str(error)) from None
+        return self.check(value)
 
     def parse(self, text: str) -> Any:
-        return self.check(Address(street=text))
+        return self.check(Address(street=text.strip()))
 
 
 KindFactory = Callable[..., Kind]

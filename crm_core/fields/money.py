@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import attrs
@@ -13,17 +13,24 @@ __all__ = ["Money"]
 
 
 def _amount(value: Decimal | int | str) -> Decimal:
-    if isinstance(value, float):
+    if isinstance(value, float | bool):
         raise ValidationError(
-            "Money takes no float ({value}).",
+            "Money takes no {given} ({value}).",
             mend="Give a Decimal, an int or a text such as '12.50'.",
+            given=type(value).__name__,
             value=value,
         )
-    return value if isinstance(value, Decimal) else Decimal(value)
+    try:
+        amount = Decimal(value)
+    except (InvalidOperation, TypeError, ValueError):
+        amount = None
+    if amount is None or not amount.is_finite():
+        raise ValidationError("{value!r} is no amount.", mend="Write it as 1234.50.", value=value)
+    return amount
 
 
 def _currency(_: object, __: object, value: Any) -> None:
-    if not (isinstance(value, str) and len(value) == 3 and value.isascii() and value.isupper()):
+    if not (isinstance(value, str) and len(value) == 3 and value.isascii() and value.isalpha() and value.isupper()):
         raise ValidationError(
             "{value!r} is no currency.",
             mend="Use the three capital letters of ISO 4217, such as CNY or EUR.",
