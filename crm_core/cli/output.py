@@ -31,9 +31,15 @@ class Output:
         """A console on the output; without colours and line breaks when it is no terminal."""
         from rich.console import Console
 
+        class Quiet(Console):
+            """Leaves it to :func:`crm_core.cli.running.run` how to end when the reader goes away."""
+
+            def on_broken_pipe(self) -> None:
+                raise BrokenPipeError
+
         stream = stream or self._out
         terminal = stream.isatty()
-        return Console(
+        return Quiet(
             file=stream, highlight=False, markup=False, emoji=False, width=None if terminal else _WIDE,
             no_color=None if terminal else True, force_terminal=None if terminal else False,
         )  # fmt: skip

@@ -42,6 +42,8 @@ def run(args: Sequence[str], application: Application | None = None) -> int:
         sys.stdout.flush()
     except click.exceptions.Exit as end:
         return end.exit_code
+    except SystemExit as end:  # exit() in crm shell
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help(), err=True)
         return USAGE

@@ -152,5 +152,3 @@ def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
         return package
 
     return make
-
-

@@ -60,7 +60,10 @@ def test_an_export(company, crm):
     with (company / "out.csv").open(encoding="utf-8-sig", newline="") as file:
         (row,) = csv.DictReader(file)
     assert (row["name"], row["grade"]) == ("Acme Bearings", "C")
-    assert crm("export", "account", "--to", "all.txt", "--format", "jsonl", "--order", "name", "--json").json["records"] == 4
+    assert (
+        crm("export", "account", "--to", "all.txt", "--format", "jsonl", "--order", "name", "--json").json["records"]
+        == 4
+    )
     lines = (company / "all.txt").read_text(encoding="utf-8").splitlines()
     assert json.loads(lines[0])["name"] == "Acme Bearings"
     done = crm("export", "ownership", "--to", "o.jsonl", "--all-dates", "--keys", "erp", "--json").json

@@ -10,7 +10,18 @@ import pytest
 from crm_core.cli.formatting import fold, width
 from crm_core.cli.root import COMMANDS, root
 
-HEAVY = ("sqlalchemy", "rich", "babel", "alembic", "cattrs", "pluggy", "importlib.metadata", "json", "msgspec", "typing_extensions")
+HEAVY = (
+    "sqlalchemy",
+    "rich",
+    "babel",
+    "alembic",
+    "cattrs",
+    "pluggy",
+    "importlib.metadata",
+    "json",
+    "msgspec",
+    "typing_extensions",
+)
 PROBE = f"""
 import sys
 from crm_core.cli.running import run

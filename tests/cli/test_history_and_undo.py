@@ -30,7 +30,9 @@ session.commit()""")  # fmt: skip
     shown = crm("history", "account", "Acme Bearings").out
     assert "vehicles: 12 → vehicles: 13" in shown
     assert "Company → Partner" in shown
-    assert crm("history", "account", "Acme Bearings", "--json").json["events"][-1]["after"]["custom"] == {"vehicles": 13}
+    assert crm("history", "account", "Acme Bearings", "--json").json["events"][-1]["after"]["custom"] == {
+        "vehicles": 13
+    }
 
 
 def test_change_sets_are_listed_and_undone(company, crm):
@@ -83,6 +85,18 @@ def test_timeline(company, crm):
     shown = crm("timeline", "Acme Bearings").out
     assert "Spring visit" in shown
     assert "Ownership" in shown or "ownership" in shown
-    entries = crm("timeline", "Acme Bearings", "--until", "2025-12-31", "--since", "2025-02-01", "--json").json["entries"]
+    entries = crm("timeline", "Acme Bearings", "--until", "2025-12-31", "--since", "2025-02-01", "--json").json[
+        "entries"
+    ]
     assert {each["kind"] for each in entries} == {"visit", "call", "affiliation", "lifecycle"}
     assert len(crm("timeline", "Acme Bearings", "--limit", 1, "--json").json["entries"]) == 1
+
+
+def test_nothing_in_the_journal(company, crm, template):
+    import sqlite3
+
+    id_ = crm("list", "account", "--where", 'grade == "B"', "--json").json["records"][0]["id"]
+    with sqlite3.connect(company / "crm.db") as connection:
+        connection.execute("DELETE FROM crm_change WHERE record_id = ?", [id_])
+    connection.close()
+    assert "Nothing of it is in the journal." in crm("history", "account", id_).err

@@ -11,8 +11,8 @@ def empty(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("lang", ["en", "zh_CN"])
 def test_a_new_crm(empty, crm, lang):
-    crm("--lang", lang, "init", "new/place", "--name", 'A "B" \\ 名', "--time-zone", "Asia/Shanghai", "--currency", "EUR",
-        "--unit", "HQ", "--admin", "li.wei", "--admin-name", "李伟")  # fmt: skip
+    crm("--lang", lang, "init", "new/place", "--name", 'A "B" \\ 名', "--time-zone", "Asia/Shanghai",
+        "--currency", "EUR", "--unit", "HQ", "--admin", "li.wei", "--admin-name", "李伟")  # fmt: skip
     file = empty / "new" / "place" / "crm.toml"
     said = tomllib.loads(file.read_text(encoding="utf-8"))["crm"]
     assert said["name"] == 'A "B" \\ 名'

@@ -71,3 +71,31 @@ def test_types_are_suggested(company, crm):
 
 def test_nothing_to_list(company, crm):
     assert "Name" in crm("list", "contact", "--where", 'name == "x"').out
+
+
+def test_many_kinds_of_values(company, crm):
+    crm("shell", "-c", """
+from crm_core import Money
+from decimal import Decimal
+import datetime as dt
+a = session.list(Account, 'grade == "C"')[0]
+a.revenue = Money("0.0625", "CNY")
+session.list(Contact)[0].birthday = dt.date(1990, 5, 1)
+session.list(crm.types["account_relation"].cls)[0].share = Decimal("0.25")
+session.commit()""")  # fmt: skip
+    assert "0.0625 CNY" in crm("show", "account", "Acme Bearings").out
+    assert "1990-05-01" in crm("show", "contact", "陈小明").out
+    assert crm("list", "contact", "--json").json["records"][0]["birthday"] == "1990-05-01"
+    relation = crm("list", "account_relation", "--json").json["records"][0]
+    assert relation["share"] == "0.25"
+    assert "0.25" in crm("show", "account_relation", relation["id"]).out
+    assert crm("show", "account", "Acme Bearings", "--json").json["overview"]["related"][0]["outward"] is False
+
+
+def test_fields_that_the_build_no_longer_knows(company, crm):
+    file = company / "crm.toml"
+    text = file.read_text(encoding="utf-8")
+    start, end = text.index("[custom_fields"), text.index("[roles")
+    file.write_text(text[:start] + text[end:], encoding="utf-8")
+    assert "vehicles" in crm("show", "account", "Acme Bearings").out
+    assert crm("show", "account", "Acme Bearings", "--json").json["record"]["custom"] == {"vehicles": 12}

@@ -44,7 +44,9 @@ def listed(company):
 
 
 def test_a_command_of_the_manifest(company, crm, install_plugin, listed):
-    install_plugin("cli_one", 'commands={"one": ("crm_cli_one.commands:said", "Count.")}', commands=COMMANDS.format(name="one"))
+    install_plugin(
+        "cli_one", 'commands={"one": ("crm_cli_one.commands:said", "Count.")}', commands=COMMANDS.format(name="one")
+    )
     said = crm("one", code=3).err
     assert "This command belongs to the plugin cli_one, which is not part of" in said
     listed("cli_one")

@@ -40,9 +40,7 @@ def classes():
 
 def test_the_exit_codes_are_documented():
     rows = re.findall(r"^\| (\d+) \| (.*?) \|", REFERENCE.read_text(encoding="utf-8"), re.MULTILINE)
-    documented = {
-        name: int(code) for code, names in rows for name in re.findall(r"`(\w+)`", names)
-    }
+    documented = {name: int(code) for code, names in rows for name in re.findall(r"`(\w+)`", names)}
     assert documented == classes()
     assert {int(code) for code, _ in rows} == {*classes().values(), *running.EXIT_CODES}
 

@@ -5,7 +5,15 @@ import pytest
 
 def test_code(company, crm):
     assert crm("shell", "-c", "print(len(session.list(Account)), crm.build.file.crm.name)").out == "4 Test\n"
-    crm("--user", "li.wei", "shell", "--reason", "because", "-c", "session.list(Account)[0].note = 'x'; session.commit()")
+    crm(
+        "--user",
+        "li.wei",
+        "shell",
+        "--reason",
+        "because",
+        "-c",
+        "session.list(Account)[0].note = 'x'; session.commit()",
+    )
     latest = crm("undo", "--json").json["change_sets"][0]
     assert (latest["principal"], latest["reason"], latest["source"]) == ("li.wei", "because", "shell")
 
@@ -40,3 +48,8 @@ def test_interactive(company, crm, monkeypatch, prompt):
     ended = crm("shell")
     assert "select account" in ended.out
     assert "Test as cli: crm, session, select" in ended.err
+
+
+@pytest.mark.parametrize(("code", "ended"), [("exit()", 0), ("exit(3)", 3), ("exit('no')", 1)])
+def test_leaving(company, crm, code, ended):
+    crm("shell", "-c", f"raise SystemExit{code.removeprefix('exit')}", code=ended)

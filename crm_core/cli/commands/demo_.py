@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import shlex
 import shutil
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,8 +58,7 @@ def command_demo(
         migrate(application, crm)
         _fill(application, crm, source, accounts)
         print_report(application.output, crm.report, short=True)
-        _look(application, crm)
-        _next(application, target if kept else None)
+        _next(application, target if kept else None, _look(application, crm))
         crm.close()
     finally:
         if not kept:
@@ -87,8 +88,7 @@ def _fill(application: Application, crm: Crm, source: Path, accounts: int | None
         data = source / "data" if (source / "data").is_dir() else source
         print_import(application, import_(application, source / _MAPPING, data, reason="demo"))
         return
-    from crm_core.testing.company import generate
-
+    generate = import_module("crm_core.testing.company").generate
     with (
         application.output.progress() as bar,
         crm.system_session(PRINCIPAL, reason="demo", source="import", streaming=True) as session,
@@ -98,8 +98,8 @@ def _fill(application: Application, crm: Crm, source: Path, accounts: int | None
     application.output.say("Invented {count} accounts.", count=accounts)
 
 
-def _look(application: Application, crm: Crm) -> None:
-    """The overview of one account, and who owned it a year ago."""
+def _look(application: Application, crm: Crm) -> str:
+    """The overview of one account, and who owned it a year ago; returns its name."""
     from crm_core.cli.overviews import print_overview
     from crm_core.domain import ownership
     from crm_core.domain.accounts import Account
@@ -110,7 +110,7 @@ def _look(application: Application, crm: Crm) -> None:
         account = _richest(session)
         if account is None:
             output.note("There is no account to look at.")
-            return
+            return "NAME"
         shower = Shower(session, application.translator)
         output.pairs(shower.facts(account), title=f"{application.translator.record(Account.crm_type)}  {account.name}")
         print_overview(output, shower, overview(session, account, entries=5))
@@ -119,10 +119,12 @@ def _look(application: Application, crm: Crm) -> None:
     with application.session(at=moment) as session:
         then = ownership.owner(session, session.require(Account, id_))
     output.line()
+    name = account.name
     nobody = application.translator.text("nobody")
     output.say("It is owned by {now}; a year ago, on {day}, it was owned by {then}.",
                now=now.name if now else nobody, then=then.name if then else nobody,
                day=moment.astimezone(crm.build.policy.tz).date().isoformat())  # fmt: skip
+    return name
 
 
 def _richest(session: CrmSession) -> Account | None:
@@ -137,18 +139,19 @@ def _richest(session: CrmSession) -> Account | None:
     return max(found, key=lambda account: (len(said[account.id]), -account.id), default=None)
 
 
-def _next(application: Application, folder: Path | None) -> None:
+def _next(application: Application, folder: Path | None, account: str) -> None:
+    name = shlex.quote(account)
     output = application.output
     output.heading(application.translator.text("What to try next"))
     if folder is None:
         output.say("The folder of this demo is gone; keep one: crm demo --dir crm-demo")
         folder = Path("crm-demo")
     for line in (
-        f"cd {folder}",
+        f"cd {shlex.quote(str(folder))}",
         "crm list account --where 'grade == \"A\"'",
-        "crm show account NAME --why",
-        "crm show account NAME --at 2025-01-01",
-        "crm history account NAME",
+        f"crm show account {name} --why",
+        f"crm show account {name} --at 2025-12-31",
+        f"crm history account {name}",
         "crm undo --last --dry-run",
         "crm plugins",
     ):

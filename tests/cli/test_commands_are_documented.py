@@ -1,0 +1,77 @@
+"""The reference of commands: every command and option is in it, and every example runs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+import crm_core
+from crm_core.cli.helping import one_line
+from crm_core.cli.root import COMMANDS, root
+
+PAGE = (Path(crm_core.__file__).parents[1] / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^\$ crm (.*)$", PAGE, re.MULTILINE)
+MAPPING = """\
+[source]
+system = "old"
+
+[[section]]
+record = "account"
+file = "customers.csv"
+key = "no"
+fields = { name = "name" }
+"""
+
+
+def section(name):
+    match = re.search(rf"^## crm {name}$(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    assert match, f"{name} is not documented"
+    return match[1]
+
+
+def command(name):
+    return import_module(f"crm_core.cli.commands.{name}_").command
+
+
+def options(given):
+    return {max(param.opts, key=len) for param in given.params if isinstance(param, click.Option)} - {"--help"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_with_each_option(name):
+    text = section(name)
+    if options(command(name)) & {"--json"}:
+        assert "--json" in text or "JSON" in text
+    missing = {each for each in options(command(name)) if each not in text and each != "--json"}
+    assert missing == set()
+    assert f"$ crm {name}" in text or re.search(rf"^\$ crm .*\b{name} ", text, re.MULTILINE)
+
+
+def test_the_options_of_the_command_itself():
+    head = PAGE.split("\n## ")[0]
+    assert {each for each in options(root) if f"`{each}" not in head} == set()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_can_print_json_if_it_prints_data(name):
+    assert ("--json" in options(command(name))) == (name not in ("init", "shell", "demo"))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_command_has_the_name_it_is_listed_by(name):
+    assert command(name).name == name
+    assert one_line(COMMANDS[name]).endswith(".")
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_examples_run(company, crm, example):
+    (company / "mapping.toml").write_text(MAPPING, encoding="utf-8")
+    (company / "customers.csv").write_text("no,name\n1,Northern Mill\n", encoding="utf-8")
+    ended = crm(*shlex.split(example))
+    assert ended.out or "--command" in example
+    assert "Traceback" not in ended.err
