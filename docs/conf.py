@@ -26,3 +26,10 @@ autodoc_typehints_description_target = "documented"
 
 html_theme = "furo"
 html_title = f"crm-core {release}"
+
+
+def setup(app):
+    """Let Sphinx show CSV as plain text: Pygments has no lexer for it."""
+    from pygments.lexers.special import TextLexer
+
+    app.add_lexer("csv", TextLexer)

@@ -16,6 +16,7 @@ ELSEWHERE = {
     "docs/how-to/migrate.md": "tests/migrations/test_docs.py",
     "docs/how-to/write-a-hook.md": "tests/assembly/test_documentation.py",
     "docs/reference/hooks.md": "tests/assembly/test_documentation.py",
+    "docs/reference/commands.md": "tests/cli/test_commands_are_documented.py",
     "docs/reference/build-file.md": "tests/assembly/test_documentation.py",
     "docs/reference/expressions.md": "tests/expressions/test_reference.py",
 }
