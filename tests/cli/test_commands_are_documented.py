@@ -75,3 +75,12 @@ def test_examples_run(company, crm, example):
     ended = crm(*shlex.split(example))
     assert ended.out or "--command" in example
     assert "Traceback" not in ended.err
+
+
+def test_the_command_of_a_plugin_runs(company, crm, install_plugin):
+    source = re.search(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[1]
+    install_plugin("cli_mine", 'commands={"grades": ("crm_cli_mine.commands:grades", "Count.")}', commands=source)
+    file = company / "crm.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace("[crm]", '[crm]\nplugins = ["cli_mine"]', 1), "utf-8")
+    assert crm("grades").out == "4\n"
+    assert crm("grades", "--grade", "C").out == "1\n"

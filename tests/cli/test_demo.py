@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
-import types
 from pathlib import Path
 
 import pytest
-
-from crm_core.domain.accounts import Account
 
 MAPPING = """\
 [source]
@@ -94,15 +90,12 @@ def test_without_data(demo, crm, tmp_path):
     assert "There is no account to look at." in crm("demo", "--data", demo).err
 
 
-def test_an_invented_company(demo, crm, monkeypatch):
-    def generate(session, accounts, seed, progress):
-        session.add_many(Account, [{"name": f"No. {number}"} for number in range(accounts)])
-        progress(accounts)
-
-    monkeypatch.setitem(sys.modules, "crm_core.testing.company", types.SimpleNamespace(generate=generate))
-    shown = crm("demo", "--data", demo, "--accounts", 7).out
-    assert "Invented 7 accounts." in shown
-    assert "it was owned by nobody" in shown
+def test_an_invented_company(demo, crm):
+    ended = crm("demo", "--data", demo, "--accounts", 30, "--dir", "mine")
+    assert "Invented 30 accounts." in ended.out
+    assert "it was owned by " in ended.out
+    assert crm("--build", "mine/crm.toml", "list", "account", "--count").out == "30\n"
+    assert crm("--build", "mine/crm.toml", "undo", "--json").json["change_sets"][0]["source"] == "import"
 
 
 def test_the_company_of_the_repository_is_found(crm, tmp_path, monkeypatch):

@@ -6,7 +6,6 @@ import datetime as dt
 import shlex
 import shutil
 import tempfile
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +87,8 @@ def _fill(application: Application, crm: Crm, source: Path, accounts: int | None
         data = source / "data" if (source / "data").is_dir() else source
         print_import(application, import_(application, source / _MAPPING, data, reason="demo"))
         return
-    generate = import_module("crm_core.testing.company").generate
+    from crm_core.testing.company import generate
+
     with (
         application.output.progress() as bar,
         crm.system_session(PRINCIPAL, reason="demo", source="import", streaming=True) as session,

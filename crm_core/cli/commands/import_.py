@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["command", "import_", "print_import"]
 
 _SHOWN = 5
+_LABELS = ("read", "created", "updated", "unchanged", "skipped", "rejected")
 
 
 @command("import")
@@ -92,10 +93,9 @@ def import_(
 def print_import(application: Application, report: ImportReport) -> None:
     """What became of the rows, section by section."""
     output, translator = application.output, application.translator
-    columns = ("read", "created", "updated", "unchanged", "skipped", "rejected")
     output.table(
-        ("section", "record", *columns),
-        ((each.name, each.record, *(str(getattr(each, name)) for name in columns)) for each in report.sections),
+        ("section", "record", *_LABELS),
+        ((each.name, each.record, *(str(getattr(each, name)) for name in _LABELS)) for each in report.sections),
     )
     for each in report.first_rejects[:_SHOWN]:
         output.line(translator.format("{file}, line {line}: {reason}", file=each.file, line=each.line,
