@@ -23,6 +23,8 @@ IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 # A build server has patience, and must fail today for what it failed for yesterday.
 hypothesis.settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
+# For a night: HYPOTHESIS_PROFILE=thorough.
+hypothesis.settings.register_profile("thorough", max_examples=2000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "dev"))
 
 SHARED_SERVER = pytest.StashKey[PostgreSQLServer]()

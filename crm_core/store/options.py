@@ -35,6 +35,12 @@ def inspect_options(options: Sequence[Any]) -> Options:
     opened: set[tuple[RecordType, Field]] = set()
     all_opened = False
     for option in options:
+        for part in getattr(option, "context", (option,)):
+            if ("lazy", "subquery") in (getattr(part, "strategy", None) or ()):
+                raise UnsupportedStatement(
+                    "subqueryload() is not supported: it repeats the statement over bare tables.",
+                    mend="Write selectinload(...).",
+                )
         if isinstance(option, LoaderCriteriaOption):
             raise UnsupportedStatement(
                 "with_loader_criteria() is not inspected, and could bypass visibility.",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnClause, ColumnElement, func, inspect, select
 from sqlalchemy.orm import Load, LoaderCriteriaOption, ORMExecuteState, undefer
+from sqlalchemy.sql.visitors import replacement_traverse
 
 from crm_core.errors import PermissionDenied, UnsupportedStatement
 from crm_core.fields.field import Field
@@ -72,6 +73,7 @@ class Reading:
                 "insert() would bypass checks and journal.", mend="Write session.add() or session.add_many()."
             )
         loading = state.is_column_load or state.is_relationship_load or state.execution_options.get(GET) is _TOKEN
+        _without_ours(state)
         options = inspect_options(getattr(state.statement, "_with_options", ()))
         footprint = inspect_statement(state.statement, options.criteria, loading=loading)
         for record_type in footprint.types:
@@ -149,7 +151,9 @@ class Reading:
             self._options[key] = (
                 None
                 if criterion is None
-                else _Criteria(record_type.cls, criterion, include_aliases=True, propagate_to_loaders=False)
+                else _Criteria(
+                    record_type.cls, _as_mapped(record_type, criterion), include_aliases=True, propagate_to_loaders=True
+                )
             )
         return self._options[key]
 
@@ -271,6 +275,32 @@ class Reading:
         return frozenset(
             field.name for field in record_type.restricted if not self.readable(record_type, field)
         )
+
+
+def _as_mapped(record_type: RecordType, criterion: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Joined loading adapts to its alias only the columns that it knows to be the record's."""
+    mapper = inspect(record_type.cls)
+
+    def known(element: Any, **_: Any) -> Any:
+        if isinstance(element, ColumnClause) and element.table is record_type.table:
+            return element._annotate({"parententity": mapper, "parentmapper": mapper})
+        return None
+
+    found: ColumnElement[bool] = replacement_traverse(criterion, {}, known)
+    return found
+
+
+def _without_ours(state: ORMExecuteState) -> None:
+    """Loading along navigations repeats the options of the statement before, whose time is not that of what it loads.
+
+    They must propagate, or else SQLAlchemy leaves them out of joined loading.
+    """
+    options = getattr(state.statement, "_with_options", ())
+    if any(isinstance(option, _Criteria) for option in options):
+        statement: Any = state.statement
+        statement = statement._generate()
+        statement._with_options = tuple(option for option in options if not isinstance(option, _Criteria))
+        state.statement = statement
 
 
 def _attributes(field: Field) -> set[str]:
