@@ -14,7 +14,9 @@ from crm_core import fields as f
 from crm_core.errors import DeclarationError
 from crm_core.fields import columns
 from crm_core.fields.field import Field
+from crm_core.fields.kinds import ChoiceKind
 from crm_core.records.access import Access, Via
+from crm_core.records.checking import Options, check_declaration, check_field
 from crm_core.records.types import (
     KERNEL,
     Exclusive,
@@ -23,6 +25,7 @@ from crm_core.records.types import (
     RecordType,
     declared,
     mapper_registry,
+    short_name,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ __all__ = ["Dated", "extends", "one_at_a_time", "parent", "record"]
 
 C = TypeVar("C", bound=type)
 _NAME = re.compile(r"(?:([a-z][a-z0-9]*(?:_[a-z0-9]+)*)\.)?([a-z][a-z0-9]*(?:_[a-z0-9]+)*)")
-_SYSTEM = ("id", "version", "created_at", "created_by", "updated_at", "custom")
+_SYSTEM = ("id", "version", "created_at", "created_by", "updated_at", "custom", "crm_type")
 
 
 @attrs.frozen
@@ -98,8 +101,8 @@ def record(
 
     ``name`` is ``<plugin>.<noun>`` (the kernel's have no plugin part). ``access`` says who may see it. ``title`` is
     the field that people know it by (``name`` or ``subject`` where there is one). ``exclusive`` forbids overlapping
-    dated rows, ``indexes`` adds database indexes over several fields. ``technical_key`` is unique in the database; never
-    put business values there, because a refusal would tell of records that one may not see. Raises
+    dated rows, ``indexes`` adds database indexes over several fields. ``technical_key`` is unique in the database;
+    never put business values there, because a refusal would tell of records that one may not see. Raises
     :class:`~crm_core.errors.DeclarationError` with the class and field at fault.
     """
 
@@ -155,6 +158,13 @@ def _declare(
     if not issubclass(cls, Record):
         raise DeclarationError("{where} is no Record.", mend="Derive it from Record or Dated.", where=where)
     plugin, noun = match.group(1) or KERNEL, match.group(2)
+    if match.group(1) == KERNEL:
+        raise DeclarationError(
+            "{where}: {record!r} would be a record of the kernel.",
+            mend="Write your plugin's name before the dot.",
+            where=where,
+            record=name,
+        )
     table_name = f"crm_{noun}" if plugin == KERNEL else f"{plugin}__{noun}"
     if len(table_name.encode()) > 63:
         raise DeclarationError(
@@ -172,9 +182,12 @@ def _declare(
                 field=parent_field.name,
                 ref=parent_field.field,
             )
+    options = Options(title, exclusive, indexes, technical_key)
+    metadata = mapper_registry(plugin).metadata
+    check_declaration(where, name, table_name, metadata, fields, issubclass(cls, Dated), options)
     table = _table(plugin, table_name, fields, indexes)
     if technical_key:
-        Index(f"uq_{table_name}"[:63], *(table.c[column] for column in technical_key), unique=True)
+        Index(short_name(f"uq_{table_name}"), *(table.c[column] for column in technical_key), unique=True)
     names = {field.name for field in fields}
     title = title or next((guess for guess in ("name", "subject", "title") if guess in names), None)
     record_type = RecordType(
@@ -233,6 +246,7 @@ def _checked(record_name: str, where: str) -> Callable[[type, list[attrs.Attribu
                 )
             _compare(where, record_name, attribute, field)
             named = attrs.evolve(field, name=attribute.name, label=field.label or _words(attribute.name))
+            check_field(where, record_name, named)
             check = _checker(named, record_name)
             result.append(
                 attribute.evolve(
@@ -283,11 +297,11 @@ def _compare(where: str, record_name: str, attribute: attrs.Attribute[Any], fiel
             record=record_name,
             field=attribute.name,
         )
-    python = field.kind.python
+    python: str = field.kind.enum.__name__ if isinstance(field.kind, ChoiceKind) else field.kind.python
     if python == "Decimal" and getattr(field.kind, "scale", 1) == 0:
         python = "int"
     base = re.sub(r"\[.*", "", parts[0], flags=re.DOTALL).rpartition(".")[2].strip("'\" ")
-    if python not in ("Enum", "Any") and base != python:
+    if python not in {"Any", base}:
         raise DeclarationError(
             "{where}.{field} is annotated {base} but holds {python}.",
             mend="Write Mapped[{python}].",
@@ -316,7 +330,7 @@ def _table(plugin: str, table_name: str, fields: Sequence[Field], indexes: Seque
     wanted: list[tuple[str, ...]] = [(field.name,) for field in fields if field.index]
     wanted += [(f"{field.name}_key", "id") for field in fields if field.folded]
     for names in [*wanted, *indexes]:
-        parts.append(Index(f"ix_{table_name}_{'_'.join(names)}"[:63], *names))
+        parts.append(Index(short_name(f"ix_{table_name}_{'_'.join(names)}"), *names))
     return Table(table_name, mapper_registry(plugin).metadata, *parts)
 
 

@@ -6,6 +6,7 @@ Mapping a class is process-wide, so declarations are too; which of them a CRM us
 from __future__ import annotations
 
 import functools
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -203,6 +204,11 @@ def mapper_registry(plugin: str) -> registry:
     return registry(metadata=MetaData())
 
 
+def short_name(name: str) -> str:
+    """A name of at most 63 bytes, PostgreSQL's limit; two that differ stay different."""
+    return name if len(name) <= 63 else f"{name[:54]}_{zlib.crc32(name.encode()):08x}"
+
+
 def link(types: Types) -> None:
     """Give the tables their foreign keys, now that every target is known; harmless when repeated.
 
@@ -240,7 +246,7 @@ def link(types: Types) -> None:
                 ForeignKeyConstraint(
                     [record_type.table.c[name]],
                     [target.table.c.id],
-                    name=f"fk_{record_type.table.name}_{name}"[:63],
+                    name=short_name(f"fk_{record_type.table.name}_{name}"),
                     ondelete={"cascade": "CASCADE", "clear": "SET NULL", "restrict": None}[kind.on_delete],
                     deferrable=True,
                     initially="DEFERRED",
