@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -50,10 +50,6 @@ def plain(value: Any) -> Any:
             return value.isoformat()
         case Decimal():
             return f"{value.normalize():f}"
-        case Enum():
-            return value.value
-        case frozenset() | set():
-            return sorted(value)
         case Mapping():
             return {key: plain(each) for key, each in value.items()}
     return value
@@ -170,13 +166,3 @@ class Shower:
             else:
                 facts.append((name, str(value)))
         return facts
-
-    def cells(self, records: Sequence[Record], fields: Sequence[Field]) -> list[list[str]]:
-        """The rows of a table."""
-        for field in fields:
-            if field.target is not None:
-                values = (getattr(record, field.name) for record in records)
-                self.prepare(field.target, [value for value in values if value is not None])
-        return [
-            [self.text(field, getattr(record, field.name), record.crm_type) for field in fields] for record in records
-        ]
