@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.orm import Mapped
 
 from crm_core.domain import accounts, activities, contacts, external, organisation, ownership  # noqa: F401
@@ -18,6 +18,7 @@ from crm_core.fields import Money, json, money, number, ref, tags, text
 from crm_core.fields.field import Field
 from crm_core.fields.kinds import DayKind, NumberKind, TextKind
 from crm_core.records import Record, Types, administered, declared, extends, parent, record, via
+from crm_core.store.engine import BEGIN
 from crm_core.store.policy import Policy
 from crm_core.store.store import Store
 from crm_core.store.tables import CHANGE, CHANGE_SET
@@ -137,18 +138,23 @@ def declared_values(values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in own and value not in (None, {})}
 
 
+def reading(store: Store) -> Connection:
+    """A connection that does not wait for a writer."""
+    return store.engine.execution_options(**{BEGIN: "BEGIN"}).connect()
+
+
 def changes(store: Store, change_set: int | None = None) -> list[Any]:
     """The journal's rows in order."""
     query = select(CHANGE, CHANGE_SET.c.at).join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
     if change_set is not None:
         query = query.where(CHANGE.c.change_set_id == change_set)
-    with store.engine.connect() as connection:
+    with reading(store) as connection:
         return list(connection.execute(query.order_by(CHANGE_SET.c.at, CHANGE.c.change_set_id, CHANGE.c.position)))
 
 
 def heads(store: Store) -> list[Any]:
     """The heads of all change sets, oldest first."""
-    with store.engine.connect() as connection:
+    with reading(store) as connection:
         return list(connection.execute(select(CHANGE_SET).order_by(CHANGE_SET.c.xid, CHANGE_SET.c.id)))
 
 
