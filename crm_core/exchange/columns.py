@@ -11,7 +11,7 @@ import attrs
 from crm_core.errors import ExchangeError, PermissionDenied
 from crm_core.exchange.guard import guarded
 from crm_core.exchange.values import json_form
-from crm_core.fields.address import ADDRESS_PARTS
+from crm_core.fields.composites import ADDRESS_PARTS
 from crm_core.fields.field import Field
 from crm_core.fields.kinds import AddressKind, MomentKind, MoneyKind, NumberKind, RefKind
 from crm_core.hooks.specs import nearest

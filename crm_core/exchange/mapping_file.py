@@ -12,7 +12,7 @@ from crm_core.assembly.structuring import structure
 from crm_core.errors import ExchangeError, Problem
 from crm_core.exchange.mapping import ImportMapping, SectionMapping, SourceMapping
 from crm_core.exchange.templates import column_template
-from crm_core.fields.address import ADDRESS_PARTS
+from crm_core.fields.composites import ADDRESS_PARTS
 from crm_core.hooks.specs import nearest
 
 __all__ = ["PARTS", "mistakes", "read_mapping"]

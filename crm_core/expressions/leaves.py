@@ -14,7 +14,7 @@ from crm_core.expressions.environment import Row, World
 from crm_core.expressions.nodes import Evaluate, Node, Scope, Sort, Sql
 from crm_core.expressions.steps import Path, reader
 from crm_core.fields import FOLD_MARK, Field, fold, sort_key
-from crm_core.fields.address import ADDRESS_PARTS
+from crm_core.fields.composites import ADDRESS_PARTS
 from crm_core.fields.kinds import ChoiceKind, TextKind
 from crm_core.records import Record, RecordType
 

@@ -15,7 +15,7 @@ from crm_core.expressions.members import Collection
 from crm_core.expressions.nodes import Bound, Sort
 from crm_core.expressions.steps import DerivedStep, ExtensionStep, Path, RecordNode, RefStep
 from crm_core.fields import Field
-from crm_core.fields.address import ADDRESS_PARTS
+from crm_core.fields.composites import ADDRESS_PARTS
 from crm_core.fields.kinds import MomentKind, MoneyKind, NumberKind, RefKind
 from crm_core.records import RecordType, Types
 

@@ -27,7 +27,7 @@ from typing import Any
 import attrs
 
 from crm_core.errors import DeclarationError
-from crm_core.fields.address import Address
+from crm_core.fields.composites import Address, Money
 from crm_core.fields.field import NO_DEFAULT, Field, declare
 from crm_core.fields.folding import FOLD_MARK, fold, sort_key
 from crm_core.fields.kinds import (
@@ -47,7 +47,6 @@ from crm_core.fields.kinds import (
     TextKind,
     UrlKind,
 )
-from crm_core.fields.money import Money
 
 __all__ = [
     "FOLD_MARK",

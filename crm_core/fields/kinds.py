@@ -14,8 +14,7 @@ from sqlalchemy import Boolean, Date, types
 
 from crm_core.errors import ValidationError
 from crm_core.fields import columns
-from crm_core.fields.address import ADDRESS_PARTS, Address
-from crm_core.fields.money import Money
+from crm_core.fields.composites import ADDRESS_PARTS, Address, Money
 
 __all__ = [
     "AddressKind",

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from crm_core.fields import Address, Field, Kind, Money
-from crm_core.fields.address import ADDRESS_PARTS
+from crm_core.fields.composites import ADDRESS_PARTS
 from crm_core.fields.kinds import (
     AddressKind,
     ChoiceKind,
