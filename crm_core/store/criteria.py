@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import BindParameter, Table, select
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.orm import ORMExecuteState
 
@@ -66,10 +66,9 @@ def _dates(state: ORMExecuteState) -> dict[str, Any]:
 def _values(record_type: RecordType, statement: Any) -> dict[str, Any]:
     """The new values by field; computed values are refused, because they could not be checked before."""
     given: dict[str, Any] = {}
-    for target, value in dict(statement._values or {}).items():
+    for target, written in dict(statement._values or {}).items():
         name = getattr(target, "key", None) or str(target)
-        if hasattr(value, "value") and hasattr(value, "bindparam") is False and type(value).__name__ == "BindParameter":
-            value = value.value
+        value = written.value if isinstance(written, BindParameter) else written
         if hasattr(value, "__clause_element__") or hasattr(value, "get_children"):
             raise UnsupportedStatement(
                 "update() with a computed value for {field} cannot be checked beforehand.",

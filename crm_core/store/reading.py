@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnClause, ColumnElement, func, inspect, select
-from sqlalchemy.orm import Load, LoaderCriteriaOption, ORMExecuteState, undefer
+from sqlalchemy.orm import LoaderCriteriaOption, ORMExecuteState
 from sqlalchemy.sql.visitors import replacement_traverse
 
 from crm_core.errors import PermissionDenied, UnsupportedStatement
@@ -17,6 +17,7 @@ from crm_core.store.actor import valid_at
 from crm_core.store.froms import make_orm
 from crm_core.store.guard import inspect_statement, trusted
 from crm_core.store.options import inspect_options
+from crm_core.store.restricted import attributes_of, open_options
 
 if TYPE_CHECKING:
     from crm_core.expressions import Environment, Filter, Order
@@ -90,7 +91,7 @@ class Reading:
         )
         # Following a reference never loses its row: what only options bring in is not dated.
         added = [self._option(each, not all_dates and each in footprint.types) for each in reachable]
-        added += self._opened(state)
+        added += open_options(self, state.statement)
         if any(option is not None for option in added):
             state.statement = state.statement.options(*(option for option in added if option is not None))
             make_orm(state.statement, next(iter(footprint.types)).cls)
@@ -116,11 +117,11 @@ class Reading:
         hidden = [
             field
             for field in record_type.restricted
-            if not self.readable(record_type, field) and not wanted.isdisjoint(_attributes(field))
+            if not self.readable(record_type, field) and not wanted.isdisjoint(attributes_of(field))
         ]
         if not hidden:
             return
-        rest = wanted.difference(*map(_attributes, hidden))
+        rest = wanted.difference(*map(attributes_of, hidden))
         if not rest:
             self._refuse_restricted((record_type, field) for field in hidden)
         statement._compile_options += {"_only_load_props": rest}
@@ -156,21 +157,6 @@ class Reading:
                 )
             )
         return self._options[key]
-
-    def _opened(self, state: ORMExecuteState) -> list[Any]:
-        """Open restricted fields for those who may read them: they are closed in the mapping."""
-        options = []
-        for description in getattr(state.statement, "column_descriptions", ()):
-            entity = description.get("entity")
-            record_type = getattr(description.get("type"), "crm_type", None)
-            if entity is None or record_type is None or description["expr"] is not entity:
-                continue
-            for field in record_type.restricted:
-                if self.readable(record_type, field):
-                    attribute = getattr(entity, field.name)
-                    is_alias = not isinstance(entity, type)
-                    options.append(Load(entity).undefer(attribute) if is_alias else undefer(attribute))
-        return options
 
     def readable(self, record_type: RecordType, field: Field) -> bool:
         """Whether the actor may read a field at all."""
@@ -301,8 +287,3 @@ def _without_ours(state: ORMExecuteState) -> None:
         statement = statement._generate()
         statement._with_options = tuple(option for option in options if not isinstance(option, _Criteria))
         state.statement = statement
-
-
-def _attributes(field: Field) -> set[str]:
-    """The names of the mapped attributes that hold a field."""
-    return {field.name, f"{field.name}_key", *field.column_names, *(f"_{name}" for name in field.column_names)}

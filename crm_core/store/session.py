@@ -88,6 +88,7 @@ class CrmSession(Session):
         self._handed: set[int] = set()
         self._marks: dict[Any, Mark] = {}
         self._elevated: list[CrmSession] = []
+        self._guest = False
         self._reading = Reading(self)
 
     # -- what the session knows --------------------------------------------------------------------------------
@@ -148,6 +149,13 @@ class CrmSession(Session):
                 self.commit()
         finally:
             self.close()
+
+    def rollback(self) -> None:
+        """Take back what was not committed; an elevated session only forgets, because the transaction is its host's."""
+        if self._guest:
+            self.expunge_all()
+        else:
+            super().rollback()
 
     def close(self) -> None:
         """End the session; whatever was not committed is rolled back."""
@@ -258,6 +266,7 @@ class CrmSession(Session):
             reason=reason,
             read_only=True,
         )
+        elevated._guest = True
         self._elevated.append(elevated)
         return elevated
 

@@ -21,6 +21,7 @@ from crm_core.store.changes import ChangeSet
 from crm_core.store.dispatch import Dispatch, NoPlugins
 from crm_core.store.engine import BEGIN, open_engine
 from crm_core.store.policy import Policy
+from crm_core.store.restricted import watch
 from crm_core.store.session import CrmSession
 from crm_core.store.tables import UNIT_CLOSURE
 from crm_core.store.visibility import WIDE
@@ -46,6 +47,7 @@ class Store:
         self.dialect = self.engine.dialect.name
         self._reading = self.engine.execution_options(**{BEGIN: "BEGIN"})
         self._ids = ids.IdPool()
+        watch(types)
         self._references: dict[str, list[Reference]] | None = None
         self._counts: dict[Any, tuple[float, int]] = {}
 

@@ -1,0 +1,143 @@
+"""What visibility costs: a constant number of statements, and conditions that an index serves, in both shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event, func, select
+from sqlalchemy.orm import joinedload, selectinload
+
+from crm_core.domain.accounts import Account
+from crm_core.domain.contacts import Affiliation, Contact
+from crm_core.domain.ownership import Ownership
+from crm_core.store.session import CrmSession
+from crm_core.store.store import Store
+from crm_core.store.visibility import Visibility
+
+from .conftest import Company
+
+MANY = 600
+
+
+@pytest.fixture
+def crowded(company: Company) -> Company:
+    """Li owns many accounts, each with a contact; ten times as many are Sun's."""
+    with company.session() as session:
+        for login, count in (("li", MANY), ("sun", 10 * MANY)):
+            accounts = session.add_many(Account, ({"name": f"{login} {number}"} for number in range(count)))
+            session.add_many(Ownership, ({"account_id": id_, "user_id": company.users[login]} for id_ in accounts))
+        own = session.scalars(select(Account.id).where(Account.name.like("li %"))).all()
+        people = session.add_many(Contact, ({"name": f"P{number}"} for number in range(MANY)))
+        session.add_many(
+            Affiliation, ({"account_id": a, "contact_id": c} for a, c in zip(own, people, strict=True))
+        )
+    return company
+
+
+@contextmanager
+def statements(store: Store) -> Iterator[list[tuple[str, Any]]]:
+    seen: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if not statement.startswith("BEGIN"):
+            seen.append((statement, parameters))
+
+    event.listen(store.engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(store.engine, "before_cursor_execute", note)
+
+
+WORKS: dict[str, tuple[int, Callable[[CrmSession, int], Any]]] = {
+    "list": (1, lambda s, n: [a.name for a in s.list(Account, order="name", limit=n)]),
+    "list by a filter": (1, lambda s, n: s.list(Account, 'owner.login == "li"', limit=n)),
+    "select": (1, lambda s, n: s.scalars(select(Account).limit(n)).all()),
+    "count": (1, lambda s, n: s.count(Account)),
+    "joined": (1, lambda s, n: [
+        a.contact.name for a in s.scalars(select(Affiliation).options(joinedload(Affiliation.contact)).limit(n))]),
+    "two joined": (1, lambda s, n: [
+        (a.contact.name, a.account.name) for a in s.scalars(
+            select(Affiliation).options(joinedload(Affiliation.contact), joinedload(Affiliation.account)).limit(n))]),
+    "select in": (2, lambda s, n: [
+        a.contact.name for a in s.scalars(select(Affiliation).options(selectinload(Affiliation.contact)).limit(n))]),
+}  # fmt: skip
+
+
+def test_a_page_costs_the_same_number_of_statements_whatever_its_length(crowded: Company) -> None:
+    for login in ("li", "zhou", "qian"):
+        for name, (expected, work) in WORKS.items():
+            counted = []
+            for length in (50, 500):
+                with crowded.session(login, read_only=True) as session:
+                    assert session.visibility.wide in (True, False)  # asked once per session
+                    with statements(crowded.store) as seen:
+                        found = work(session, length)
+                assert name == "count" or len(found) == length, (login, name)
+                counted.append(len(seen))
+            assert counted == [expected, expected], (login, name)
+
+
+def test_explaining_costs_the_same_number_of_statements(crowded: Company) -> None:
+    counted = []
+    with crowded.session("zhou", read_only=True) as session:
+        for record in (session.list(Account, limit=1)[0], session.require(Account, crowded.acme)):
+            with statements(crowded.store) as seen:
+                assert session.explain(record)
+            counted.append(len(seen))
+    assert counted[0] == counted[1] <= 5
+
+
+@pytest.mark.parametrize("login", ["li", "wang", "zhou", "mei", "sun", "han", "wu"])
+def test_both_shapes_see_the_same(crowded: Company, login: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for wide in (False, True):
+        monkeypatch.setattr(Visibility, "wide", wide)
+        with crowded.session(login, read_only=True) as session:
+            found.append({
+                cls: set(session.scalars(select(cls.id), execution_options={"all_dates": True}))
+                for cls in (Account, Contact, Affiliation, Ownership)
+            })  # fmt: skip
+    assert found[0] == found[1]
+
+
+def test_the_shape_follows_from_how_much_is_seen(crowded: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crm_core.store.store.WIDE", MANY * 2)
+    monkeypatch.setattr("crm_core.store.visibility.WIDE", MANY * 2)
+    for login, wide in (("li", False), ("wang", False), ("zhou", False), ("sun", True), ("qian", True)):
+        with crowded.session(login, read_only=True) as session:
+            assert session.visibility.wide is wide, login
+
+
+def plans(company: Company, login: str, statement: Any) -> str:
+    with company.session(login, read_only=True) as session:
+        with statements(company.store) as seen:
+            session.execute(statement).all()
+        sql, parameters = seen[-1]
+        rows = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters).all()
+    return "\n".join(row[3] for row in rows)
+
+
+def test_an_index_serves_both_shapes(crowded: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    if crowded.store.dialect != "sqlite":
+        pytest.skip("plans are asked of SQLite, which has no statistics of its own accord to change them")
+    page = select(Account).order_by(Account.name_key, Account.id).limit(50)  # type: ignore[attr-defined]
+    monkeypatch.setattr(Visibility, "wide", False)
+    for login in ("li", "wang", "mei", "zhou"):
+        for statement in (page, select(func.count()).select_from(Account), select(Affiliation).limit(50)):
+            plan = plans(crowded, login, statement)
+            assert "SEARCH crm_ownership" in plan and "INDEX ix_crm_ownership" in plan, plan
+            assert "SCAN crm_ownership" not in plan, plan
+            assert "SCAN crm_share" not in plan, plan
+        if login in ("li", "wang"):
+            plan = plans(crowded, login, select(Account).where(Account.grade.is_(None)).limit(50))
+            assert "SCAN crm_account" not in plan, plan
+    monkeypatch.setattr(Visibility, "wide", True)
+    for login in ("sun", "zhou", "mei"):
+        plan = plans(crowded, login, page)
+        assert "USING INDEX ix_crm_account_name_key" in plan, plan  # along the order, and no sorting
+        assert "TEMP B-TREE" not in plan, plan
+        assert "SEARCH crm_ownership" in plan and "SCAN crm_ownership" not in plan, plan

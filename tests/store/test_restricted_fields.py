@@ -1,0 +1,215 @@
+"""Fields with readers of their own: closed in every form, open to those who have the permission."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import String as Text
+from sqlalchemy import case, cast, exists, func, literal, select, type_coerce, union, update
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm import Bundle, Load, aliased, defer, joinedload, load_only, selectinload, undefer, undefer_group
+
+from crm_core.domain.accounts import Account
+from crm_core.domain.activities import Activity
+from crm_core.domain.contacts import Affiliation, Contact
+from crm_core.domain.organisation import Membership
+from crm_core.errors import CrmError, ExpressionError, PermissionDenied
+from crm_core.fields import Money
+from crm_core.store.history import history
+from crm_core.store.session import CrmSession
+
+from .access_records import Secret
+from .conftest import Company
+
+C = aliased(Contact)
+NOTE = "Bob is in debt"
+
+
+@pytest.fixture
+def told(company: Company) -> Company:
+    """Wang sees Bob without his note; Tao owns Beta too, and may read notes and limits."""
+    from crm_core.domain.ownership import Ownership, OwnershipRole
+
+    with company.session() as session:
+        session.add(Ownership(account_id=company.beta, user_id=company.users["tao"], role=OwnershipRole.BACKUP))
+        session.add_many(Secret, [{"id": company.beta, "limit": Money(5, "EUR"), "nick": "Goldmine"}])
+    return company
+
+
+def first(session: CrmSession, *options: Any) -> Contact:
+    return session.scalars(select(Contact).options(*options)).one()
+
+
+CLOSED: dict[str, Callable[[CrmSession], Any]] = {
+    "attribute": lambda s: first(s).note,
+    "get": lambda s: s.get(Contact, first(s).id).note,
+    "list": lambda s: s.list(Contact)[0].note,
+    "alias": lambda s: s.scalars(select(C)).one().note,
+    "column": lambda s: s.scalars(select(Contact.note)).all(),
+    "column of an alias": lambda s: s.scalars(select(C.note)).all(),
+    "subquery": lambda s: s.scalars(select(select(Contact.note).subquery())).all(),
+    "column of an entity's subquery": lambda s: s.scalars(select(select(Contact).subquery().c.note)).all(),
+    "cte": lambda s: s.scalars(select(select(Contact.note).cte())).all(),
+    "union": lambda s: s.scalars(union(select(Contact.note), select(literal("x")))).all(),
+    "scalar subquery": lambda s: s.scalar(select(select(func.max(Contact.note)).scalar_subquery())),
+    "bundle": lambda s: s.execute(select(Bundle("b", Contact.id, Contact.note))).all(),
+    "label": lambda s: s.scalars(select(Contact.note.label("name"))).all(),
+    "function": lambda s: s.scalars(select(func.length(Contact.note))).all(),
+    "cast": lambda s: s.scalars(select(cast(Contact.note, Text))).all(),
+    "type_coerce": lambda s: s.scalars(select(type_coerce(Contact.note, Text))).all(),
+    "case": lambda s: s.scalars(select(case((Contact.note.like("%debt%"), 1), else_=0))).all(),
+    "filter": lambda s: s.scalars(select(Contact).where(Contact.note.like("%debt%"))).all(),
+    "filter of an alias": lambda s: s.scalars(select(C).where(C.note.is_not(None))).all(),
+    "filter in exists": lambda s: s.scalar(select(exists().where(Contact.note.like("%debt%")))),
+    "filter along a navigation": lambda s: s.scalars(
+        select(Affiliation).where(Affiliation.contact.has(Contact.note.like("%debt%")))).all(),
+    "condition of a join": lambda s: s.scalars(
+        select(Affiliation).join(Affiliation.contact.and_(Contact.note.like("%debt%")))).all(),
+    "condition of a loader": lambda s: s.scalars(
+        select(Affiliation).options(joinedload(Affiliation.contact.and_(Contact.note.like("%debt%"))))).all(),
+    "order": lambda s: s.scalars(select(Contact.id).order_by(Contact.note)).all(),
+    "group": lambda s: s.scalars(select(func.count()).select_from(Contact).group_by(Contact.note)).all(),
+    "having": lambda s: s.scalars(select(func.count(Contact.id)).having(func.max(Contact.note) > "A")).all(),
+    "window": lambda s: s.scalars(
+        select(func.count().over(partition_by=Contact.note)).select_from(Contact)).all(),
+    "undefer": lambda s: first(s, undefer(Contact.note)).note,
+    "undefer of everything": lambda s: first(s, undefer("*")).note,
+    "undefer of a group": lambda s: first(s, undefer_group("x")).note,
+    "undefer by load": lambda s: first(s, Load(Contact).undefer(Contact.note)).note,
+    "load_only": lambda s: first(s, load_only(Contact.note)).note,
+    "defer without a bar": lambda s: first(s, defer(Contact.note, raiseload=False)).note,
+    "load_only of another, then touched": lambda s: first(s, load_only(Contact.name)).note,
+    "undefer of an alias": lambda s: s.scalars(select(C).options(undefer(C.note))).one().note,
+    "undefer along a navigation": lambda s: s.scalars(
+        select(Affiliation).options(joinedload(Affiliation.contact).undefer(Contact.note))).one().contact.note,
+    "undefer of everything along a navigation": lambda s: s.scalars(
+        select(Affiliation).options(selectinload(Affiliation.contact).undefer("*"))).one().contact.note,
+    "get with options": lambda s: s.get(Contact, first(s).id, options=[undefer(Contact.note)]).note,
+    "refresh": lambda s: s.refresh(first(s), ["note"]),
+    "expired": lambda s: _expired(s).note,
+    "expired by name": lambda s: _expired(s, ["note"]).note,
+    "query": lambda s: s.query(Contact.note).all(),
+    "update where": lambda s: s.execute(update(Contact).where(Contact.note.like("%debt%")).values(language="en")),
+    "filter language": lambda s: s.list(Contact, 'note == "x"'),
+    "order language": lambda s: s.list(Contact, order="note"),
+    "count by the filter language": lambda s: s.count(Contact, 'contains(note, "debt")'),
+    "money": lambda s: s.get(Secret, _beta(s)).limit,
+    "money's amount": lambda s: s.scalars(select(Secret.limit)).all(),
+    "money in a filter": lambda s: s.scalars(select(Secret).where(Secret.limit == Money(5, "EUR"))).all(),
+    "money's column": lambda s: s.scalars(select(Secret._limit_amount)).all(),  # type: ignore[attr-defined]
+    "money opened": lambda s: s.scalars(select(Secret).options(undefer(Secret._limit_amount))).one().limit,  # type: ignore[attr-defined]
+    "sort key": lambda s: s.scalars(select(Secret.nick_key)).all(),  # type: ignore[attr-defined]
+    "sort key in order": lambda s: s.scalars(select(Secret.id).order_by(Secret.nick_key)).all(),  # type: ignore[attr-defined]
+    "sort key opened": lambda s: s.scalars(select(Secret).options(undefer(Secret.nick_key))).one().nick_key,  # type: ignore[attr-defined]
+    "step to an extension": lambda s: s.list(Account, 'access_probe.nick == "Goldmine"'),
+}  # fmt: skip
+
+
+def _beta(session: CrmSession) -> int:
+    return session.scalars(select(Account.id)).one()
+
+
+def _expired(session: CrmSession, names: Any = None) -> Contact:
+    contact = first(session)
+    session.expire(contact, names)
+    return contact
+
+
+def test_closed_to_those_without_the_permission(told: Company) -> None:
+    wrong = {}
+    for name, form in CLOSED.items():
+        with told.session("wang") as session:
+            try:
+                wrong[name] = form(session)
+            except (PermissionDenied, ExpressionError, InvalidRequestError) as error:
+                assert "in debt" not in str(error), name
+                if isinstance(error, InvalidRequestError) and "raiseload" not in str(error):
+                    wrong[name] = error
+            except CrmError as error:
+                wrong[name] = error
+            finally:
+                session.rollback()
+    assert wrong == {}
+
+
+def test_everything_else_of_the_record_stays_open(told: Company) -> None:
+    with told.session("wang") as session:
+        contact = first(session)
+        session.expire(contact)
+        assert contact.name == "Bob"
+        session.refresh(contact)
+        assert contact.name == "Bob"
+        contact.note = "written blind"  # whoever may change the record may write what they may not read
+        session.flush()
+        session.expire(contact)
+        assert contact.name == "Bob"
+        with pytest.raises(InvalidRequestError):
+            contact.note
+    with told.session() as session:
+        assert session.require(Contact, told.bob).note == "written blind"
+
+
+def test_open_to_those_with_the_permission(told: Company) -> None:
+    before = dt.datetime.now(dt.UTC)
+    with told.session("tao", read_only=True) as session:
+        assert first(session).note == NOTE
+        assert session.get(Contact, told.bob).note == NOTE
+        assert session.list(Contact)[0].note == NOTE
+        assert session.list(Contact, 'contains(note, "debt")')[0].note == NOTE
+        session.expunge_all()
+        assert session.scalars(select(C)).one().note == NOTE
+        assert session.scalars(select(C.note).where(C.note.like("%debt%")).order_by(C.note)).one() == NOTE
+        contact = first(session)
+        session.expire(contact)
+        assert contact.note == NOTE
+        session.refresh(contact)
+        assert contact.note == NOTE
+        session.expunge_all()
+        affiliation = session.scalars(select(Affiliation).options(joinedload(Affiliation.contact))).one()
+        assert affiliation.contact.note == NOTE
+        session.expunge_all()
+        affiliation = session.scalars(select(Affiliation).options(selectinload(Affiliation.contact))).one()
+        assert affiliation.contact.note == NOTE
+        session.expunge_all()
+        assert session.scalars(select(Affiliation)).one().contact.note == NOTE
+        secret = session.get(Secret, told.beta)
+        assert (secret.limit, secret.nick) == (Money(5, "EUR"), "Goldmine")
+        assert secret.nick_key.startswith("goldmine")  # type: ignore[attr-defined]
+        assert any("note" in event.change.fields for event in history(session, Contact.crm_type, told.bob))
+    with told.session("tao", as_of=before) as session:
+        assert session.list(Contact)[0].note == NOTE
+        assert session.get(Contact, told.bob).note == NOTE
+
+
+def test_history_and_past_leave_them_out(told: Company) -> None:
+    before = dt.datetime.now(dt.UTC)
+    with told.session() as session:
+        session.update_many(Contact, [{"id": told.bob, "note": "worse"}])
+    with told.session("wang") as session:
+        events = history(session, Contact.crm_type, told.bob)
+        assert all("note" not in event.change.fields for event in events)
+        assert "name" in events[0].change.fields
+    with told.session("wang", as_of=before) as session:
+        contact = session.get(Contact, told.bob)
+        assert (contact.name, contact.note) == ("Bob", None)
+        assert [each.note for each in session.list(Contact)] == [None]
+        for work in (lambda: session.list(Contact, 'note == "x"'), lambda: session.list(Contact, order="note")):
+            with pytest.raises(ExpressionError):
+                work()
+
+
+def test_the_permission_of_a_role_that_is_over_opens_nothing(told: Company) -> None:
+    now = dt.datetime.now(dt.UTC)
+    with told.session() as session:
+        session.execute(update(Membership).where(Membership.user_id == told.users["tao"]).values(
+            valid_to=now - dt.timedelta(days=1)))  # fmt: skip
+        session.add(Membership(user_id=told.users["tao"], unit_id=told.units["East"], role="reader"))
+    for options in ({}, {"at": now - dt.timedelta(days=2)}):
+        with told.session("tao", **options) as session:
+            with pytest.raises(InvalidRequestError):
+                first(session).note
+            with pytest.raises(PermissionDenied):
+                session.scalars(select(Activity.note)).all()
