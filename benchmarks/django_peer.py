@@ -68,7 +68,7 @@ def _models() -> Any:
 
         class Meta:
             app_label = "peer"
-            indexes = [models.Index(fields=["name", "id"], name="peer_name")]
+            indexes = (models.Index(fields=["name", "id"], name="peer_name"),)
 
     class Contact(models.Model):
         name = models.CharField(max_length=200)
@@ -79,7 +79,7 @@ def _models() -> Any:
 
         class Meta:
             app_label = "peer"
-            indexes = [models.Index(fields=["name", "id"], name="peer_contact_name")]
+            indexes = (models.Index(fields=["name", "id"], name="peer_contact_name"),)
 
     class Affiliation(models.Model):
         account = models.ForeignKey(Account, models.CASCADE)

@@ -143,7 +143,7 @@ _MODULES: dict[str, str] = {
     "CrmSession": "crm_core.store.session",
 }  # fmt: skip
 
-__all__ = sorted(_MODULES)  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = [*_MODULES]  # noqa: PLE0604 - the names are the keys above, spelt once
 
 
 def __getattr__(name: str) -> Any:

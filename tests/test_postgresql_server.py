@@ -120,9 +120,7 @@ def test_the_server_stops_with_the_process_that_started_it(postgresql_server, wa
         print(held.__enter__().port, flush=True)
         {way_out}
     """)
-    ended = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
-    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == expected, ended.stderr
     assert process_ids(int(ended.stdout)) == []
 

@@ -20,6 +20,7 @@ from crm_core.errors import (
 )
 from crm_core.exchange.lookups import AMBIGUOUS, Resolver
 from crm_core.exchange.plan import FieldPlan, LookupPlan, SectionPlan
+from crm_core.exchange.values import json_form
 from crm_core.fields.field import Field
 from crm_core.records import RecordType
 from crm_core.store.rules import check_values
@@ -239,7 +240,7 @@ class Batch:
                 self.outcome.reject(row.line, row.key, row.cells, problem)
                 return False
             if value is not None:
-                self._put(plan, row, value)
+                self._put(plan, row, json_form(plan.field, value) if plan.custom else value)
             elif lookup.own and self.awaited(key):
                 self.outcome.postpone(row)
                 return False
@@ -298,6 +299,7 @@ class Batch:
             return
         # The journal goes to the database with its batch, so that memory stays flat.
         session.writer.flush_journal()
+        self.resolver.grew(sum(row.ref_id is None for row in rows))
         for row in rows:
             self.outcome.written(row)
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["run_import"]
 
 
-
 def run_import(
     crm: Crm,
     mapping: str | Path | Mapping[str, Any] | ImportMapping,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from crm_core.domain.external import ExternalRef
 from crm_core.exchange.plan import LookupPlan
@@ -18,6 +18,7 @@ __all__ = ["AMBIGUOUS", "Resolver", "Target"]
 
 _CHUNK = 500
 _REMEMBERED = 5_000
+_FIRST_MEASURE = 1_000
 _OPTIONS = {"all_dates": True}
 
 AMBIGUOUS: Any = object()
@@ -39,6 +40,24 @@ class Resolver:
     def __init__(self, session: CrmSession) -> None:
         self.session = session
         self._known: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self._grown = 0
+        self._measure_at = _FIRST_MEASURE
+        self._measure()
+
+    def grew(self, keys: int) -> None:
+        """So many keys were added."""
+        self._grown += keys
+        if self._grown >= self._measure_at:
+            self._measure_at *= 4
+            self._measure()
+
+    def _measure(self) -> None:
+        """Let PostgreSQL count the keys: with the numbers of an empty table it would read all of them for each batch.
+
+        Nobody waits for it, and it waits for nobody.
+        """
+        if self.session.dialect == "postgresql":
+            self.session.core(text(f"ANALYZE (SKIP_LOCKED) {ExternalRef.crm_type.table.name}"))
 
     def find(self, lookup: LookupPlan, keys: set[str]) -> dict[str, Any]:
         """Ids (or taken values) by key; keys without a record are absent, unclear ones :data:`AMBIGUOUS`."""

@@ -75,7 +75,7 @@ def _reason(error: Exception) -> str:
 def _undecodable(path: Path, encoding: str, error: UnicodeError) -> ExchangeError:
     return ExchangeError(
         "{file} is not written in {encoding}: {reason}.",
-        mend="Name its encoding in the mapping, such as encoding = \"gb18030\".",
+        mend='Name its encoding in the mapping, such as encoding = "gb18030".',
         file=str(path),
         encoding=encoding,
         reason=getattr(error, "reason", str(error)),
@@ -136,11 +136,15 @@ class SourceRows:
             if len(cells) == width:
                 yield line, cells, None
             elif cells:
-                yield line, cells, Problem(
-                    "",
-                    "The line has {cells} cells, the header {columns}.",
-                    "A cell with a comma in it stands in quotes.",
-                    {"cells": len(cells), "columns": width},
+                yield (
+                    line,
+                    cells,
+                    Problem(
+                        "",
+                        "The line has {cells} cells, the header {columns}.",
+                        "A cell with a comma in it stands in quotes.",
+                        {"cells": len(cells), "columns": width},
+                    ),
                 )
 
     def _json_lines(self) -> Iterator[Row]:

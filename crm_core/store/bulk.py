@@ -16,9 +16,7 @@ __all__ = ["insert_tuples"]
 _COPY_FROM = 20
 
 
-def insert_tuples(
-    connection: Connection, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
-) -> None:
+def insert_tuples(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows that are already in the driver's form."""
     if not rows:
         return

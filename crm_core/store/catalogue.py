@@ -74,7 +74,9 @@ def _write_custom(connection: Connection, policy: Policy) -> None:
     known = {(row.type, row.name): row.kind for row in connection.execute(select(CUSTOM_FIELD))}
     problems = []
     wanted = {
-        (type_name, name): field.kind.name for type_name, fields in policy.custom.items() for name, field in fields.items()
+        (type_name, name): field.kind.name
+        for type_name, fields in policy.custom.items()
+        for name, field in fields.items()
     }
     for key, kind in wanted.items():
         had = known.get(key)

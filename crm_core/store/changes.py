@@ -55,9 +55,7 @@ class ChangeBatch:
     def touching(self, *fields: str) -> list[Change]:
         """The changes that create or delete a record, or change one of ``fields``."""
         wanted = set(fields)
-        return [
-            change for change in self.changes if change.operation != "update" or wanted & set(change.after)
-        ]
+        return [change for change in self.changes if change.operation != "update" or wanted & set(change.after)]
 
 
 @attrs.frozen

@@ -66,17 +66,17 @@ def _dates(state: ORMExecuteState) -> dict[str, Any]:
 def _values(record_type: RecordType, statement: Any) -> dict[str, Any]:
     """The new values by field; computed values are refused, because they could not be checked before."""
     given: dict[str, Any] = {}
-    for target, written in dict(statement._values or {}).items():
+    for target, value in dict(statement._values or {}).items():
         name = getattr(target, "key", None) or str(target)
-        value = written.value if isinstance(written, BindParameter) else written
-        if hasattr(value, "__clause_element__") or hasattr(value, "get_children"):
+        plain = value.value if isinstance(value, BindParameter) else value
+        if hasattr(plain, "__clause_element__") or hasattr(plain, "get_children"):
             raise UnsupportedStatement(
                 "update() with a computed value for {field} cannot be checked beforehand.",
                 mend="Read the records and use session.update_many().",
                 record=record_type.name,
                 field=name,
             )
-        given[name] = value
+        given[name] = plain
     whole: dict[str, Any] = {}
     for field in record_type.fields:
         names = field.column_names

@@ -17,7 +17,5 @@ DERIVED = (
         forward="user_id",
         where={"role": OwnershipRole.OWNER, "scope": ""},
     ),
-    Derived(
-        record_type="user", name="unit", target="unit", through="membership", back="user_id", forward="unit_id"
-    ),
+    Derived(record_type="user", name="unit", target="unit", through="membership", back="user_id", forward="unit_id"),
 )

@@ -112,9 +112,7 @@ def _erase_keys(session: CrmSession, record_id: int) -> int:
 
 def tombstone(record_type: RecordType) -> dict[str, Any]:
     """The values that replace the personal fields of a record."""
-    return {
-        field.name: None if field.optional else ERASED for field in record_type.fields if field.personal
-    }
+    return {field.name: None if field.optional else ERASED for field in record_type.fields if field.personal}
 
 
 def erase_journal(

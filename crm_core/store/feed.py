@@ -39,9 +39,7 @@ def position(connection: Connection, consumer: str) -> Position:
     return Position(row.xid, row.change_set_id) if row is not None else Position()
 
 
-def read(
-    connection: Connection, types: Types, after: Position, limit: int = 100
-) -> list[tuple[Position, ChangeSet]]:
+def read(connection: Connection, types: Types, after: Position, limit: int = 100) -> list[tuple[Position, ChangeSet]]:
     """The next change sets after a position, each with its changes."""
     query = (
         select(CHANGE_SET)
@@ -94,9 +92,7 @@ def failed(connection: Connection, consumer: str, error: str) -> None:
     row = connection.execute(select(FEED_POSITION).where(FEED_POSITION.c.consumer == consumer)).first()
     at = Position(row.xid, row.change_set_id) if row is not None else Position()
     failures = (row.failures if row is not None else 0) + 1
-    _store(
-        connection, consumer, xid=at.xid, change_set_id=at.change_set_id, failures=failures, last_error=error
-    )
+    _store(connection, consumer, xid=at.xid, change_set_id=at.change_set_id, failures=failures, last_error=error)
 
 
 def _store(connection: Connection, consumer: str, **values: Any) -> None:

@@ -140,9 +140,7 @@ def _sides(side: Any) -> list[Any]:
 
 def _covered(froms: Iterable[Any]) -> set[Any]:
     """Of each FROM the entity that stands for it; of a join object made by SQLAlchemy's ORM the leftmost."""
-    return {
-        entity.selectable for from_ in froms if (entity := from_._annotations.get("parententity")) is not None
-    }
+    return {entity.selectable for from_ in froms if (entity := from_._annotations.get("parententity")) is not None}
 
 
 def _correlated(statement: selectable.Select[Any], present: frozenset[Any], context: Context) -> frozenset[Any]:
@@ -159,6 +157,4 @@ def _correlated(statement: selectable.Select[Any], present: frozenset[Any], cont
 def _all_froms(statement: selectable.Select[Any]) -> set[Any]:
     parts = (*statement._raw_columns, *statement._where_criteria)
     found = {from_ for part in parts for from_ in part._from_objects} | set(statement._from_obj)
-    return found | {
-        target for target, *_ in statement._setup_joins if not isinstance(target, elements.ColumnElement)
-    }
+    return found | {target for target, *_ in statement._setup_joins if not isinstance(target, elements.ColumnElement)}

@@ -230,9 +230,7 @@ def _alias(element: Any, types: set[RecordType]) -> None:
     types.add(mapper.class_.crm_type)
 
 
-def _column(
-    element: Any, types: set[RecordType], columns: set[tuple[RecordType, Field]], loading: bool
-) -> None:
+def _column(element: Any, types: set[RecordType], columns: set[tuple[RecordType, Field]], loading: bool) -> None:
     table = element.table
     if isinstance(table, selectable.AliasedReturnsRows):
         table = table.element

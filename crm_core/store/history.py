@@ -48,9 +48,7 @@ def to_change(types: Types, row: Row[Any]) -> Change:
 
 def to_change_set(row: Row[Any], changes: Sequence[Change] = ()) -> ChangeSet:
     """A journal head as a change set."""
-    return ChangeSet(
-        row.id, row.at, row.user_id, row.principal, row.reason, row.source, row.undoes, tuple(changes)
-    )
+    return ChangeSet(row.id, row.at, row.user_id, row.principal, row.reason, row.source, row.undoes, tuple(changes))
 
 
 def history(session: CrmSession, record_type: RecordType | str, id_: int) -> list[Event]:
@@ -107,9 +105,7 @@ def change_set(session: CrmSession, id_: int) -> ChangeSet:
     """The head of a change set; its changes are read by :func:`crm_core.store.undo.entries`."""
     row = session.core(select(CHANGE_SET).where(CHANGE_SET.c.id == id_)).first()
     if row is None or not _may_know(session, row):
-        raise NotFound(
-            "There is no change set {id}.", mend="'crm history' shows the change sets of a record.", id=id_
-        )
+        raise NotFound("There is no change set {id}.", mend="'crm history' shows the change sets of a record.", id=id_)
     return to_change_set(row)
 
 
@@ -139,5 +135,3 @@ def require_undo(session: CrmSession, head: ChangeSet) -> None:
             mend="A role with the permission system.undo at scope all is needed.",
             principal=session.actor.principal,
         )
-
-

@@ -144,8 +144,6 @@ def coalesce(entries: Sequence[Entry]) -> list[Entry]:
         elif first.operation == "create":
             first.after, first.version = filled(overlay(first.after, entry.after)), entry.version
         else:
-            first.before, first.after = net(
-                overlay(entry.before, first.before), overlay(first.after, entry.after)
-            )
+            first.before, first.after = net(overlay(entry.before, first.before), overlay(first.after, entry.after))
             first.version = entry.version
     return [entry for entry in merged.values() if entry.operation != "update" or entry.before or entry.after]

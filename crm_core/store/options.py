@@ -69,4 +69,3 @@ def _opens(part: Any) -> bool:
     if any(name.startswith("undefer_group") for name in part.local_opts or ()):
         return True
     return ("deferred", False) in (part.strategy or ())
-

@@ -69,9 +69,7 @@ def rebuild(
     return found
 
 
-def _versions(
-    session: CrmSession, record_type: RecordType, ids: Sequence[int], moment: dt.datetime
-) -> dict[int, int]:
+def _versions(session: CrmSession, record_type: RecordType, ids: Sequence[int], moment: dt.datetime) -> dict[int, int]:
     query = (
         select(CHANGE.c.record_id, func.max(CHANGE.c.version))
         .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)

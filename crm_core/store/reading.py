@@ -258,9 +258,7 @@ class Reading:
 
     def restricted_names(self, record_type: RecordType) -> frozenset[str]:
         """Fields of a type that the actor may not read."""
-        return frozenset(
-            field.name for field in record_type.restricted if not self.readable(record_type, field)
-        )
+        return frozenset(field.name for field in record_type.restricted if not self.readable(record_type, field))
 
 
 def _as_mapped(record_type: RecordType, criterion: ColumnElement[bool]) -> ColumnElement[bool]:

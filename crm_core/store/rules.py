@@ -121,14 +121,14 @@ def check_references(
     ]
     if record_type.extends and ids:
         pairs.append(("id", record_type.extends, set(ids)))
-    for name, target_name, wanted in pairs:
-        wanted = wanted - session.writer.created.of(session.types[target_name])
+    for name, target_name, given in pairs:
+        wanted = given - session.writer.created.of(session.types[target_name])
         if target_name == record_type.name:
             wanted -= set(ids)  # rows that are written together may refer to each other
         if not wanted:
             continue
         known = session.writer.verified[target_name]
-        wanted -= known
+        wanted = wanted - known
         if not wanted:
             continue
         found = session.writer.visible_ids(session.types[target_name], wanted)

@@ -294,9 +294,7 @@ class CrmSession(Session):
         self.add(record)
         return record
 
-    def add_many(
-        self, entity: type[Record], rows: Iterable[Mapping[str, Any]], *, batch: int = 1000
-    ) -> List_[int]:
+    def add_many(self, entity: type[Record], rows: Iterable[Mapping[str, Any]], *, batch: int = 1000) -> List_[int]:
         """Create many records from plain mappings, without building objects; returns their ids in order.
 
         A mapping may give its ``id`` (from :meth:`next_id`). Everything that holds for single records holds here.

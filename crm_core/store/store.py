@@ -37,9 +37,7 @@ _COUNT_FOR = 60.0
 class Store:
     """Everything that a build keeps in one database. Thread-safe; sessions are not."""
 
-    def __init__(
-        self, url: str, types: Types, policy: Policy | None = None, dispatch: Dispatch | None = None
-    ) -> None:
+    def __init__(self, url: str, types: Types, policy: Policy | None = None, dispatch: Dispatch | None = None) -> None:
         self.engine: Engine = open_engine(url)
         self.types = types
         self.policy = policy or Policy()
@@ -291,5 +289,3 @@ def _ended(session: CrmSession, transaction: SessionTransaction) -> None:
 def _back(session: CrmSession, transaction: SessionTransaction) -> None:
     if transaction.nested:
         session.back_to_mark(transaction)
-
-

@@ -72,9 +72,7 @@ def track_flush(session: CrmSession) -> None:
     writer.wrote = True
 
 
-def _check_new(
-    session: CrmSession, record_type: RecordType, records: list[Record]
-) -> Iterator[tuple[Record, Entry]]:
+def _check_new(session: CrmSession, record_type: RecordType, records: list[Record]) -> Iterator[tuple[Record, Entry]]:
     rows = [_values(record_type, record) for record in records]
     ids = [record.id for record in records]
     rules.check_references(session, record_type, rows, ids)
@@ -102,9 +100,7 @@ def _values(record_type: RecordType, record: Record) -> dict[str, Any]:
     return {**{name: state.get(name) for name in record_type.by_name}, "custom": state.get("custom") or {}}
 
 
-def _check_dirty(
-    session: CrmSession, record_type: RecordType, records: list[Record]
-) -> Iterator[tuple[Record, Entry]]:
+def _check_dirty(session: CrmSession, record_type: RecordType, records: list[Record]) -> Iterator[tuple[Record, Entry]]:
     writer = session.writer
     changed: list[tuple[Record, dict[str, Any], dict[str, Any]]] = []
     for record in records:
@@ -139,9 +135,7 @@ def _forget_assignments(record: Record) -> None:
             set_committed_value(record, key, record.__dict__[key])
 
 
-def _changed(
-    session: CrmSession, record_type: RecordType, record: Record
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _changed(session: CrmSession, record_type: RecordType, record: Record) -> tuple[dict[str, Any], dict[str, Any]]:
     """Old and new values of the fields that really change."""
     state = inspect(record)
     committed = dict(state.committed_state)
@@ -156,9 +150,7 @@ def _changed(
     touched = {key.removeprefix("_") for key in committed}
     fields = [field for field in record_type.fields if touched & set(field.column_names)]
     if any(old in _UNKNOWN for old in committed.values() if not isinstance(old, dict | list)):
-        row = session.core(
-            record_type.table.select().where(record_type.table.c.id == record.id)
-        ).mappings().first()
+        row = session.core(record_type.table.select().where(record_type.table.c.id == record.id)).mappings().first()
         if row is None:
             raise NotFound("There is no {record} {id}.", record=record_type.name, id=record.id)
         old_values: dict[str, Any] = from_columns(record_type, dict(row)) | {"custom": row["custom"]}

@@ -98,9 +98,7 @@ class Writer:
         criterion = self.session.visibility.criterion(record_type, record_type.table, verb)
         return self._matching(record_type, ids, criterion)
 
-    def _matching(
-        self, record_type: RecordType, ids: Iterable[int], criterion: ColumnElement[bool] | None
-    ) -> set[int]:
+    def _matching(self, record_type: RecordType, ids: Iterable[int], criterion: ColumnElement[bool] | None) -> set[int]:
         found: set[int] = set()
         ordered = sorted(ids)
         for start in range(0, len(ordered), _CHUNK):
@@ -301,9 +299,7 @@ class Writer:
         self._write_updates(record_type, entries, old)
         return entries
 
-    def may_move(
-        self, record_type: RecordType, rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]
-    ) -> None:
+    def may_move(self, record_type: RecordType, rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> None:
         """A record that is hung on another parent must be allowed there, as if it were created there.
 
         ``rows`` are pairs of what a record is to be and what of it changes.

@@ -229,9 +229,7 @@ def _launch(programs: Path, folder: Path, account: str | None) -> tuple[subproce
     raise RuntimeError(f"the PostgreSQL server in {programs} did not start; it logged:\n{logged[-3000:]}")
 
 
-def _launch_once(
-    programs: Path, folder: Path, account: str | None, port: int, log: Path
-) -> subprocess.Popen[bytes]:
+def _launch_once(programs: Path, folder: Path, account: str | None, port: int, log: Path) -> subprocess.Popen[bytes]:
     command = [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder)]
     for setting in _SETTINGS:
         command += ["-c", setting]

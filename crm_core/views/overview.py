@@ -141,8 +141,7 @@ def _responsible(session: CrmSession, account_id: int) -> tuple[Responsible, ...
         .order_by(Ownership.role.desc(), Ownership.scope, Ownership.id)
     )
     return tuple(
-        Responsible(row.user_id, row.name, row.role.value, row.scope, row.valid_from)
-        for row in session.execute(query)
+        Responsible(row.user_id, row.name, row.role.value, row.scope, row.valid_from) for row in session.execute(query)
     )
 
 

@@ -291,6 +291,15 @@ class TestLookups:
             assert session.scalars(select(Unit.name)).one() == "Acme"
             assert session.scalars(select(Account.industry)).all() == ["steel", "steel"]
 
+    def test_a_custom_field_can_take_a_value(self, load: Load, look: Callable[[], CrmSession]) -> None:
+        first = {"record": "activity", "fields": {"kind": {"value": "call"}, "subject": "id", "started_at": "at"}}
+        seen = {"lookup": {"record": "activity", "key": "id", "take": "started_at"}}
+        data = "id,at\n1,2026-01-01\n"
+        assert load(data, first, {"fields": {"name": "id", "seen": seen}}).created == 2
+        with look() as session:
+            assert session.scalars(select(Account)).one().custom == {"seen": "2025-12-31T16:00:00.000000+00:00"}
+        assert load(data, first, {"fields": {"name": "id", "seen": seen}}).change_set is None
+
     def test_many_lookups_do_not_grow(self, load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("crm_core.exchange.lookups._REMEMBERED", 10)
         owner = {"record": "account_address", "fields": {"account_id": {"column": "id", "lookup": "account"},

@@ -31,9 +31,7 @@ def crowded(company: Company) -> Company:
             session.add_many(Ownership, ({"account_id": id_, "user_id": company.users[login]} for id_ in accounts))
         own = session.scalars(select(Account.id).where(Account.name.like("li %"))).all()
         people = session.add_many(Contact, ({"name": f"P{number}"} for number in range(MANY)))
-        session.add_many(
-            Affiliation, ({"account_id": a, "contact_id": c} for a, c in zip(own, people, strict=True))
-        )
+        session.add_many(Affiliation, ({"account_id": a, "contact_id": c} for a, c in zip(own, people, strict=True)))
     return company
 
 

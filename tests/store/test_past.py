@@ -31,10 +31,7 @@ def moment_of(store: Store) -> dt.datetime:
 
 
 def seen(records: list[Account]) -> list[tuple[Any, ...]]:
-    return [
-        (each.id, each.name, each.grade, each.revenue, each.employees, dict(each.custom))
-        for each in records
-    ]
+    return [(each.id, each.name, each.grade, each.revenue, each.employees, dict(each.custom)) for each in records]
 
 
 @st.composite

@@ -36,9 +36,7 @@ def read_moment(value: Any, tz: dt.tzinfo, format: str | None = None) -> dt.date
         raise ValueError(f"{value!r} lies before or after all days that there are") from None
 
 
-def moment(
-    value: Any, *, format: str | None = None, time_zone: str | None = None, context: Context
-) -> dt.datetime:
+def moment(value: Any, *, format: str | None = None, time_zone: str | None = None, context: Context) -> dt.datetime:
     """A moment. Where the text names no zone it is one of ``time_zone``, or else of the mapping's."""
     return read_moment(value, ZoneInfo(time_zone) if time_zone else context.tz, format)
 
