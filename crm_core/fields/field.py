@@ -41,7 +41,6 @@ class Field:
     personal: bool = False
     restricted: str | None = None
     help: str = ""
-    system: bool = False
 
     @property
     def required(self) -> bool:

@@ -52,6 +52,7 @@ def erase(session: CrmSession, record: Record, reason: str) -> int:
             .where(record_type.table.c.id.in_(sorted(ids)))
             .values(**row, version=record_type.table.c.version + 1, updated_at=session.clock())
         )
+        _erase_custom(session, record_type, old)
         rewritten += erase_journal(session, record_type, ids)
         session.writer.log += entries
     for record_type, gone in _once_concerned(session, record):
@@ -64,12 +65,33 @@ def erase(session: CrmSession, record: Record, reason: str) -> int:
     return rewritten
 
 
+def _custom_names(session: CrmSession, record_type: RecordType) -> frozenset[str]:
+    """The personal custom fields of a type in this build."""
+    fields = session.policy.custom.get(record_type.name, {})
+    return frozenset(name for name, field in fields.items() if field.personal)
+
+
+def _is_personal(session: CrmSession, record_type: RecordType) -> bool:
+    return any(field.personal for field in record_type.fields) or bool(_custom_names(session, record_type))
+
+
+def _erase_custom(session: CrmSession, record_type: RecordType, rows: dict[int, dict[str, Any]]) -> None:
+    """Take the personal custom fields out of rows."""
+    names = _custom_names(session, record_type)
+    table = record_type.table
+    for id_, values in rows.items():
+        had = values.get("custom") or {}
+        if names & had.keys():
+            kept = {name: value for name, value in had.items() if name not in names}
+            session.core(update(table).where(table.c.id == id_).values(custom=kept))
+
+
 def _concerned(session: CrmSession, record: Record) -> list[tuple[RecordType, set[int]]]:
     """The record, its extensions, and the records with personal fields that refer to it."""
     record_type = record.crm_type
     found: list[tuple[RecordType, set[int]]] = [(record_type, {record.id})]
     for other in session.types.values():
-        if not any(field.personal for field in other.fields):
+        if not _is_personal(session, other):
             continue
         columns = [field.name for field in other.refs if field.target == record_type.name]
         columns += ["id"] if other.extends == record_type.name else []
@@ -88,7 +110,7 @@ def _once_concerned(session: CrmSession, record: Record) -> list[tuple[RecordTyp
     found: list[tuple[RecordType, set[int]]] = []
     for other in session.types.values():
         columns = [field.name for field in other.refs if field.target == record.crm_type.name]
-        if not columns or not any(field.personal for field in other.fields):
+        if not columns or not _is_personal(session, other):
             continue
         patterns = [f'"{column}":{record.id}{end}' for column in columns for end in (",", "}")]
         sides = (CHANGE.c.before, CHANGE.c.after)
@@ -125,6 +147,7 @@ def erase_journal(
         if field.personal
         for name in (field.name, key_column(field), *field.column_names)  # the columns, where a row was kept raw
     )
+    custom = _custom_names(session, record_type)
     rows = session.core(
         select(CHANGE.c.change_set_id, CHANGE.c.position, CHANGE.c.before, CHANGE.c.after).where(
             CHANGE.c.record_id.in_(sorted(ids)), CHANGE.c.type == record_type.name
@@ -132,7 +155,7 @@ def erase_journal(
     ).all()
     changed = []
     for row in rows:
-        before, after = _cleaned(row.before, personal), _cleaned(row.after, personal)
+        before, after = _cleaned(row.before, personal, custom), _cleaned(row.after, personal, custom)
         if (before, after) != (row.before, row.after):
             changed.append(
                 {"b_set": row.change_set_id, "b_position": row.position, "b_before": before, "b_after": after}
@@ -147,15 +170,18 @@ def erase_journal(
     return len(changed)
 
 
-def _cleaned(text: str | None, personal: frozenset[str]) -> str | None:
+def _cleaned(text: str | None, personal: frozenset[str], custom: frozenset[str]) -> str | None:
     if text is None:
         return None
     values = decode_values(None, text)
-    raw = values.get(RAW)
-    if raw is not None:
-        values[RAW] = _blank(raw, personal)
-    return encode_values(_blank(values, personal)) if raw is not None or personal & values.keys() else text
+    cleaned = _blank(values, personal, custom)
+    if RAW in values:
+        cleaned[RAW] = _blank(values[RAW], personal, custom)
+    return encode_values(cleaned) if cleaned != values else text
 
 
-def _blank(values: dict[str, Any], personal: frozenset[str]) -> dict[str, Any]:
-    return {name: ERASED if name in personal and value is not None else value for name, value in values.items()}
+def _blank(values: dict[str, Any], personal: frozenset[str], custom: frozenset[str]) -> dict[str, Any]:
+    blank = {name: ERASED if name in personal and value is not None else value for name, value in values.items()}
+    if isinstance(blank.get("custom"), dict):
+        blank["custom"] = _blank(blank["custom"], custom, frozenset())
+    return blank
