@@ -182,6 +182,7 @@ def _cleaned(text: str | None, personal: frozenset[str], custom: frozenset[str])
 
 def _blank(values: dict[str, Any], personal: frozenset[str], custom: frozenset[str]) -> dict[str, Any]:
     blank = {name: ERASED if name in personal and value is not None else value for name, value in values.items()}
-    if isinstance(blank.get("custom"), dict):
-        blank["custom"] = _blank(blank["custom"], custom, frozenset())
+    own = values.get("custom")
+    if isinstance(own, dict):
+        blank["custom"] = _blank(own, custom, frozenset())
     return blank

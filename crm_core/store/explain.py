@@ -76,7 +76,7 @@ def _via_grounds(
         target = session.types[str(record_type.extends if name == "id" else record_type.by_name[name].target)]
         return [
             Ground("via", "through its {label} {parent}: {ground}",
-                   {"label": target.label.lower(), "parent": parent_id, "ground": str(ground)})
+                   {"label": target.label.lower(), "parent": parent_id, "ground": ground})
             for ground in _grounds(session, target, parent_id)
         ]  # fmt: skip
     return [Ground("orphan", "it hangs on nothing, and you wrote it or are in charge of it")]
@@ -93,7 +93,7 @@ def _through_grounds(session: CrmSession, access: Through, id_: int) -> list[Gro
         for ground in _grounds(session, links, link_id):
             grounds.append(
                 Ground("through", "through its {label} {id}: {ground}",
-                       {"label": links.label.lower(), "id": link_id, "ground": str(ground)})
+                       {"label": links.label.lower(), "id": link_id, "ground": ground})
             )  # fmt: skip
     return grounds
 

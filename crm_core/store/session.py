@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias, TypeVar
 
 from sqlalchemy import Executable, Result, inspect
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.exc import StaleDataError
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["CrmSession"]
 
 R = TypeVar("R", bound=Record)
+_OTHERS_HOLD = ("40P01", "40001", "55P03")  # PostgreSQL: deadlock, serialization failure, lock not available
 T = TypeVar("T")
 
 # Inside the class, ``list`` is the method.
@@ -436,6 +437,11 @@ class CrmSession(Session):
                 mend="A record it refers to is gone, or a technical key is taken; read again and repeat.",
                 reason=str(error.orig).splitlines()[0],
             ) from error
+        except OperationalError as error:
+            # Waiting too long for another writer, or two that wait for each other, is nobody's mistake.
+            if "locked" in str(error.orig) or getattr(error.orig, "sqlstate", "") in _OTHERS_HOLD:
+                raise Conflict("Another writer holds the database.", mend="Repeat the change.") from error
+            raise
 
     # -- what SQLAlchemy tells us ------------------------------------------------------------------------------
 
