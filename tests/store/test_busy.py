@@ -17,9 +17,8 @@ def test_another_writer_is_a_conflict(database_url: str) -> None:
             first.add(Account(name="Acme"))
             first.flush()
             with store.session(principal="second") as second:
-                with pytest.raises(Conflict, match="Another writer"):
-                    with store.engine.connect() as raw:
-                        raw.connection.driver_connection.execute("PRAGMA busy_timeout=50")  # type: ignore[union-attr]
-                        raw.close()
-                        second.delete_many(Account, [first.next_id()])
+                with pytest.raises(Conflict, match="Another writer"), store.engine.connect() as raw:
+                    raw.connection.driver_connection.execute("PRAGMA busy_timeout=50")  # type: ignore[union-attr]
+                    raw.close()
+                    second.delete_many(Account, [first.next_id()])
                 second.rollback()
