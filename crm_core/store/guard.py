@@ -122,10 +122,16 @@ def _walk(roots: tuple[Any, ...]) -> Iterator[tuple[Any, Froms | None]]:
 def _children(element: Any) -> list[Any]:
     if isinstance(element, QueryableAttribute):
         of_type = getattr(element, "_of_type", None)
-        return [element.expression, *element._extra_criteria, *([] if of_type is None else [of_type.selectable])]
+        if of_type is None:
+            return [element.expression, *element._extra_criteria]
+        target = of_type.selectable._annotate({"parententity": of_type, "parentmapper": of_type.mapper})
+        return [*element._extra_criteria, target]
     children: list[Any] = []
+    unknown: set[int] = set()
     for target, onclause, left, _flags in getattr(element, "_setup_joins", ()) or ():
         children += [part for part in (target, onclause, left) if part is not None]
+        if getattr(target, "_of_type", None) is not None:
+            unknown.add(id(target.expression))  # its condition names the alias without saying whose it is
     if isinstance(element, FromStatement):
         children.append(element.element)
     if isinstance(element, selectable.Values):
@@ -139,7 +145,7 @@ def _children(element: Any) -> list[Any]:
         ]
     elif isinstance(element, HasTraverseInternals):
         # Not the override of Select, which adds the bare tables behind annotated columns.
-        children += HasTraverseInternals.get_children(element)
+        children += [child for child in HasTraverseInternals.get_children(element) if id(child) not in unknown]
     return children
 
 

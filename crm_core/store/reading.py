@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import ColumnClause, ColumnElement, func, inspect, select
 from sqlalchemy.orm import LoaderCriteriaOption, ORMExecuteState
@@ -44,7 +44,9 @@ class _Criteria(LoaderCriteriaOption):
     _traverse_internals = LoaderCriteriaOption._traverse_internals  # what makes it part of the cache key
 
     def _resolve_where_criteria(self, ext_info: Any) -> ColumnElement[bool]:
-        criterion = super()._resolve_where_criteria(ext_info)
+        # Not as SQLAlchemy has it, with each element marked against recursion: our criteria have nothing of the ORM
+        # inside, and parameters with marks are slow to look up whenever the statement is executed.
+        criterion = cast("ColumnElement[bool]", self.where_criteria)
         return ext_info._adapter.traverse(criterion) if ext_info.is_aliased_class else criterion
 
 

@@ -63,7 +63,7 @@ from .access_records import Clause, Node, Term
 from .conftest import Company
 
 TABLE = Account.__table__  # type: ignore[attr-defined]
-A, B = aliased(Account), aliased(Account)
+A, B, UP = aliased(Account), aliased(Account), aliased(Node)
 Form = Callable[[CrmSession], Any]
 
 # Wang sees Beta and not Acme. Each form would show "Acme" (or count it) if it escaped.
@@ -177,6 +177,15 @@ HOLD: dict[str, tuple[Form, Any]] = {
     "with_parent": (
         lambda s: [a.name for a in s.scalars(select(Account).where(
             with_parent(s.scalars(select(Affiliation)).one(), Affiliation.account)))], ["Beta"]),
+    "join to an alias along a navigation": (
+        lambda s: s.scalars(select(A.name).select_from(Affiliation).join(Affiliation.account.of_type(A))).all(),
+        ["Beta"]),
+    "join objects within a subquery": (
+        lambda s: s.scalar(select(func.count()).select_from(
+            orm.join(Account, Affiliation, Affiliation.account_id == Account.id).select().subquery())), 1),
+    "correlated within a function": (
+        lambda s: s.scalars(select(Account.name).where(
+            exists(select(1).select_from(Unit).where(func.lower(Account.name) != "")))).all(), ["Beta"]),
     "order by a hidden one": (
         lambda s: s.scalars(select(Unit.name).order_by(
             select(Account.name).where(Account.name == "Acme").scalar_subquery(), Unit.id)).all(),
@@ -227,6 +236,9 @@ def _recursive() -> Any:
 @pytest.mark.filterwarnings("ignore:SELECT statement has a cartesian product")
 def test_forms_that_hold(company: Company) -> None:
     wrong = {}
+    with company.session() as session:
+        hidden = session.add_one(Node(account_id=company.acme, name="hidden")).id
+        session.add(Node(account_id=company.beta, name="seen", up_id=hidden))
     with company.session("wang") as session:
         for name, (form, expected) in HOLD.items():
             try:
@@ -314,6 +326,21 @@ REFUSED: dict[str, tuple[Form, str]] = {
     "not has on its own type": (lambda s: s.execute(select(Node).where(~Node.up.has())), "aliased(Record)"),
     "has on its own type, deeper": (
         lambda s: s.execute(UNIT.where(exists().where(Node.up.has(Node.name == "x")))), "aliased(Record)"),
+    "correlated over two levels by itself": (
+        lambda s: s.execute(select(Account.name).where(exists(select(1).select_from(Unit).where(
+            exists(select(1).select_from(User).where(func.lower(Account.name) == "acme")))))), "select_from(Account)"),
+    "join to a join object": (
+        lambda s: s.execute(select(func.count()).select_from(Unit).join(
+            orm.join(Account, Affiliation, Affiliation.account_id == Account.id), true())), "join objects"),
+    "from_statement of an update": (
+        lambda s: s.execute(select(Account).from_statement(update(Account).values(name="x").returning(Account))),
+        "bypass"),
+    "for update of the table": (lambda s: s.execute(select(Account).with_for_update(of=TABLE)), "on the table"),
+    "has of an alias": (
+        lambda s: s.execute(select(Affiliation).where(Affiliation.account.of_type(A).has(A.name == "Acme"))),
+        "on the table"),
+    "has of an alias on its own type": (
+        lambda s: s.execute(select(Node).where(~Node.up.of_type(UP).has(UP.name == "hidden"))), "on the table"),
     "prefix": (lambda s: s.execute(UNIT.prefix_with("(select name from crm_account),")), "Prefixes"),
     "suffix": (lambda s: s.execute(UNIT.suffix_with("union select name from crm_account")), "Prefixes"),
     "hint": (lambda s: s.execute(UNIT.with_hint(Unit, "not indexed")), "hints"),
