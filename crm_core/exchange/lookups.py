@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from crm_core.domain.external import ExternalRef
 from crm_core.exchange.plan import LookupPlan
 from crm_core.fields.field import Field
 from crm_core.records import RecordType
+from crm_core.store.engine import recount
 from crm_core.store.session import CrmSession
 
 __all__ = ["AMBIGUOUS", "Resolver", "Target"]
@@ -52,12 +53,8 @@ class Resolver:
             self._measure()
 
     def _measure(self) -> None:
-        """Let PostgreSQL count the keys: with the numbers of an empty table it would read all of them for each batch.
-
-        Nobody waits for it, and it waits for nobody.
-        """
-        if self.session.dialect == "postgresql":
-            self.session.core(text(f"ANALYZE (SKIP_LOCKED) {ExternalRef.crm_type.table.name}"))
+        """With the numbers of an empty table, a database reads all keys for each batch."""
+        recount(self.session, ExternalRef.crm_type.table.name)
 
     def find(self, lookup: LookupPlan, keys: set[str]) -> dict[str, Any]:
         """Ids (or taken values) by key; keys without a record are absent, unclear ones :data:`AMBIGUOUS`."""

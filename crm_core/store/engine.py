@@ -16,7 +16,7 @@ from crm_core.errors import StoreError
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["BEGIN", "open_engine", "parse_url", "small_cache"]
+__all__ = ["BEGIN", "open_engine", "parse_url", "recount", "small_cache"]
 
 _SMALL_CACHE = -8192
 
@@ -108,3 +108,12 @@ def small_cache(session: CrmSession) -> Iterator[None]:
         yield
     finally:
         session.core(text(f"PRAGMA cache_size = {usual}"))
+
+
+def recount(session: CrmSession, table: str) -> None:
+    """Let PostgreSQL count a table that has grown within this transaction, or it plans as if it were still empty.
+
+    Nobody waits for it, and it waits for nobody.
+    """
+    if session.dialect == "postgresql":
+        session.core(text(f"ANALYZE (SKIP_LOCKED) {session.connection().dialect.identifier_preparer.quote(table)}"))
