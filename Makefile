@@ -11,7 +11,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 # A distribution joins by being there.
-PROJECTS := $(wildcard plugins/*/pyproject.toml tests/dists/*/pyproject.toml)
+PROJECTS := $(wildcard plugins/*/pyproject.toml)
 DISTRIBUTIONS := $(patsubst %/pyproject.toml,%,$(PROJECTS))
 
 # Per cent of the kernel's branches and lines that a full run of the tests must reach.

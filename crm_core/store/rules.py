@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Select, and_, bindparam, or_, select
 
 from crm_core.domain.accounts import Account
+from crm_core.domain.ownership import Share
 from crm_core.domain.registration import registration_problem
-from crm_core.errors import Conflict, NotFound, Problem, ValidationError
+from crm_core.errors import Conflict, NotFound, PermissionDenied, Problem, ValidationError
 from crm_core.fields.kinds import RefKind
 from crm_core.records import Exclusive, RecordType
 
@@ -24,6 +25,8 @@ def beside(record_type: RecordType) -> tuple[str, ...]:
     """Fields whose unchanged values a rule needs beside changed ones; other old values are not judged again."""
     if record_type is Account.crm_type:
         return ("registration_country", "registration_number")
+    if record_type is Share.crm_type:
+        return ("account_id", "role", "valid_from", "valid_to")
     return ("valid_from", "valid_to") if record_type.dated else ()
 
 
@@ -32,6 +35,9 @@ def check_values(session: CrmSession, record_type: RecordType, rows: Iterable[Ma
     policy = session.policy
     worded = [field for field in record_type.fields if field.vocabulary in policy.vocabularies]
     dated = record_type.dated
+    if record_type is Share.crm_type:
+        rows = list(rows)
+        _check_shares(session, rows)
     for row in rows:
         for field in worded:
             word = row.get(field.name)
@@ -68,6 +74,38 @@ def check_values(session: CrmSession, record_type: RecordType, rows: Iterable[Ma
                     record=record_type.name,
                     field="valid_to",
                 )  # fmt: skip
+
+
+def _check_shares(session: CrmSession, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Nobody lends more than they hold: every permission of the lent role must reach the account for the lender."""
+    if session.actor.system:
+        return
+    verbs = ("create", "read", "update", "delete")
+    permissions = {each.permission(verb) for each in session.types.values() for verb in verbs}
+    permissions |= {
+        field.restricted for each in session.types.values() for field in each.restricted if field.restricted
+    }
+    account = Account.crm_type
+    for row in rows:
+        role = session.policy.roles.get(row["role"])
+        if role is None:
+            continue  # it grants nothing
+        reaches = {session.visibility.reach(name) for name in permissions if role.scope(name) is not None}
+        narrow = frozenset(reach for reach in reaches if not reach.all)
+        wanted = {row["account_id"]}
+        if wanted <= session.writer.created.of(account):
+            held = not any(reach.nothing for reach in narrow)
+        else:
+            held = session.writer.within(account, wanted, narrow) == wanted
+        if not held:
+            raise PermissionDenied(
+                "{principal} cannot lend the role {role} on the account {id}: it allows more than they may do there.",
+                mend="Lend a narrower role, or ask somebody who holds it.",
+                record="share",
+                principal=session.actor.principal,
+                role=role.name,
+                id=row["account_id"],
+            )
 
 
 def _check_registration(row: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ unless everything can be.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import attrs
 from sqlalchemy import Row, Table, func, select
 
 from crm_core.errors import Conflict, Problem, UndoConflict
-from crm_core.records import RecordType
+from crm_core.records import Administered, RecordType
 from crm_core.store.changes import ChangeSet
 from crm_core.store.dependants import RAW, change_raw, plan_delete, reflect, restore_raw, unwrap
 from crm_core.store.differences import STORES_OWN, filled
@@ -77,14 +78,20 @@ def undo(session: CrmSession, change_set_id: int, *, dry_run: bool = False) -> U
         )  # fmt: skip
     report = UndoReport(head, dry_run)
     session.check()
+    # One's own change set is taken back without asking again for the permissions it was made with, but only where
+    # everything it touched is still seen.
+    own = not session.visibility.reach("system.undo").all
+    if own and _touches_hidden(session, change_set_id):
+        return _refuse_unseen(report)
     savepoint = session.begin_nested()
     work = _Undo(session, report, change_set_id)
     # A large change set is undone as it was made: in batches, with a journal that is written on the way.
     streaming, session.streaming = session.streaming, session.streaming or work.size > _LARGE
     session.writer.expected = work.will_come
     try:
-        for rows in _pages(session, change_set_id):
-            work.page(rows)
+        with session.writer.as_kernel() if own else nullcontext():
+            for rows in _pages(session, change_set_id):
+                work.page(rows)
         if not report.conflicts:
             try:
                 session.check()
@@ -103,6 +110,8 @@ def undo(session: CrmSession, change_set_id: int, *, dry_run: bool = False) -> U
         savepoint.commit()
         session.undoes, session.source = change_set_id, "undo"
     session.expire_all()
+    if own and work.hidden():
+        return _refuse_unseen(report)
     if report.conflicts and not dry_run:
         raise UndoConflict(
             "The change set {id} cannot be undone: {count} later changes stand on it. Nothing was changed.",
@@ -112,6 +121,40 @@ def undo(session: CrmSession, change_set_id: int, *, dry_run: bool = False) -> U
             count=max(work.conflicts, len(report.conflicts)),
         )
     return report
+
+
+def _touches_hidden(session: CrmSession, change_set_id: int) -> bool:
+    """Whether a record that the change set touched exists and is no longer seen by the actor."""
+    query = select(CHANGE.c.type, CHANGE.c.record_id).where(CHANGE.c.change_set_id == change_set_id).distinct()
+    touched: dict[str, set[int]] = {}
+    for row in session.core(query):
+        touched.setdefault(row.type, set()).add(row.record_id)
+    return any(_hidden(session, name, ids) for name, ids in touched.items())
+
+
+def _hidden(session: CrmSession, name: str, ids: set[int]) -> bool:
+    """Whether some of these records exist and are not seen; what belongs to no plugin of the build is not."""
+    record_type = session.types.get(name)
+    if record_type is None:
+        return True
+    if isinstance(record_type.access, Administered):
+        return False  # keys in other systems, which the kernel itself keeps beside the record
+    return bool(session.writer.rows(record_type, ids, fields=()).keys() - session.writer.visible_ids(record_type, ids))
+
+
+def _refuse_unseen(report: UndoReport) -> UndoReport:
+    """Say no more than that it cannot be done: what stands in the way may not be told."""
+    for part in (report.deleted, report.restored, report.reverted):
+        part.clear()
+    report.conflicts[:] = [Problem("", "something stands on it that you may not see.")]
+    if report.dry_run:
+        return report
+    raise UndoConflict(
+        "The change set {id} cannot be undone by you. Nothing was changed.",
+        report.conflicts,
+        mend="Ask somebody whose role has the permission system.undo.",
+        id=report.undone.id,
+    )
 
 
 def _standing(session: CrmSession, change_set_id: int) -> int | None:
@@ -142,6 +185,8 @@ class _Undo:
         self.report = report
         self.change_set_id = change_set_id
         self.conflicts = 0
+        self._met: dict[str, set[int]] = {}
+        self._told: set[tuple[str, str | None]] = set()
         self.size: int = session.core(
             select(func.count()).select_from(CHANGE).where(CHANGE.c.change_set_id == change_set_id)
         ).scalar_one()
@@ -149,8 +194,18 @@ class _Undo:
     def conflict(self, type_name: str, id_: int, problem: str, **values: Any) -> None:
         """Note what stands in the way; of very many the first are enough."""
         self.conflicts += 1
+        self._met.setdefault(type_name, set()).add(id_)
+        self._told.add((type_name, values.get("field")))
         if len(self.report.conflicts) < _KEPT:
             self.report.conflicts.append(Problem(f"{type_name} {id_}", problem, "", values))
+
+    def hidden(self) -> bool:
+        """Whether a conflict is about a record or a field that the actor may not see."""
+        for name, field in self._told:
+            record_type = self.session.types.get(name)
+            if record_type is not None and field in self.session._reading.restricted_names(record_type):
+                return True
+        return any(_hidden(self.session, name, ids) for name, ids in self._met.items())
 
     def _here(self, name: str, ids: Iterable[int], operation: str) -> set[int]:
         """Those of ``ids`` that the change set itself created (deleted)."""

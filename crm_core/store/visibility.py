@@ -192,6 +192,10 @@ class Visibility:
         )
         return or_(linked, and_(rows.c.created_by == self.actor.user_id, self._granted(reaches)))
 
+    def accounts_within(self, rows: FromClause, reaches: frozenset[Reach]) -> Criterion:
+        """Which accounts lie within all of ``reaches``."""
+        return self._owned(rows.c.id, reaches)
+
     def _owned(self, id_: ColumnElement[Any], reaches: frozenset[Reach]) -> Criterion:
         if not reaches:
             return None

@@ -25,6 +25,7 @@ from crm_core.store.journal import Entry, Journal, coalesce
 from crm_core.store.values import column_values, from_columns, preparer
 
 if TYPE_CHECKING:
+    from crm_core.store.actor import Reach
     from crm_core.store.session import CrmSession
 
 __all__ = ["Mark", "Writer"]
@@ -98,6 +99,10 @@ class Writer:
         criterion = self.session.visibility.criterion(record_type, record_type.table, verb)
         return self._matching(record_type, ids, criterion)
 
+    def within(self, record_type: RecordType, ids: Iterable[int], reaches: frozenset[Reach]) -> set[int]:
+        """Those of the accounts ``ids`` that lie within all of ``reaches``."""
+        return self._matching(record_type, ids, self.session.visibility.accounts_within(record_type.table, reaches))
+
     def _matching(self, record_type: RecordType, ids: Iterable[int], criterion: ColumnElement[bool] | None) -> set[int]:
         found: set[int] = set()
         ordered = sorted(ids)
@@ -140,8 +145,6 @@ class Writer:
     def may(self, record_type: RecordType, verb: str) -> None:
         """Refuse what no role or share of the actor allows anywhere."""
         session = self.session
-        if self._kernel:
-            return
         if session.read_only:
             raise PermissionDenied(
                 "This session is read-only.", mend="Open one without read_only=True.", record=record_type.name
@@ -152,6 +155,8 @@ class Writer:
                 mend="Open a session without at and as_of; give dates to the verbs.",
                 record=record_type.name,
             )
+        if self._kernel:
+            return
         reach = session.visibility.reach(record_type.permission(verb))
         if reach.nothing and not reach.share_roles:
             raise self._no_role(record_type, verb)
