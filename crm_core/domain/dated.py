@@ -18,17 +18,22 @@ __all__ = ["as_moment", "change", "end", "holds"]
 D = TypeVar("D", bound=Dated)
 
 
+def moment_of(when: dt.datetime | dt.date, tz: dt.tzinfo) -> dt.datetime:
+    """A moment in UTC; a day is its midnight in ``tz``."""
+    if isinstance(when, dt.datetime):
+        return when.astimezone(dt.UTC)
+    return dt.datetime.combine(when, dt.time(), tz).astimezone(dt.UTC)
+
+
 def as_moment(session: CrmSession, when: dt.datetime | dt.date | None) -> dt.datetime:
     """A moment; a day is its midnight in the organisation's time zone, nothing is now."""
     if when is None:
         return session.clock()
-    if isinstance(when, dt.datetime):
-        if when.tzinfo is None:
-            raise ValidationError(
-                "{when} has no time zone.", mend="Give an aware datetime, or a date for a whole day.", when=when
-            )
-        return when.astimezone(dt.UTC)
-    return dt.datetime.combine(when, dt.time(), session.policy.tz).astimezone(dt.UTC)
+    if isinstance(when, dt.datetime) and when.tzinfo is None:
+        raise ValidationError(
+            "{when} has no time zone.", mend="Give an aware datetime, or a date for a whole day.", when=when
+        )
+    return moment_of(when, session.policy.tz)
 
 
 def holds(row: Dated, moment: dt.datetime) -> bool:

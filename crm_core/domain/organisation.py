@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped
 
 from crm_core.domain import dated
 from crm_core.domain.dated import as_moment
-from crm_core.errors import NotFound
+from crm_core.errors import Conflict, NotFound
 from crm_core.fields import email, flag, ref, text
 from crm_core.records import Dated, Record, parent, public, record
 
@@ -61,7 +61,12 @@ def find_user(session: CrmSession, who: str | User | int) -> User:
     if isinstance(who, User):
         return who
     condition = User.id == who if isinstance(who, int) else User.login == who
-    user = session.scalars(select(User).where(condition)).first()
+    found = session.scalars(select(User).where(condition).limit(2)).all()
+    if len(found) > 1:
+        raise Conflict(
+            "Several users have the login {who!r}.", mend="Give each a login of their own.", record="user", who=who
+        )
+    user = found[0] if found else None
     if user is None:
         raise NotFound(
             "There is no user {who!r}.", mend="Use a login; 'crm list user' shows all.", record="user", who=who

@@ -159,7 +159,7 @@ class Batch:
         for row in rows:
             target = targets.get(row.key)
             if target is not None and not target.found:
-                self._lost(row)
+                self._lost(row, target.erased)
                 continue
             if target is not None:
                 row.id, row.ref_id = target.record_id, target.ref_id
@@ -197,9 +197,12 @@ class Batch:
                     taken.add(id_)
         return result
 
-    def _lost(self, row: Pending) -> None:
-        problem = Problem("key", "The key {key!r} belongs to no {record} that may be changed here.",
-                          "", {"key": row.key, "record": self._keyed.name})  # fmt: skip
+    def _lost(self, row: Pending, erased: bool) -> None:
+        if erased:
+            problem = Problem("key", "The person behind this key was erased.", "Take the row out of the file.")
+        else:
+            problem = Problem("key", "The key {key!r} belongs to no {record} that may be changed here.",
+                              "", {"key": row.key, "record": self._keyed.name})  # fmt: skip
         self.outcome.reject(row.line, row.key, row.cells, problem)
 
     def _unclear(self, row: Pending) -> None:

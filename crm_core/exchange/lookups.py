@@ -13,6 +13,7 @@ from crm_core.exchange.plan import LookupPlan
 from crm_core.fields.field import Field
 from crm_core.records import RecordType
 from crm_core.store.engine import recount
+from crm_core.store.erasure import ERASED, erased_key
 from crm_core.store.session import CrmSession
 
 __all__ = ["AMBIGUOUS", "Resolver", "Target"]
@@ -28,11 +29,15 @@ AMBIGUOUS: Any = object()
 
 @attrs.frozen
 class Target:
-    """What a key stands for: the row that keeps the key, the record's id, and whether the session finds that record."""
+    """What a key stands for: the row that keeps the key, the record's id, and whether the session finds that record.
+
+    ``erased`` says that the record's person was erased, so that nothing may bring them back.
+    """
 
     ref_id: int
     record_id: int
     found: bool
+    erased: bool = False
 
 
 class Resolver:
@@ -42,6 +47,7 @@ class Resolver:
         self.session = session
         self._known: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._grown = 0
+        self._any_erased: dict[str, bool] = {}
         self._measure_at = _FIRST_MEASURE
         self._measure()
 
@@ -119,7 +125,32 @@ class Resolver:
             )
             for key, ref_id, record_id, present in self._rows(statement):
                 found[key] = Target(ref_id, record_id, present is not None)
+        return found | self._erased(record_type, system, keys - found.keys())
+
+    def _erased(self, record_type: RecordType, system: str, keys: set[str]) -> dict[str, Target]:
+        """Keys whose record was erased: only a digest of them is left."""
+        if not keys or not self._erasures(system):
+            return {}
+        names = {erased_key(system, record_type.name, key): key for key in keys}
+        found: dict[str, Target] = {}
+        for part in _parts(names):
+            statement = select(ExternalRef.key, ExternalRef.id, ExternalRef.record_id).where(
+                ExternalRef.system == system,
+                ExternalRef.record_type == record_type.name,
+                ExternalRef.key.in_(part),
+            )
+            for name, ref_id, record_id in self._rows(statement):
+                found[names[name]] = Target(ref_id, record_id, found=False, erased=True)
         return found
+
+    def _erasures(self, system: str) -> bool:
+        """Whether anything of this system was ever erased; asked once."""
+        if system not in self._any_erased:
+            statement = (
+                select(ExternalRef.id).where(ExternalRef.system == system, ExternalRef.key.startswith(ERASED)).limit(1)
+            )
+            self._any_erased[system] = bool(self._rows(statement))
+        return self._any_erased[system]
 
     def keyed(self, record_type: RecordType, system: str, ids: Iterable[int]) -> set[int]:
         """Those records that have a key in ``system``."""

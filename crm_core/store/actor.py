@@ -9,7 +9,7 @@ import attrs
 from sqlalchemy import ColumnElement, FromClause, select
 
 from crm_core.domain.organisation import Membership, User
-from crm_core.errors import NotFound, PermissionDenied
+from crm_core.errors import Conflict, NotFound, PermissionDenied
 from crm_core.store.policy import Policy, Scope
 
 if TYPE_CHECKING:
@@ -111,6 +111,12 @@ def load_actor(connection: Connection, login: str, now: dt.datetime) -> Actor:
         raise NotFound(
             "There is no user with the login {login!r}.",
             mend="Check the spelling, or create the user; 'crm list user' shows all.",
+            login=login,
+        )
+    if len({row.id for row in rows}) > 1:
+        raise Conflict(
+            "Several users have the login {login!r}.",
+            mend="Give each a login of their own: rights must not mix.",
             login=login,
         )
     if not rows[0].active:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, or_, select, update
@@ -16,7 +17,7 @@ from crm_core.store.values import column_values, decode_values, encode_values, k
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["ERASED", "erase", "erase_journal", "tombstone"]
+__all__ = ["ERASED", "erase", "erase_journal", "erased_key", "tombstone"]
 
 ERASED = "[erased]"
 """What stands in place of an erased text; other kinds become empty."""
@@ -124,12 +125,21 @@ def _once_concerned(session: CrmSession, record: Record) -> list[tuple[RecordTyp
 
 
 def _erase_keys(session: CrmSession, record_id: int) -> int:
-    """Keys in other systems may be e-mail addresses: they are replaced, and stay unique."""
+    """Keys in other systems may be e-mail addresses: a digest replaces them, by which an import knows them again."""
     external = session.types["external_ref"]
     ids = set(session.core(select(external.table.c.id).where(external.table.c.record_id == record_id)).scalars())
     for id_ in ids:
-        session.core(update(external.table).where(external.table.c.id == id_).values(key=f"{ERASED} {id_}"))
+        row = session.core(select(external.table).where(external.table.c.id == id_)).one()
+        key = erased_key(row.system, row.record_type, row.key)
+        session.core(update(external.table).where(external.table.c.id == id_).values(key=key))
     return erase_journal(session, external, ids, frozenset({"key"})) if ids else 0
+
+
+def erased_key(system: str, record_type: str, key: str) -> str:
+    """What stands in place of the key of an erased record; it tells only whether somebody else has the same key."""
+    if key.startswith(ERASED):
+        return key
+    return f"{ERASED} {sha256(f'{system}|{record_type}|{key}'.encode()).hexdigest()[:40]}"
 
 
 def tombstone(record_type: RecordType) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def _account_grounds(session: CrmSession, account_id: int, reach: Reach) -> list
         .order_by(owner.c.id)
     ).all()
     for row in owners:
-        since = row.valid_from.date().isoformat() if row.valid_from else ""
+        since = row.valid_from.astimezone(session.policy.tz).date().isoformat() if row.valid_from else ""
         if row.user_id == session.actor.user_id and reach.own:
             text = "you are its {role} since {since}" if since else "you are its {role} since always"
             grounds.append(Ground("own", text, {"role": row.role.value, "since": since}))

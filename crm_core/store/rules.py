@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Select, and_, bindparam, or_, select
 
 from crm_core.domain.accounts import Account
+from crm_core.domain.contacts import ContactPoint, PointKind
+from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Share
 from crm_core.domain.registration import registration_problem
 from crm_core.errors import Conflict, NotFound, PermissionDenied, Problem, ValidationError
-from crm_core.fields.kinds import RefKind
+from crm_core.fields.kinds import EmailKind, RefKind
 from crm_core.records import Exclusive, RecordType
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ def beside(record_type: RecordType) -> tuple[str, ...]:
     """Fields whose unchanged values a rule needs beside changed ones; other old values are not judged again."""
     if record_type is Account.crm_type:
         return ("registration_country", "registration_number")
+    if record_type is ContactPoint.crm_type:
+        return ("kind",)
     if record_type is Share.crm_type:
         return ("account_id", "role", "valid_from", "valid_to")
     return ("valid_from", "valid_to") if record_type.dated else ()
@@ -61,6 +65,15 @@ def check_values(session: CrmSession, record_type: RecordType, rows: Iterable[Ma
                 )
         if row.get("custom"):
             check_custom(session, record_type, row["custom"])
+        if record_type is User.crm_type and not str(row.get("login", "-")).strip():
+            raise ValidationError(
+                "{record} cannot be written.",
+                [Problem("login", "A login is needed.", "Give the name that the person signs in with.")],
+                record="user",
+                field="login",
+            )
+        if record_type is ContactPoint.crm_type and row.get("kind") is PointKind.EMAIL and "value" in row:
+            _check_email(row["value"])
         if record_type is Account.crm_type and row.get("registration_number"):
             _check_registration(row)
         if dated:
@@ -74,6 +87,18 @@ def check_values(session: CrmSession, record_type: RecordType, rows: Iterable[Ma
                     record=record_type.name,
                     field="valid_to",
                 )  # fmt: skip
+
+
+def _check_email(value: str) -> None:
+    try:
+        EmailKind().check(value)
+    except ValidationError as error:
+        raise ValidationError(
+            "{record} cannot be written.",
+            [Problem("value", error.problem, error.mend, error.values)],
+            record="contact_point",
+            field="value",
+        ) from None
 
 
 def _check_shares(session: CrmSession, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -11,8 +11,10 @@ from sqlalchemy import Engine, delete, event, func, insert, select
 from sqlalchemy.orm import ORMExecuteState, SessionTransaction
 
 from crm_core.domain.accounts import Account
+from crm_core.domain.dated import moment_of
 from crm_core.domain.organisation import Unit
 from crm_core.domain.ownership import Ownership, OwnershipRole
+from crm_core.errors import ValidationError
 from crm_core.records import RecordType, Types
 from crm_core.store import feed, ids
 from crm_core.store.actor import Actor, load_actor, system_actor
@@ -61,14 +63,15 @@ class Store:
         *,
         principal: str | None = None,
         reason: str | None = None,
-        at: dt.datetime | None = None,
-        as_of: dt.datetime | None = None,
+        at: dt.datetime | dt.date | None = None,
+        as_of: dt.datetime | dt.date | None = None,
         read_only: bool = False,
         source: str = "session",
         streaming: bool = False,
     ) -> CrmSession:
-        """A session of the user ``login``, or of the system ``principal``."""
+        """A session of the user ``login``, or of the system ``principal``; a day is its midnight."""
         now = dt.datetime.now(dt.UTC)
+        at, as_of = self._moment("at", at), self._moment("as_of", as_of)
         actor = self.actor(login, now) if login is not None else system_actor(principal or "system")
         looking = read_only or at is not None or as_of is not None
         return CrmSession(
@@ -83,6 +86,19 @@ class Store:
             read_only=read_only,
             streaming=streaming,
         )
+
+    def _moment(self, name: str, given: Any) -> dt.datetime | None:
+        """A moment that somebody wants to look at."""
+        if given is None:
+            return None
+        if not isinstance(given, dt.date) or (isinstance(given, dt.datetime) and given.tzinfo is None):
+            raise ValidationError(
+                "{name}={given!r} is no moment.",
+                mend="Give a date, or a datetime with a time zone.",
+                name=name,
+                given=given,
+            )
+        return moment_of(given, self.policy.tz)
 
     def actor(self, login: str, now: dt.datetime) -> Actor:
         """The user ``login`` with today's memberships."""

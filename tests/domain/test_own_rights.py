@@ -1,4 +1,4 @@
-"""What a salesperson may do with what is theirs: lend no more than they hold, take back what they did, learn nothing."""
+"""What a salesperson may do with what is theirs: lend no more than they hold, take back what they did."""
 
 from __future__ import annotations
 
