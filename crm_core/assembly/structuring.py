@@ -47,13 +47,15 @@ def structure(value: Any, cls: type[T], path: str) -> tuple[T | None, list[Probl
     ``path`` says where it stands.
     """
     try:
-        return _converter().structure(value, cls), []
+        root: Any = cls
+        return _converter(root).structure(value, cls), []
     except Exception as error:
         return None, list(_problems(error, path, cls))
 
 
 @functools.cache
-def _converter() -> Converter:
+def _converter(root: Any) -> Converter:
+    """One converter for each class that a file is read into: what one learns of a type must not depend on others."""
     converter = Converter(forbid_extra_keys=True, use_alias=True)
     for cls, words in _PLAIN.items():
         converter.register_structure_hook(cls, _plain(cls, words))

@@ -112,7 +112,7 @@ def mypy(tmp_path: Path, source: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_correct_code_passes_and_each_mistake_is_an_error(tmp_path):
+def test_correct_code_passes_and_each_mistake_is_an_error(tmp_path: Path) -> None:
     """In one run, because starting the type checker is most of the work: each mistake stands on a line of its own."""
     pytest.importorskip("mypy")
     lines = CORRECT.splitlines()
