@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import os
 from typing import Any
 
@@ -57,7 +58,7 @@ class AccessMachine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.now = dt.datetime.now(dt.UTC)
+        self.now, self.numbers = dt.datetime.now(dt.UTC), itertools.count()
         self.model = Model({role.name: role.grants for role in POLICY.roles.values()})
         tables = [record_type.table for record_type in self.store.types.values()]
         with self.store.engine.begin() as connection:
@@ -119,7 +120,7 @@ class AccessMachine(RuleBasedStateMachine):
 
     @rule(unit=picks, role=roles, twice=maybe, when=dates)
     def user(self, unit: int, role: str, twice: bool, when: tuple[Any, Any]) -> None:
-        user = self.add("user", login=f"user{len(self.model.rows)}", name="n")
+        user = self.add("user", login=f"user{next(self.numbers)}", name="n")
         self.membership(user, unit, role, when)
         if twice:
             self.membership(user, unit + 1, "deputy", (None, None))

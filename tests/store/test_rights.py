@@ -336,6 +336,13 @@ def test_deactivated_unknown_and_read_only(company: Company) -> None:
     assert seen(company, "wang") == {"Beta"}
 
 
+def test_two_users_with_one_login_do_not_share_their_rights(company: Company) -> None:
+    second = add(company, User(login="ned", name="Another Ned"))[0]
+    add(company, Membership(user_id=second, unit_id=company.units["Root"], role="admin"))
+    with pytest.raises(Conflict, match="Several"):
+        company.session("ned")
+
+
 def test_ids_are_not_made_up(company: Company) -> None:
     """An id that is taken by an invisible record is refused like one that is free."""
 
