@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import attrs
 import pytest
@@ -11,6 +12,7 @@ from crm_core.domain.accounts import Account
 from crm_core.domain.activities import Activity
 from crm_core.domain.contacts import Affiliation, Contact
 from crm_core.domain.organisation import Membership, Unit, User
+from crm_core.errors import CrmError
 from crm_core.store.session import CrmSession
 from crm_core.store.store import Store
 
@@ -78,3 +80,23 @@ def company(store: Store) -> Company:
         ids.append((firm.id, contact.id, visit.id))
     (acme, ann, acme_visit), (beta, bob, beta_visit) = ids
     return Company(store, units, users, acme, beta, ann, bob, acme_visit, beta_visit)
+
+
+def refusal(company: Company, login: str, work: Callable[[CrmSession], Any]) -> str:
+    """The error that a piece of work ends with, as its class and text; "" when it succeeds (and is taken back)."""
+    with company.session(login) as session:
+        try:
+            work(session)
+            session.check()
+        except CrmError as error:
+            return f"{type(error).__name__}: {error}"
+        finally:
+            session.rollback()
+    return ""
+
+
+def like(cls: type[Any], id_: int) -> Any:
+    """A record that was made up, with an id that somebody else's may have."""
+    record = cls(name="x")
+    record.id = id_
+    return record
