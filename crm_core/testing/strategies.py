@@ -18,6 +18,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from crm_core.domain.contacts import PointKind
 from crm_core.fields import Address, Field, Kind, Money
 from crm_core.fields.composites import ADDRESS_PARTS
 from crm_core.fields.kinds import (
@@ -156,10 +157,20 @@ def _records(
     return drawn
 
 
+def _kept(record_type: RecordType, row: dict[str, Any]) -> bool:
+    """The kernel's rules beyond the declaration: a login is not blank, an e-mail point holds an address."""
+    if record_type.name == "user":
+        return bool(row["login"].strip())
+    if record_type.name == "contact_point":
+        return row["kind"] is not PointKind.EMAIL  # any text would have to be an address
+    return True
+
+
 def records(record: type[Record], **given: SearchStrategy[Any]) -> SearchStrategy[dict[str, Any]]:
     """Values by field name that a new record of type ``record`` accepts: arguments of its class, or a row for
     ``session.add_many``.
 
     ``given`` overrides single fields. References are left out unless given; a required one must be.
     """
-    return _records(type_of(record), given)
+    record_type = type_of(record)
+    return _records(record_type, given).filter(lambda row: _kept(record_type, row))
