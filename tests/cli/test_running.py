@@ -71,8 +71,8 @@ def test_an_error_of_the_database(company, crm, raising):
 
 
 def test_an_error_of_the_system(company, crm, raising):
-    raising(PermissionError(13, "Permission denied", "/root/x"))
-    assert crm("plugins", code=1).err.startswith("The system refuses: Permission denied (/root/x). Check the path")
+    raising(PermissionError(13, "Permission denied", "/etc/x"))
+    assert crm("plugins", code=1).err.startswith("The system refuses: Permission denied (/etc/x). Check the path")
     raising(OSError("odd"))
     assert crm("plugins", code=1).err.startswith("The system refuses: odd. ")
 
