@@ -15,7 +15,7 @@ import attrs
 from sqlalchemy import Row, Table, func, select
 
 from crm_core.errors import Conflict, Problem, UndoConflict
-from crm_core.records import Administered, RecordType
+from crm_core.records import RecordType
 from crm_core.store.changes import ChangeSet
 from crm_core.store.dependants import RAW, change_raw, plan_delete, reflect, restore_raw, unwrap
 from crm_core.store.differences import STORES_OWN, filled
@@ -23,6 +23,7 @@ from crm_core.store.erasure import ERASED
 from crm_core.store.history import change_set, require_undo
 from crm_core.store.journal import Entry
 from crm_core.store.tables import CHANGE, CHANGE_SET, REFERENCE
+from crm_core.store.unseen import is_hidden, refuse_unseen, touches_hidden
 from crm_core.store.values import decode_values
 
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ def undo(session: CrmSession, change_set_id: int, *, dry_run: bool = False) -> U
     # One's own change set is taken back without asking again for the permissions it was made with, but only where
     # everything it touched is still seen.
     own = not session.visibility.reach("system.undo").all
-    if own and _touches_hidden(session, change_set_id):
-        return _refuse_unseen(report)
+    if own and touches_hidden(session, change_set_id):
+        return refuse_unseen(report)
     savepoint = session.begin_nested()
     work = _Undo(session, report, change_set_id)
     # A large change set is undone as it was made: in batches, with a journal that is written on the way.
@@ -111,7 +112,7 @@ def undo(session: CrmSession, change_set_id: int, *, dry_run: bool = False) -> U
         session.undoes, session.source = change_set_id, "undo"
     session.expire_all()
     if own and work.hidden():
-        return _refuse_unseen(report)
+        return refuse_unseen(report)
     if report.conflicts and not dry_run:
         raise UndoConflict(
             "The change set {id} cannot be undone: {count} later changes stand on it. Nothing was changed.",
@@ -121,40 +122,6 @@ def undo(session: CrmSession, change_set_id: int, *, dry_run: bool = False) -> U
             count=max(work.conflicts, len(report.conflicts)),
         )
     return report
-
-
-def _touches_hidden(session: CrmSession, change_set_id: int) -> bool:
-    """Whether a record that the change set touched exists and is no longer seen by the actor."""
-    query = select(CHANGE.c.type, CHANGE.c.record_id).where(CHANGE.c.change_set_id == change_set_id).distinct()
-    touched: dict[str, set[int]] = {}
-    for row in session.core(query):
-        touched.setdefault(row.type, set()).add(row.record_id)
-    return any(_hidden(session, name, ids) for name, ids in touched.items())
-
-
-def _hidden(session: CrmSession, name: str, ids: set[int]) -> bool:
-    """Whether some of these records exist and are not seen; what belongs to no plugin of the build is not."""
-    record_type = session.types.get(name)
-    if record_type is None:
-        return True
-    if isinstance(record_type.access, Administered):
-        return False  # keys in other systems, which the kernel itself keeps beside the record
-    return bool(session.writer.rows(record_type, ids, fields=()).keys() - session.writer.visible_ids(record_type, ids))
-
-
-def _refuse_unseen(report: UndoReport) -> UndoReport:
-    """Say no more than that it cannot be done: what stands in the way may not be told."""
-    for part in (report.deleted, report.restored, report.reverted):
-        part.clear()
-    report.conflicts[:] = [Problem("", "something stands on it that you may not see.")]
-    if report.dry_run:
-        return report
-    raise UndoConflict(
-        "The change set {id} cannot be undone by you. Nothing was changed.",
-        report.conflicts,
-        mend="Ask somebody whose role has the permission system.undo.",
-        id=report.undone.id,
-    )
 
 
 def _standing(session: CrmSession, change_set_id: int) -> int | None:
@@ -205,7 +172,7 @@ class _Undo:
             record_type = self.session.types.get(name)
             if record_type is not None and field in self.session._reading.restricted_names(record_type):
                 return True
-        return any(_hidden(self.session, name, ids) for name, ids in self._met.items())
+        return any(is_hidden(self.session, name, ids) for name, ids in self._met.items())
 
     def _here(self, name: str, ids: Iterable[int], operation: str) -> set[int]:
         """Those of ``ids`` that the change set itself created (deleted)."""

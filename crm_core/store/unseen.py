@@ -1,0 +1,51 @@
+"""What an undo must not tell: that records or changes stand in its way which the actor may not see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from crm_core.errors import Problem, UndoConflict
+from crm_core.records import Administered
+from crm_core.store.tables import CHANGE
+
+if TYPE_CHECKING:
+    from crm_core.store.session import CrmSession
+    from crm_core.store.undo import UndoReport
+
+__all__ = ["is_hidden", "refuse_unseen", "touches_hidden"]
+
+
+def touches_hidden(session: CrmSession, change_set_id: int) -> bool:
+    """Whether a record that the change set touched exists and is no longer seen by the actor."""
+    query = select(CHANGE.c.type, CHANGE.c.record_id).where(CHANGE.c.change_set_id == change_set_id).distinct()
+    touched: dict[str, set[int]] = {}
+    for row in session.core(query):
+        touched.setdefault(row.type, set()).add(row.record_id)
+    return any(is_hidden(session, name, ids) for name, ids in touched.items())
+
+
+def is_hidden(session: CrmSession, name: str, ids: set[int]) -> bool:
+    """Whether some of these records exist and are not seen; what belongs to no plugin of the build is not."""
+    record_type = session.types.get(name)
+    if record_type is None:
+        return True
+    if isinstance(record_type.access, Administered):
+        return False  # keys in other systems, which the kernel itself keeps beside the record
+    return bool(session.writer.rows(record_type, ids, fields=()).keys() - session.writer.visible_ids(record_type, ids))
+
+
+def refuse_unseen(report: UndoReport) -> UndoReport:
+    """Say no more than that it cannot be done: what stands in the way may not be told."""
+    for part in (report.deleted, report.restored, report.reverted):
+        part.clear()
+    report.conflicts[:] = [Problem("", "something stands on it that you may not see.")]
+    if report.dry_run:
+        return report
+    raise UndoConflict(
+        "The change set {id} cannot be undone by you. Nothing was changed.",
+        report.conflicts,
+        mend="Ask somebody whose role has the permission system.undo.",
+        id=report.undone.id,
+    )
