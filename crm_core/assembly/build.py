@@ -11,7 +11,7 @@ import attrs
 from crm_core.assembly.build_file import BuildFile
 from crm_core.assembly.manifest import Command, Manifest
 from crm_core.assembly.report import AssemblyReport
-from crm_core.hooks import Dispatcher
+from crm_core.hooks import Dispatcher, Job
 from crm_core.records import RecordType, Types
 from crm_core.store.policy import Policy
 
@@ -63,6 +63,7 @@ class Build:
     dispatcher: Dispatcher
     transforms: Mapping[str, Callable[..., Any]]
     commands: Mapping[str, click.Command | Command]
+    jobs: Mapping[str, Job]
     report: AssemblyReport
 
     @property

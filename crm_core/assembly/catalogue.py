@@ -20,6 +20,7 @@ from crm_core.assembly.verdicts import Verdicts
 from crm_core.errors import Problem
 from crm_core.fields.kinds import RefKind
 from crm_core.hooks.specs import nearest
+from crm_core.hooks.values import Job
 from crm_core.records import KERNEL, RecordType, Types
 from crm_core.store.policy import Policy, Role
 
@@ -45,6 +46,7 @@ class Catalogue:
     vocabularies: dict[str, dict[str, str]] = attrs.field(factory=dict)
     transforms: dict[str, Callable[..., Any]] = attrs.field(factory=dict)
     commands: dict[str, click.Command | Command] = attrs.field(factory=dict)
+    jobs: dict[str, Job] = attrs.field(factory=dict)
     owners: dict[tuple[str, str], str] = attrs.field(factory=dict)
 
     def clashes(self, manifest: Manifest, new: Contributions) -> Iterator[Problem]:
@@ -70,6 +72,7 @@ class Catalogue:
             self.types.add(record_type)
         self.permissions |= new.permissions
         self.transforms |= new.transforms
+        self.jobs |= {job.name: job for job in new.jobs}
         self.commands |= {**manifest.commands, **{command.name or "": command for command in new.commands}}
         for role in new.roles:
             former = self.roles.get(role.name)
@@ -84,6 +87,7 @@ class Catalogue:
     def _names(manifest: Manifest, new: Contributions) -> Iterator[tuple[str, str]]:
         yield from (("permission", name) for name in new.permissions)
         yield from (("transform", name) for name in new.transforms)
+        yield from (("job", job.name) for job in new.jobs)
         yield from (("command", name) for name in {*manifest.commands, *(each.name or "" for each in new.commands)})
 
     def _outside(self, manifest: Manifest, new: Contributions, record_type: RecordType) -> Iterator[Problem]:

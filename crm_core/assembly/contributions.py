@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from crm_core.errors import HookError, Problem
-from crm_core.hooks import Dispatcher
+from crm_core.hooks import Dispatcher, Job
 from crm_core.records import KERNEL, Record, RecordType
 from crm_core.store.policy import Role
 
@@ -40,6 +40,7 @@ class Contributions:
     vocabularies: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
     transforms: Mapping[str, Callable[..., Any]] = attrs.field(factory=dict)
     commands: tuple[click.Command, ...] = ()
+    jobs: tuple[Job, ...] = ()
 
 
 class _Wrong(Exception):
@@ -88,6 +89,7 @@ def contributions(plugin: str, namespace: object) -> tuple[Contributions, list[P
         vocabularies=vocabularies,
         transforms=dict(pair for answer in ask("crm_register_transforms", _transforms) for pair in answer.items()),
         commands=tuple(each for answer in ask("crm_register_commands", _commands) for each in answer),
+        jobs=tuple(each for answer in ask("crm_register_jobs", _jobs) for each in answer),
     )  # fmt: skip
     return result, problems
 
@@ -144,6 +146,26 @@ def _commands(plugin: str, answer: Any) -> list[click.Command]:
     import click
 
     return list(_all_of(click.Command, answer))
+
+
+def _jobs(plugin: str, answer: Any) -> list[Job]:
+    jobs = []
+    for job in _all_of(Job, answer):
+        if not _PERMISSION.fullmatch(job.name) or (plugin != KERNEL and not job.name.startswith(f"{plugin}.")):
+            raise _Wrong(f"The job {job.name!r} is named wrongly; call it {plugin}.<verb>.")
+        if job.schedule is not None:
+            _check_schedule(job.name, job.schedule)
+        jobs.append(job)
+    return jobs
+
+
+def _check_schedule(name: str, schedule: str) -> None:
+    from dateutil.rrule import rrulestr
+
+    try:
+        rrulestr(schedule, ignoretz=True)
+    except (ValueError, TypeError) as error:
+        raise _Wrong(f"The job {name!r} has no readable schedule {schedule!r}: {error}.") from None
 
 
 def _all_of(kind: type[Any], answer: Iterable[Any]) -> Iterator[Any]:

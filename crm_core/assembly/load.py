@@ -75,6 +75,7 @@ def assemble(
         dispatcher=dispatcher,
         transforms=catalogue.transforms,
         commands=catalogue.commands,
+        jobs=catalogue.jobs,
         report=_report(file, strict, loaded, dispatcher, verdicts),
     )
 

@@ -8,7 +8,19 @@ from crm_core.hooks.dispatcher import Dispatcher
 from crm_core.hooks.implementations import Implementation, mistakes
 from crm_core.hooks.markers import PROJECT, hookimpl
 from crm_core.hooks.specs import SPECS, HookSpec
-from crm_core.hooks.values import Failed, Finding, Gathered, Panel, TimelineEntry, Touch
+from crm_core.hooks.values import (
+    Failed,
+    Finding,
+    Gathered,
+    Job,
+    News,
+    NextAction,
+    OpenItem,
+    Panel,
+    Signal,
+    TimelineEntry,
+    Touch,
+)
 
 __all__ = [
     "PROJECT",
@@ -19,7 +31,12 @@ __all__ = [
     "Gathered",
     "HookSpec",
     "Implementation",
+    "Job",
+    "News",
+    "NextAction",
+    "OpenItem",
     "Panel",
+    "Signal",
     "TimelineEntry",
     "Touch",
     "hookimpl",

@@ -7,7 +7,7 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +16,18 @@ import attrs
 from crm_core.errors import BuildError, HookError, Objection, Problem
 from crm_core.hooks.implementations import Implementation, mistakes
 from crm_core.hooks.specs import SPECS, new_manager
-from crm_core.hooks.values import Failed, Finding, Gathered, Panel, TimelineEntry, Touch
+from crm_core.hooks.values import (
+    Failed,
+    Finding,
+    Gathered,
+    News,
+    NextAction,
+    OpenItem,
+    Panel,
+    Signal,
+    TimelineEntry,
+    Touch,
+)
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -152,13 +163,54 @@ class Dispatcher:
         found.sort(key=lambda pair: place[pair[1].account_id])
         return Gathered(tuple(attrs.evolve(panel, plugin=plugin) for plugin, panel in found), failed)
 
+    def gather_handover(
+        self, session: CrmSession, accounts: Sequence[int], user_id: int | None = None
+    ) -> Gathered[OpenItem]:
+        """Ask ``crm_gather_handover``: what is open, in the order of the plugins."""
+        arguments = {"session": session, "accounts": accounts, "user_id": user_id}
+        found, failed = self._gathered("crm_gather_handover", OpenItem, accounts, arguments)
+        return Gathered(tuple(item for _, item in found), failed)
+
+    def gather_signals(
+        self,
+        session: CrmSession,
+        accounts: Sequence[int],
+        kinds: Collection[str],
+        since: dt.datetime | None,
+        until: dt.datetime,
+    ) -> Gathered[Signal]:
+        """Ask ``crm_gather_signals``: those of the wanted kinds, in order of time."""
+        arguments = {"session": session, "accounts": accounts, "kinds": kinds, "since": since, "until": until}
+        found, failed = self._gathered("crm_gather_signals", Signal, accounts, arguments)
+        signals = (signal for _, signal in found)
+        wanted = (
+            signal
+            for signal in signals
+            if signal.kind in kinds and (since is None or signal.at >= since) and signal.at < until
+        )
+        return Gathered(tuple(sorted(wanted, key=lambda signal: signal.at)), failed)
+
+    def gather_news(self, session: CrmSession, accounts: Sequence[int], since: dt.datetime) -> Gathered[News]:
+        """Ask ``crm_gather_news``: the latest first."""
+        arguments = {"session": session, "accounts": accounts, "since": since}
+        found, failed = self._gathered("crm_gather_news", News, accounts, arguments)
+        news = sorted((each for _, each in found if each.at >= since), key=lambda each: each.at, reverse=True)
+        return Gathered(tuple(news), failed)
+
+    def gather_actions(self, session: CrmSession, user_id: int, accounts: Sequence[int]) -> Gathered[NextAction]:
+        """Ask ``crm_gather_actions``: in the order of the plugins; also of a user without accounts."""
+        arguments = {"session": session, "user_id": user_id, "accounts": accounts}
+        found, failed = self._gathered("crm_gather_actions", NextAction, None, arguments)
+        return Gathered(tuple(action for _, action in found), failed)
+
     def _gathered(
-        self, hook: str, part: type[Any], accounts: Sequence[int], arguments: Mapping[str, Any]
+        self, hook: str, part: type[Any], accounts: Sequence[int] | None, arguments: Mapping[str, Any]
     ) -> tuple[list[tuple[str, Any]], tuple[Failed, ...]]:
+        """Ask every plugin; ``accounts`` are those that an answer may be about, ``None`` where it may be about any."""
         found: list[tuple[str, Any]] = []
         failed: list[Failed] = []
-        asked = set(accounts)
-        for call in self.implementations(hook) if asked else ():
+        asked = None if accounts is None else set(accounts)
+        for call in self.implementations(hook) if asked is None or asked else ():
             try:
                 parts = _called(call, arguments, _listed(part, asked))
             except (HookError, Objection) as error:

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
     import click
 
+    from crm_core.hooks.values import Job
     from crm_core.records import Record
     from crm_core.store.policy import Role
 
 __all__ = [
     "crm_register_commands",
+    "crm_register_jobs",
     "crm_register_permissions",
     "crm_register_records",
     "crm_register_roles",
@@ -85,6 +87,15 @@ def crm_register_transforms() -> Mapping[str, Callable[..., Any]] | None:
 
     Since 0.1. Called once at assembly. Returns functions by name; a name belongs to one plugin of a build.
     May raise nothing. An implementation that fails leaves the plugin out.
+    """
+
+
+@hookspec
+def crm_register_jobs() -> Iterable[Job] | None:
+    """Name work for the worker.
+
+    Since 0.1. Called once at assembly. Returns jobs, each under a name of its own, ``<plugin>.<verb>``. May raise
+    nothing. An implementation that fails leaves the plugin out.
     """
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
-from typing import Generic, Literal, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, Literal, TypeVar
 
 import attrs
 
-__all__ = ["Failed", "Finding", "Gathered", "Level", "Panel", "Severity", "TimelineEntry", "Touch"]
+__all__ = [
+    "Failed", "Finding", "Gathered", "Job", "Level", "News", "NextAction", "OpenItem", "Panel", "Severity", "Signal",
+    "TimelineEntry", "Touch",
+]  # fmt: skip
 
 T = TypeVar("T")
 Level = Literal["warning", "veto"]
@@ -81,6 +84,102 @@ class Panel:
     rows: tuple[tuple[str, ...], ...] = ()
     severity: Severity = attrs.field(default="none", validator=attrs.validators.in_(("none", "good", "warning", "bad")))
     plugin: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class OpenItem:
+    """Something at an account that is not finished: a planned visit, a promise, a running quote, an open question.
+
+    ``kind`` groups items (``visit``, ``promise``, ``quote``, ``document``, ``question``), ``title`` is read by people,
+    ``due`` is when it should be done. ``record_type`` and ``record_id`` name the record behind it, ``user_id`` the
+    colleague who is to do it, ``contact_id`` the person of theirs on whom it hangs. ``reassign`` names the field of
+    that record which refers to the colleague, where a handover is to set it to the successor; without it the item is
+    only told.
+    """
+
+    account_id: int
+    kind: str
+    title: str
+    text: str = ""
+    due: dt.datetime | None = None
+    record_type: str
+    record_id: int
+    user_id: int | None = None
+    contact_id: int | None = None
+    reassign: str | None = None
+
+
+@attrs.frozen
+class Signal:
+    """A sign of life of an account, or a date in its life: an order, a contract's end (``kind``), and when.
+
+    ``known_at`` is when we came to know of it, where that was later.
+    """
+
+    account_id: int
+    kind: str
+    at: dt.datetime
+    known_at: dt.datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class News:
+    """Something that others learned about an account: a delivery, a complaint, a payment.
+
+    ``kind`` groups news, ``text`` is one short line for people. ``user_id`` is the colleague who knows more.
+    """
+
+    account_id: int
+    at: dt.datetime
+    kind: str
+    text: str
+    record_type: str
+    record_id: int
+    user_id: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class NextAction:
+    """Something that a user should do next, with the reason for it.
+
+    ``title`` says what, ``reason`` why now. ``urgency`` ranks: 0 may wait, 50 is due, 100 is overdue and costs us
+    something; of equal ones the earlier ``due`` comes first. ``account_id`` is absent where it is about no account.
+    """
+
+    account_id: int | None = None
+    kind: str
+    title: str
+    reason: str
+    due: dt.datetime | None = None
+    urgency: int = attrs.field(
+        default=50, validator=attrs.validators.and_(attrs.validators.ge(0), attrs.validators.le(100))
+    )
+    record_type: str = ""
+    record_id: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Job:
+    """Work that the worker does: by a schedule, or when somebody asks for it.
+
+    ``name`` is ``<plugin>.<verb>`` (the kernel's have a noun of its own: ``pool.recycle``), ``label`` is read by
+    people. ``schedule`` is a recurrence rule of RFC 5545 (``"FREQ=DAILY;BYHOUR=2;BYMINUTE=0;BYSECOND=0"``) in the
+    organisation's time zone; without one it runs only when asked for.
+
+    An ``atomic`` job is called as ``run(session, arguments)`` with a system session whose commit also notes that the
+    job is done, so that its writes happen once, whatever fails. Otherwise it is called as ``run(crm, arguments)``
+    outside of any transaction and at least once: it must bear being repeated. A job that fails is tried again with
+    growing pauses, ``attempts`` times in all; then it waits in the dead-letter list. ``lease`` is how long (in seconds)
+    a worker may be silent before another one takes the job over.
+    """
+
+    name: str
+    run: Callable[[Any, Any], object]
+    label: str = ""
+    schedule: str | None = None
+    atomic: bool = True
+    attempts: int = 5
+    lease: int = 300
 
 
 @attrs.frozen

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from crm_core.store.changes import ChangeBatch
     from crm_core.store.session import CrmSession
@@ -42,6 +42,25 @@ class Dispatch(Protocol):
     def gather_overview(self, session: CrmSession, accounts: Sequence[int]) -> Any:
         """Ask ``crm_gather_overview``."""
 
+    def gather_handover(self, session: CrmSession, accounts: Sequence[int], user_id: int | None = None) -> Any:
+        """Ask ``crm_gather_handover``."""
+
+    def gather_signals(
+        self,
+        session: CrmSession,
+        accounts: Sequence[int],
+        kinds: Collection[str],
+        since: dt.datetime | None,
+        until: dt.datetime,
+    ) -> Any:
+        """Ask ``crm_gather_signals``."""
+
+    def gather_news(self, session: CrmSession, accounts: Sequence[int], since: dt.datetime) -> Any:
+        """Ask ``crm_gather_news``."""
+
+    def gather_actions(self, session: CrmSession, user_id: int, accounts: Sequence[int]) -> Any:
+        """Ask ``crm_gather_actions``."""
+
 
 class NoPlugins:
     """A dispatcher for a store without plugins: it tells nobody. Views need a real one."""
@@ -62,6 +81,18 @@ class NoPlugins:
         return _Nothing()
 
     def gather_overview(self, *args: Any) -> Any:
+        return _Nothing()
+
+    def gather_handover(self, *args: Any) -> Any:
+        return _Nothing()
+
+    def gather_signals(self, *args: Any) -> Any:
+        return _Nothing()
+
+    def gather_news(self, *args: Any) -> Any:
+        return _Nothing()
+
+    def gather_actions(self, *args: Any) -> Any:
         return _Nothing()
 
 

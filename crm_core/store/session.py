@@ -397,7 +397,9 @@ class CrmSession(Session):
 
     def kernel_reactions(self, batches: Sequence[tuple[RecordType, List_[Entry]]]) -> None:
         """What the kernel itself does when records change."""
-        self.store.react(self, batches)
+        from crm_core.store.reactions import react
+
+        react(self, batches)
 
     def head(self) -> Head:
         """Who and why, for the journal."""

@@ -1,19 +1,15 @@
-"""The store of one build: its engine, its sessions, and what the kernel itself does when records change."""
+"""The store of one build: its engine and its sessions."""
 
 from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import Engine, delete, event, func, insert, select
+from sqlalchemy import Engine, event, func, select
 from sqlalchemy.orm import ORMExecuteState, SessionTransaction
 
-from crm_core.domain.accounts import Account
 from crm_core.domain.dated import moment_of
-from crm_core.domain.organisation import Unit
-from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.errors import ValidationError
 from crm_core.records import RecordType, Types
 from crm_core.store import feed, ids
@@ -25,11 +21,7 @@ from crm_core.store.engine import BEGIN, open_engine
 from crm_core.store.policy import Policy
 from crm_core.store.restricted import watch
 from crm_core.store.session import CrmSession
-from crm_core.store.tables import UNIT_CLOSURE
 from crm_core.store.visibility import WIDE
-
-if TYPE_CHECKING:
-    from crm_core.store.journal import Entry
 
 __all__ = ["Store"]
 
@@ -186,66 +178,11 @@ class Store:
         with self.engine.begin() as connection:
             feed.join(connection, consumer)
 
-    # -- reactions ---------------------------------------------------------------------------------------------
-
-    def react(self, session: CrmSession, batches: Sequence[tuple[RecordType, list[Entry]]]) -> None:
-        """What follows from changes by the kernel's own rules."""
-        for record_type, entries in batches:
-            if record_type is Unit.crm_type and any("parent_id" in (*e.before, *e.after) or e.operation != "update"
-                                                    for e in entries):  # fmt: skip
-                rebuild_closure(session)
-            elif record_type is Account.crm_type and self.policy.creator_owns and not session.actor.system:
-                with session.writer.as_kernel():
-                    _own_new_accounts(session, [entry.id for entry in entries if entry.operation == "create"])
-
 
 def _parents_first(types: Types) -> list[RecordType]:
     from sqlalchemy.schema import sort_tables
 
     return [types.by_table[table] for table in sort_tables([each.table for each in types.values()])]
-
-
-def rebuild_closure(session: CrmSession) -> None:
-    """Write down which unit is beneath which; units are few, so all of it each time."""
-    unit = Unit.crm_type.table
-    parents = {row.id: row.parent_id for row in session.core(select(unit.c.id, unit.c.parent_id))}
-    pairs: set[tuple[int, int]] = set()
-    for start in parents:
-        above: int | None = start
-        path: list[int] = []
-        while above is not None:
-            if above in path:
-                from crm_core.errors import Conflict
-
-                raise Conflict(
-                    "The unit {id} would be above itself.", mend="Choose another parent unit.", record="unit", id=above
-                )
-            path.append(above)
-            pairs.add((above, start))
-            above = parents.get(above)
-    session.core(delete(UNIT_CLOSURE))
-    if pairs:
-        session.core(
-            insert(UNIT_CLOSURE), [{"ancestor_id": above, "descendant_id": below} for above, below in sorted(pairs)]
-        )
-
-
-def _own_new_accounts(session: CrmSession, created: Sequence[int]) -> None:
-    """Whoever creates an account owns it, unless the change set names an owner."""
-    owner = Ownership.crm_type.table
-    owned: set[int] = set()
-    for start in range(0, len(created), 1000):
-        part = created[start : start + 1000]
-        owned.update(session.core(select(owner.c.account_id).where(owner.c.account_id.in_(part))).scalars())
-    missing = [id_ for id_ in created if id_ not in owned]
-    if missing:
-        session.add_many(
-            Ownership,
-            [
-                {"account_id": id_, "user_id": session.user_id, "role": OwnershipRole.OWNER, "reason": "creator"}
-                for id_ in missing
-            ],
-        )
 
 
 @event.listens_for(CrmSession, "do_orm_execute")

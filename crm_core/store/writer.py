@@ -22,6 +22,7 @@ from crm_core.store.dependants import RAW, Plan, change_raw, plan_delete
 from crm_core.store.differences import difference, filled
 from crm_core.store.inserting import forget_inserted
 from crm_core.store.journal import Entry, Journal, coalesce
+from crm_core.store.upkeep import follow
 from crm_core.store.values import column_values, from_columns, preparer
 
 if TYPE_CHECKING:
@@ -60,16 +61,31 @@ class Writer:
         self.verified: defaultdict[str, set[int]] = defaultdict(set)
         self.wrote = False
         self._kernel = False
+        self.seeing: Mapping[str, Collection[int]] = {}
+        """By record type, what new records may refer to although the actor does not see it."""
         self._met: defaultdict[tuple[str, int], set[tuple[Any, ...]]] = defaultdict(set)
 
     @contextmanager
-    def as_kernel(self) -> Iterator[None]:
-        """What follows from the kernel's own rules needs no permission of the actor."""
-        self._kernel, before = True, self._kernel
+    def as_kernel(self, seeing: Mapping[str, Collection[int]] | None = None) -> Iterator[None]:
+        """What follows from the kernel's own rules needs no permission of the actor.
+
+        ``seeing`` are ids by record type that new records may refer to although the actor does not see them: whoever
+        claims an account from a pool, or takes over what somebody else left. What was assigned before still needs the
+        actor's own permission, and is written first.
+        """
+        self.session.flush()
+        before = self._kernel, self.seeing
+        self._kernel, self.seeing = True, {**self.seeing, **{name: set(ids) for name, ids in (seeing or {}).items()}}
         try:
             yield
+            self.session.flush()
         finally:
-            self._kernel = before
+            self._kernel, self.seeing = before
+
+    @property
+    def is_kernel(self) -> bool:
+        """Whether what is written now follows from a rule of the kernel."""
+        return self._kernel
 
     def forget(self, *, committed: bool) -> None:
         """The transaction has ended, one way or the other."""
@@ -510,6 +526,7 @@ class Writer:
         del self.log[floor:]
         self.checked = min(self.checked, floor)
         if entries:
+            follow(self.session, entries)
             self.journal.write(self.session.connection(), self.session.change_set_id(), entries)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from crm_core.assembly.contributions import contributions
 from crm_core.domain.accounts import Account
-from crm_core.hooks import hookimpl
+from crm_core.hooks import Job, hookimpl
 from crm_core.records import Record
 from crm_core.store.policy import Role, Scope
 
@@ -157,3 +157,30 @@ def test_an_implementation_may_yield_and_fail_while_it_is_read() -> None:
     _, (problem,) = contributions("a", SimpleNamespace(crm_register_roles=crm_register_roles))
 
     assert "half way" in str(problem)
+
+
+def test_jobs_are_found_and_named_after_their_plugin() -> None:
+    @hookimpl
+    def crm_register_jobs() -> Any:
+        return [Job(name="a.clean", run=print, schedule="FREQ=DAILY;BYHOUR=2")]
+
+    found, problems = contributions("a", SimpleNamespace(crm_register_jobs=crm_register_jobs))
+
+    assert problems == []
+    assert [job.name for job in found.jobs] == ["a.clean"]
+
+
+@pytest.mark.parametrize(
+    ("job", "words"),
+    [
+        (Job(name="b.clean", run=print), "call it a.<verb>"),
+        (Job(name="clean", run=print), "call it a.<verb>"),
+        (Job(name="a.clean", run=print, schedule="every night"), "no readable schedule"),
+        ("a.clean", "is no Job"),
+    ],
+)
+def test_a_job_that_cannot_be_run_is_told(job: Any, words: str) -> None:
+    found, (problem,) = contributions("a", registering(jobs=[job]))
+
+    assert found.jobs == ()
+    assert words in str(problem)

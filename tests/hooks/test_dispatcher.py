@@ -10,9 +10,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from crm_core.errors import HookError, Objection, Problem
-from crm_core.hooks import Failed, Finding, Panel, TimelineEntry, Touch
+from crm_core.hooks import Failed, Finding, News, NextAction, OpenItem, Panel, Signal, TimelineEntry, Touch
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
+HOUR = dt.timedelta(hours=1)
 BATCH = SimpleNamespace(type=SimpleNamespace(name="account"))
 TOUCH = Touch(account_id=1, purpose="visit", at=NOON)
 
@@ -384,3 +385,66 @@ def test_values_refuse_words_that_nobody_could_draw() -> None:
         Finding("perhaps", "?")
     with pytest.raises(ValueError, match="severity"):
         attrs.evolve(panel(1), severity="pink")
+
+
+# What is open, signs of life, news and next actions
+
+
+def test_open_items_are_those_of_accounts_that_were_asked_about(dispatcher, plugin) -> None:
+    item = OpenItem(account_id=1, kind="visit", title="Visit", record_type="activity", record_id=5)
+    asked: list[object] = []
+
+    def crm_gather_handover(accounts, user_id):
+        asked.extend([list(accounts), user_id])
+        return [item]
+
+    calls = dispatcher(plugin("a", crm_gather_handover))
+
+    assert calls.gather_handover(None, [1], 7).parts == (item,)
+    assert asked == [[1], 7]
+    assert [each.hook for each in calls.gather_handover(None, [2]).failed] == ["crm_gather_handover"]
+
+
+def test_signals_of_other_kinds_and_times_are_left_out(dispatcher, plugin) -> None:
+    inside, late, other = Signal(1, "order", NOON), Signal(1, "order", NOON + HOUR), Signal(1, "visit", NOON)
+
+    def crm_gather_signals(kinds):
+        return [late, other, inside, Signal(1, "order", NOON - HOUR)]
+
+    found = dispatcher(plugin("a", crm_gather_signals)).gather_signals(None, [1], {"order"}, NOON, NOON + HOUR)
+
+    assert found.parts == (inside,)
+
+
+def test_the_latest_news_come_first_and_old_ones_not_at_all(dispatcher, plugin) -> None:
+    def news(hours: int) -> News:
+        at = NOON + hours * HOUR
+        return News(account_id=1, at=at, kind="payment", text="Paid", record_type="a.bill", record_id=hours)
+
+    def crm_gather_news(accounts):
+        return [news(1), news(-1), news(2)]
+
+    found = dispatcher(plugin("a", crm_gather_news)).gather_news(None, [1], NOON)
+
+    assert [each.record_id for each in found] == [2, 1]
+
+
+def test_a_user_without_accounts_has_next_actions_too(dispatcher, plugin) -> None:
+    action = NextAction(kind="training", title="Learn", reason="It is Monday.", urgency=10)
+
+    def crm_gather_actions(user_id):
+        return [action]
+
+    def broken(user_id):
+        raise ValueError("no")
+
+    broken.__name__ = "crm_gather_actions"
+    found = dispatcher(plugin("a", crm_gather_actions), plugin("b", broken)).gather_actions(None, 7, [])
+
+    assert found.parts == (action,)
+    assert [each.plugin for each in found.failed] == ["b"]
+
+
+def test_urgency_lies_between_0_and_100() -> None:
+    with pytest.raises(ValueError):
+        NextAction(kind="x", title="x", reason="x", urgency=101)

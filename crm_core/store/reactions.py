@@ -1,0 +1,88 @@
+"""What the kernel itself does when records change: in the same transaction, and before the plugins are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from sqlalchemy import delete, insert, select
+
+from crm_core.domain.accounts import Account
+from crm_core.domain.organisation import Unit
+from crm_core.domain.ownership import Ownership, OwnershipRole
+from crm_core.errors import Conflict
+from crm_core.records import RecordType
+from crm_core.store.tables import UNIT_CLOSURE
+
+if TYPE_CHECKING:
+    from crm_core.store.journal import Entry
+    from crm_core.store.session import CrmSession
+
+__all__ = ["react", "rebuild_closure"]
+
+Reaction: TypeAlias = "Callable[[CrmSession, RecordType, Sequence[Entry]], None]"
+
+
+def react(session: CrmSession, batches: Sequence[tuple[RecordType, Sequence[Entry]]]) -> None:
+    """Let every rule of the kernel see the changes, a batch per record type."""
+    for record_type, entries in batches:
+        for reaction in _REACTIONS.get(record_type.name, ()):
+            reaction(session, record_type, entries)
+
+
+def _keep_closure(session: CrmSession, _type: RecordType, entries: Sequence[Entry]) -> None:
+    if any(entry.operation != "update" or "parent_id" in (*entry.before, *entry.after) for entry in entries):
+        rebuild_closure(session)
+
+
+def _creator_owns(session: CrmSession, _type: RecordType, entries: Sequence[Entry]) -> None:
+    if session.policy.creator_owns and not session.actor.system:
+        with session.writer.as_kernel():
+            _own_new_accounts(session, [entry.id for entry in entries if entry.operation == "create"])
+
+
+def rebuild_closure(session: CrmSession) -> None:
+    """Write down which unit is beneath which; units are few, so all of it each time."""
+    unit = Unit.crm_type.table
+    parents = {row.id: row.parent_id for row in session.core(select(unit.c.id, unit.c.parent_id))}
+    pairs: set[tuple[int, int]] = set()
+    for start in parents:
+        above: int | None = start
+        path: list[int] = []
+        while above is not None:
+            if above in path:
+                raise Conflict(
+                    "The unit {id} would be above itself.", mend="Choose another parent unit.", record="unit", id=above
+                )
+            path.append(above)
+            pairs.add((above, start))
+            above = parents.get(above)
+    session.core(delete(UNIT_CLOSURE))
+    if pairs:
+        session.core(
+            insert(UNIT_CLOSURE), [{"ancestor_id": above, "descendant_id": below} for above, below in sorted(pairs)]
+        )
+
+
+def _own_new_accounts(session: CrmSession, created: Sequence[int]) -> None:
+    """Whoever creates an account owns it, unless the change set names an owner."""
+    owner = Ownership.crm_type.table
+    owned: set[int] = set()
+    for start in range(0, len(created), 1000):
+        part = created[start : start + 1000]
+        owned.update(session.core(select(owner.c.account_id).where(owner.c.account_id.in_(part))).scalars())
+    missing = [id_ for id_ in created if id_ not in owned]
+    if missing:
+        session.add_many(
+            Ownership,
+            [
+                {"account_id": id_, "user_id": session.user_id, "role": OwnershipRole.OWNER, "reason": "creator"}
+                for id_ in missing
+            ],
+        )
+
+
+_REACTIONS: dict[str, tuple[Reaction, ...]] = {
+    Unit.crm_type.name: (_keep_closure,),
+    Account.crm_type.name: (_creator_owns,),
+}
