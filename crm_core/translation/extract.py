@@ -3,7 +3,7 @@
 Texts are: every constant that is a sentence; the texts of errors, problems, findings and grounds; help and labels;
 words of vocabularies and choices; the arguments of a translator's methods; whatever stands in a call of ``_()`` or in
 a constant whose name ends in ``LABELS``. Texts with values put in by an f-string cannot be looked up, so write a
-template and its values instead.
+template and its values instead. In templates of pages they are the texts that ``_()`` says.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-__all__ = ["constants", "extract", "texts"]
+__all__ = ["constants", "extract", "template_texts", "texts"]
 
 _SENTENCE = re.compile(r"""["'(=]?[A-Z{].*\s.*[.?:][)"']?|[A-Z{][^\n]*\s[^\n]*[.?]""", re.DOTALL)
 
@@ -44,6 +44,10 @@ def extract(package: Path) -> dict[str, list[str]]:
             places = found.setdefault(text, [])
             if f"{where}:{line}" not in places:
                 places.append(f"{where}:{line}")
+    for template in sorted(package.rglob("*.html")):
+        where = template.relative_to(package.parent).as_posix()
+        for text, line in template_texts(template.read_text(encoding="utf-8")):
+            found.setdefault(text, []).append(f"{where}:{line}")
     return found
 
 
@@ -52,6 +56,17 @@ def constants(package: Path) -> set[str]:
     modules = (ast.parse(module.read_text(encoding="utf-8")) for module in package.rglob("*.py"))
     nodes = (node for module in modules for node in ast.walk(module))
     return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def template_texts(source: str) -> Iterator[tuple[str, int]]:
+    """The texts in a template of Jinja2, with their lines."""
+    from jinja2 import Environment, nodes
+
+    for call in Environment(autoescape=True).parse(source).find_all(nodes.Call):
+        if isinstance(call.node, nodes.Name) and call.node.name == "_":
+            for argument in call.args[:1]:
+                if isinstance(argument, nodes.Const) and isinstance(argument.value, str):
+                    yield argument.value, argument.lineno
 
 
 def texts(source: str) -> Iterator[tuple[str, int]]:

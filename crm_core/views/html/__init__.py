@@ -1,0 +1,9 @@
+"""Pages that stand by themselves: one file of HTML with its style inside, no script, nothing loaded from elsewhere.
+
+A page can be mailed, printed, or opened years later. Every value is escaped, whatever it is; a policy inside the page
+forbids scripts and loading besides.
+"""
+
+from crm_core.views.html.rendering import Translate, page
+
+__all__ = ["Translate", "page"]
