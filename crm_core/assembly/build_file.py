@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 import attrs
 
 from crm_core.assembly.structuring import structure
+from crm_core.domain.pools import PoolRules
 from crm_core.errors import BuildError, Problem
 from crm_core.hooks.specs import nearest
 from crm_core.store.policy import Scope
@@ -78,6 +79,7 @@ class BuildFile:
     retired_fields: Mapping[str, Mapping[str, CustomKind]] = attrs.field(factory=dict)
     plugins: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     drivers: Mapping[str, str] = attrs.field(factory=dict)
+    pools: Mapping[str, PoolRules] = attrs.field(factory=dict)
     source: Path | None = None
 
     @property
@@ -106,6 +108,7 @@ _SECTIONS: Mapping[str, Any] = {
     "retired_fields": Mapping[str, Mapping[str, CustomKind]],
     "plugins": Mapping[str, Mapping[str, Any]],
     "drivers": Mapping[str, str],
+    "pools": Mapping[str, PoolRules],
 }
 
 

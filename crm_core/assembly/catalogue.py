@@ -16,6 +16,7 @@ from crm_core.assembly.build_file import BuildFile
 from crm_core.assembly.contributions import Contributions
 from crm_core.assembly.custom_fields import custom_fields
 from crm_core.assembly.manifest import Command, Manifest
+from crm_core.assembly.pools import pools
 from crm_core.assembly.verdicts import Verdicts
 from crm_core.errors import Problem
 from crm_core.fields.kinds import RefKind
@@ -152,10 +153,12 @@ def policy(file: BuildFile, catalogue: Catalogue, settings: Mapping[str, Any], v
             vocabularies[name] = {**vocabularies.get(name, {}), **words}
     vocabularies[ROLE] = {role.name: role.label or role.name for role in roles.values()}
     verdicts.warnings += _idle_grants(roles, catalogue.permissions, file)
+    custom = custom_fields(file, catalogue.types, verdicts)
     return Policy(
         roles=roles,
         vocabularies=vocabularies,
-        custom=custom_fields(file, catalogue.types, verdicts),
+        custom=custom,
+        pools=pools(file, catalogue.types, roles, vocabularies, custom, verdicts),
         tz=ZoneInfo(file.crm.time_zone),
         creator_owns=file.crm.creator_owns,
         currency=file.crm.currency,

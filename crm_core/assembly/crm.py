@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -60,12 +60,14 @@ class Crm:
         database: str | None = None,
         check: bool = True,
         discovery: Discovery | None = None,
+        clock: Callable[[], dt.datetime] | None = None,
     ) -> Self:
         """Assemble a build and open its database.
 
         ``given`` is a build file, its content, or a :class:`BuildFile`; ``strict`` and ``database`` outrank
         what it says. ``check`` refuses a database whose tables are not those of the build; open without it to
-        migrate. ``discovery`` says which plugins there are (by default: what is installed).
+        migrate. ``discovery`` says which plugins there are (by default: what is installed). ``clock`` tells the
+        present moment (by default: that of this machine), so that rules about time can be tried on another day.
 
         Raises :class:`~crm_core.errors.BuildError` when the build does not fit together,
         :class:`~crm_core.errors.StoreError` when the database cannot be used.
@@ -73,10 +75,13 @@ class Crm:
         # What assembles a build is imported by whoever opens one, not by everybody who names the class.
         from crm_core.assembly.discovery import installed
         from crm_core.assembly.load import assemble
-        from crm_core.store.store import Store
+        from crm_core.store.store import Store, utc_now
 
         build = assemble(given, strict=strict, discovery=discovery or installed)
-        crm = cls(build, Store(database or build.file.database, build.types, build.policy, build.dispatcher))
+        store = Store(
+            database or build.file.database, build.types, build.policy, build.dispatcher, clock=clock or utc_now
+        )
+        crm = cls(build, store)
         if check:
             try:
                 crm.check()
@@ -173,7 +178,7 @@ class Crm:
         At most ``limit`` change sets are told to each plugin, and none that is committed while this runs. A
         plugin that fails stays where it is and harms no other.
         """
-        started = dt.datetime.now(dt.UTC)
+        started = self.store.clock()
         return [self._deliver_to(plugin, limit, started) for plugin in self.build.dispatcher.hears_commits()]
 
     def _deliver_to(self, plugin: str, limit: int | None, started: dt.datetime) -> Delivery:

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from crm_core.assembly.discovery import Found
 from crm_core.assembly.manifest import HOOK_API, Manifest
-from crm_core.domain import accounts, activities, contacts, external, organisation, ownership
+from crm_core.domain import accounts, activities, contacts, external, organisation, ownership, pools
 from crm_core.hooks.markers import hookimpl
 from crm_core.records import KERNEL, Record
 from crm_core.store.policy import Role, Scope
@@ -51,7 +51,7 @@ def _writes(scope: Scope, *, verbs: Iterable[str] = _WRITING) -> tuple[tuple[str
 @hookimpl
 def crm_register_records() -> Iterable[type[Record]]:
     """Everything in the domain."""
-    modules = (accounts, activities, contacts, external, organisation, ownership)
+    modules = (accounts, activities, contacts, external, organisation, ownership, pools)
     return [
         each
         for module in modules
@@ -66,6 +66,7 @@ def crm_register_permissions() -> Mapping[str, str]:
     return {
         "activity.read_notes": "Read the private notes on activities",
         "contact.read_notes": "Read the private notes on people",
+        "pool.run": "Let the rules of the pools recycle and assign accounts",
         "contact.erase": "Erase a person for good, as laws on personal data demand",
         "system.impersonate": "Look at the CRM as another user",
         "system.import": "Import data",
@@ -121,6 +122,7 @@ def crm_register_vocabularies() -> Mapping[str, Mapping[str, str]]:
             "competitor": "Competitor of",
             "partner": "Partner of",
         },
+        pools.SIGNALS: {pools.HELD_ACTIVITY: "Held activity"},
         "activity.kind": {
             "visit": "Visit",
             "call": "Call",

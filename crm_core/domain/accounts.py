@@ -45,7 +45,7 @@ class Stage(Enum):
     WON_BACK = "won_back"
 
 
-@record("account", access=owned(), label="Account")
+@record("account", access=owned(), label="Account", poolable=True)
 class Account(Record):
     """A customer, prospect, partner or competitor; the root of visibility."""
 

@@ -501,6 +501,42 @@ def upgrade() -> None:
         "ix_crm_ownership_user_id_valid_to_account_id", "crm_ownership", ["user_id", "valid_to", "account_id"]
     )
     op.create_table(
+        "crm_pool_event",
+        sa.Column("id", c.BIGINT, autoincrement=False, nullable=False),
+        sa.Column("account_id", c.BIGINT, nullable=False),
+        sa.Column("pool", c.stored_text(40), nullable=False),
+        sa.Column("user_id", c.BIGINT),
+        sa.Column("kind", c.stored_text(40), nullable=False),
+        sa.Column("at", c.Moment(), nullable=False),
+        sa.Column("rule", c.stored_text(120)),
+        sa.Column("reason", c.stored_text(200)),
+        sa.Column("custom", c.Json()),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", c.Moment(), nullable=False),
+        sa.Column("created_by", c.BIGINT),
+        sa.Column("updated_at", c.Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["crm_account.id"],
+            name="fk_crm_pool_event_account_id",
+            ondelete="CASCADE",
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["crm_user.id"],
+            name="fk_crm_pool_event_user_id",
+            ondelete="SET NULL",
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_crm_pool_event_account_id_at", "crm_pool_event", ["account_id", "at"])
+    op.create_index("ix_crm_pool_event_pool_at", "crm_pool_event", ["pool", "at"])
+    op.create_index("ix_crm_pool_event_user_id_pool_at", "crm_pool_event", ["user_id", "pool", "at"])
+    op.create_table(
         "crm_share",
         sa.Column("id", c.BIGINT, autoincrement=False, nullable=False),
         sa.Column("valid_from", c.Moment()),
@@ -592,6 +628,7 @@ def downgrade() -> None:
     """Back to what was before revision 0001."""
     op.drop_table("crm_participant")
     op.drop_table("crm_share")
+    op.drop_table("crm_pool_event")
     op.drop_table("crm_ownership")
     op.drop_table("crm_membership")
     op.drop_table("crm_lifecycle")

@@ -15,7 +15,7 @@ from crm_core.errors import DeclarationError
 from crm_core.fields import columns
 from crm_core.fields.field import Field
 from crm_core.fields.kinds import ChoiceKind
-from crm_core.records.access import Access, Via
+from crm_core.records.access import Access, Owned, Via
 from crm_core.records.checking import Options, check_declaration, check_field
 from crm_core.records.types import (
     KERNEL,
@@ -96,18 +96,20 @@ def record(
     exclusive: Sequence[Exclusive] = (),
     indexes: Sequence[tuple[str, ...]] = (),
     technical_key: tuple[str, ...] = (),
+    poolable: bool = False,
 ) -> Callable[[C], C]:
     """Declare a record type.
 
     ``name`` is ``<plugin>.<noun>`` (the kernel's have no plugin part). ``access`` says who may see it. ``title`` is
     the field that people know it by (``name`` or ``subject`` where there is one). ``exclusive`` forbids overlapping
     dated rows, ``indexes`` adds database indexes over several fields. ``technical_key`` is unique in the database;
-    never put business values there, because a refusal would tell of records that one may not see. Raises
+    never put business values there, because a refusal would tell of records that one may not see. ``poolable`` says
+    that records without an owner wait in pools for somebody to claim them; it needs the access ``owned()``. Raises
     :class:`~crm_core.errors.DeclarationError` with the class and field at fault.
     """
 
     def declare(cls: C) -> C:
-        declared_class: C = _declare(cls, name, access, label, title, exclusive, indexes, None, technical_key)
+        declared_class: C = _declare(cls, name, access, label, title, exclusive, indexes, None, technical_key, poolable)
         return declared_class
 
     return declare
@@ -145,6 +147,7 @@ def _declare(
     indexes: Sequence[tuple[str, ...]],
     target: str | None,
     technical_key: tuple[str, ...] = (),
+    poolable: bool = False,
 ) -> Any:
     match = _NAME.fullmatch(name)
     where = f"{cls.__module__}.{cls.__qualname__}"
@@ -169,6 +172,13 @@ def _declare(
     if len(table_name.encode()) > 63:
         raise DeclarationError(
             "The table name {table} is longer than 63 bytes.", mend="Shorten the noun.", table=table_name, record=name
+        )
+    if poolable and not isinstance(access, Owned):
+        raise DeclarationError(
+            "{where} cannot be poolable: nobody owns records of type {record}.",
+            mend="Declare access=owned(), or leave poolable out.",
+            where=where,
+            record=name,
         )
     parents = _take_parents(cls)
     cls = attrs.define(cls, slots=False, eq=False, kw_only=True, repr=False, field_transformer=_checked(name, where))
@@ -204,6 +214,7 @@ def _declare(
         title=title,
         extends=target,
         exclusive=tuple(exclusive),
+        poolable=poolable,
     )
     cls.crm_type = record_type
     declared.add(record_type)

@@ -86,6 +86,7 @@ class RecordType:
     title: str | None
     extends: str | None
     exclusive: tuple[Exclusive, ...]
+    poolable: bool = False
 
     @functools.cached_property
     def by_name(self) -> dict[str, Field]:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
+from crm_core.domain.pools import Pool
 from crm_core.fields.field import Field
 
 __all__ = ["Policy", "Role", "Scope"]
@@ -46,7 +47,8 @@ class Policy:
     """The decisions of a build that every session needs.
 
     ``vocabularies`` maps a name to its words with labels; ``custom`` maps a record type to its custom fields by name;
-    ``creator_owns`` makes whoever creates an account its owner unless the change set names another.
+    ``creator_owns`` makes whoever creates an account its owner unless the change set names another. ``pools`` are the
+    pools by name, in the order in which an account is looked for in them.
     """
 
     roles: Mapping[str, Role] = attrs.field(factory=dict)
@@ -56,3 +58,4 @@ class Policy:
     creator_owns: bool = True
     currency: str = "CNY"
     settings: Mapping[str, Any] = attrs.field(factory=dict)
+    pools: Mapping[str, Pool] = attrs.field(factory=dict)

@@ -131,7 +131,7 @@ class CrmSession(Session):
 
     def clock(self) -> dt.datetime:
         """The present moment, never running backwards within this session."""
-        moment = dt.datetime.now(dt.UTC)
+        moment = self.store.clock()
         self._latest = max(moment, getattr(self, "_latest", moment))
         return self._latest
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Engine, event, func, select
@@ -28,10 +29,24 @@ __all__ = ["Store"]
 _COUNT_FOR = 60.0
 
 
+def utc_now() -> dt.datetime:
+    """The present moment, by the clock of this machine."""
+    return dt.datetime.now(dt.UTC)
+
+
 class Store:
     """Everything that a build keeps in one database. Thread-safe; sessions are not."""
 
-    def __init__(self, url: str, types: Types, policy: Policy | None = None, dispatch: Dispatch | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        types: Types,
+        policy: Policy | None = None,
+        dispatch: Dispatch | None = None,
+        *,
+        clock: Callable[[], dt.datetime] = utc_now,
+    ) -> None:
+        self.clock = clock
         self.engine: Engine = open_engine(url)
         self.types = types
         self.policy = policy or Policy()
@@ -62,7 +77,7 @@ class Store:
         streaming: bool = False,
     ) -> CrmSession:
         """A session of the user ``login``, or of the system ``principal``; a day is its midnight."""
-        now = dt.datetime.now(dt.UTC)
+        now = self.clock()
         at, as_of = self._moment("at", at), self._moment("as_of", as_of)
         actor = self.actor(login, now) if login is not None else system_actor(principal or "system")
         looking = read_only or at is not None or as_of is not None
