@@ -40,6 +40,11 @@ if TYPE_CHECKING:
     from crm_core.domain.ownership import Ownership as Ownership
     from crm_core.domain.ownership import OwnershipRole as OwnershipRole
     from crm_core.domain.ownership import Share as Share
+    from crm_core.domain.pools import Pool as Pool
+    from crm_core.domain.pools import PoolEvent as PoolEvent
+    from crm_core.domain.pools import PoolEventKind as PoolEventKind
+    from crm_core.domain.pools import PoolRules as PoolRules
+    from crm_core.domain.pools import RecycleRule as RecycleRule
     from crm_core.errors import BuildError as BuildError
     from crm_core.errors import Conflict as Conflict
     from crm_core.errors import ContractError as ContractError
@@ -92,6 +97,7 @@ if TYPE_CHECKING:
     from crm_core.records import record as record
     from crm_core.records import through as through
     from crm_core.records import via as via
+    from crm_core.store import pools as pools
     from crm_core.store.changes import Change as Change
     from crm_core.store.changes import ChangeBatch as ChangeBatch
     from crm_core.store.changes import ChangeSet as ChangeSet
@@ -115,6 +121,7 @@ _MODULES: dict[str, str] = {
     "ExternalRef": "crm_core.domain.external",
     **dict.fromkeys(("Membership", "Unit", "User"), "crm_core.domain.organisation"),
     **dict.fromkeys(("Ownership", "OwnershipRole", "Share"), "crm_core.domain.ownership"),
+    **dict.fromkeys(("Pool", "PoolEvent", "PoolEventKind", "PoolRules", "RecycleRule"), "crm_core.domain.pools"),
     **dict.fromkeys(
         (
             "BuildError", "Conflict", "ContractError", "CrmError", "DeclarationError", "ExchangeError",
@@ -140,6 +147,7 @@ _MODULES: dict[str, str] = {
     ),
     **dict.fromkeys(("Change", "ChangeBatch", "ChangeSet"), "crm_core.store.changes"),
     **dict.fromkeys(("Role", "Scope"), "crm_core.store.policy"),
+    "pools": "crm_core.store",
     "CrmSession": "crm_core.store.session",
 }  # fmt: skip
 
@@ -152,8 +160,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'crm_core' has no attribute {name!r}")
     from importlib import import_module
 
-    if module_name == "crm_core.domain":
-        value: Any = import_module(f"crm_core.domain.{name}")
+    if module_name in ("crm_core.domain", "crm_core.store"):
+        value: Any = import_module(f"{module_name}.{name}")
     else:
         value = getattr(import_module(module_name), name)
     globals()[name] = value

@@ -76,7 +76,7 @@ def _figures(path: str, name: str, rules: PoolRules) -> Iterator[Problem]:
     for grade, most in rules.in_all.items():
         if most < 0 or len(grade) > 10 or not grade:
             yield Problem(f'{path}.in_all."{grade}"', "A grade has 1 to 10 characters, and its number is not negative.",
-                          'Write in_all = { A = 10, "*" = 100 }.')  # fmt: skip
+                          "Write it as {example}.", {"example": 'in_all = { A = 10, "*" = 100 }'})  # fmt: skip
     if rules.members and not rules.assign:
         yield Problem(f"{path}.members", "Members are those that accounts are assigned to.",
                       'Add assign = "round_robin", or remove them; roles and units say who may claim.')  # fmt: skip

@@ -20,7 +20,8 @@ from crm_core.fields import choice, moment, ref, text
 from crm_core.records import Record, parent, record, via
 
 __all__ = [
-    "ALL_GRADES", "HELD_ACTIVITY", "SIGNALS", "Pool", "PoolEvent", "PoolEventKind", "PoolRules", "RecycleRule", "first_day_after",
+    "ALL_GRADES", "HELD_ACTIVITY", "SIGNALS", "Pool", "PoolEvent", "PoolEventKind", "PoolRules", "RecycleRule",
+    "first_day_after",
 ]  # fmt: skip
 
 ALL_GRADES = "*"

@@ -84,7 +84,7 @@ def browse(
     if after is not None:
         query = query.where(parsed.after(after))
     rows = session.core(query).mappings().all()
-    offers = [Offer(row["id"], _shown(session, pool, row)) for row in rows[:limit]]
+    offers = [Offer(row["id"], _shown(session, pool, dict(row))) for row in rows[:limit]]
     more = tuple(rows[limit - 1][key.name] for key in keys) if len(rows) > limit else None
     return Offers(tuple(offers), more)
 

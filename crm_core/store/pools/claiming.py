@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, func, or_, select
@@ -14,7 +14,7 @@ from crm_core.domain.dated import moment_of
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.domain.pools import ALL_GRADES, Pool, PoolEvent, PoolEventKind, first_day_after
-from crm_core.errors import Conflict, NotFound, PermissionDenied
+from crm_core.errors import Conflict, NotFound
 from crm_core.store.pools.free import account_type, bound, find, free, held, lock
 from crm_core.store.pools.members import require_member
 from crm_core.store.tables import CHANGE, CHANGE_SET
@@ -39,6 +39,8 @@ def claim(session: CrmSession, pool: str | Pool, account_id: int) -> Ownership:
     _may_write(session)
     user_id = session.user_id
     require_member(session, pool)
+    # Not before it is known to be there: whoever guesses ids must not hold up others.
+    _require_in_pool(session, pool, account_id, session.clock())
     # First the user, so that two claims of one person are counted one after the other; then the account.
     lock(session, User.crm_type, [user_id])
     lock(session, account_type(session), [account_id])
@@ -158,11 +160,12 @@ def _require_in_pool(session: CrmSession, pool: Pool, account_id: int, now: dt.d
 
 
 def _tell_of_the_quicker(session: CrmSession, pool: Pool, account_id: int, now: dt.datetime) -> None:
-    """Whoever could see the account in the pool a moment ago may know that it is gone; but not to whom."""
-    event, owner = PoolEvent.crm_type.table, Ownership.crm_type.table
+    """Whoever could see the account in the pool a moment ago may know that it is gone; to whom, only if they see it."""
+    event, owner, user = PoolEvent.crm_type.table, Ownership.crm_type.table, User.crm_type.table
     last = session.core(
-        select(event.c.user_id)
+        select(event.c.user_id, user.c.name)
         .join(owner, (owner.c.account_id == event.c.account_id) & held(owner, pool.scope, now))
+        .join(user, user.c.id == event.c.user_id)
         .where(
             event.c.account_id == account_id,
             event.c.pool == pool.name,
@@ -176,6 +179,9 @@ def _tell_of_the_quicker(session: CrmSession, pool: Pool, account_id: int, now: 
         return
     if last.user_id == session.actor.user_id:
         raise Conflict("You own the account {id} already.", mend="Nothing needs to be done.", id=account_id)
+    if session.writer.visible_ids(account_type(session), {account_id}):
+        raise Conflict("{owner} claimed the account {id} a moment ago.", mend="Choose another one.", owner=last.name,
+                       id=account_id)  # fmt: skip
     raise Conflict("Somebody else claimed the account {id} a moment ago.", mend="Choose another one.", id=account_id)
 
 
@@ -184,7 +190,7 @@ def _require_cool(
 ) -> dt.datetime | None:
     """When the last ownership in the scope ended, by whomsoever; refused to a former owner who must wait."""
     owner = Ownership.crm_type.table
-    row = session.core(
+    row: Any = session.core(
         select(func.max(owner.c.valid_to), func.max(case((owner.c.user_id == user_id, owner.c.valid_to)))).where(
             owner.c.account_id == account_id, owner.c.scope == pool.scope, owner.c.role == OwnershipRole.OWNER
         )
@@ -230,7 +236,8 @@ def _require_room(session: CrmSession, pool: Pool, user_id: int, grade: str | No
 
 def _claimed_today(session: CrmSession, pool: Pool, user_id: int, now: dt.datetime) -> int:
     """How many accounts a user claimed today, those included that they gave back or whose claim was taken back:
-    otherwise one could look at any number of accounts, one after the other."""
+    otherwise one could look at any number of accounts, one after the other.
+    """
     tz = session.policy.tz
     midnight = moment_of(now.astimezone(tz).date(), tz)
     event = PoolEvent.crm_type.table
@@ -267,7 +274,7 @@ def held_by_grade(session: CrmSession, scope: str, user_ids: Collection[int]) ->
     """How many accounts users own in a scope, or will, by grade; however they came to them."""
     owner, account = Ownership.crm_type.table, account_type(session).table
     counts: dict[int, Counter[str | None]] = {user_id: Counter() for user_id in user_ids}
-    rows = session.core(
+    rows: Iterable[Any] = session.core(
         select(owner.c.user_id, account.c.grade, func.count(owner.c.account_id.distinct()))
         .join(account, account.c.id == owner.c.account_id)
         .where(owner.c.user_id.in_(sorted(user_ids)), held(owner, scope, session.clock()))
@@ -280,7 +287,7 @@ def held_by_grade(session: CrmSession, scope: str, user_ids: Collection[int]) ->
 
 def over_capacity(pool: Pool, held_: Mapping[str | None, int], grade: str | None) -> str | None:
     """Which limit of a pool one account more of a grade would exceed: the grade itself, or all; ``None`` for none."""
-    if grade in pool.in_all and held_.get(grade, 0) >= pool.in_all[grade]:
+    if grade is not None and grade in pool.in_all and held_.get(grade, 0) >= pool.in_all[grade]:
         return grade
     if ALL_GRADES in pool.in_all and sum(held_.values()) >= pool.in_all[ALL_GRADES]:
         return ALL_GRADES

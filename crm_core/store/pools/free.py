@@ -116,7 +116,8 @@ def free(table: FromClause, scope: str, moment: dt.datetime) -> ColumnElement[bo
 
 def lock(session: CrmSession, record_type: RecordType, ids: Sequence[int]) -> None:
     """On PostgreSQL, let others who want to change the ownership of these accounts (or the accounts of these users)
-    wait until we are done; references to them are not held up. On SQLite there is only one writer anyway."""
+    wait until we are done; references to them are not held up. On SQLite there is only one writer anyway.
+    """
     if session.dialect == "postgresql":
         table = record_type.table
         for start in range(0, len(ids), 1000):
