@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from crm_core.domain import activities as activities
     from crm_core.domain import contacts as contacts
     from crm_core.domain import dated as dated
+    from crm_core.domain import handovers as handovers
     from crm_core.domain import organisation as organisation
     from crm_core.domain import ownership as ownership
     from crm_core.domain import shares as shares
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from crm_core.domain.contacts import ContactPoint as ContactPoint
     from crm_core.domain.contacts import PointKind as PointKind
     from crm_core.domain.external import ExternalRef as ExternalRef
+    from crm_core.domain.handovers import Handover as Handover
+    from crm_core.domain.handovers import HandoverItem as HandoverItem
     from crm_core.domain.organisation import Membership as Membership
     from crm_core.domain.organisation import Unit as Unit
     from crm_core.domain.organisation import User as User
@@ -80,6 +83,7 @@ if TYPE_CHECKING:
     from crm_core.fields import text as text
     from crm_core.fields import url as url
     from crm_core.hooks import Finding as Finding
+    from crm_core.hooks import OpenItem as OpenItem
     from crm_core.hooks import Panel as Panel
     from crm_core.hooks import TimelineEntry as TimelineEntry
     from crm_core.hooks import Touch as Touch
@@ -111,7 +115,8 @@ _MODULES: dict[str, str] = {
     "Mapped": "sqlalchemy.orm",
     **dict.fromkeys(("Crm", "Manifest"), "crm_core.assembly"),
     **dict.fromkeys(
-        ("accounts", "activities", "contacts", "dated", "organisation", "ownership", "shares"), "crm_core.domain"
+        ("accounts", "activities", "contacts", "dated", "handovers", "organisation", "ownership", "shares"),
+        "crm_core.domain",
     ),
     **dict.fromkeys(
         ("Account", "AccountAddress", "AccountRelation", "Lifecycle", "Stage"), "crm_core.domain.accounts"
@@ -119,6 +124,7 @@ _MODULES: dict[str, str] = {
     **dict.fromkeys(("Activity", "Feeling", "Participant", "Status"), "crm_core.domain.activities"),
     **dict.fromkeys(("Affiliation", "Consent", "Contact", "ContactPoint", "PointKind"), "crm_core.domain.contacts"),
     "ExternalRef": "crm_core.domain.external",
+    **dict.fromkeys(("Handover", "HandoverItem"), "crm_core.domain.handovers"),
     **dict.fromkeys(("Membership", "Unit", "User"), "crm_core.domain.organisation"),
     **dict.fromkeys(("Ownership", "OwnershipRole", "Share"), "crm_core.domain.ownership"),
     **dict.fromkeys(("Pool", "PoolEvent", "PoolEventKind", "PoolRules", "RecycleRule"), "crm_core.domain.pools"),
@@ -137,7 +143,7 @@ _MODULES: dict[str, str] = {
         ),
         "crm_core.fields",
     ),
-    **dict.fromkeys(("Finding", "Panel", "TimelineEntry", "Touch", "hookimpl"), "crm_core.hooks"),
+    **dict.fromkeys(("Finding", "OpenItem", "Panel", "TimelineEntry", "Touch", "hookimpl"), "crm_core.hooks"),
     **dict.fromkeys(
         (
             "Dated", "Record", "RecordType", "administered", "extends", "one_at_a_time", "owned", "parent", "private",

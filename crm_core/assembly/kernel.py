@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from crm_core.assembly.discovery import Found
 from crm_core.assembly.manifest import HOOK_API, Manifest
 from crm_core.domain import accounts, activities, contacts, external, organisation, ownership, pools
+from crm_core.domain.handovers import records as handovers
 from crm_core.hooks.markers import hookimpl
+from crm_core.hooks.values import Job, OpenItem
 from crm_core.records import KERNEL, Record
 from crm_core.store.policy import Role, Scope
+
+if TYPE_CHECKING:
+    from crm_core.store.session import CrmSession
 
 __all__ = ["FOUND", "manifest"]
 
@@ -51,7 +57,7 @@ def _writes(scope: Scope, *, verbs: Iterable[str] = _WRITING) -> tuple[tuple[str
 @hookimpl
 def crm_register_records() -> Iterable[type[Record]]:
     """Everything in the domain."""
-    modules = (accounts, activities, contacts, external, organisation, ownership, pools)
+    modules = (accounts, activities, contacts, external, organisation, ownership, pools, handovers)
     return [
         each
         for module in modules
@@ -67,6 +73,7 @@ def crm_register_permissions() -> Mapping[str, str]:
         "activity.read_notes": "Read the private notes on activities",
         "contact.read_notes": "Read the private notes on people",
         "pool.run": "Let the rules of the pools recycle and assign accounts",
+        handovers.READ_DETAILS: "Read how the accounts of a handover were chosen, and which records went over",
         "contact.erase": "Erase a person for good, as laws on personal data demand",
         "system.impersonate": "Look at the CRM as another user",
         "system.import": "Import data",
@@ -85,7 +92,8 @@ def crm_register_roles() -> Iterable[Role]:
         Role("administrator", _grants(Scope.ALL, "*"), "Administrator"),
         Role(
             "manager",
-            _grants(Scope.SUBTREE, "*.read", *notes, "ownership.*", "share.*") + _writes(Scope.SUBTREE),
+            _grants(Scope.SUBTREE, "*.read", *notes, "ownership.*", "share.*", "handover.*", "handover_item.*")
+            + _writes(Scope.SUBTREE),
             "Manager",
         ),
         # Salespeople start customers and keep them; only their manager deletes one.
@@ -132,3 +140,28 @@ def crm_register_vocabularies() -> Mapping[str, Mapping[str, str]]:
             "email": "E-mail",
         },
     }
+
+
+@hookimpl
+def crm_register_jobs() -> Iterable[Job]:
+    """What the worker does for the kernel."""
+    from crm_core.domain.handovers.due import JOB, do_due
+
+    return [
+        # A handover is a transaction of its own, so that one that fails does not keep the others.
+        Job(
+            name=JOB,
+            run=do_due,
+            label="Do the handovers whose day has come",
+            schedule="FREQ=HOURLY;BYMINUTE=5;BYSECOND=0",
+            atomic=False,
+        )
+    ]
+
+
+@hookimpl
+def crm_gather_handover(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterable[OpenItem]:
+    """Planned activities, promises, and changes to come."""
+    from crm_core.views.open_items import kernel_items
+
+    return kernel_items(session, accounts, user_id)

@@ -403,6 +403,28 @@ def upgrade() -> None:
     op.create_index("ix_crm_contact_point_contact_id", "crm_contact_point", ["contact_id"])
     op.create_index("ix_crm_contact_point_value", "crm_contact_point", ["value"])
     op.create_table(
+        "crm_handover",
+        sa.Column("id", c.BIGINT, autoincrement=False, nullable=False),
+        sa.Column("leaver_id", c.BIGINT, nullable=False),
+        sa.Column("scope", c.stored_text(1000)),
+        sa.Column("effective_at", c.Moment()),
+        sa.Column("reason", c.stored_text(200)),
+        sa.Column("state", c.stored_text(40), nullable=False),
+        sa.Column("split_share", c.Scaled(4)),
+        sa.Column("split_until", c.Moment()),
+        sa.Column("custom", c.Json()),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", c.Moment(), nullable=False),
+        sa.Column("created_by", c.BIGINT),
+        sa.Column("updated_at", c.Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["leaver_id"], ["crm_user.id"], name="fk_crm_handover_leaver_id", initially="DEFERRED", deferrable=True
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_crm_handover_leaver_id_state", "crm_handover", ["leaver_id", "state"])
+    op.create_index("ix_crm_handover_state_effective_at", "crm_handover", ["state", "effective_at"])
+    op.create_table(
         "crm_lifecycle",
         sa.Column("id", c.BIGINT, autoincrement=False, nullable=False),
         sa.Column("valid_from", c.Moment()),
@@ -583,6 +605,57 @@ def upgrade() -> None:
     op.create_index("ix_crm_share_unit_id_account_id", "crm_share", ["unit_id", "account_id"])
     op.create_index("ix_crm_share_user_id_account_id", "crm_share", ["user_id", "account_id"])
     op.create_table(
+        "crm_handover_item",
+        sa.Column("id", c.BIGINT, autoincrement=False, nullable=False),
+        sa.Column("handover_id", c.BIGINT, nullable=False),
+        sa.Column("account_id", c.BIGINT, nullable=False),
+        sa.Column("role", c.stored_text(40), nullable=False),
+        sa.Column("scope", c.stored_text(40), nullable=False),
+        sa.Column("successor_id", c.BIGINT),
+        sa.Column("to_pool", sa.Boolean(), nullable=False),
+        sa.Column("state", c.stored_text(40), nullable=False),
+        sa.Column("note", c.stored_text(500)),
+        sa.Column("answered_at", c.Moment()),
+        sa.Column("split_share", c.Scaled(4)),
+        sa.Column("split_until", c.Moment()),
+        sa.Column("done_at", c.Moment()),
+        sa.Column("settled_at", c.Moment()),
+        sa.Column("moved", c.Json(), nullable=False),
+        sa.Column("change_sets", c.Json(), nullable=False),
+        sa.Column("custom", c.Json()),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", c.Moment(), nullable=False),
+        sa.Column("created_by", c.BIGINT),
+        sa.Column("updated_at", c.Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["crm_account.id"],
+            name="fk_crm_handover_item_account_id",
+            ondelete="CASCADE",
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["handover_id"],
+            ["crm_handover.id"],
+            name="fk_crm_handover_item_handover_id",
+            ondelete="CASCADE",
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["successor_id"],
+            ["crm_user.id"],
+            name="fk_crm_handover_item_successor_id",
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_crm_handover_item_account_id_role_scope", "crm_handover_item", ["account_id", "role", "scope"])
+    op.create_index("ix_crm_handover_item_handover_id_state", "crm_handover_item", ["handover_id", "state"])
+    op.create_index("ix_crm_handover_item_successor_id_state", "crm_handover_item", ["successor_id", "state"])
+    op.create_table(
         "crm_participant",
         sa.Column("id", c.BIGINT, autoincrement=False, nullable=False),
         sa.Column("activity_id", c.BIGINT, nullable=False),
@@ -627,11 +700,13 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Back to what was before revision 0001."""
     op.drop_table("crm_participant")
+    op.drop_table("crm_handover_item")
     op.drop_table("crm_share")
     op.drop_table("crm_pool_event")
     op.drop_table("crm_ownership")
     op.drop_table("crm_membership")
     op.drop_table("crm_lifecycle")
+    op.drop_table("crm_handover")
     op.drop_table("crm_contact_point")
     op.drop_table("crm_affiliation")
     op.drop_table("crm_activity")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias, TypeVar
 
@@ -346,11 +346,18 @@ class CrmSession(Session):
         """Write what is pending and let rules and plugins object now rather than at the commit."""
         self._translated(self.writer.check)
 
-    def undo(self, change_set: int | ChangeSet, *, dry_run: bool = False) -> Any:
-        """Undo a change set as a new one; see :func:`crm_core.store.undo.undo`."""
+    def undo(
+        self,
+        change_set: int | ChangeSet,
+        *,
+        dry_run: bool = False,
+        only: Mapping[str, Collection[int]] | None = None,
+    ) -> Any:
+        """Undo a change set as a new one, or what it did to ``only`` these; see :func:`crm_core.store.undo.undo`."""
         from crm_core.store.undo import undo
 
-        return undo(self, change_set if isinstance(change_set, int) else change_set.id, dry_run=dry_run)
+        id_ = change_set if isinstance(change_set, int) else change_set.id
+        return undo(self, id_, dry_run=dry_run, only=only)
 
     def erase(self, record: Record, *, reason: str) -> int:
         """Erase personal data for good; see :func:`crm_core.domain.contacts.erase`."""

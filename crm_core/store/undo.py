@@ -54,14 +54,26 @@ class UndoReport:
         return sum(sum(part.values()) for part in (self.deleted, self.restored, self.reverted))
 
 
-def undo(session: CrmSession, change_set_id: int, *, dry_run: bool = False) -> UndoReport:
+def undo(
+    session: CrmSession,
+    change_set_id: int,
+    *,
+    dry_run: bool = False,
+    only: Mapping[str, Collection[int]] | None = None,
+) -> UndoReport:
     """Undo one change set; raises :class:`UndoConflict` with every conflict and changes nothing then.
 
     Declared fields return to what they were; version and timestamps go on. Later changes of the same fields, and
     later records that hang on created ones, are conflicts. An erasure cannot be undone.
+
+    ``only`` (ids by record type) takes back a part of it: the rest stays, and what of the rest hangs on the part is a
+    conflict. The change set then does not count as undone; a later undo of all of it finds the part as it was.
     """
-    head = change_set(session, change_set_id)
-    require_undo(session, head)
+    # A rule of the kernel that takes back what it did itself needs no right of the actor.
+    by_rule = session.writer.is_kernel
+    head = change_set(session, change_set_id, known=by_rule)
+    if not by_rule:
+        require_undo(session, head)
     if head.source == "erasure":
         raise UndoConflict("The erasure of a person is final.", mend="Nothing of it was kept.")
     already = _standing(session, change_set_id)
@@ -82,17 +94,18 @@ def undo(session: CrmSession, change_set_id: int, *, dry_run: bool = False) -> U
     # One's own change set is taken back without asking again for the permissions it was made with, but only where
     # everything it touched is still seen.
     own = not session.visibility.reach("system.undo").all
-    if own and touches_hidden(session, change_set_id):
+    if own and not by_rule and touches_hidden(session, change_set_id, only):
         return refuse_unseen(report)
     savepoint = session.begin_nested()
-    work = _Undo(session, report, change_set_id)
+    part = None if only is None else {name: frozenset(ids) for name, ids in only.items()}
+    work = _Undo(session, report, change_set_id, part)
     # A large change set is undone as it was made: in batches, with a journal that is written on the way.
     streaming, session.streaming = session.streaming, session.streaming or work.size > _LARGE
     session.writer.expected = work.will_come
     try:
         with session.writer.as_kernel() if own else nullcontext():
             for rows in _pages(session, change_set_id):
-                work.page(rows)
+                work.page(rows if part is None else [row for row in rows if row.record_id in part.get(row.type, ())])
         if not report.conflicts:
             try:
                 session.check()
@@ -109,7 +122,9 @@ def undo(session: CrmSession, change_set_id: int, *, dry_run: bool = False) -> U
         savepoint.rollback()
     else:
         savepoint.commit()
-        session.undoes, session.source = change_set_id, "undo"
+        session.source = "undo"
+        if only is None:
+            session.undoes = change_set_id
     session.expire_all()
     if own and work.hidden():
         return refuse_unseen(report)
@@ -147,10 +162,17 @@ def _pages(session: CrmSession, change_set_id: int) -> Iterator[Sequence[Row[Any
 class _Undo:
     """The work of one undo."""
 
-    def __init__(self, session: CrmSession, report: UndoReport, change_set_id: int) -> None:
+    def __init__(
+        self,
+        session: CrmSession,
+        report: UndoReport,
+        change_set_id: int,
+        only: Mapping[str, frozenset[int]] | None,
+    ) -> None:
         self.session = session
         self.report = report
         self.change_set_id = change_set_id
+        self.only = only
         self.conflicts = 0
         self._met: dict[str, set[int]] = {}
         self._told: set[tuple[str, str | None]] = set()
@@ -175,9 +197,9 @@ class _Undo:
         return any(is_hidden(self.session, name, ids) for name, ids in self._met.items())
 
     def _here(self, name: str, ids: Iterable[int], operation: str) -> set[int]:
-        """Those of ``ids`` that the change set itself created (deleted)."""
+        """Those of ``ids`` that the change set itself created (deleted), and that are to be taken back."""
         found: set[int] = set()
-        ordered = sorted(ids)
+        ordered = sorted(ids if self.only is None else self.only.get(name, frozenset()).intersection(ids))
         for start in range(0, len(ordered), _PAGE):
             query = select(CHANGE.c.record_id).where(
                 CHANGE.c.record_id.in_(ordered[start : start + _PAGE]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["is_hidden", "refuse_unseen", "touches_hidden"]
 
 
-def touches_hidden(session: CrmSession, change_set_id: int) -> bool:
-    """Whether a record that the change set touched exists and is no longer seen by the actor."""
+def touches_hidden(session: CrmSession, change_set_id: int, only: Mapping[str, Collection[int]] | None = None) -> bool:
+    """Whether a record that the change set touched (of those in ``only``) exists and is no longer seen by the actor."""
     query = select(CHANGE.c.type, CHANGE.c.record_id).where(CHANGE.c.change_set_id == change_set_id).distinct()
     touched: dict[str, set[int]] = {}
     for row in session.core(query):
-        touched.setdefault(row.type, set()).add(row.record_id)
+        if only is None or row.record_id in only.get(row.type, ()):
+            touched.setdefault(row.type, set()).add(row.record_id)
     return any(is_hidden(session, name, ids) for name, ids in touched.items())
 
 

@@ -4,7 +4,8 @@ Every view reads through the session, so it shows only what the actor may see; p
 """
 
 from crm_core.views.contacting import check_contact
+from crm_core.views.open_items import open_items
 from crm_core.views.overview import Overview, Person, Responsible, overview
 from crm_core.views.timeline import Timeline, timeline
 
-__all__ = ["Overview", "Person", "Responsible", "Timeline", "check_contact", "overview", "timeline"]
+__all__ = ["Overview", "Person", "Responsible", "Timeline", "check_contact", "open_items", "overview", "timeline"]

@@ -1,0 +1,94 @@
+"""Which items a verb is about, and who may move them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from crm_core.domain.handovers.records import OPEN, WAITING, Handover, HandoverItem, HandoverState, ItemState
+from crm_core.errors import Conflict
+
+if TYPE_CHECKING:
+    from crm_core.store.session import CrmSession
+
+__all__ = ["as_items", "follow_items", "items", "require_open", "require_state", "seen_as_kernel", "waiting_for"]
+
+
+def items(session: CrmSession, handover: Handover, *states: ItemState) -> list[HandoverItem]:
+    """The items of a handover that the actor sees, in one of ``states`` or in any, in order of their accounts."""
+    query = select(HandoverItem).where(HandoverItem.handover_id == handover.id)
+    if states:
+        query = query.where(HandoverItem.state.in_(states))
+    return list(session.scalars(query.order_by(HandoverItem.account_id, HandoverItem.id)))
+
+
+def waiting_for(session: CrmSession, user_id: int) -> list[HandoverItem]:
+    """What is offered to somebody and not answered yet, the oldest first."""
+    query = (
+        select(HandoverItem)
+        .join(Handover, Handover.id == HandoverItem.handover_id)
+        .where(
+            HandoverItem.successor_id == user_id,
+            HandoverItem.state == ItemState.OFFERED,
+            Handover.state == HandoverState.OFFERED,
+        )
+        .order_by(HandoverItem.id)
+    )
+    return list(session.scalars(query))
+
+
+def as_items(given: HandoverItem | Iterable[HandoverItem]) -> list[HandoverItem]:
+    """One item or several, as a list."""
+    return [given] if isinstance(given, HandoverItem) else list(given)
+
+
+def require_open(session: CrmSession, found: Sequence[HandoverItem]) -> None:
+    """Refuse to go on with a handover that is done, undone or cancelled."""
+    ids = sorted({item.handover_id for item in found})
+    for handover in session.scalars(select(Handover).where(Handover.id.in_(ids), Handover.state.not_in(OPEN))):
+        raise Conflict(
+            "The handover {id} is {state}.",
+            mend="Draft another one: crm handover draft LOGIN.",
+            record="handover",
+            id=handover.id,
+            state=handover.state.value,
+        )
+
+
+def require_state(found: Sequence[HandoverItem], *states: ItemState) -> None:
+    """Refuse items that are in another state than the verb is for."""
+    for item in found:
+        if item.state not in states:
+            raise Conflict(
+                "The item {id} of the handover is {state}, not {wanted}.",
+                mend="'crm handover show' lists the states.",
+                record="handover_item",
+                id=item.id,
+                state=item.state.value,
+                wanted=" / ".join(state.value for state in states),
+            )
+
+
+@contextmanager
+def seen_as_kernel(session: CrmSession, found: Iterable[HandoverItem]) -> Iterator[None]:
+    """What follows from a handover needs no right of the actor on the accounts it is about."""
+    seeing: Mapping[str, Any] = {"account": {item.account_id for item in found}}
+    with session.writer.as_kernel(seeing=seeing):
+        yield
+
+
+def follow_items(session: CrmSession, handover: Handover) -> None:
+    """A handover is done once none of its items waits; also those count that the actor does not see."""
+    system = session.as_system("handover")
+    try:
+        states = set(
+            system.scalars(select(HandoverItem.state).where(HandoverItem.handover_id == handover.id).distinct())
+        )
+    finally:
+        system.close()
+    if handover.state in OPEN and ItemState.DONE in states and states.isdisjoint(WAITING):
+        with session.writer.as_kernel():
+            handover.state = HandoverState.DONE

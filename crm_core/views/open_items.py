@@ -1,0 +1,182 @@
+"""What is open at accounts: planned activities, promises and changes to come, and what plugins add."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from sqlalchemy import exists, func, or_, select
+from sqlalchemy.orm import aliased
+
+from crm_core.domain.accounts import Account, Lifecycle
+from crm_core.domain.activities import Activity, Status
+from crm_core.domain.contacts import Affiliation, Contact
+from crm_core.domain.ownership import Ownership, OwnershipRole
+from crm_core.hooks.values import Failed, Gathered, OpenItem
+
+if TYPE_CHECKING:
+    from crm_core.store.session import CrmSession
+
+__all__ = ["AHEAD", "kernel_items", "open_items"]
+
+AHEAD = dt.timedelta(days=365)
+"""How far ahead changes to come are told."""
+
+_CHUNK = 1000
+
+
+def open_items(
+    session: CrmSession, accounts: Account | Sequence[Account | int], user_id: int | None = None
+) -> Gathered[OpenItem]:
+    """What is open at accounts, by when it is due; with ``user_id`` only what that colleague is to do.
+
+    A constant number of SQL statements for a thousand accounts. A plugin whose part fails is named in ``failed``; the
+    rest stands.
+    """
+    given = [accounts] if isinstance(accounts, Account) else accounts
+    ids = [each if isinstance(each, int) else each.id for each in given]
+    parts: list[OpenItem] = []
+    failed: dict[Failed, None] = {}
+    for start in range(0, len(ids), _CHUNK):
+        gathered = session.store.dispatch.gather_handover(session, ids[start : start + _CHUNK], user_id)
+        parts += gathered.parts
+        failed.update(dict.fromkeys(gathered.failed))
+    parts.sort(key=lambda item: (item.due is None, item.due or session.at, item.account_id, item.record_id))
+    return Gathered(tuple(parts), tuple(failed))
+
+
+def kernel_items(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterator[OpenItem]:
+    """The kernel's own part."""
+    yield from _planned(session, accounts, user_id)
+    yield from _promised(session, accounts, user_id)
+    if user_id is None:
+        yield from _moves(session, accounts)
+        yield from _stages(session, accounts)
+
+
+def _planned(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterator[OpenItem]:
+    query = (
+        select(Activity.id, Activity.account_id, Activity.contact_id, Activity.user_id, Activity.kind, Activity.subject,
+               Activity.planned_start, Activity.planned_place)
+        .where(Activity.account_id.in_(accounts), Activity.status == Status.PLANNED)
+        .order_by(Activity.id)
+    )  # fmt: skip
+    if user_id is not None:
+        query = query.where(Activity.user_id == user_id)
+    for row in session.execute(query):
+        yield OpenItem(
+            account_id=row.account_id,
+            kind=row.kind,
+            title=row.subject,
+            text=row.planned_place or "",
+            due=row.planned_start,
+            record_type="activity",
+            record_id=row.id,
+            user_id=row.user_id,
+            contact_id=row.contact_id,
+            reassign="user_id",
+        )
+
+
+def _promised(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterator[OpenItem]:
+    """Next steps that nothing followed. Whoever made the promise keeps it, while responsible there; else the owner.
+
+    A promise counts as kept once something was held with the account after it, at its due date or later. Who held the
+    activity stays as it is, so there is nothing to reassign: the promise follows the responsibility.
+    """
+    later = aliased(Activity)
+    held, held_later = (func.coalesce(each.started_at, each.planned_start) for each in (Activity, later))
+    kept = exists().where(
+        later.account_id == Activity.account_id,
+        later.status == Status.HELD,
+        held_later > held,
+        or_(Activity.next_step_due.is_(None), held_later >= Activity.next_step_due),
+    )
+    query = (
+        select(Activity.id, Activity.account_id, Activity.contact_id, Activity.user_id, Activity.subject,
+               Activity.next_step, Activity.next_step_due)
+        .where(Activity.account_id.in_(accounts), Activity.status == Status.HELD, Activity.next_step.is_not(None),
+               ~kept)
+        .order_by(Activity.id)
+    )  # fmt: skip
+    rows = session.execute(query).all()
+    in_charge = _in_charge(session, {row.account_id for row in rows})
+    for row in rows:
+        owner, team = in_charge.get(row.account_id, (None, set()))
+        who = row.user_id if row.user_id in team or owner is None else owner
+        if user_id is None or who == user_id:
+            yield OpenItem(
+                account_id=row.account_id,
+                kind="promise",
+                title=row.next_step,
+                text=row.subject,
+                due=row.next_step_due,
+                record_type="activity",
+                record_id=row.id,
+                user_id=who,
+                contact_id=row.contact_id,
+            )
+
+
+def _in_charge(session: CrmSession, accounts: set[int]) -> dict[int, tuple[int | None, set[int]]]:
+    """By account its owner, and everybody who is responsible there in some role."""
+    if not accounts:
+        return {}
+    owners: dict[int, int] = {}
+    teams: defaultdict[int, set[int]] = defaultdict(set)
+    query = select(Ownership.account_id, Ownership.user_id, Ownership.role).where(
+        Ownership.account_id.in_(sorted(accounts))
+    )
+    for row in session.execute(query.order_by(Ownership.scope.desc(), Ownership.id)):
+        teams[row.account_id].add(row.user_id)
+        if row.role is OwnershipRole.OWNER:
+            owners[row.account_id] = row.user_id  # the scope without a name counts before all others
+    return {id_: (owners.get(id_), team) for id_, team in teams.items()}
+
+
+def _moves(session: CrmSession, accounts: Sequence[int]) -> Iterator[OpenItem]:
+    """People who will come or go."""
+    query = (
+        select(Affiliation.id, Affiliation.account_id, Affiliation.contact_id, Affiliation.role, Affiliation.title,
+               Affiliation.valid_from, Affiliation.valid_to, Contact.name)
+        .join(Contact, Contact.id == Affiliation.contact_id)
+        .where(Affiliation.account_id.in_(accounts),
+               or_(Affiliation.valid_from.between(session.at, session.at + AHEAD),
+                   Affiliation.valid_to.between(session.at, session.at + AHEAD)))
+        .order_by(Affiliation.id)
+    )  # fmt: skip
+    for row in session.execute(query, execution_options={"all_dates": True}):
+        for kind, moment in (("joins", row.valid_from), ("leaves", row.valid_to)):
+            if moment is not None and session.at < moment <= session.at + AHEAD:
+                yield OpenItem(
+                    account_id=row.account_id,
+                    kind=kind,
+                    title=row.name,
+                    text=row.role or row.title or "",
+                    due=moment,
+                    record_type="affiliation",
+                    record_id=row.id,
+                    contact_id=row.contact_id,
+                )
+
+
+def _stages(session: CrmSession, accounts: Sequence[int]) -> Iterator[OpenItem]:
+    query = (
+        select(Lifecycle.id, Lifecycle.account_id, Lifecycle.business_line, Lifecycle.stage, Lifecycle.valid_from,
+               Lifecycle.reason)
+        .where(Lifecycle.account_id.in_(accounts), Lifecycle.valid_from > session.at,
+               Lifecycle.valid_from <= session.at + AHEAD)
+        .order_by(Lifecycle.id)
+    )  # fmt: skip
+    for row in session.execute(query, execution_options={"all_dates": True}):
+        yield OpenItem(
+            account_id=row.account_id,
+            kind="stage",
+            title=f"{row.business_line}: {row.stage.value}",
+            text=row.reason or "",
+            due=row.valid_from,
+            record_type="lifecycle",
+            record_id=row.id,
+        )

@@ -1,0 +1,348 @@
+"""From the draft to the deed: who takes over what, and what goes with it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import select
+
+from crm_core import (
+    Account,
+    Activity,
+    Conflict,
+    Handover,
+    HandoverItem,
+    NotFound,
+    Ownership,
+    OwnershipRole,
+    PermissionDenied,
+    User,
+    ValidationError,
+    handovers,
+    ownership,
+)
+from crm_core.domain.handovers import HandoverState, ItemState
+
+from .conftest import Company
+
+DAY = dt.timedelta(days=1)
+
+
+def states(company: Company, id_: int) -> list[str]:
+    with company.system(read_only=True) as session:
+        handover = session.require(Handover, id_)
+        return [handover.state.value, *sorted({item.state.value for item in handovers.items(session, handover)})]
+
+
+class TestDrafting:
+    def test_the_first_matching_rule_names_the_successor(self, company: Company) -> None:
+        with company.session() as session:
+            handover = handovers.draft(
+                session,
+                "li",
+                rules=[("address.city == 'Shanghai'", "wang"), ("icontains(name, 'firm')", "sun")],
+                to_pool=True,
+                reason="leaves",
+            )
+            found = handovers.items(session, handover)
+            assert [item.successor_id for item in found] == [
+                company.users["wang"] if number in (0, 2) else company.users["sun"] for number in range(6)
+            ]
+            assert not any(item.to_pool for item in found)
+            assert handover.state is HandoverState.DRAFTED
+
+    def test_in_turn_one_or_the_pool_for_the_rest(self, company: Company) -> None:
+        rules = [("address.city == 'Suzhou'", "qian")]
+        with company.session() as session:
+            handover = handovers.draft(session, "li", rules=rules, round_robin=["wang", "sun"])
+            logins = {id_: login for login, id_ in company.users.items()}
+            found = [logins[item.successor_id] for item in handovers.items(session, handover) if item.successor_id]
+            assert found == ["wang", "qian", "sun", "wang", "sun", "qian"]
+            session.rollback()
+        with company.session() as session:
+            found = handovers.items(session, handovers.draft(session, "li", rules=rules, to_pool=True))
+            assert [item.to_pool for item in found] == [True, False, True, True, True, False]
+            session.rollback()
+        with company.session() as session:
+            found = handovers.items(session, handovers.draft(session, "li", to="sun", scope="name == 'Firm 3'"))
+            assert [(item.account_id, item.successor_id) for item in found] == [
+                (company.accounts[3], company.users["sun"])
+            ]
+
+    def test_every_role_present_or_to_come(self, company: Company) -> None:
+        with company.system() as session:
+            other = session.require(Account, company.other)
+            for role in (OwnershipRole.COLLABORATOR, OwnershipRole.BACKUP):
+                ownership.assign(session, other, to="li", role=role, since_always=True)
+            ownership.assign(session, other, to="li", role=OwnershipRole.MENTOR, from_=session.clock() + DAY)
+            ownership.assign(session, other, to="li", scope="spare parts", since_always=True)
+            past = ownership.assign(session, other, to="li", scope="past", since_always=True)
+            session.flush()
+            past.valid_to = session.clock() - DAY
+        with company.session() as session:
+            handover = handovers.draft(session, "li", to="wang", scope="name == 'Other'")
+            found = {(item.role.value, item.scope) for item in handovers.items(session, handover)}
+        assert found == {("collaborator", ""), ("backup", ""), ("mentor", ""), ("owner", "spare parts")}
+
+    def test_what_another_open_handover_covers_is_left_out(self, company: Company) -> None:
+        with company.session() as session:
+            handovers.draft(session, "li", to="wang", scope="address.city == 'Shanghai'")
+        with company.session() as session:
+            rest = handovers.items(session, handovers.draft(session, "li", to="sun"))
+            assert [item.account_id for item in rest] == [company.accounts[each] for each in (1, 3, 4, 5)]
+        with company.session() as session, pytest.raises(Conflict, match="nothing to hand over of li"):
+            handovers.draft(session, "li", to="sun")
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"to": "li"}, "cannot take over from themselves"),
+            ({"to": "gone"}, "not active"),
+            ({"rules": [("name == 'Firm 1'", "gone")]}, "not active"),
+            ({"to": "wang", "to_pool": True}, "only one of to, round_robin and to_pool"),
+            ({"to": "wang", "split": Decimal("1.5"), "split_until": dt.date(2099, 1, 1)}, "1.5 is no share"),
+            ({"to": "wang", "split": Decimal("0.5")}, "ends one day"),
+        ],
+    )
+    def test_what_cannot_be_is_refused(self, company: Company, options: dict[str, object], message: str) -> None:
+        with company.system() as session:
+            session.add(User(login="gone", name="Gone", active=False))
+        with company.session() as session, pytest.raises(ValidationError, match=message):
+            handovers.draft(session, "li", **options)  # type: ignore[arg-type]
+
+    def test_only_whoever_may_change_the_accounts_drafts(self, company: Company) -> None:
+        for login in ("li", "wang"):
+            with pytest.raises((PermissionDenied, Conflict)), company.session(login) as session:
+                handovers.draft(session, "li", to="wang" if login == "li" else "sun")
+
+    def test_one_drafts_what_one_sees(self, company: Company) -> None:
+        with company.system() as session:
+            far = session.add_one(Account(name="Far"))
+            ownership.assign(session, far, to="sun", since_always=True)
+        with company.session() as session, pytest.raises(Conflict, match="nothing to hand over"):
+            handovers.draft(session, "sun", to="wang")
+        with company.session("qian") as session:
+            assert len(handovers.items(session, handovers.draft(session, "sun", to="wang"))) == 1
+
+
+class TestAnswering:
+    def test_the_successor_sees_what_is_offered_and_nothing_else(self, company: Company) -> None:
+        with company.session("sun") as session:
+            assert session.list(Account) == []
+        with company.session() as session:
+            handover = handovers.draft(session, "li", to="sun", scope="address.city == 'Suzhou'")
+            handovers.offer(session, handover)
+        offered = [company.accounts[1], company.accounts[5]]
+        with company.session("sun") as session:
+            assert [account.id for account in session.list(Account, order="name")] == offered
+            grounds = [str(ground) for ground in session.explain(session.require(Account, offered[0]))]
+            assert grounds == ["it is shared with you as reader, because: handover of Li"]
+            assert [item.account_id for item in handovers.waiting_for(session, company.users["sun"])] == offered
+            assert session.require(Handover, handover.id).leaver_id == company.users["li"]
+
+    def test_a_refused_account_is_seen_no_more(self, company: Company) -> None:
+        id_ = company.offered(to="sun", scope="address.city == 'Suzhou'")
+        with company.session("sun") as session:
+            first, second = handovers.waiting_for(session, company.users["sun"])
+            handovers.refuse(session, first, note="too far")
+            handovers.accept(session, second)
+        with company.session("sun") as session:
+            assert [account.id for account in session.list(Account)] == [company.accounts[5]]
+            assert session.get(HandoverItem, first.id) is None
+        with company.session() as session:
+            item = session.require(HandoverItem, first.id)
+            assert (item.state, item.note) == (ItemState.REFUSED, "too far")
+            handovers.refuse(session, session.require(HandoverItem, second.id))
+        with company.session("sun") as session:
+            assert session.list(Account) == []
+            assert session.get(Handover, id_) is None
+
+    def test_what_was_refused_goes_to_somebody_else(self, company: Company) -> None:
+        id_ = company.offered(to="sun")
+        with company.session("sun") as session:
+            handovers.refuse(session, handovers.waiting_for(session, company.users["sun"]))
+        with company.session() as session:
+            handover = session.require(Handover, id_)
+            found = handovers.items(session, handover)
+            handovers.assign(session, found[:2], "wang")
+            handovers.assign(session, found[2:], to_pool=True)
+            assert {item.state for item in found} == {ItemState.DRAFTED}
+            handovers.offer(session, handover)
+        with company.session("wang") as session:
+            assert len(handovers.waiting_for(session, company.users["wang"])) == 2
+            handovers.accept(session, handovers.waiting_for(session, company.users["wang"]))
+        with company.session() as session:
+            handovers.do(session, session.require(Handover, id_))
+        assert list(company.owners().values()) == ["wang", "wang", "", "", "", ""]
+
+    def test_whoever_was_not_asked_cannot_answer(self, company: Company) -> None:
+        company.offered(to="sun", scope="name == 'Firm 1'")
+        with company.session("li") as session, pytest.raises(PermissionDenied):
+            handovers.accept(session, session.scalars(select(HandoverItem)).all())
+        with company.session("wang") as session:
+            assert session.scalars(select(HandoverItem)).all() == []
+
+    def test_nothing_is_offered_without_a_successor(self, company: Company) -> None:
+        with company.session() as session:
+            handover = handovers.draft(session, "li")
+            with pytest.raises(Conflict, match=r"6 accounts of the handover .* have no successor yet"):
+                handovers.offer(session, handover)
+            handovers.assign(session, handovers.items(session, handover), "sun")
+            session.require(User, company.users["sun"])
+        with company.session("qian") as session:
+            session.require(User, company.users["sun"]).active = False
+        with company.session() as session, pytest.raises(Conflict, match="sun is not active"):
+            handovers.offer(session, session.require(Handover, handover.id))
+
+    def test_each_verb_says_what_it_is_not_for(self, company: Company) -> None:
+        id_ = company.done()
+        with company.session() as session:
+            handover = session.require(Handover, id_)
+            found = handovers.items(session, handover)
+            for verb in (handovers.accept, handovers.refuse):
+                with pytest.raises(Conflict, match="is done"):
+                    verb(session, found)
+            with pytest.raises(Conflict, match="is done"):
+                handovers.assign(session, found, "sun")
+            with pytest.raises(Conflict, match="nothing to offer"):
+                handovers.offer(session, handover)
+            with pytest.raises(Conflict, match="is done"):
+                handovers.cancel(session, handover)
+            with pytest.raises(Conflict, match="is done"):
+                handovers.do(session, handover)
+            with pytest.raises(ValidationError, match="one successor, or to the pool"):
+                handovers.assign(session, found)
+
+    def test_cancelling_ends_what_was_lent(self, company: Company) -> None:
+        id_ = company.offered(to="sun")
+        with company.session() as session:
+            handovers.cancel(session, session.require(Handover, id_))
+        with company.session("sun") as session:
+            assert session.list(Account) == []
+        with company.session() as session:
+            found = handovers.items(session, session.require(Handover, id_))
+            with pytest.raises(Conflict, match="is cancelled"):
+                handovers.accept(session, found)
+            with pytest.raises(Conflict, match="is cancelled"):
+                handovers.assign(session, found, "wang")
+        assert set(company.owners().values()) == {"li"}
+
+
+class TestDoing:
+    def test_ownership_and_open_work_go_over(self, company: Company) -> None:
+        id_ = company.accepted(rules=[("address.city == 'Shanghai'", "wang")], to="sun")
+        with company.session(reason="Li leaves") as session:
+            deed = handovers.do(session, session.require(Handover, id_))
+        assert (deed.items, deed.ended, deed.begun, dict(deed.moved), deed.later) == (6, 6, 6, {"activity": 6}, False)
+        assert list(company.owners().values()) == ["wang", "sun", "wang", "sun", "sun", "sun"]
+        assert states(company, id_) == ["done", "done"]
+        with company.system() as session:
+            planned = session.scalars(select(Activity).where(Activity.status == "planned").order_by(Activity.id)).all()
+            logins = {each: login for login, each in company.users.items()}
+            assert [logins[each.user_id or 0] for each in planned] == ["wang", "sun", "wang", "sun", "sun", "sun"]
+            held = session.scalars(select(Activity.user_id).where(Activity.status == "held")).all()
+            assert set(held) == {company.users["li"]}  # who held it does not change
+            first = session.require(Account, company.accounts[0])
+            assert ownership.owner(session, first, at=session.now - DAY).login == "li"
+        with company.session("li") as session:
+            assert session.list(Account) == []
+        with company.session("sun") as session:
+            assert [str(each) for each in session.explain(session.require(Account, company.accounts[1]))] == [
+                f"you are its owner since {deed.effective.date().isoformat()}"
+            ]
+
+    def test_all_must_be_accepted_unless_partial_is_said(self, company: Company) -> None:
+        id_ = company.offered(to="sun")
+        with company.session("sun") as session:
+            handovers.accept(session, handovers.waiting_for(session, company.users["sun"])[:2])
+        with company.session() as session:
+            handover = session.require(Handover, id_)
+            with pytest.raises(Conflict, match=r"4 of 6 items of the handover .* are not accepted yet"):
+                handovers.do(session, handover)
+            assert handovers.do(session, handover, partial=True).items == 2
+            assert handover.state is HandoverState.OFFERED
+        assert list(company.owners().values()) == ["sun", "sun", "li", "li", "li", "li"]
+        with company.session("sun") as session:
+            handovers.accept(session, handovers.waiting_for(session, company.users["sun"]))
+        with company.session() as session:
+            handovers.do(session, session.require(Handover, id_))
+        assert states(company, id_) == ["done", "done"]
+
+    def test_back_to_the_pool_the_row_ends_and_nobody_is_in_charge(self, company: Company) -> None:
+        company.done(to=None, to_pool=True)
+        assert set(company.owners().values()) == {""}
+        with company.system() as session:
+            planned = session.scalars(select(Activity.user_id).where(Activity.status == "planned")).all()
+            assert set(planned) == {None}
+
+    def test_a_row_that_has_not_begun_goes_over_as_it_is(self, company: Company) -> None:
+        with company.system() as session:
+            other = session.require(Account, company.other)
+            start = session.clock() + 10 * DAY
+            ownership.transfer(session, other, to="li", from_=start)
+        company.done(scope="name == 'Other'", to="sun")
+        with company.system() as session:
+            rows = session.scalars(
+                select(Ownership).where(Ownership.account_id == company.other).order_by(Ownership.id),
+                execution_options={"all_dates": True},
+            ).all()
+            assert [(row.user_id, row.valid_from, row.valid_to) for row in rows] == [
+                (company.users["wang"], None, start), (company.users["sun"], start, None),
+            ]  # fmt: skip
+
+    def test_who_has_the_part_already_gets_no_second_row(self, company: Company) -> None:
+        with company.system() as session:
+            other = session.require(Account, company.other)
+            for login in ("li", "sun"):
+                ownership.assign(session, other, to=login, role=OwnershipRole.COLLABORATOR, since_always=True)
+        company.done(scope="name == 'Other'", to="sun")
+        with company.system() as session:
+            rows = session.scalars(
+                select(Ownership.user_id).where(
+                    Ownership.account_id == company.other, Ownership.role == OwnershipRole.COLLABORATOR
+                )
+            ).all()
+            assert rows == [company.users["sun"]]
+
+    def test_custom_values_of_a_row_stay_with_the_successor(self, company: Company) -> None:
+        with company.system() as session:
+            row = session.scalars(select(Ownership).where(Ownership.account_id == company.accounts[0])).one()
+            assert row.custom == {}
+        company.done()
+
+    def test_the_successor_cannot_do_it_themselves(self, company: Company) -> None:
+        id_ = company.offered(to="sun")
+        with company.session("sun") as session:
+            handovers.accept(session, handovers.waiting_for(session, company.users["sun"]))
+            with pytest.raises(PermissionDenied):
+                handovers.do(session, session.require(Handover, id_))
+            session.rollback()
+        assert set(company.owners().values()) == {"li"}
+
+    def test_one_who_does_not_see_it_finds_none(self, company: Company) -> None:
+        id_ = company.accepted(to="sun")
+        with company.session("wang") as session, pytest.raises(NotFound):
+            session.require(Handover, id_)
+
+
+class TestSplits:
+    def test_shares_hold_from_the_deed_until_their_day(self, company: Company) -> None:
+        until = dt.datetime.now(dt.UTC) + 100 * DAY
+        id_ = company.done(split=Decimal("0.3"), split_until=until, scope="address.city == 'Suzhou'")
+        with company.session() as session:
+            found = handovers.splits(session)
+            assert [(each.account_id, each.leaver_id, each.successor_id, each.share, each.until) for each in found] == [
+                (id_, company.users["li"], company.users["wang"], Decimal("0.3"), until)
+                for id_ in (company.accounts[1], company.accounts[5])
+            ]
+            assert len(handovers.splits(session, [company.accounts[1]])) == 1
+            assert handovers.splits(session, at=until) == []
+            assert handovers.splits(session, at=session.clock() - DAY) == []
+        with company.session("sun") as session:
+            assert handovers.splits(session) == []
+        with company.session() as session:
+            handovers.take_back(session, handovers.items(session, session.require(Handover, id_))[0])
+        with company.session() as session:
+            assert [each.account_id for each in handovers.splits(session)] == [company.accounts[5]]

@@ -1,0 +1,144 @@
+"""Nobody is deactivated who is still responsible for something, whichever way it is written."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from sqlalchemy import update
+
+from crm_core import Account, Conflict, CrmSession, Handover, OwnershipRole, UndoConflict, User, handovers, ownership
+from crm_core.exchange import run_import
+
+from .conftest import Company
+
+DAY = dt.timedelta(days=1)
+
+
+def by_object(session: CrmSession, user_id: int) -> None:
+    session.require(User, user_id).active = False
+
+
+def in_bulk(session: CrmSession, user_id: int) -> None:
+    session.update_many(User, [{"id": user_id, "active": False}])
+
+
+def by_criteria(session: CrmSession, user_id: int) -> None:
+    session.execute(update(User).where(User.id == user_id).values(active=False))
+
+
+WAYS = pytest.mark.parametrize("way", [by_object, in_bulk, by_criteria])
+
+
+class TestLeaving:
+    @WAYS
+    def test_an_owner_is_refused(self, company: Company, way) -> None:
+        with pytest.raises(Conflict) as caught, company.session("qian") as session:
+            way(session, company.users["li"])
+        assert str(caught.value) == (
+            "li is still responsible for 6 accounts. Hand them over first: crm handover draft li."
+        )
+
+    @WAYS
+    def test_a_handover_that_covers_everything_suffices(self, company: Company, way) -> None:
+        company.offered()
+        with company.session("qian") as session:
+            way(session, company.users["li"])
+        with company.system() as session:
+            assert not session.require(User, company.users["li"]).active
+
+    def test_an_import_is_refused_row_by_row(self, company: Company, tmp_path) -> None:
+        (tmp_path / "mapping.toml").write_text(
+            '[source]\nsystem = "hr"\n\n[[section]]\nrecord = "user"\nfile = "people.csv"\nkey = "login"\n'
+            'match = "login"\nfields = { login = "login", name = "name", active = "active" }\n',
+            encoding="utf-8",
+        )
+        (tmp_path / "people.csv").write_text("login,name,active\nli,Li,false\nsun,Sun,false\n", encoding="utf-8")
+        report = run_import(company.crm, tmp_path / "mapping.toml", tmp_path)
+        with company.system() as session:
+            assert session.require(User, company.users["li"]).active
+        assert report.rejected >= 1
+
+    @pytest.mark.parametrize("role", OwnershipRole)
+    def test_every_role_counts_now_and_later(self, company: Company, role: OwnershipRole) -> None:
+        with company.system() as session:
+            other = session.require(Account, company.other)
+            ownership.assign(session, other, to="sun", role=role, scope="x", from_=session.clock() + DAY)
+        with (
+            pytest.raises(Conflict, match="sun is still responsible for 1 accounts"),
+            company.session("qian") as session,
+        ):
+            by_object(session, company.users["sun"])
+
+    def test_what_is_over_does_not_count(self, company: Company) -> None:
+        company.done()
+        with company.session("qian") as session:
+            by_object(session, company.users["li"])
+
+    @pytest.mark.parametrize("gap", ["refused", "unassigned", "cancelled", "another"])
+    def test_a_handover_with_a_gap_does_not_cover(self, company: Company, gap: str) -> None:
+        if gap == "unassigned":
+            with company.session() as session:
+                handovers.draft(session, "li")
+        elif gap == "another":
+            company.offered(scope="name == 'Firm 1'")
+        else:
+            id_ = company.offered(to="sun")
+            with company.session() as session:
+                handover = session.require(Handover, id_)
+                if gap == "refused":
+                    handovers.refuse(session, handovers.items(session, handover)[0])
+                else:
+                    handovers.cancel(session, handover)
+        count = {"refused": 1, "unassigned": 6, "cancelled": 6, "another": 5}[gap]
+        with pytest.raises(Conflict, match=f"for {count} accounts"), company.session("qian") as session:
+            by_object(session, company.users["li"])
+
+    def test_coming_back_is_free_and_cancelling_needs_it(self, company: Company) -> None:
+        id_ = company.offered()
+        with company.session("qian") as session:
+            by_object(session, company.users["li"])
+        with company.session() as session, pytest.raises(Conflict, match="li is not active"):
+            handovers.cancel(session, session.require(Handover, id_))
+        with company.session("qian") as session:
+            session.require(User, company.users["li"]).active = True
+        with company.session() as session:
+            handovers.cancel(session, session.require(Handover, id_))
+
+    def test_undoing_an_activation_is_a_deactivation(self, company: Company) -> None:
+        with company.session("qian") as session:
+            by_object(session, company.users["sun"])
+        with company.session("qian") as session:
+            session.require(User, company.users["sun"]).active = True
+        activated = company.latest().id
+        with company.system() as session:
+            ownership.transfer(session, session.require(Account, company.other), to="sun")
+        with pytest.raises(UndoConflict, match="still responsible"), company.session("qian") as session:
+            session.undo(activated)
+
+    def test_one_who_does_not_see_the_accounts_is_not_told_how_many(self, database_url: str) -> None:
+        from crm_core import Crm
+
+        from .conftest import found
+
+        build = {
+            "crm": {"database": database_url},
+            "roles": {"personnel": {"permissions": {"user.*": "all", "membership.*": "all"}}},
+        }
+        with Crm.open(build, check=False) as crm:
+            crm.store.create_all()
+            company = found(crm)
+            with crm.system_session("init") as session:
+                from crm_core import organisation
+
+                session.add(User(login="hr", name="Personnel"))
+                session.flush()
+                organisation.join(session, "hr", "Root", role="personnel")
+            with pytest.raises(Conflict) as caught, company.session("hr") as session:
+                by_object(session, company.users["li"])
+            assert str(caught.value).startswith("li is still responsible for accounts. ")
+
+    def test_a_user_who_comes_inactive_may_own(self, company: Company) -> None:
+        with company.system() as session:
+            session.add_many(User, [{"login": "long.gone", "name": "Gone", "active": False}])
+            ownership.assign(session, session.require(Account, company.other), to="long.gone", scope="old")
