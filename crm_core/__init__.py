@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from crm_core.domain import handovers as handovers
     from crm_core.domain import organisation as organisation
     from crm_core.domain import ownership as ownership
+    from crm_core.domain import quality as quality
     from crm_core.domain import shares as shares
     from crm_core.domain.accounts import Account as Account
     from crm_core.domain.accounts import AccountAddress as AccountAddress
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from crm_core.domain.contacts import Contact as Contact
     from crm_core.domain.contacts import ContactPoint as ContactPoint
     from crm_core.domain.contacts import PointKind as PointKind
+    from crm_core.domain.duties import DutyConfirmation as DutyConfirmation
     from crm_core.domain.external import ExternalRef as ExternalRef
     from crm_core.domain.handovers import Handover as Handover
     from crm_core.domain.handovers import HandoverItem as HandoverItem
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from crm_core.domain.pools import PoolEventKind as PoolEventKind
     from crm_core.domain.pools import PoolRules as PoolRules
     from crm_core.domain.pools import RecycleRule as RecycleRule
+    from crm_core.domain.quality import QualityIssue as QualityIssue
     from crm_core.errors import BuildError as BuildError
     from crm_core.errors import Conflict as Conflict
     from crm_core.errors import ContractError as ContractError
@@ -108,6 +111,7 @@ if TYPE_CHECKING:
     from crm_core.store.policy import Role as Role
     from crm_core.store.policy import Scope as Scope
     from crm_core.store.session import CrmSession as CrmSession
+    from crm_core.views import duties as duties
 
 __version__ = "0.1.0.dev0"
 
@@ -115,16 +119,19 @@ _MODULES: dict[str, str] = {
     "Mapped": "sqlalchemy.orm",
     **dict.fromkeys(("Crm", "Manifest"), "crm_core.assembly"),
     **dict.fromkeys(
-        ("accounts", "activities", "contacts", "dated", "handovers", "organisation", "ownership", "shares"),
+        ("accounts", "activities", "contacts", "dated", "handovers", "organisation", "ownership", "quality", "shares"),
         "crm_core.domain",
     ),
+    "duties": "crm_core.views",
     **dict.fromkeys(
         ("Account", "AccountAddress", "AccountRelation", "Lifecycle", "Stage"), "crm_core.domain.accounts"
     ),
     **dict.fromkeys(("Activity", "Feeling", "Participant", "Status"), "crm_core.domain.activities"),
     **dict.fromkeys(("Affiliation", "Consent", "Contact", "ContactPoint", "PointKind"), "crm_core.domain.contacts"),
+    "DutyConfirmation": "crm_core.domain.duties",
     "ExternalRef": "crm_core.domain.external",
     **dict.fromkeys(("Handover", "HandoverItem"), "crm_core.domain.handovers"),
+    "QualityIssue": "crm_core.domain.quality",
     **dict.fromkeys(("Membership", "Unit", "User"), "crm_core.domain.organisation"),
     **dict.fromkeys(("Ownership", "OwnershipRole", "Share"), "crm_core.domain.ownership"),
     **dict.fromkeys(("Pool", "PoolEvent", "PoolEventKind", "PoolRules", "RecycleRule"), "crm_core.domain.pools"),
@@ -157,6 +164,9 @@ _MODULES: dict[str, str] = {
     "CrmSession": "crm_core.store.session",
 }  # fmt: skip
 
+_PACKAGES = ("crm_core.domain", "crm_core.store", "crm_core.views")
+"""What a name comes from when it is a module of verbs."""
+
 __all__ = [*_MODULES]  # noqa: PLE0604 - the names are the keys above, spelt once
 
 
@@ -166,7 +176,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'crm_core' has no attribute {name!r}")
     from importlib import import_module
 
-    if module_name in ("crm_core.domain", "crm_core.store"):
+    if module_name in _PACKAGES:
         value: Any = import_module(f"{module_name}.{name}")
     else:
         value = getattr(import_module(module_name), name)

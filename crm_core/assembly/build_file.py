@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,7 @@ from crm_core.errors import BuildError, Problem
 from crm_core.hooks.specs import nearest
 from crm_core.store.policy import Scope
 
-__all__ = ["BuildFile", "CrmSection", "CustomField", "RoleSection", "read"]
+__all__ = ["BuildFile", "CrmSection", "CustomField", "DutySection", "RoleSection", "StewardSection", "read"]
 
 T = TypeVar("T")
 CustomKind = Literal["text", "choice", "number", "day", "moment", "flag", "tags", "url", "email", "phone", "money"]
@@ -69,6 +70,28 @@ class CustomField:
 
 
 @attrs.frozen(kw_only=True)
+class DutySection:
+    """``[duties.<name>]``: who must keep what about which accounts fresh; see :class:`~crm_core.domain.duties.Duty`."""
+
+    record: str
+    fields: tuple[str, ...] = ()
+    who: tuple[str, ...] = ("owner",)
+    where: str = ""
+    every_days: int = 90
+    each: bool = False
+    since: dt.date | None = None
+    label: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class StewardSection:
+    """``[steward]``: which fields only a steward changes, and when an affiliation that nobody confirmed is stale."""
+
+    key_fields: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    stale_days: int = 180
+
+
+@attrs.frozen(kw_only=True)
 class BuildFile:
     """What a build file says. ``source`` is the file itself, if there is one."""
 
@@ -80,6 +103,8 @@ class BuildFile:
     plugins: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     drivers: Mapping[str, str] = attrs.field(factory=dict)
     pools: Mapping[str, PoolRules] = attrs.field(factory=dict)
+    duties: Mapping[str, DutySection] = attrs.field(factory=dict)
+    steward: StewardSection = attrs.field(factory=StewardSection)
     source: Path | None = None
 
     @property
@@ -109,6 +134,8 @@ _SECTIONS: Mapping[str, Any] = {
     "plugins": Mapping[str, Mapping[str, Any]],
     "drivers": Mapping[str, str],
     "pools": Mapping[str, PoolRules],
+    "duties": Mapping[str, DutySection],
+    "steward": StewardSection,
 }
 
 

@@ -15,6 +15,7 @@ import attrs
 from crm_core.assembly.build_file import BuildFile
 from crm_core.assembly.contributions import Contributions
 from crm_core.assembly.custom_fields import custom_fields
+from crm_core.assembly.duties import duties, steward
 from crm_core.assembly.manifest import Command, Manifest
 from crm_core.assembly.pools import pools
 from crm_core.assembly.verdicts import Verdicts
@@ -154,15 +155,18 @@ def policy(file: BuildFile, catalogue: Catalogue, settings: Mapping[str, Any], v
     vocabularies[ROLE] = {role.name: role.label or role.name for role in roles.values()}
     verdicts.warnings += _idle_grants(roles, catalogue.permissions, file)
     custom = custom_fields(file, catalogue.types, verdicts)
+    tz = ZoneInfo(file.crm.time_zone)
     return Policy(
         roles=roles,
         vocabularies=vocabularies,
         custom=custom,
         pools=pools(file, catalogue.types, roles, vocabularies, custom, verdicts),
-        tz=ZoneInfo(file.crm.time_zone),
+        tz=tz,
         creator_owns=file.crm.creator_owns,
         currency=file.crm.currency,
         settings=settings,
+        duties=duties(file, catalogue.types, roles, custom, tz, verdicts),
+        steward=steward(file, catalogue.types, custom, verdicts),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from crm_core.assembly.discovery import Found
 from crm_core.assembly.manifest import HOOK_API, Manifest
-from crm_core.domain import accounts, activities, contacts, external, organisation, ownership, pools
+from crm_core.domain import accounts, activities, contacts, duties, external, organisation, ownership, pools, quality
 from crm_core.domain.handovers import records as handovers
 from crm_core.hooks.markers import hookimpl
 from crm_core.hooks.values import Job, OpenItem
@@ -57,7 +57,9 @@ def _writes(scope: Scope, *, verbs: Iterable[str] = _WRITING) -> tuple[tuple[str
 @hookimpl
 def crm_register_records() -> Iterable[type[Record]]:
     """Everything in the domain."""
-    modules = (accounts, activities, contacts, external, organisation, ownership, pools, handovers)
+    modules = (
+        accounts, activities, contacts, duties, external, handovers, organisation, ownership, pools, quality,
+    )  # fmt: skip
     return [
         each
         for module in modules
@@ -75,6 +77,7 @@ def crm_register_permissions() -> Mapping[str, str]:
         "pool.run": "Let the rules of the pools recycle and assign accounts",
         handovers.READ_DETAILS: "Read how the accounts of a handover were chosen, and which records went over",
         "contact.erase": "Erase a person for good, as laws on personal data demand",
+        quality.DECIDE: "Decide on proposals as a steward, and change key fields directly",
         "system.impersonate": "Look at the CRM as another user",
         "system.import": "Import data",
         "system.undo": "Undo whole change sets",
@@ -83,7 +86,7 @@ def crm_register_permissions() -> Mapping[str, str]:
 
 @hookimpl
 def crm_register_roles() -> Iterable[Role]:
-    """Five roles to start with; a build file replaces them under the same name.
+    """Six roles to start with; a build file replaces them under the same name.
 
     Writing to the records of plugins is granted by those plugins, which know what a salesperson may do there.
     """
@@ -107,6 +110,12 @@ def crm_register_roles() -> Iterable[Role]:
         ),
         # Meant for shares: they lend sight of an account, or a hand in it, to somebody who does not own it.
         Role("reader", _grants(Scope.OWN, "*.read"), "Reader"),
+        # Keeps the data right: sees everything, decides on proposals, and mends customers and people.
+        Role(
+            "steward",
+            _grants(Scope.ALL, "*.read", quality.DECIDE) + _writes(Scope.ALL, verbs=("create", "update")),
+            "Data steward",
+        ),
         Role("editor", _grants(Scope.OWN, "*.read") + _writes(Scope.OWN, verbs=("create", "update")), "Editor"),
     ]  # fmt: skip
 
@@ -131,6 +140,11 @@ def crm_register_vocabularies() -> Mapping[str, Mapping[str, str]]:
             "partner": "Partner of",
         },
         pools.SIGNALS: {pools.HELD_ACTIVITY: "Held activity"},
+        "quality.kind": {
+            "change": "Proposed change",
+            "moved": "Hangs on somebody who moved",
+            "other": "Other",
+        },
         "activity.kind": {
             "visit": "Visit",
             "call": "Call",

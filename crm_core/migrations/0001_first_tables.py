@@ -403,6 +403,43 @@ def upgrade() -> None:
     op.create_index("ix_crm_contact_point_contact_id", "crm_contact_point", ["contact_id"])
     op.create_index("ix_crm_contact_point_value", "crm_contact_point", ["value"])
     op.create_table(
+        "crm_duty_confirmation",
+        sa.Column("id", c.BIGINT, autoincrement=False, nullable=False),
+        sa.Column("account_id", c.BIGINT, nullable=False),
+        sa.Column("duty", c.stored_text(80), nullable=False),
+        sa.Column("user_id", c.BIGINT),
+        sa.Column("confirmed_at", c.Moment(), nullable=False),
+        sa.Column("note", c.stored_text(200)),
+        sa.Column("custom", c.Json()),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", c.Moment(), nullable=False),
+        sa.Column("created_by", c.BIGINT),
+        sa.Column("updated_at", c.Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["crm_account.id"],
+            name="fk_crm_duty_confirmation_account_id",
+            ondelete="CASCADE",
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["crm_user.id"],
+            name="fk_crm_duty_confirmation_user_id",
+            ondelete="SET NULL",
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "ix_crm_duty_confirmation_account_id_duty_confirmed_at",
+        "crm_duty_confirmation",
+        ["account_id", "duty", "confirmed_at"],
+    )
+    op.create_index("ix_crm_duty_confirmation_user_id", "crm_duty_confirmation", ["user_id"])
+    op.create_table(
         "crm_handover",
         sa.Column("id", c.BIGINT, autoincrement=False, nullable=False),
         sa.Column("leaver_id", c.BIGINT, nullable=False),
@@ -559,6 +596,78 @@ def upgrade() -> None:
     op.create_index("ix_crm_pool_event_pool_at", "crm_pool_event", ["pool", "at"])
     op.create_index("ix_crm_pool_event_user_id_pool_at", "crm_pool_event", ["user_id", "pool", "at"])
     op.create_table(
+        "crm_quality_issue",
+        sa.Column("id", c.BIGINT, autoincrement=False, nullable=False),
+        sa.Column("kind", c.stored_text(40), nullable=False),
+        sa.Column("subject", c.stored_text(200)),
+        sa.Column("account_id", c.BIGINT),
+        sa.Column("contact_id", c.BIGINT),
+        sa.Column("record_type", c.stored_text(120), nullable=False),
+        sa.Column("record_id", c.BIGINT, nullable=False),
+        sa.Column("field", c.stored_text(80)),
+        sa.Column("found", c.Json()),
+        sa.Column("proposed", c.Json()),
+        sa.Column("reason", c.stored_text(500)),
+        sa.Column("state", c.stored_text(40), nullable=False),
+        sa.Column("proposer_id", c.BIGINT),
+        sa.Column("assignee_id", c.BIGINT),
+        sa.Column("decider_id", c.BIGINT),
+        sa.Column("decided_at", c.Moment()),
+        sa.Column("note", c.stored_text(500)),
+        sa.Column("custom", c.Json()),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", c.Moment(), nullable=False),
+        sa.Column("created_by", c.BIGINT),
+        sa.Column("updated_at", c.Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["crm_account.id"],
+            name="fk_crm_quality_issue_account_id",
+            ondelete="CASCADE",
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["assignee_id"],
+            ["crm_user.id"],
+            name="fk_crm_quality_issue_assignee_id",
+            ondelete="SET NULL",
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["contact_id"],
+            ["crm_contact.id"],
+            name="fk_crm_quality_issue_contact_id",
+            ondelete="CASCADE",
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["decider_id"],
+            ["crm_user.id"],
+            name="fk_crm_quality_issue_decider_id",
+            ondelete="SET NULL",
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["proposer_id"],
+            ["crm_user.id"],
+            name="fk_crm_quality_issue_proposer_id",
+            ondelete="SET NULL",
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_crm_quality_issue_account_id", "crm_quality_issue", ["account_id"])
+    op.create_index("ix_crm_quality_issue_assignee_id_state", "crm_quality_issue", ["assignee_id", "state"])
+    op.create_index("ix_crm_quality_issue_contact_id", "crm_quality_issue", ["contact_id"])
+    op.create_index("ix_crm_quality_issue_decider_id", "crm_quality_issue", ["decider_id"])
+    op.create_index("ix_crm_quality_issue_proposer_id", "crm_quality_issue", ["proposer_id"])
+    op.create_index("ix_crm_quality_issue_state_kind", "crm_quality_issue", ["state", "kind"])
+    op.create_table(
         "crm_share",
         sa.Column("id", c.BIGINT, autoincrement=False, nullable=False),
         sa.Column("valid_from", c.Moment()),
@@ -702,11 +811,13 @@ def downgrade() -> None:
     op.drop_table("crm_participant")
     op.drop_table("crm_handover_item")
     op.drop_table("crm_share")
+    op.drop_table("crm_quality_issue")
     op.drop_table("crm_pool_event")
     op.drop_table("crm_ownership")
     op.drop_table("crm_membership")
     op.drop_table("crm_lifecycle")
     op.drop_table("crm_handover")
+    op.drop_table("crm_duty_confirmation")
     op.drop_table("crm_contact_point")
     op.drop_table("crm_affiliation")
     op.drop_table("crm_activity")

@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
+from crm_core.domain.duties import Duty
 from crm_core.domain.pools import Pool
+from crm_core.domain.quality import Steward
 from crm_core.fields.field import Field
 
 __all__ = ["Policy", "Role", "Scope"]
@@ -48,7 +50,8 @@ class Policy:
 
     ``vocabularies`` maps a name to its words with labels; ``custom`` maps a record type to its custom fields by name;
     ``creator_owns`` makes whoever creates an account its owner unless the change set names another. ``pools`` are the
-    pools by name, in the order in which an account is looked for in them.
+    pools by name, in the order in which an account is looked for in them. ``duties`` are the reporting duties by name,
+    ``steward`` says which fields only a steward changes.
     """
 
     roles: Mapping[str, Role] = attrs.field(factory=dict)
@@ -59,3 +62,5 @@ class Policy:
     currency: str = "CNY"
     settings: Mapping[str, Any] = attrs.field(factory=dict)
     pools: Mapping[str, Pool] = attrs.field(factory=dict)
+    duties: Mapping[str, Duty] = attrs.field(factory=dict)
+    steward: Steward = attrs.field(factory=Steward)

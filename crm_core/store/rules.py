@@ -12,6 +12,7 @@ from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import ContactPoint, PointKind
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Share
+from crm_core.domain.quality import DECIDE
 from crm_core.domain.registration import registration_problem
 from crm_core.errors import Conflict, NotFound, PermissionDenied, Problem, ValidationError
 from crm_core.fields.kinds import EmailKind, RefKind
@@ -110,6 +111,7 @@ def _check_shares(session: CrmSession, rows: Iterable[Mapping[str, Any]]) -> Non
     permissions |= {
         field.restricted for each in session.types.values() for field in each.restricted if field.restricted
     }
+    permissions.add(DECIDE)
     account = Account.crm_type
     for row in rows:
         role = session.policy.roles.get(row["role"])

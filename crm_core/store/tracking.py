@@ -19,6 +19,7 @@ from crm_core.store.dependants import plan_delete
 from crm_core.store.differences import STORES_OWN, difference, filled
 from crm_core.store.inserting import insert_pending
 from crm_core.store.journal import Entry
+from crm_core.store.key_fields import check_key_fields
 from crm_core.store.values import from_columns, key_column
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ def _check_dirty(session: CrmSession, record_type: RecordType, records: list[Rec
     news = [after for _, _, after in changed]
     beside = rules.beside(record_type)
     writer.may_change(record_type, [record.id for record, _, _ in changed], "update")
+    check_key_fields(session, record_type, ((record.id, after) for record, _, after in changed))
     rules.check_references(session, record_type, news)
     rules.check_values(
         session,

@@ -75,14 +75,18 @@ class Visibility:
         """How far a permission reaches for the actor."""
         return self.actor.reach(self.policy, permission)
 
-    def criterion(self, record_type: RecordType, rows: FromClause, verb: str = "read") -> Criterion:
+    def criterion(
+        self, record_type: RecordType, rows: FromClause, verb: str = "read", *, permission: str | None = None
+    ) -> Criterion:
         """Which ``rows`` of a record type the actor may read (or ``create``, ``update``, ``delete``).
 
-        Whatever may be changed must also be visible.
+        Whatever may be changed must also be visible. ``permission`` is one besides that must reach the rows, too.
         """
         if self.actor.system:
             return None
         reaches = {self.reach(record_type.permission(verb)), self.reach(record_type.permission("read"))}
+        if permission is not None:
+            reaches.add(self.reach(permission))
         if isinstance(record_type.access, Public):
             reaches = {self.reach(record_type.permission(verb))} if verb != "read" else set()
         return self._rows(record_type, rows, frozenset(reaches), verb)

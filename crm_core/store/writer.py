@@ -22,6 +22,7 @@ from crm_core.store.dependants import RAW, Plan, change_raw, plan_delete
 from crm_core.store.differences import difference, filled
 from crm_core.store.inserting import forget_inserted
 from crm_core.store.journal import Entry, Journal, coalesce
+from crm_core.store.key_fields import check_key_fields, require_steward
 from crm_core.store.upkeep import follow
 from crm_core.store.values import column_values, from_columns, preparer
 
@@ -110,10 +111,16 @@ class Writer:
 
     # -- questions ---------------------------------------------------------------------------------------------
 
-    def visible_ids(self, record_type: RecordType, ids: Iterable[int], verb: str = "read") -> set[int]:
-        """Those of ``ids`` that exist and that the actor may read (update, delete)."""
-        criterion = self.session.visibility.criterion(record_type, record_type.table, verb)
+    def visible_ids(
+        self, record_type: RecordType, ids: Iterable[int], verb: str = "read", *, permission: str | None = None
+    ) -> set[int]:
+        """Those of ``ids`` that exist and that the actor may read (update, delete), or reads with a ``permission``."""
+        criterion = self.session.visibility.criterion(record_type, record_type.table, verb, permission=permission)
         return self._matching(record_type, ids, criterion)
+
+    def require_steward(self, record_type: RecordType, ids: Iterable[int]) -> None:
+        """Refuse whoever may not decide about key fields of these records."""
+        require_steward(self.session, record_type, ids)
 
     def within(self, record_type: RecordType, ids: Iterable[int], reaches: frozenset[Reach]) -> set[int]:
         """Those of the accounts ``ids`` that lie within all of ``reaches``."""
@@ -309,6 +316,7 @@ class Writer:
                     Entry(record_type, record_type.name, id_, "update", before, after, old[id_]["version"] + 1)
                 )
         news = [entry.after for entry in entries]
+        check_key_fields(session, record_type, ((entry.id, entry.after) for entry in entries))
         rules.check_references(session, record_type, news)
         beside = rules.beside(record_type)
         rules.check_values(

@@ -36,9 +36,9 @@ def problems(build, *manifests, **config) -> list[str]:
 def test_the_kernel_alone_has_roles_words_and_permissions() -> None:
     build = assemble({})
 
-    assert set(build.policy.roles) == {"administrator", "manager", "sales", "reader", "editor"}
+    assert set(build.policy.roles) == {"administrator", "manager", "sales", "steward", "reader", "editor"}
     assert set(build.policy.vocabularies) == {
-        "account.kind", "account.relation", "account.signal", "activity.kind", "role",
+        "account.kind", "account.relation", "account.signal", "activity.kind", "quality.kind", "role",
     }  # fmt: skip
     assert build.policy.vocabularies["role"]["sales"] == "Salesperson"
     assert {f"{name}.{verb}" for name in build.types for verb in ("create", "read", "update", "delete")} < set(
