@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapped as Mapped
 
+    from crm_core import jobs as jobs
     from crm_core.assembly import Crm as Crm
     from crm_core.assembly import Manifest as Manifest
     from crm_core.domain import accounts as accounts
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
     from crm_core.fields import text as text
     from crm_core.fields import url as url
     from crm_core.hooks import Finding as Finding
+    from crm_core.hooks import Job as Job
     from crm_core.hooks import OpenItem as OpenItem
     from crm_core.hooks import Panel as Panel
     from crm_core.hooks import TimelineEntry as TimelineEntry
@@ -150,7 +152,7 @@ _MODULES: dict[str, str] = {
         ),
         "crm_core.fields",
     ),
-    **dict.fromkeys(("Finding", "OpenItem", "Panel", "TimelineEntry", "Touch", "hookimpl"), "crm_core.hooks"),
+    **dict.fromkeys(("Finding", "Job", "OpenItem", "Panel", "TimelineEntry", "Touch", "hookimpl"), "crm_core.hooks"),
     **dict.fromkeys(
         (
             "Dated", "Record", "RecordType", "administered", "extends", "one_at_a_time", "owned", "parent", "private",
@@ -162,9 +164,10 @@ _MODULES: dict[str, str] = {
     **dict.fromkeys(("Role", "Scope"), "crm_core.store.policy"),
     "pools": "crm_core.store",
     "CrmSession": "crm_core.store.session",
+    "jobs": "crm_core",
 }  # fmt: skip
 
-_PACKAGES = ("crm_core.domain", "crm_core.store", "crm_core.views")
+_PACKAGES = ("crm_core", "crm_core.domain", "crm_core.store", "crm_core.views")
 """What a name comes from when it is a module of verbs."""
 
 __all__ = [*_MODULES]  # noqa: PLE0604 - the names are the keys above, spelt once

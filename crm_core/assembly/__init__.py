@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from crm_core.assembly.build import Build, LoadedPlugin
     from crm_core.assembly.build_file import BuildFile, CrmSection, CustomField, RoleSection
-    from crm_core.assembly.crm import Crm, Delivery
+    from crm_core.assembly.crm import Crm
+    from crm_core.assembly.delivery import Delivery
     from crm_core.assembly.discovery import Discovery, Found, commands, given, installed
     from crm_core.assembly.drivers import load_driver
     from crm_core.assembly.load import assemble
@@ -47,7 +48,8 @@ __all__ = [
 _HOMES = {
     "build": ("Build", "LoadedPlugin"),
     "build_file": ("BuildFile", "CrmSection", "CustomField", "RoleSection"),
-    "crm": ("Crm", "Delivery"),
+    "crm": ("Crm",),
+    "delivery": ("Delivery",),
     "discovery": ("Discovery", "Found", "commands", "given", "installed"),
     "drivers": ("load_driver",),
     "load": ("assemble",),

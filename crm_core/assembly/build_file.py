@@ -18,7 +18,16 @@ from crm_core.errors import BuildError, Problem
 from crm_core.hooks.specs import nearest
 from crm_core.store.policy import Scope
 
-__all__ = ["BuildFile", "CrmSection", "CustomField", "DutySection", "RoleSection", "StewardSection", "read"]
+__all__ = [
+    "BuildFile",
+    "CrmSection",
+    "CustomField",
+    "DutySection",
+    "JobSection",
+    "RoleSection",
+    "StewardSection",
+    "read",
+]
 
 T = TypeVar("T")
 CustomKind = Literal["text", "choice", "number", "day", "moment", "flag", "tags", "url", "email", "phone", "money"]
@@ -92,6 +101,21 @@ class StewardSection:
 
 
 @attrs.frozen(kw_only=True)
+class JobSection:
+    """``[jobs."<job>"]``: a job of the kernel or a plugin, set otherwise than it was registered.
+
+    What is absent stays. ``arguments`` sets some of those that the job has. A ``schedule`` of ``""`` leaves the job to
+    those who ask for it.
+    """
+
+    enabled: bool | None = None
+    schedule: str | None = None
+    attempts: int | None = None
+    lease: int | None = None
+    arguments: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
 class BuildFile:
     """What a build file says. ``source`` is the file itself, if there is one."""
 
@@ -105,6 +129,7 @@ class BuildFile:
     pools: Mapping[str, PoolRules] = attrs.field(factory=dict)
     duties: Mapping[str, DutySection] = attrs.field(factory=dict)
     steward: StewardSection = attrs.field(factory=StewardSection)
+    jobs: Mapping[str, JobSection] = attrs.field(factory=dict)
     source: Path | None = None
 
     @property
@@ -136,6 +161,7 @@ _SECTIONS: Mapping[str, Any] = {
     "pools": Mapping[str, PoolRules],
     "duties": Mapping[str, DutySection],
     "steward": StewardSection,
+    "jobs": Mapping[str, JobSection],
 }
 
 

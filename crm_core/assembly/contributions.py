@@ -11,6 +11,7 @@ import attrs
 from crm_core.errors import HookError, Problem
 from crm_core.hooks import Dispatcher, Job
 from crm_core.records import KERNEL, Record, RecordType
+from crm_core.store import recurrence
 from crm_core.store.policy import Role
 
 if TYPE_CHECKING:
@@ -160,12 +161,10 @@ def _jobs(plugin: str, answer: Any) -> list[Job]:
 
 
 def _check_schedule(name: str, schedule: str) -> None:
-    from dateutil.rrule import rrulestr
-
     try:
-        rrulestr(schedule, ignoretz=True)
-    except (ValueError, TypeError) as error:
-        raise _Wrong(f"The job {name!r} has no readable schedule {schedule!r}: {error}.") from None
+        recurrence.check(schedule)
+    except ValueError as error:
+        raise _Wrong(f"The job {name!r} has no readable schedule {schedule!r}: {error}") from None
 
 
 def _all_of(kind: type[Any], answer: Iterable[Any]) -> Iterator[Any]:

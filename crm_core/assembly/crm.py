@@ -8,13 +8,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import attrs
-
-from crm_core.errors import BuildError, HookError
+from crm_core.errors import BuildError
 
 if TYPE_CHECKING:
     from crm_core.assembly.build import Build
     from crm_core.assembly.build_file import BuildFile
+    from crm_core.assembly.delivery import Delivery
     from crm_core.assembly.discovery import Discovery
     from crm_core.assembly.report import AssemblyReport
     from crm_core.domain.organisation import User
@@ -23,21 +22,7 @@ if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
     from crm_core.store.store import Store
 
-__all__ = ["Crm", "Delivery"]
-
-_BATCH = 100
-
-
-@attrs.frozen
-class Delivery:
-    """What one plugin was told by a run of :meth:`Crm.deliver`.
-
-    With a ``failure`` it is told the rest later.
-    """
-
-    plugin: str
-    change_sets: int
-    failure: HookError | None = None
+__all__ = ["Crm"]
 
 
 class Crm:
@@ -50,6 +35,10 @@ class Crm:
     def __init__(self, build: Build, store: Store) -> None:
         self.build = build
         self.store = store
+        store.jobs = build.jobs
+        chosen = build.file.drivers.get("queue")
+        if chosen is not None:
+            store.queue = self.driver("queue")(self)
 
     @classmethod
     def open(
@@ -176,27 +165,13 @@ class Crm:
         """Tell plugins of committed change sets, each from where it stands in the feed.
 
         At most ``limit`` change sets are told to each plugin, and none that is committed while this runs. A
-        plugin that fails stays where it is and harms no other.
+        plugin that fails stays where it is and harms no other; one that fails again and again at the same change set
+        is told the next ones, and that one is put on the dead-letter list. A plugin that another process is telling
+        just now is left to it. ``crm worker`` does this and more.
         """
-        started = self.store.clock()
-        return [self._deliver_to(plugin, limit, started) for plugin in self.build.dispatcher.hears_commits()]
+        from crm_core.assembly.delivery import deliver
 
-    def _deliver_to(self, plugin: str, limit: int | None, started: dt.datetime) -> Delivery:
-        told = 0
-        while limit is None or told < limit:
-            size = _BATCH if limit is None else min(_BATCH, limit - told)
-            found = self.store.feed_next(plugin, size)
-            # A plugin that answers each change set by another would otherwise keep this going for ever.
-            due = [(position, change_set) for position, change_set in found if change_set.at <= started]
-            if not due:
-                break
-            failure = self.build.dispatcher.committed(plugin, self, [change_set for _, change_set in due])
-            if failure is not None:
-                self.store.feed_failed(plugin, str(failure))
-                return Delivery(plugin, told, failure)
-            self.store.feed_advance(plugin, due[-1][0])
-            told += len(due)
-        return Delivery(plugin, told)
+        return deliver(self, limit)
 
     def driver(self, kind: str) -> Any:
         """What the driver leads to that the build file chose for ``kind``, usually a class."""

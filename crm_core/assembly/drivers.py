@@ -15,18 +15,22 @@ from crm_core.assembly.manifest import NAME
 from crm_core.errors import BuildError, Problem
 from crm_core.hooks.specs import nearest
 
-__all__ = ["GROUP", "available", "load_driver", "mistakes"]
+__all__ = ["BUILT_IN", "GROUP", "available", "load_driver", "mistakes"]
 
 GROUP = "crm_core.drivers"
 
+BUILT_IN: Mapping[str, Mapping[str, str]] = {"queue": {"database": "crm_core.store.database_queue:open_queue"}}
+"""By kind and name, the drivers that the kernel brings itself; they need no entry point."""
+
 
 def available(kind: str) -> Mapping[str, tuple[EntryPoint, ...]]:
-    """The installed drivers of a kind by name.
+    """The drivers of a kind by name, the kernel's own and the installed ones.
 
     A name with several entry points is brought by several distributions.
     """
-    found: dict[str, list[EntryPoint]] = {}
-    for entry in entry_points(group=f"{GROUP}.{kind}"):
+    group = f"{GROUP}.{kind}"
+    found = {name: [EntryPoint(name, value, group)] for name, value in BUILT_IN.get(kind, {}).items()}
+    for entry in entry_points(group=group):
         found.setdefault(entry.name, []).append(entry)
     return {name: tuple(found[name]) for name in sorted(found)}
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from crm_core.assembly import delivery
 from crm_core.assembly.discovery import Found
 from crm_core.assembly.manifest import HOOK_API, Manifest
 from crm_core.domain import accounts, activities, contacts, duties, external, organisation, ownership, pools, quality
@@ -13,6 +14,7 @@ from crm_core.domain.handovers import records as handovers
 from crm_core.hooks.markers import hookimpl
 from crm_core.hooks.values import Job, OpenItem
 from crm_core.records import KERNEL, Record
+from crm_core.store import maintenance
 from crm_core.store.policy import Role, Scope
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ def crm_register_permissions() -> Mapping[str, str]:
         quality.DECIDE: "Decide on proposals as a steward, and change key fields directly",
         "system.impersonate": "Look at the CRM as another user",
         "system.import": "Import data",
+        "system.jobs": "See, run, repeat and drop jobs",
         "system.undo": "Undo whole change sets",
     }
 
@@ -169,7 +172,22 @@ def crm_register_jobs() -> Iterable[Job]:
             label="Do the handovers whose day has come",
             schedule="FREQ=HOURLY;BYMINUTE=5;BYSECOND=0",
             atomic=False,
-        )
+        ),
+        Job(
+            name="jobs.tidy",
+            run=maintenance.tidy,
+            label="Forget jobs that were done long ago",
+            schedule="FREQ=DAILY;BYHOUR=3;BYMINUTE=40;BYSECOND=0",
+            arguments={"keep_days": 30},
+        ),
+        # The attempts are also how often a plugin may fail at a change set before it is put aside.
+        Job(
+            name="feed.deliver",
+            run=delivery.deliver_again,
+            label="Tell a plugin of a change set that it failed at",
+            atomic=False,
+            attempts=8,
+        ),
     ]
 
 

@@ -16,6 +16,7 @@ from crm_core.assembly.build_file import BuildFile, read
 from crm_core.assembly.catalogue import Catalogue, policy
 from crm_core.assembly.contributions import Contributions, contributions
 from crm_core.assembly.discovery import Discovery, installed
+from crm_core.assembly.jobs import chosen_jobs
 from crm_core.assembly.manifest import HOOK_API, Manifest
 from crm_core.assembly.report import AssemblyReport, PluginEntry
 from crm_core.assembly.selection import Candidate, select
@@ -60,6 +61,7 @@ def assemble(
     if _time_zone_is_wrong(verdicts):
         file = attrs.evolve(file, crm=attrs.evolve(file.crm, time_zone="UTC"))
     decided = policy(file, catalogue, settings, verdicts)
+    jobs = chosen_jobs(file, catalogue.jobs, verdicts)
     if verdicts.file or KERNEL in verdicts.plugins or (strict and verdicts.plugins):
         raise BuildError(
             "{where} cannot be assembled:", verdicts.causes(), mend="", where=file.where[:1].upper() + file.where[1:]
@@ -75,7 +77,7 @@ def assemble(
         dispatcher=dispatcher,
         transforms=catalogue.transforms,
         commands=catalogue.commands,
-        jobs=catalogue.jobs,
+        jobs=jobs,
         report=_report(file, strict, loaded, dispatcher, verdicts),
     )
 

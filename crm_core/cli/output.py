@@ -50,6 +50,11 @@ class Output:
         """A sentence."""
         self.line(self.translator.format(template, **values))
 
+    def say_now(self, template: str, /, **values: Any) -> None:
+        """A sentence, at once: for what goes on while somebody reads."""
+        self.say(template, **values)
+        self._out.flush()
+
     def line(self, text: str = "") -> None:
         """Text as it is."""
         print(printable(text), file=self._out)
@@ -106,6 +111,10 @@ class Output:
         except (UnicodeEncodeError, LookupError):
             text = json.dumps(value, indent=2, default=str)
         print(text, file=self._out)
+
+    def json_line(self, value: Any) -> None:
+        """One JSON value on a line of its own, at once: for what goes on while somebody reads."""
+        print(json.dumps(value, default=str), file=self._out, flush=True)
 
     # -- progress ----------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, Literal, TypeVar
 
 import attrs
@@ -171,15 +171,20 @@ class Job:
     outside of any transaction and at least once: it must bear being repeated. A job that fails is tried again with
     growing pauses, ``attempts`` times in all; then it waits in the dead-letter list. ``lease`` is how long (in seconds)
     a worker may be silent before another one takes the job over.
+
+    ``arguments`` are those of the runs that the schedule asks for, and the default of the others. A build file may set
+    ``schedule``, ``attempts``, ``lease``, each of the ``arguments``, and whether the job is ``enabled``.
     """
 
-    name: str
+    name: str = attrs.field(validator=attrs.validators.max_len(80))
     run: Callable[[Any, Any], object]
     label: str = ""
     schedule: str | None = None
     atomic: bool = True
-    attempts: int = 5
-    lease: int = 300
+    attempts: int = attrs.field(default=5, validator=attrs.validators.ge(1))
+    lease: int = attrs.field(default=300, validator=attrs.validators.ge(1))
+    arguments: Mapping[str, Any] = attrs.field(factory=dict)
+    enabled: bool = True
 
 
 @attrs.frozen

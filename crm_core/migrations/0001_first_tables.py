@@ -127,12 +127,82 @@ def upgrade() -> None:
         sa.Column("change_set_id", c.BIGINT, nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("last_error", sa.Text()),
+        sa.Column("put_aside", sa.Integer(), nullable=False),
+        sa.Column("retry_at", c.Moment()),
+        sa.Column("holder", c.stored_text(80)),
+        sa.Column("held_at", c.Moment()),
+        sa.Column("held_until", c.Moment()),
         sa.PrimaryKeyConstraint("consumer"),
     )
     op.create_table(
         "crm_id_block",
         sa.Column("name", c.stored_text(20), nullable=False),
         sa.Column("next", c.BIGINT, nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "crm_job",
+        sa.Column("id", c.BIGINT, autoincrement=False, nullable=False),
+        sa.Column("name", c.stored_text(80), nullable=False),
+        sa.Column("key", c.stored_text(200)),
+        sa.Column("arguments", sa.Text(), nullable=False),
+        sa.Column("occurrence", c.Moment()),
+        sa.Column("state", c.stored_text(10), nullable=False),
+        sa.Column("run_at", c.Moment(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("worker", c.stored_text(80)),
+        sa.Column("lease_until", c.Moment()),
+        sa.Column("last_error", sa.Text()),
+        sa.Column("note", sa.Text()),
+        sa.Column("created_at", c.Moment(), nullable=False),
+        sa.Column("touched_at", c.Moment(), nullable=False),
+        sa.Column("started_at", c.Moment()),
+        sa.Column("finished_at", c.Moment()),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "ix_crm_job_over",
+        "crm_job",
+        ["state", "finished_at"],
+        sqlite_where=sa.text("finished_at IS NOT NULL"),
+        postgresql_where=sa.text("finished_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_crm_job_running",
+        "crm_job",
+        ["lease_until"],
+        sqlite_where=sa.text("state = 'running'"),
+        postgresql_where=sa.text("state = 'running'"),
+    )
+    op.create_index(
+        "ix_crm_job_running_key",
+        "crm_job",
+        ["name", "key"],
+        sqlite_where=sa.text("state = 'running'"),
+        postgresql_where=sa.text("state = 'running'"),
+    )
+    op.create_index(
+        "ix_crm_job_waiting",
+        "crm_job",
+        ["run_at", "id"],
+        sqlite_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
+    op.create_index(
+        "uq_crm_job_key",
+        "crm_job",
+        ["name", "key"],
+        unique=True,
+        sqlite_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
+    op.create_index("uq_crm_job_occurrence", "crm_job", ["name", "occurrence"], unique=True)
+    op.create_table(
+        "crm_job_schedule",
+        sa.Column("name", c.stored_text(80), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("next_at", c.Moment()),
+        sa.Column("last_at", c.Moment()),
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
@@ -828,6 +898,8 @@ def downgrade() -> None:
     op.drop_table("crm_unit")
     op.drop_table("crm_reference")
     op.drop_table("crm_record_type")
+    op.drop_table("crm_job_schedule")
+    op.drop_table("crm_job")
     op.drop_table("crm_id_block")
     op.drop_table("crm_feed_position")
     op.drop_table("crm_external_ref")

@@ -6,7 +6,7 @@ that is still running: a late committer is never skipped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -20,7 +20,7 @@ from crm_core.store.tables import CHANGE, CHANGE_SET, FEED_POSITION
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["Position", "advance", "failed", "join", "position", "read"]
+__all__ = ["Position", "advance", "behind", "end", "join", "one", "position", "read"]
 
 _OLDEST_RUNNING: Any = text("CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)")
 
@@ -84,18 +84,35 @@ def join(connection: Connection, consumer: str) -> None:
 
 def advance(connection: Connection, consumer: str, to: Position) -> None:
     """A consumer has dealt with everything up to ``to``."""
-    _store(connection, consumer, xid=to.xid, change_set_id=to.change_set_id, failures=0, last_error=None)
-
-
-def failed(connection: Connection, consumer: str, error: str) -> None:
-    """A consumer failed: it stays where it is, and its failures are counted."""
-    row = connection.execute(select(FEED_POSITION).where(FEED_POSITION.c.consumer == consumer)).first()
-    at = Position(row.xid, row.change_set_id) if row is not None else Position()
-    failures = (row.failures if row is not None else 0) + 1
-    _store(connection, consumer, xid=at.xid, change_set_id=at.change_set_id, failures=failures, last_error=error)
-
-
-def _store(connection: Connection, consumer: str, **values: Any) -> None:
+    values = {"xid": to.xid, "change_set_id": to.change_set_id, "failures": 0, "put_aside": 0, "last_error": None}
     changed = connection.execute(update(FEED_POSITION).where(FEED_POSITION.c.consumer == consumer).values(**values))
     if changed.rowcount == 0:
         connection.execute(insert(FEED_POSITION).values(consumer=consumer, **values))
+
+
+def one(connection: Connection, types: Types, change_set: int) -> ChangeSet | None:
+    """One change set with its changes, by its id."""
+    head = connection.execute(select(CHANGE_SET).where(CHANGE_SET.c.id == change_set)).first()
+    return None if head is None else to_change_set(head, _changes(connection, types, [head.id]).get(head.id, ()))
+
+
+def end(connection: Connection) -> Position:
+    """The last change set that is committed by now, though perhaps not yet to be read; the beginning if none is."""
+    query = select(CHANGE_SET.c.xid, CHANGE_SET.c.id).order_by(CHANGE_SET.c.xid.desc(), CHANGE_SET.c.id.desc())
+    last = connection.execute(query.limit(1)).first()
+    return Position() if last is None else Position(last.xid, last.id)
+
+
+def behind(connection: Connection, consumers: Collection[str]) -> bool:
+    """Whether a consumer that has not failed lately has yet to be told of something that is committed by now."""
+    last = end(connection)
+    rows: Any = connection.execute(select(FEED_POSITION).where(FEED_POSITION.c.consumer.in_(sorted(consumers))))
+    known = {row.consumer: row for row in rows}
+    return (
+        any(
+            name not in known
+            or (known[name].failures == 0 and Position(known[name].xid, known[name].change_set_id) < last)
+            for name in consumers
+        )
+        and last > Position()
+    )

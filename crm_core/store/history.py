@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, func, select
 
 from crm_core.errors import NotFound, PermissionDenied
 from crm_core.records import RecordType, Types
@@ -18,7 +18,7 @@ from crm_core.store.values import decode_values
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["Event", "change_set", "change_sets", "history", "to_change", "to_change_set"]
+__all__ = ["Event", "change_set", "change_sets", "history", "pending_counts", "to_change", "to_change_set"]
 
 
 @attrs.frozen
@@ -117,6 +117,19 @@ def change_sets(session: CrmSession, limit: int = 20, source: str | None = None)
     if not _may_undo_all(session):
         query = query.where(CHANGE_SET.c.user_id == session.actor.user_id)
     return [to_change_set(row) for row in session.core(query)]
+
+
+def pending_counts(session: CrmSession) -> dict[tuple[str, str], int]:
+    """What this session has changed and not committed: how often by record type and operation, after all checks."""
+    session.check()
+    session.writer.flush_journal()
+    query = (
+        select(CHANGE.c.type, CHANGE.c.operation, func.count())
+        .where(CHANGE.c.change_set_id == session.change_set_id())
+        .group_by(CHANGE.c.type, CHANGE.c.operation)
+    )
+    rows: Any = session.core(query)
+    return {(name, operation): count for name, operation, count in rows}
 
 
 def _may_undo_all(session: CrmSession) -> bool:

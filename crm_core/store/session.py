@@ -83,6 +83,7 @@ class CrmSession(Session):
         self.last_change_set: int | None = None
         self.writer = Writer(self)
         self.ids: IdSource = store.id_source()
+        self._last_steps: List_[Callable[[Connection], None]] = []
         self._change_set_id: int | None = None
         self._held: tuple[Any, Any] = (None, None)
         self._given: set[int] = set()
@@ -493,6 +494,16 @@ class CrmSession(Session):
             self.last_change_set = self.writer.journal.close(connection, self.head(), self.clock())
         if self.ids.uncertain:
             self.ids.secure(self.connection())
+
+        for step in self._last_steps:
+            step(self.connection())
+
+    def at_commit(self, step: Callable[[Connection], None]) -> None:
+        """Let ``step`` do its part of each commit of this session, as the last before the database's; for jobs only.
+
+        What it raises stops the commit.
+        """
+        self._last_steps.append(step)
 
     def on_end(self, committed: bool) -> None:
         """The outermost transaction is over."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Engine, event, func, select
+from sqlalchemy import Connection, Engine, event, func, select
 from sqlalchemy.orm import ORMExecuteState, SessionTransaction
 
 from crm_core.domain.dated import moment_of
@@ -17,9 +18,11 @@ from crm_core.store import feed, ids
 from crm_core.store.actor import Actor, load_actor, system_actor
 from crm_core.store.catalogue import Reference, read_references, write_catalogues
 from crm_core.store.changes import ChangeSet
+from crm_core.store.database_queue import DatabaseQueue
 from crm_core.store.dispatch import Dispatch, NoPlugins
 from crm_core.store.engine import BEGIN, open_engine
 from crm_core.store.policy import Policy
+from crm_core.store.queue import Queue
 from crm_core.store.restricted import watch
 from crm_core.store.session import CrmSession
 from crm_core.store.visibility import WIDE
@@ -54,6 +57,9 @@ class Store:
         self.dialect = self.engine.dialect.name
         self._reading = self.engine.execution_options(**{BEGIN: "BEGIN"})
         self._ids = ids.IdPool()
+        self.queue: Queue = DatabaseQueue(self)
+        self.jobs: Mapping[str, Any] = {}
+        """The jobs of the build by name."""
         watch(types)
         self._references: dict[str, list[Reference]] | None = None
         self._counts: dict[Any, tuple[float, int]] = {}
@@ -78,7 +84,7 @@ class Store:
     ) -> CrmSession:
         """A session of the user ``login``, or of the system ``principal``; a day is its midnight."""
         now = self.clock()
-        at, as_of = self._moment("at", at), self._moment("as_of", as_of)
+        at, as_of = self.moment("at", at), self.moment("as_of", as_of)
         actor = self.actor(login, now) if login is not None else system_actor(principal or "system")
         looking = read_only or at is not None or as_of is not None
         return CrmSession(
@@ -94,7 +100,7 @@ class Store:
             streaming=streaming,
         )
 
-    def _moment(self, name: str, given: Any) -> dt.datetime | None:
+    def moment(self, name: str, given: Any) -> dt.datetime | None:
         """A moment that somebody wants to look at."""
         if given is None:
             return None
@@ -142,6 +148,12 @@ class Store:
             finally:
                 connection.close()
 
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A short transaction that only reads, and keeps no writer waiting."""
+        with self._reading.begin() as connection:
+            yield connection
+
     # -- schema ------------------------------------------------------------------------------------------------
 
     def create_all(self) -> None:
@@ -178,15 +190,15 @@ class Store:
         with self._reading.begin() as connection:
             return feed.read(connection, self.types, feed.position(connection, consumer), limit)
 
-    def feed_advance(self, consumer: str, to: feed.Position) -> None:
-        """A consumer has dealt with everything up to ``to``."""
-        with self.engine.begin() as connection:
-            feed.advance(connection, consumer, to)
+    def feed_one(self, change_set: int) -> ChangeSet | None:
+        """One change set, by its id."""
+        with self.reading() as connection:
+            return feed.one(connection, self.types, change_set)
 
-    def feed_failed(self, consumer: str, error: str) -> None:
-        """A consumer failed and stays where it is."""
-        with self.engine.begin() as connection:
-            feed.failed(connection, consumer, error)
+    def feed_behind(self, consumers: Collection[str]) -> bool:
+        """Whether one of these has yet to be told of a change set, perhaps one that is held back, and does not rest."""
+        with self.reading() as connection:
+            return feed.behind(connection, consumers)
 
     def feed_join(self, consumer: str) -> None:
         """A consumer begins with what is committed from now on, unless it has begun already."""

@@ -1,8 +1,8 @@
-"""The store's technical tables: journal, feed, ids, catalogues. They are no records: only the store writes them."""
+"""The store's technical tables: journal, feed, jobs, ids, catalogues. They are no records; only the store writes."""
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import Boolean, Column, Index, Integer, PrimaryKeyConstraint, Table, Text, text
 
 from crm_core.fields.columns import BIGINT, Moment, stored_text
 from crm_core.records.types import KERNEL, mapper_registry
@@ -13,6 +13,8 @@ __all__ = [
     "CUSTOM_FIELD",
     "FEED_POSITION",
     "ID_BLOCK",
+    "JOB",
+    "JOB_SCHEDULE",
     "RECORD_TYPE",
     "REFERENCE",
     "TECHNICAL_TABLES",
@@ -62,6 +64,56 @@ FEED_POSITION = Table(
     Column("change_set_id", BIGINT, nullable=False),
     Column("failures", Integer, nullable=False),
     Column("last_error", Text),
+    # How many change sets were put aside since the last one that the consumer took.
+    Column("put_aside", Integer, nullable=False),
+    Column("retry_at", Moment()),
+    # Who is telling the consumer just now, and until when nobody else may.
+    Column("holder", stored_text(80)),
+    Column("held_at", Moment()),
+    Column("held_until", Moment()),
+)
+
+_WAITING, _RUNNING, _OVER = text("state = 'waiting'"), text("state = 'running'"), text("finished_at IS NOT NULL")
+
+JOB = Table(
+    "crm_job",
+    _metadata,
+    Column("id", BIGINT, primary_key=True, autoincrement=False),
+    Column("name", stored_text(80), nullable=False),
+    Column("key", stored_text(200)),
+    Column("arguments", Text, nullable=False),
+    # The moment of its schedule that it was made for.
+    Column("occurrence", Moment()),
+    Column("state", stored_text(10), nullable=False),
+    Column("run_at", Moment(), nullable=False),
+    # How often it was begun. With the worker's name, which is never given twice, it says whose lease it is.
+    Column("attempts", Integer, nullable=False),
+    Column("worker", stored_text(80)),
+    Column("lease_until", Moment()),
+    Column("last_error", Text),
+    Column("note", Text),
+    Column("created_at", Moment(), nullable=False),
+    # When its state, run_at or lease was last set: one that lies in the future tells of a clock that was set back.
+    Column("touched_at", Moment(), nullable=False),
+    Column("started_at", Moment()),
+    Column("finished_at", Moment()),
+    Index("ix_crm_job_waiting", "run_at", "id", sqlite_where=_WAITING, postgresql_where=_WAITING),
+    Index("ix_crm_job_running", "lease_until", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
+    Index("ix_crm_job_running_key", "name", "key", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
+    Index("ix_crm_job_over", "state", "finished_at", sqlite_where=_OVER, postgresql_where=_OVER),
+    # The same work is not queued twice. That it runs already is no reason: it may have read before we wrote.
+    Index("uq_crm_job_key", "name", "key", unique=True, sqlite_where=_WAITING, postgresql_where=_WAITING),
+    Index("uq_crm_job_occurrence", "name", "occurrence", unique=True),
+)
+
+JOB_SCHEDULE = Table(
+    "crm_job_schedule",
+    _metadata,
+    Column("name", stored_text(80), primary_key=True),
+    # The rule and time zone that next_at follows from; empty while the schedule is switched off.
+    Column("rule", Text, nullable=False),
+    Column("next_at", Moment()),
+    Column("last_at", Moment()),
 )
 
 ID_BLOCK = Table(
@@ -112,5 +164,5 @@ UNIT_CLOSURE = Table(
 )
 
 TECHNICAL_TABLES: tuple[Table, ...] = (
-    CHANGE_SET, CHANGE, FEED_POSITION, ID_BLOCK, RECORD_TYPE, REFERENCE, CUSTOM_FIELD, UNIT_CLOSURE,
+    CHANGE_SET, CHANGE, FEED_POSITION, JOB, JOB_SCHEDULE, ID_BLOCK, RECORD_TYPE, REFERENCE, CUSTOM_FIELD, UNIT_CLOSURE,
 )  # fmt: skip

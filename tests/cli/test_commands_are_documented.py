@@ -38,6 +38,11 @@ def command(name):
     return import_module(f"crm_core.cli.commands.{name}_").command
 
 
+def subcommands(name):
+    found = command(name)
+    return sorted(found.commands.items()) if isinstance(found, click.Group) else []
+
+
 def options(given):
     return {max(param.opts, key=len) for param in given.params if isinstance(param, click.Option)} - {"--help"}
 
@@ -50,6 +55,17 @@ def test_each_command_with_each_option(name):
     missing = {each for each in options(command(name)) if each not in text and each != "--json"}
     assert missing == set()
     assert f"$ crm {name}" in text or re.search(rf"^\$ crm .*\b{name} ", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if subcommands(name)])
+def test_each_subcommand_with_each_option(name):
+    text = section(name)
+    for sub, each in subcommands(name):
+        match = re.search(rf"^### crm {name} {sub}$(.*?)(?=^###? |\Z)", text, re.MULTILINE | re.DOTALL)
+        assert match, f"{name} {sub} is not documented"
+        missing = {option for option in options(each) if option not in match[1] and option != "--json"}
+        assert missing == set()
+        assert f"$ crm {name} {sub}" in match[1] or f"`crm {name} {sub} " in match[1]
 
 
 def test_the_options_of_the_command_itself():

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import datetime as dt
 import threading
 import time
 
 import pytest
 from sqlalchemy import text
 
-from crm_core.store import feed
+from crm_core.store import consumers, feed
 from crm_core.store.feed import Position
 from tests.store import journal_support as support
 from tests.store.journal_support import Note
@@ -77,21 +78,22 @@ def test_each_consumer_has_its_own_position(store):
 def test_a_failing_consumer_stays_where_it_is(store):
     note(store, "a")
     (first, _), *_ = settled(store)
+    pause = dt.timedelta(seconds=10)
     with store.engine.begin() as connection:
-        feed.failed(connection, "new", "boom")
         feed.advance(connection, "old", first)
-        feed.failed(connection, "old", "boom")
-        feed.failed(connection, "old", "boom again")
+        for name, errors in (("new", ["boom"]), ("old", ["boom", "boom again"])):
+            consumers.hold(connection, name, "me", 60, at_once=True)
+            for error in errors:
+                assert consumers.failed(connection, name, "me", error, pause)
     with store.engine.connect() as connection:
-        assert feed.position(connection, "new") == Position()
-        assert feed.position(connection, "old") == first
-        rows = {row.consumer: row for row in connection.execute(feed.FEED_POSITION.select())}
-    assert (rows["new"].failures, rows["new"].last_error) == (1, "boom")
-    assert (rows["old"].failures, rows["old"].last_error) == (2, "boom again")
+        found = {each.name: each for each in consumers.consumers(connection)}
+    assert (found["new"].position, found["new"].failures, found["new"].last_error) == (Position(), 1, "boom")
+    assert (found["old"].position, found["old"].failures, found["old"].last_error) == (first, 2, "boom again")
+    assert found["old"].retry_at is not None
     with store.engine.begin() as connection:
-        feed.advance(connection, "old", first)
-        row = connection.execute(feed.FEED_POSITION.select().where(feed.FEED_POSITION.c.consumer == "old")).one()
-    assert (row.failures, row.last_error) == (0, None)
+        assert consumers.advance(connection, "old", "me", first)
+        (old,) = (each for each in consumers.consumers(connection) if each.name == "old")
+    assert (old.failures, old.last_error, old.retry_at) == (0, None, None)
 
 
 def test_a_delivery_that_is_rolled_back_comes_again(store):

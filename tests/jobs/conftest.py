@@ -1,0 +1,59 @@
+"""A CRM with jobs of a plugin that is made for the test."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_core import Crm, Manifest
+from crm_core.assembly import given
+
+NOW = dt.timedelta()
+
+HEADER = """
+    from crm_core import Account, Job, hookimpl
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Manifest]]:
+    """Writes a plugin and returns its manifest."""
+    made: list[str] = []
+
+    def make(name: str, source: str) -> Manifest:
+        folder = tmp_path / "plugins"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.py").write_text(textwrap.dedent(HEADER) + textwrap.dedent(source), encoding="utf-8")
+        monkeypatch.syspath_prepend(folder)
+        importlib.invalidate_caches()
+        made.append(name)
+        return Manifest(name=name, version="1.0", crm_core=">=0.1.0.dev0,<1", module=name)
+
+    yield make
+    for name in made:
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def open_crm(database_url: str) -> Iterator[Callable[..., Crm]]:
+    """Opens a CRM with these plugins on the test's database."""
+    opened: list[Crm] = []
+
+    def make(*manifests: Manifest, **sections: Any) -> Crm:
+        config = {"crm": {"plugins": [each.name for each in manifests]}, **sections}
+        crm = Crm.open(config, database=database_url, check=False, discovery=given(*manifests))
+        if not opened:
+            crm.store.create_all()
+        opened.append(crm)
+        return crm
+
+    yield make
+    for crm in opened:
+        crm.close()
