@@ -12,13 +12,20 @@ from crm_core.fields.columns import Moment
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["database_now"]
+__all__ = ["CLOCK", "database_now"]
+
+CLOCK = "crm_clock"
+"""Execution option: a clock that was given to the CRM, in place of the database's."""
 
 
 def database_now(connection: Connection) -> dt.datetime:
     """The present moment by the database's clock; SQLite has that of the machine on which it lies."""
+    given = connection.get_execution_options().get(CLOCK)
+    if given is not None:
+        moment: dt.datetime = given()
+        return moment
     if connection.dialect.name == "postgresql":
         # Not now(): that is when the transaction began, perhaps long before it got the lock.
-        moment: dt.datetime = connection.execute(select(func.clock_timestamp(type_=Moment()))).scalar_one()
+        moment = connection.execute(select(func.clock_timestamp(type_=Moment()))).scalar_one()
         return moment
     return dt.datetime.now(dt.UTC)

@@ -18,6 +18,7 @@ from crm_core.store import feed, ids
 from crm_core.store.actor import Actor, load_actor, system_actor
 from crm_core.store.catalogue import Reference, read_references, write_catalogues
 from crm_core.store.changes import ChangeSet
+from crm_core.store.clock import CLOCK
 from crm_core.store.database_queue import DatabaseQueue
 from crm_core.store.dispatch import Dispatch, NoPlugins
 from crm_core.store.engine import BEGIN, open_engine
@@ -51,6 +52,9 @@ class Store:
     ) -> None:
         self.clock = clock
         self.engine: Engine = open_engine(url)
+        if clock is not utc_now:
+            # Whoever sets the clock sets that of the queue too.
+            self.engine = self.engine.execution_options(**{CLOCK: clock})
         self.types = types
         self.policy = policy or Policy()
         self.dispatch: Dispatch = dispatch or NoPlugins()
