@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from crm_core.assembly import assemble
-from crm_core.assembly.build_file import BuildFile, CrmSection, CustomField, read
+from crm_core.assembly.build_file import BuildFile, CrmSection, CustomField, JobSection, read
 from crm_core.domain.pools import PoolRules, RecycleRule
 from crm_core.hooks import Dispatcher
 from crm_core.hooks.implementations import mistakes
@@ -80,7 +80,7 @@ def test_the_reference_names_every_section(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [each.name for cls in (CrmSection, CustomField, PoolRules, RecycleRule) for each in attrs.fields(cls)]
+    "name", [each.name for cls in (CrmSection, CustomField, JobSection, PoolRules, RecycleRule) for each in attrs.fields(cls)]
 )
 def test_the_reference_names_every_key(name: str) -> None:
     assert f"`{name}`" in (DOCS / "reference/build-file.md").read_text(encoding="utf-8")
