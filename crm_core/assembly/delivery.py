@@ -132,7 +132,7 @@ class _Telling:
         arguments = {"plugin": self.plugin, "change_set": change_set.id}
         with self.crm.system_session("feed") as session:
             # In one transaction: neither told nor put aside would be lost, both would be twice.
-            if consumers.advance(session.connection(), self.plugin, self.holder, to, put_aside=put_aside):
+            if consumers.put_aside(session, self.plugin, self.holder, to, put_aside):
                 self.put_aside.append(self.store.queue.put(session, AGAIN, arguments, dead=str(failure)))
 
 

@@ -17,7 +17,9 @@ from crm_core.store.tables import FEED_POSITION
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["Consumer", "advance", "consumers", "failed", "hold", "release", "renew"]
+    from crm_core.store.session import CrmSession
+
+__all__ = ["Consumer", "advance", "consumers", "failed", "hold", "put_aside", "release", "renew"]
 
 _C = FEED_POSITION.c
 
@@ -90,6 +92,11 @@ def advance(connection: Connection, name: str, holder: str, to: Position, *, put
     """
     return _change(connection, _held(name, holder), xid=to.xid, change_set_id=to.change_set_id, failures=0,
                    put_aside=put_aside, last_error=None, retry_at=None)  # fmt: skip
+
+
+def put_aside(session: CrmSession, name: str, holder: str, to: Position, count: int) -> bool:
+    """The consumer goes on after ``to``, the ``count``-th in a row that it could not take; with the transaction."""
+    return advance(session.connection(), name, holder, to, put_aside=count)
 
 
 def failed(connection: Connection, name: str, holder: str, error: str, pause: dt.timedelta) -> bool:

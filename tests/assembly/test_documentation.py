@@ -80,7 +80,8 @@ def test_the_reference_names_every_section(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [each.name for cls in (CrmSection, CustomField, JobSection, PoolRules, RecycleRule) for each in attrs.fields(cls)]
+    "name",
+    [each.name for cls in (CrmSection, CustomField, JobSection, PoolRules, RecycleRule) for each in attrs.fields(cls)],
 )
 def test_the_reference_names_every_key(name: str) -> None:
     assert f"`{name}`" in (DOCS / "reference/build-file.md").read_text(encoding="utf-8")
