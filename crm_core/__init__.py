@@ -106,10 +106,13 @@ if TYPE_CHECKING:
     from crm_core.records import record as record
     from crm_core.records import through as through
     from crm_core.records import via as via
+    from crm_core.store import duplicates as duplicates
     from crm_core.store import pools as pools
     from crm_core.store.changes import Change as Change
     from crm_core.store.changes import ChangeBatch as ChangeBatch
     from crm_core.store.changes import ChangeSet as ChangeSet
+    from crm_core.store.duplicates import Candidate as Candidate
+    from crm_core.store.duplicates import MatchKey as MatchKey
     from crm_core.store.policy import Role as Role
     from crm_core.store.policy import Scope as Scope
     from crm_core.store.session import CrmSession as CrmSession
@@ -161,6 +164,8 @@ _MODULES: dict[str, str] = {
         "crm_core.records",
     ),
     **dict.fromkeys(("Change", "ChangeBatch", "ChangeSet"), "crm_core.store.changes"),
+    "duplicates": "crm_core.store",
+    **dict.fromkeys(("Candidate", "MatchKey"), "crm_core.store.duplicates"),
     **dict.fromkeys(("Role", "Scope"), "crm_core.store.policy"),
     "pools": "crm_core.store",
     "CrmSession": "crm_core.store.session",

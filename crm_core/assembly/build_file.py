@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 import attrs
 
 from crm_core.assembly.structuring import structure
+from crm_core.domain.duplicates import DuplicateRules
 from crm_core.domain.pools import PoolRules
 from crm_core.errors import BuildError, Problem
 from crm_core.hooks.specs import nearest
@@ -130,6 +131,7 @@ class BuildFile:
     duties: Mapping[str, DutySection] = attrs.field(factory=dict)
     steward: StewardSection = attrs.field(factory=StewardSection)
     jobs: Mapping[str, JobSection] = attrs.field(factory=dict)
+    duplicates: DuplicateRules = attrs.field(factory=DuplicateRules)
     source: Path | None = None
 
     @property
@@ -162,6 +164,7 @@ _SECTIONS: Mapping[str, Any] = {
     "duties": Mapping[str, DutySection],
     "steward": StewardSection,
     "jobs": Mapping[str, JobSection],
+    "duplicates": DuplicateRules,
 }
 
 

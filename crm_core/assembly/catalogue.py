@@ -167,6 +167,7 @@ def policy(file: BuildFile, catalogue: Catalogue, settings: Mapping[str, Any], v
         settings=settings,
         duties=duties(file, catalogue.types, roles, custom, tz, verdicts),
         steward=steward(file, catalogue.types, custom, verdicts),
+        duplicates=file.duplicates,
     )
 
 

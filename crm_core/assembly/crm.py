@@ -36,9 +36,10 @@ class Crm:
         self.build = build
         self.store = store
         store.jobs = build.jobs
-        chosen = build.file.drivers.get("queue")
-        if chosen is not None:
+        if "queue" in build.file.drivers:
             store.queue = self.driver("queue")(self)
+        if "matching" in build.file.drivers:
+            store.matcher = self.driver("matching")()
 
     @classmethod
     def open(

@@ -19,7 +19,10 @@ __all__ = ["BUILT_IN", "GROUP", "available", "load_driver", "mistakes"]
 
 GROUP = "crm_core.drivers"
 
-BUILT_IN: Mapping[str, Mapping[str, str]] = {"queue": {"database": "crm_core.store.database_queue:open_queue"}}
+BUILT_IN: Mapping[str, Mapping[str, str]] = {
+    "queue": {"database": "crm_core.store.database_queue:open_queue"},
+    "matching": {"exact": "crm_core.store.duplicates:Exact"},
+}
 """By kind and name, the drivers that the kernel brings itself; they need no entry point."""
 
 

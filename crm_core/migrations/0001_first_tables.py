@@ -206,6 +206,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
+        "crm_match_key",
+        sa.Column("record_type", c.stored_text(120), nullable=False),
+        sa.Column("record_id", c.BIGINT, nullable=False),
+        sa.Column("source_id", c.BIGINT, nullable=False),
+        sa.Column("kind", c.stored_text(20), nullable=False),
+        sa.Column("key", c.stored_text(200), nullable=False),
+        sa.PrimaryKeyConstraint("record_id", "source_id", "kind", "key"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_crm_match_key_key", "crm_match_key", ["key", "record_type", "kind", "record_id"])
+    op.create_table(
         "crm_record_type",
         sa.Column("name", c.stored_text(120), nullable=False),
         sa.Column("plugin", c.stored_text(63), nullable=False),
@@ -898,6 +909,7 @@ def downgrade() -> None:
     op.drop_table("crm_unit")
     op.drop_table("crm_reference")
     op.drop_table("crm_record_type")
+    op.drop_table("crm_match_key")
     op.drop_table("crm_job_schedule")
     op.drop_table("crm_job")
     op.drop_table("crm_id_block")

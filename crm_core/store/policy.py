@@ -11,12 +11,13 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
+from crm_core.domain.duplicates import DuplicateRules
 from crm_core.domain.duties import Duty
 from crm_core.domain.pools import Pool
 from crm_core.domain.quality import Steward
 from crm_core.fields.field import Field
 
-__all__ = ["Policy", "Role", "Scope"]
+__all__ = ["DuplicateRules", "Policy", "Role", "Scope"]
 
 
 class Scope(IntEnum):
@@ -51,7 +52,7 @@ class Policy:
     ``vocabularies`` maps a name to its words with labels; ``custom`` maps a record type to its custom fields by name;
     ``creator_owns`` makes whoever creates an account its owner unless the change set names another. ``pools`` are the
     pools by name, in the order in which an account is looked for in them. ``duties`` are the reporting duties by name,
-    ``steward`` says which fields only a steward changes.
+    ``steward`` says which fields only a steward changes. ``duplicates`` says how those are looked for.
     """
 
     roles: Mapping[str, Role] = attrs.field(factory=dict)
@@ -64,3 +65,4 @@ class Policy:
     pools: Mapping[str, Pool] = attrs.field(factory=dict)
     duties: Mapping[str, Duty] = attrs.field(factory=dict)
     steward: Steward = attrs.field(factory=Steward)
+    duplicates: DuplicateRules = attrs.field(factory=DuplicateRules)

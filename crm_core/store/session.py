@@ -20,6 +20,7 @@ from crm_core.store.actor import Actor
 from crm_core.store.changes import ChangeSet
 from crm_core.store.differences import overlay
 from crm_core.store.journal import Entry, Head
+from crm_core.store.noting import Noted, Served
 from crm_core.store.reading import Reading, get_options
 from crm_core.store.tracking import track_deletes, track_flush
 from crm_core.store.values import preparer
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from crm_core.records import Types
+    from crm_core.store.duplicates import Candidate
     from crm_core.store.explain import Ground
     from crm_core.store.ids import IdSource
     from crm_core.store.policy import Policy
@@ -92,6 +94,7 @@ class CrmSession(Session):
         self._elevated: list[CrmSession] = []
         self._guest = False
         self._reading = Reading(self)
+        self.noted = Noted()
 
     # -- what the session knows --------------------------------------------------------------------------------
 
@@ -125,6 +128,23 @@ class CrmSession(Session):
                 principal=self.actor.principal,
             )
         return self.actor.user_id
+
+    @property
+    def duplicates(self) -> List_[Candidate]:
+        """What the records that this session created might be doubles of, as far as the actor sees those.
+
+        Known after :meth:`check` and after the commit, until the next transaction; at most a thousand are kept
+        (``session.noted.count`` counts them all).
+        """
+        return self.noted.candidates
+
+    @property
+    def served(self) -> List_[Served]:
+        """Of which records that this session created the customer is served already, out of the actor's sight.
+
+        Empty unless the build says otherwise (``[duplicates] tell``).
+        """
+        return self.noted.served
 
     def can(self, permission: str) -> bool:
         """Whether any role of the actor grants ``permission`` at some scope."""
@@ -508,6 +528,7 @@ class CrmSession(Session):
     def on_end(self, committed: bool) -> None:
         """The outermost transaction is over."""
         self.writer.forget(committed=committed)
+        self.noted.end(committed=committed)
         self._change_set_id = None
         self._marks.clear()
         self._given.clear()

@@ -21,6 +21,7 @@ from crm_core.store.changes import ChangeSet
 from crm_core.store.clock import CLOCK
 from crm_core.store.database_queue import DatabaseQueue
 from crm_core.store.dispatch import Dispatch, NoPlugins
+from crm_core.store.duplicates import Exact, Matcher
 from crm_core.store.engine import BEGIN, open_engine
 from crm_core.store.policy import Policy
 from crm_core.store.queue import Queue
@@ -67,6 +68,7 @@ class Store:
         watch(types)
         self._references: dict[str, list[Reference]] | None = None
         self._counts: dict[Any, tuple[float, int]] = {}
+        self.matcher: Matcher = Exact()
 
     def close(self) -> None:
         """Close all connections."""

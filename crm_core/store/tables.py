@@ -15,6 +15,7 @@ __all__ = [
     "ID_BLOCK",
     "JOB",
     "JOB_SCHEDULE",
+    "MATCH_KEY",
     "RECORD_TYPE",
     "REFERENCE",
     "TECHNICAL_TABLES",
@@ -163,6 +164,21 @@ UNIT_CLOSURE = Table(
     Index("ix_crm_unit_closure_descendant_id", "descendant_id", "ancestor_id"),
 )
 
+MATCH_KEY = Table(
+    "crm_match_key",
+    _metadata,
+    # The record that the key speaks of, and the record that it is read from: a contact, and its contact point.
+    Column("record_type", stored_text(120), nullable=False),
+    Column("record_id", BIGINT, nullable=False),
+    Column("source_id", BIGINT, nullable=False),
+    Column("kind", stored_text(20), nullable=False),
+    Column("key", stored_text(200), nullable=False),
+    PrimaryKeyConstraint("record_id", "source_id", "kind", "key"),
+    Index("ix_crm_match_key_key", "key", "record_type", "kind", "record_id"),
+    sqlite_with_rowid=False,
+)
+
 TECHNICAL_TABLES: tuple[Table, ...] = (
     CHANGE_SET, CHANGE, FEED_POSITION, JOB, JOB_SCHEDULE, ID_BLOCK, RECORD_TYPE, REFERENCE, CUSTOM_FIELD, UNIT_CLOSURE,
+    MATCH_KEY,
 )  # fmt: skip

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
+from crm_core.store.match_keys import follow_keys
+
 if TYPE_CHECKING:
     from crm_core.store.journal import Entry
     from crm_core.store.session import CrmSession
@@ -13,7 +15,7 @@ __all__ = ["follow"]
 
 Follower: TypeAlias = "Callable[[CrmSession, Sequence[Entry]], None]"
 
-_FOLLOWERS: tuple[Follower, ...] = ()
+_FOLLOWERS: tuple[Follower, ...] = (follow_keys,)
 
 
 def follow(session: CrmSession, entries: Sequence[Entry]) -> None:

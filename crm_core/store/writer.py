@@ -23,6 +23,7 @@ from crm_core.store.differences import difference, filled
 from crm_core.store.inserting import forget_inserted
 from crm_core.store.journal import Entry, Journal, coalesce
 from crm_core.store.key_fields import check_key_fields, require_steward
+from crm_core.store.noting import note
 from crm_core.store.upkeep import follow
 from crm_core.store.values import column_values, from_columns, preparer
 
@@ -458,6 +459,8 @@ class Writer:
     def back(self, mark: Mark) -> None:
         """A savepoint was rolled back: what was written since did not happen."""
         self.created.undo(self.log[mark.length :])
+        gone = {entry.id for entry in self.log[mark.length :] if entry.operation == "create"}
+        self.session.noted.back(gone, mark.length)
         forget_inserted(self.session, self.inserted[mark.inserted :])
         del self.inserted[mark.inserted :]
         del self.log[mark.length :]
@@ -481,6 +484,7 @@ class Writer:
         except BaseException:
             self.checked = min(start, len(self.log))
             raise
+        note(self.session)
 
     def _check(self) -> None:
         for _ in range(_ROUNDS):
@@ -527,12 +531,18 @@ class Writer:
         completed = [{**dict.fromkeys(record_type.by_name), **row} for row in rows]
         rules.check_exclusive(self.session, record_type, completed)
 
+    def write_down(self) -> None:
+        """Check and journal what is pending, so that the tables that follow from records are up to date."""
+        self.session.check()
+        self.flush_journal()
+
     def flush_journal(self) -> None:
         """Write the checked part of the log to the journal."""
         floor = self._floor()
         entries = coalesce(self.log[floor:])
         del self.log[floor:]
         self.checked = min(self.checked, floor)
+        self.session.noted.position = min(self.session.noted.position, floor)
         if entries:
             follow(self.session, entries)
             self.journal.write(self.session.connection(), self.session.change_set_id(), entries)

@@ -1,0 +1,301 @@
+"""Candidates for being the same: pairs of records that share match keys, as far as the actor sees both."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+from msgspec import json
+from sqlalchemy import Select, func, select
+
+from crm_core.errors import PermissionDenied, ValidationError
+from crm_core.records import Record, RecordType
+from crm_core.store import match_keys
+from crm_core.store.match_keys import KEYED, Key
+from crm_core.store.tables import MATCH_KEY
+
+if TYPE_CHECKING:
+    from crm_core.store.session import CrmSession
+
+__all__ = ["KINDS", "Candidate", "Exact", "MatchKey", "Matcher", "Reindexed", "candidates", "check_index", "reindex"]
+
+KINDS: Mapping[str, float] = {
+    "registration": 0.95,
+    "wechat": 0.9,
+    "email": 0.85,
+    "birthday": 0.85,
+    "phone": 0.7,
+    "name": 0.6,
+    "domain": 0.4,
+}
+"""How far each kind of key speaks for a pair, from 0 to 1, as a start: a group of companies shares its domain."""
+
+_CHUNK = 1000
+
+
+@attrs.frozen(order=True)
+class MatchKey:
+    """What two records have in common: the ``kind`` of key (``phone``) and the key itself, as it is compared."""
+
+    kind: str
+    key: str
+
+
+@attrs.frozen
+class Candidate:
+    """Two records that might be the same, what they have in common, and how much that says (0 to 1).
+
+    Of a record that was just created, ``id`` is the new one; else the one with the lower id, which is the older.
+    """
+
+    record_type: str
+    id: int
+    other_id: int
+    keys: tuple[MatchKey, ...]
+    score: float
+
+
+class Matcher(Protocol):
+    """A driver of the kind ``matching``: an engine that finds candidates.
+
+    ``Matcher()`` makes one. It may read as the system (``session.as_system``): pairs of which the actor does not see
+    both are left out afterwards.
+    """
+
+    def candidates(
+        self, session: CrmSession, record_type: RecordType, ids: Iterable[int] | None = None
+    ) -> Iterable[Candidate]:
+        """Pairs of records of a type; with ``ids`` only those with at least one of them."""
+
+
+def candidates(
+    session: CrmSession,
+    records: str | RecordType | type[Record] | Record | Iterable[Record] = "account",
+    *,
+    where: str | None = None,
+    least: float = 0.0,
+    limit: int | None = None,
+) -> list[Candidate]:
+    """Pairs that might be the same, the likeliest first; only pairs of which the actor sees both.
+
+    ``records`` is a record type (by name, as such, or its class), or one or several records whose doubles are wanted.
+    ``where`` is a filter that at least one of a pair must match, ``least`` the lowest score. Which engine looks is the
+    build's choice (``[drivers] matching``); the kernel's own, ``exact``, compares the match keys of accounts and
+    contacts. Raises :class:`ValidationError` for a record type that the engine does not know.
+    """
+    record_type, ids = _wanted(session, records)
+    if where is not None:
+        matching = set(session.scalars(select(_id(record_type)).where(session.where(record_type.cls, where))))
+        ids = matching if ids is None else ids & matching
+    if ids is not None and not ids:
+        return []
+    engine: Matcher = session.store.matcher
+    found = list(engine.candidates(session, record_type, ids))
+    if not isinstance(engine, Exact):
+        found = _seen(session, record_type, found)
+    found = [each for each in found if each.score >= least]
+    found.sort(key=lambda each: (-each.score, each.id, each.other_id))
+    return found if limit is None else found[:limit]
+
+
+def _id(record_type: RecordType) -> Any:
+    return record_type.cls.id
+
+
+def _wanted(session: CrmSession, records: Any) -> tuple[RecordType, set[int] | None]:
+    if isinstance(records, str):
+        return session.types.find(records), None
+    if isinstance(records, RecordType):
+        return records, None
+    if isinstance(records, type):
+        return records.crm_type, None  # type: ignore[attr-defined]
+    several = [records] if isinstance(records, Record) else list(records)
+    types = {each.crm_type for each in several}
+    if len(types) != 1:
+        raise ValidationError(
+            "Duplicates are looked for among records of one type.", mend="Give records of one type, and at least one."
+        )
+    return types.pop(), {each.id for each in several}
+
+
+def _seen(session: CrmSession, record_type: RecordType, found: Sequence[Candidate]) -> list[Candidate]:
+    visible = session.writer.visible_ids(record_type, {id_ for each in found for id_ in (each.id, each.other_id)})
+    return [each for each in found if each.id in visible and each.other_id in visible]
+
+
+class Exact:
+    """The kernel's own engine: pairs with equal keys."""
+
+    def candidates(
+        self, session: CrmSession, record_type: RecordType, ids: Iterable[int] | None = None
+    ) -> Iterable[Candidate]:
+        """One statement, whatever there is (with very many ``ids`` one for each ten thousand)."""
+        if record_type.name not in KEYED:
+            raise ValidationError(
+                "There are no match keys of {record}.",
+                mend="Look among {known}, or choose another engine in [drivers] matching.",
+                record=record_type.name,
+                known=", ".join(KEYED),
+            )
+        session.writer.write_down()
+        pairs: defaultdict[tuple[int, int], set[Key]] = defaultdict(set)
+        if ids is None:
+            for key, holders in _groups(session, record_type, None):
+                _pair(pairs, key, holders)
+        else:
+            wanted = set(ids)
+            ordered = sorted(wanted)
+            for start in range(0, len(ordered), 10 * _CHUNK):
+                for key, holders in _groups(session, record_type, ordered[start : start + 10 * _CHUNK]):
+                    _pair(pairs, key, holders, wanted)
+        return [make_candidate(record_type.name, first, second, keys) for (first, second), keys in pairs.items()]
+
+
+def _pair(
+    pairs: defaultdict[tuple[int, int], set[Key]], key: Key, holders: Sequence[int], wanted: set[int] | None = None
+) -> None:
+    for position, first in enumerate(holders):
+        for second in holders[position + 1 :]:
+            if wanted is None or first in wanted or second in wanted:
+                pairs[first, second].add(key)
+
+
+def make_candidate(type_name: str, first: int, second: int, keys: Iterable[Key]) -> Candidate:
+    held = tuple(sorted(MatchKey(*key) for key in keys))
+    doubt = 1.0
+    for kind in {key.kind for key in held}:
+        doubt *= 1 - KINDS[kind]
+    return Candidate(type_name, first, second, held, round(1 - doubt, 4))
+
+
+def _visible(session: CrmSession, record_type: RecordType) -> list[Any]:
+    """The condition on the table of keys that the actor sees the record; nothing for whoever sees all."""
+    criterion = session.visibility.criterion(record_type, record_type.table)
+    if criterion is None:
+        return []
+    return [MATCH_KEY.c.record_id.in_(select(record_type.table.c.id).where(criterion))]
+
+
+def _groups(session: CrmSession, record_type: RecordType, ids: Sequence[int] | None) -> Iterator[tuple[Key, list[int]]]:
+    """Each key that several records share, with the records in order; only those that the actor sees count."""
+    key = MATCH_KEY.c
+    conditions = [key.record_type == record_type.name, *_visible(session, record_type)]
+    shared: Select[Any] = select(key.kind, key.key).where(*conditions)
+    if ids is not None:
+        own = MATCH_KEY.alias()
+        shared = shared.where(key.key.in_(select(own.c.key).where(own.c.record_id.in_(ids))))
+    holders = func.count(key.record_id.distinct())
+    groups = shared.group_by(key.kind, key.key).having(holders.between(2, session.policy.duplicates.most)).subquery()
+    rows = session.core(
+        select(key.kind, key.key, key.record_id)
+        .join(groups, (groups.c.key == key.key) & (groups.c.kind == key.kind))
+        .where(*conditions)
+        .distinct()
+        .order_by(key.kind, key.key, key.record_id)
+    )
+    for (kind, value), group in groupby(rows, key=lambda row: (row.kind, row.key)):
+        yield (kind, value), [row.record_id for row in group]
+
+
+def _holders_sql(keys: str, type_: str, most: str, join: str, text: str) -> str:
+    common = (
+        f"EXISTS (SELECT 1 FROM crm_match_key n "  # noqa: S608 - all of it is ours
+        f"WHERE n.key = {text} AND n.record_type = {type_} LIMIT 1 OFFSET {most})"
+    )
+    return (
+        f"SELECT {text}, NULL, m.kind, m.record_id FROM {keys} {join} crm_match_key m "  # noqa: S608 - all of it is ours
+        f"ON m.key = {text} AND m.record_type = {type_} WHERE NOT {common} "
+        f"UNION ALL SELECT {text}, 1, NULL, NULL FROM {keys} WHERE {common}"
+    )
+
+
+# Written by hand because every creation of a customer asks it: whoever has one of these keys, and which of the keys so
+# many have that they say nothing. The look behind OFFSET ends early, however common a key is; SQLite would look anew
+# for each of the holders unless the order of the join is given.
+_HOLDERS = {
+    "sqlite": _holders_sql("json_each(?1) j", "?2", "?3", "CROSS JOIN", "j.value"),
+    "postgresql": _holders_sql(
+        "unnest(%(keys)s::text[]) AS j(value)", "%(type)s", "%(most)s", "JOIN", 'j.value COLLATE "C"'
+    ),
+}
+
+
+@attrs.define
+class Holders:
+    """Who has keys already: all of them, and those that the actor sees."""
+
+    everybody: defaultdict[Key, set[int]] = attrs.field(factory=lambda: defaultdict(set))
+    seen: defaultdict[Key, set[int]] = attrs.field(factory=lambda: defaultdict(set))
+
+
+def holders_of(session: CrmSession, record_type: RecordType, keys: Iterable[Key]) -> Holders:
+    """Who holds these keys already; one statement, and one more where somebody does.
+
+    What is common is judged by what the actor sees: that many others have a key must not show either.
+    """
+    wanted = set(keys)
+    texts = sorted({key for _, key in wanted})
+    found = Holders()
+    common: set[str] = set()
+    most = session.policy.duplicates.most
+    if session.dialect == "sqlite":
+        parameters: Any = (json.encode(texts).decode(), record_type.name, most)
+    else:
+        parameters = {"keys": texts, "type": record_type.name, "most": most}
+    for value, many, kind, id_ in session.connection().exec_driver_sql(_HOLDERS[session.dialect], parameters):
+        if many is not None:
+            common.add(value)
+        elif (kind, value) in wanted:
+            found.everybody[kind, value].add(id_)
+    ids = {id_ for held in found.everybody.values() for id_ in held}
+    visible = session.writer.visible_ids(record_type, ids) if ids else set()
+    for key, held in found.everybody.items():
+        if held & visible:
+            found.seen[key] = held & visible
+    conditions = _visible(session, record_type)
+    if common and conditions:
+        key = MATCH_KEY.c
+        query = select(key.kind, key.key, key.record_id).where(key.record_type == record_type.name, *conditions)
+        for kind, value, id_ in session.core(query.where(key.key.in_(sorted(common))).distinct()):
+            if (kind, value) in wanted:
+                found.seen[kind, value].add(id_)
+    return found
+
+
+# -- the table -------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Reindexed:
+    """The state of the table of match keys: how many ``keys`` it has to hold, and what was missing or too much."""
+
+    keys: int
+    missing: int = 0
+    surplus: int = 0
+
+    @property
+    def right(self) -> bool:
+        """Whether the table was as it has to be."""
+        return not (self.missing or self.surplus)
+
+
+def reindex(session: CrmSession) -> Reindexed:
+    """Work out all match keys anew, as after a change of ``[duplicates]``; needs the permission ``system.reindex``."""
+    before = check_index(session)
+    return Reindexed(match_keys.reindex(session), before.missing, before.surplus)
+
+
+def check_index(session: CrmSession) -> Reindexed:
+    """Compare the table of match keys with the records; needs the permission ``system.reindex``."""
+    if not session.visibility.reach("system.reindex").all:
+        raise PermissionDenied(
+            "{principal} may not work on indexes.",
+            mend="A role with the permission {permission} at scope all is needed.",
+            principal=session.actor.principal,
+            permission="system.reindex",
+        )
+    session.writer.write_down()
+    return Reindexed(*match_keys.check_keys(session))
