@@ -7,6 +7,7 @@ import datetime as dt
 import click
 
 from crm_core.cli.usage import InvalidValue
+from crm_core.views.showing import shown
 
 __all__ = ["MOMENT", "Moment", "When", "shown"]
 
@@ -50,13 +51,3 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # generic only since c
 
 
 MOMENT = Moment()
-
-
-def shown(moment: dt.datetime | None, tz: dt.tzinfo) -> str:
-    """A moment on the organisation's clocks; midnight, which stands for a day, as the day."""
-    if moment is None:
-        return ""
-    local = moment.astimezone(tz)
-    if local.time() == dt.time():
-        return local.date().isoformat()
-    return local.strftime("%Y-%m-%d %H:%M" if not local.second else "%Y-%m-%d %H:%M:%S")
