@@ -15,6 +15,7 @@ import attrs
 from crm_core.assembly.structuring import structure
 from crm_core.domain.duplicates import DuplicateRules
 from crm_core.domain.pools import PoolRules
+from crm_core.domain.viewing import Views
 from crm_core.errors import BuildError, Problem
 from crm_core.hooks.specs import nearest
 from crm_core.store.policy import Scope
@@ -132,6 +133,7 @@ class BuildFile:
     steward: StewardSection = attrs.field(factory=StewardSection)
     jobs: Mapping[str, JobSection] = attrs.field(factory=dict)
     duplicates: DuplicateRules = attrs.field(factory=DuplicateRules)
+    views: Views = attrs.field(factory=Views)
     source: Path | None = None
 
     @property
@@ -165,6 +167,7 @@ _SECTIONS: Mapping[str, Any] = {
     "steward": StewardSection,
     "jobs": Mapping[str, JobSection],
     "duplicates": DuplicateRules,
+    "views": Views,
 }
 
 

@@ -19,6 +19,7 @@ from crm_core.assembly.duties import duties, steward
 from crm_core.assembly.manifest import Command, Manifest
 from crm_core.assembly.pools import pools
 from crm_core.assembly.verdicts import Verdicts
+from crm_core.assembly.view_rules import wrong_names
 from crm_core.errors import Problem
 from crm_core.fields.kinds import RefKind
 from crm_core.hooks.specs import nearest
@@ -156,11 +157,14 @@ def policy(file: BuildFile, catalogue: Catalogue, settings: Mapping[str, Any], v
     verdicts.warnings += _idle_grants(roles, catalogue.permissions, file)
     custom = custom_fields(file, catalogue.types, verdicts)
     tz = ZoneInfo(file.crm.time_zone)
+    if "account" in catalogue.types:
+        verdicts.file += wrong_names(file.views, catalogue.types["account"], custom.get("account", {}))
     return Policy(
         roles=roles,
         vocabularies=vocabularies,
         custom=custom,
         pools=pools(file, catalogue.types, roles, vocabularies, custom, verdicts),
+        views=file.views,
         tz=tz,
         creator_owns=file.crm.creator_owns,
         currency=file.crm.currency,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -23,8 +25,9 @@ WEIGHTS: Mapping[str, int] = MappingProxyType(
 """
 
 _DECIDING = (
-    "decid", "decision", "chief", "ceo", "cfo", "cto", "president", "director", "managing", "general manager", "head",
-    "owner", "总经理", "总监", "总裁", "董事", "决策", "负责人", "厂长", "院长", "老板", "法人", "经理",
+    "decid*", "ceo", "coo", "cfo", "cto", "chief executive", "chief operating", "chief financial", "president",
+    "director", "managing", "general manager", "owner", "partner", "总经理", "总监", "总裁", "董事", "决策", "厂长",
+    "院长", "老板", "法人",
 )  # fmt: skip
 
 _not_negative = attrs.validators.ge(0)
@@ -39,8 +42,8 @@ class Views:
     activity held after which an account counts as quiet; ``look_ahead_days`` that the next actions look ahead;
     ``first_look_days`` that the news reach back for somebody who never looked; ``depth`` of a group that is followed
     up and down; ``news_fields`` of an account whose change is news; ``deciding_roles`` the words in a role or title by
-    which somebody counts as deciding; ``weights`` of fields and parts in the completeness of an account, as a whole
-    in place of the usual ones.
+    which somebody counts as deciding (a word with ``*`` at its end stands for all that begin so); ``weights`` of
+    fields and parts in the completeness of an account, as a whole in place of the usual ones.
     """
 
     confirm_days: int = attrs.field(default=180, validator=_positive)
@@ -57,5 +60,16 @@ class Views:
 
     def decides(self, *words: str | None) -> bool:
         """Whether a role or title sounds as if its bearer decided."""
-        said = " ".join(word.casefold() for word in words if word)
-        return bool(said) and any(part.casefold() in said for part in self.deciding_roles)
+        said = "\n".join(word for word in words if word)
+        return bool(said) and _any_of(self.deciding_roles).search(said) is not None
+
+
+@functools.cache
+def _any_of(roles: tuple[str, ...]) -> re.Pattern[str]:
+    """Finds one of the words; Chinese has no spaces between words, so there a part is enough."""
+    parts = (
+        (re.escape(role) if not role.isascii() else rf"\b{re.escape(role.removesuffix('*'))}")
+        + ("" if role.endswith("*") or not role.isascii() else r"\b")
+        for role in roles
+    )
+    return re.compile("|".join(parts) or r"(?!)", re.IGNORECASE)

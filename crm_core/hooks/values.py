@@ -54,8 +54,9 @@ class Finding:
 class TimelineEntry:
     """One thing that happened with an account, or is planned.
 
-    ``kind`` groups entries for filters and icons (``visit``, ``order``). ``record_type`` and ``record_id``
-    name the record behind it, ``user_id`` the colleague who did it.
+    ``kind`` groups entries for filters and icons (``visit``, ``order``). ``status`` is a word or two on what became
+    of it ("Planned", "Signed"), said in the reader's language beside the title. ``record_type`` and ``record_id`` name
+    the record behind it, ``user_id`` the colleague who did it.
     """
 
     at: dt.datetime
@@ -63,6 +64,7 @@ class TimelineEntry:
     kind: str
     title: str
     text: str = ""
+    status: str = ""
     record_type: str
     record_id: int
     user_id: int | None = None

@@ -15,6 +15,7 @@ from crm_core.domain.duplicates import DuplicateRules
 from crm_core.domain.duties import Duty
 from crm_core.domain.pools import Pool
 from crm_core.domain.quality import Steward
+from crm_core.domain.viewing import Views
 from crm_core.fields.field import Field
 
 __all__ = ["DuplicateRules", "Policy", "Role", "Scope"]
@@ -52,7 +53,8 @@ class Policy:
     ``vocabularies`` maps a name to its words with labels; ``custom`` maps a record type to its custom fields by name;
     ``creator_owns`` makes whoever creates an account its owner unless the change set names another. ``pools`` are the
     pools by name, in the order in which an account is looked for in them. ``duties`` are the reporting duties by name,
-    ``steward`` says which fields only a steward changes. ``duplicates`` says how those are looked for.
+    ``steward`` says which fields only a steward changes. ``duplicates`` says how those are looked for. ``views`` is
+    what overviews, news and next actions go by.
     """
 
     roles: Mapping[str, Role] = attrs.field(factory=dict)
@@ -66,3 +68,4 @@ class Policy:
     duties: Mapping[str, Duty] = attrs.field(factory=dict)
     steward: Steward = attrs.field(factory=Steward)
     duplicates: DuplicateRules = attrs.field(factory=DuplicateRules)
+    views: Views = attrs.field(factory=Views)

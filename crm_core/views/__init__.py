@@ -4,8 +4,37 @@ Every view reads through the session, so it shows only what the actor may see; p
 """
 
 from crm_core.views.contacting import check_contact
+from crm_core.views.hierarchy import Group, Related, Relative, RollUp, Sum
 from crm_core.views.open_items import open_items
-from crm_core.views.overview import Overview, Person, Responsible, overview
+from crm_core.views.overview import Extension, Fact, Overview, StageSince, overview
+from crm_core.views.people import Elsewhere, Person, Place, Point
+from crm_core.views.quality import Part, Quality, Question, Stale
+from crm_core.views.team import Cover, Responsible
 from crm_core.views.timeline import Timeline, timeline
 
-__all__ = ["Overview", "Person", "Responsible", "Timeline", "check_contact", "open_items", "overview", "timeline"]
+__all__ = [
+    "Cover",
+    "Elsewhere",
+    "Extension",
+    "Fact",
+    "Group",
+    "Overview",
+    "Part",
+    "Person",
+    "Place",
+    "Point",
+    "Quality",
+    "Question",
+    "Related",
+    "Relative",
+    "Responsible",
+    "RollUp",
+    "StageSince",
+    "Stale",
+    "Sum",
+    "Timeline",
+    "check_contact",
+    "open_items",
+    "overview",
+    "timeline",
+]

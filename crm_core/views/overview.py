@@ -1,213 +1,215 @@
-"""The overview of one account: facts, people, owners, relations, what is open, and the panels of plugins."""
+"""The one view of an account: facts, people, group, our team, what is open, the story, panels, how well we know it."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, case, func, select
 
-from crm_core.domain.accounts import Account, AccountRelation, Lifecycle
+from crm_core.domain.accounts import Account, Lifecycle
 from crm_core.domain.activities import Activity, Status
-from crm_core.domain.contacts import Affiliation, Consent, Contact, ContactPoint
+from crm_core.domain.dated import holds
 from crm_core.domain.organisation import User
-from crm_core.domain.ownership import Ownership
-from crm_core.hooks.values import Failed, Panel, TimelineEntry
+from crm_core.fields import Field
+from crm_core.hooks.values import Failed, OpenItem, Panel, TimelineEntry
+from crm_core.records import Record, RecordType
+from crm_core.views.hierarchy import Group, Related, group, related, ways
+from crm_core.views.kernel_items import kernel_counts, kernel_items
+from crm_core.views.people import Person, Point, account_points, people
+from crm_core.views.quality import Quality, quality
+from crm_core.views.showing import held, readable
+from crm_core.views.team import Cover, Responsible, covering, responsible
 from crm_core.views.timeline import timeline
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["Open", "Overview", "Person", "Related", "Responsible", "StageSince", "overview"]
+__all__ = ["Extension", "Fact", "Overview", "StageSince", "overview"]
+
+_MONTHS = 12
 
 
-@attrs.frozen
-class Person:
-    """Somebody who works at the account at the session's ``at``, with how to reach them."""
+@attrs.frozen(eq=False)
+class Fact:
+    """A filled field with its value; custom fields too. ``field`` is absent for a custom field that was withdrawn."""
 
-    contact_id: int
     name: str
-    role: str | None
-    title: str | None
-    department: str | None
-    since: dt.datetime | None
-    confirmed_at: dt.datetime | None
-    points: tuple[tuple[str, str, str], ...] = ()
-    """Kind, value and consent of each contact point."""
+    label: str
+    value: Any
+    field: Field | None
 
 
 @attrs.frozen
-class Responsible:
-    """One of us who is responsible for the account."""
+class Extension:
+    """What a plugin adds to the account: the filled fields of its record."""
 
-    user_id: int
-    name: str
-    role: str
-    scope: str
-    since: dt.datetime | None
+    record_type: RecordType
+    facts: tuple[Fact, ...]
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class StageSince:
-    """The stage of the account in one business line."""
+    """A stage of the account in one business line, now (``until`` absent) or formerly."""
 
     business_line: str
     stage: str
     since: dt.datetime | None
-
-
-@attrs.frozen
-class Related:
-    """Another account it is related to; ``kind`` reads from the account to the other, or back (``outward``)."""
-
-    account_id: int
-    name: str
-    kind: str
-    outward: bool
-
-
-@attrs.frozen
-class Open:
-    """A planned activity."""
-
-    activity_id: int
-    kind: str
-    subject: str
-    due: dt.datetime | None
-    user: str | None
+    until: dt.datetime | None = None
+    reason: str | None = None
+    present: bool
 
 
 @attrs.frozen(kw_only=True)
 class Overview:
-    """All that somebody should know before they meet the customer."""
+    """All that somebody should know before they meet the customer.
+
+    ``responsible`` are those of the moment, ``formerly_responsible`` the others; ``people`` those who work there,
+    ``former_people`` those who do not (any more, or yet). ``months`` counts the activities held in each of the last
+    twelve months, the present one last. ``names`` are the names of colleagues by their id.
+    """
 
     account_id: int
     name: str
-    facts: tuple[tuple[str, str], ...]
+    at: dt.datetime
+    facts: tuple[Fact, ...]
+    extensions: tuple[Extension, ...]
+    points: tuple[Point, ...]
     responsible: tuple[Responsible, ...]
+    formerly_responsible: tuple[Responsible, ...]
+    covering: tuple[Cover, ...]
     people: tuple[Person, ...]
+    former_people: tuple[Person, ...]
     stages: tuple[StageSince, ...]
+    former_stages: tuple[StageSince, ...]
+    group: Group
     related: tuple[Related, ...]
-    open: tuple[Open, ...]
+    open: tuple[OpenItem, ...]
+    months: tuple[tuple[str, int], ...]
     timeline: tuple[TimelineEntry, ...]
     panels: tuple[Panel, ...]
+    quality: Quality
+    names: Mapping[int, str]
     failed: tuple[Failed, ...]
 
 
-def overview(session: CrmSession, account: Account, *, entries: int = 10) -> Overview:
+def overview(session: CrmSession, account: Account, *, entries: int = 15) -> Overview:
     """The overview of an account at the session's ``at``, with its latest ``entries`` of the timeline.
 
-    A constant number of SQL statements. A plugin whose part fails is named in ``failed``; the rest stands.
+    The number of SQL statements depends on the plugins of the build, not on what is shown. Nothing is shown, counted or
+    summed that the actor may not see. A plugin whose part fails is named in ``failed``; the rest stands.
     """
+    id_ = account.id
     story = timeline(session, account, limit=entries)
-    panels = session.store.dispatch.gather_overview(session, [account.id])
+    panels = session.store.dispatch.gather_overview(session, [id_])
+    found = ways(session, id_)
+    gathered = session.store.dispatch.gather_handover(session, found.down, None)
+    open_of = Counter(item.account_id for item in gathered) + kernel_counts(session, found.down)
+    items = [*kernel_items(session, [id_]), *(item for item in gathered if item.account_id == id_)]
+    team, everybody, points = responsible(session, id_), people(session, id_), account_points(session, id_)
+    stages, related_, whole = _stages(session, id_), related(session, id_), group(session, found, open_of)
+    last, months = _contacts(session, id_)
+    items.sort(key=lambda item: (item.due is None, item.due or session.at, item.kind, item.record_id))
     return Overview(
-        account_id=account.id,
+        account_id=id_,
         name=account.name,
+        at=session.at,
         facts=tuple(_facts(session, account)),
-        responsible=_responsible(session, account.id),
-        people=_people(session, account.id),
-        stages=_stages(session, account.id),
-        related=_related(session, account.id),
-        open=_open(session, account.id),
+        extensions=tuple(_extensions(session, account)),
+        points=points,
+        responsible=tuple(each for each in team if each.present),
+        formerly_responsible=tuple(each for each in team if not each.present),
+        covering=covering(team),
+        people=tuple(person for person in everybody if person.present),
+        former_people=tuple(person for person in everybody if not person.present),
+        stages=tuple(stage for stage in stages if stage.present),
+        former_stages=tuple(stage for stage in stages if not stage.present),
+        group=whole,
+        related=related_,
+        open=tuple(items),
+        months=months,
         timeline=story.entries,
         panels=panels.parts,
-        failed=(*panels.failed, *story.failed),
-    )
+        quality=quality(
+            session, account, people=everybody, points=points, owned=any(
+                each.present and each.role == "owner" for each in team
+            ), staged=any(stage.present for stage in stages), last_contact=last, open_items=items,
+        ),
+        names=names_of(session, [*(each.user_id for each in story), *(item.user_id for item in items)]),
+        failed=_once((*panels.failed, *story.failed, *gathered.failed)),
+    )  # fmt: skip
 
 
-def _facts(session: CrmSession, account: Account) -> list[tuple[str, str]]:
+def names_of(session: CrmSession, user_ids: Iterable[int | None]) -> dict[int, str]:
+    """The names of colleagues, in one statement."""
+    wanted = sorted({user_id for user_id in user_ids if user_id is not None})
+    rows = session.execute(select(User.id, User.name).where(User.id.in_(wanted)))
+    return {row.id: row.name for row in rows}
+
+
+def _once(failed: Sequence[Failed]) -> tuple[Failed, ...]:
+    return tuple(dict.fromkeys(failed))
+
+
+def _facts(session: CrmSession, record: Record) -> Iterable[Fact]:
     """Filled fields with their labels; custom fields by the labels of the build."""
-    record_type = Account.crm_type
-    facts: list[tuple[str, str]] = []
-    for field in record_type.fields:
-        if field.restricted is None or session.can(field.restricted):
-            value: Any = getattr(account, field.name)
-            if value not in (None, frozenset()) and field.name != "name":
-                facts.append((field.label, field.kind.format(value)))
-    custom = session.policy.custom.get("account", {})
-    for name, value in (account.custom or {}).items():
-        facts.append((custom[name].label if name in custom else name, str(value)))
-    return facts
+    record_type = record.crm_type
+    for field in readable(session, record_type):
+        value = getattr(record, field.name)
+        if value not in (None, frozenset()) and field.name != record_type.title:
+            yield Fact(field.name, field.label, value, field)
+    custom = session.policy.custom.get(record_type.name, {})
+    for name, value in (held(record, "custom") or {}).items():
+        field = custom.get(name)
+        yield Fact(f"custom.{name}", field.label if field is not None else name, value, field)
 
 
-def _responsible(session: CrmSession, account_id: int) -> tuple[Responsible, ...]:
+def _extensions(session: CrmSession, account: Account) -> Iterable[Extension]:
+    for record_type in sorted(session.types.extensions("account"), key=lambda each: each.name):
+        record = session.get(record_type.cls, account.id)
+        if record is not None:
+            yield Extension(record_type, tuple(_facts(session, record)))
+
+
+def _stages(session: CrmSession, account_id: int) -> list[StageSince]:
     query = (
-        select(Ownership.user_id, User.name, Ownership.role, Ownership.scope, Ownership.valid_from)
-        .join(User, User.id == Ownership.user_id)
-        .where(Ownership.account_id == account_id)
-        .order_by(Ownership.role.desc(), Ownership.scope, Ownership.id)
-    )
-    return tuple(
-        Responsible(row.user_id, row.name, row.role.value, row.scope, row.valid_from) for row in session.execute(query)
-    )
-
-
-def _people(session: CrmSession, account_id: int) -> tuple[Person, ...]:
-    query = (
-        select(
-            Affiliation.contact_id, Contact.name, Affiliation.role, Affiliation.title, Affiliation.department,
-            Affiliation.valid_from, Affiliation.confirmed_at,
-        )
-        .join(Contact, Contact.id == Affiliation.contact_id)
-        .where(Affiliation.account_id == account_id)
-        .order_by(Affiliation.primary.desc(), Affiliation.id)
-    )  # fmt: skip
-    rows = session.execute(query).all()
-    points: dict[int, list[tuple[str, str, str]]] = {}
-    if rows:
-        reach = (
-            select(ContactPoint.contact_id, ContactPoint.kind, ContactPoint.value, ContactPoint.consent)
-            .where(ContactPoint.contact_id.in_(sorted({row.contact_id for row in rows})))
-            .order_by(ContactPoint.preferred.desc(), ContactPoint.id)
-        )
-        for point in session.execute(reach):
-            consent = "" if point.consent is Consent.UNKNOWN else point.consent.value
-            points.setdefault(point.contact_id, []).append((point.kind.value, point.value, consent))
-    return tuple(
-        Person(
-            row.contact_id, row.name, row.role, row.title, row.department, row.valid_from, row.confirmed_at,
-            tuple(points.get(row.contact_id, ())),
-        )
-        for row in rows
-    )  # fmt: skip
-
-
-def _stages(session: CrmSession, account_id: int) -> tuple[StageSince, ...]:
-    query = (
-        select(Lifecycle.business_line, Lifecycle.stage, Lifecycle.valid_from)
+        select(Lifecycle.business_line, Lifecycle.stage, Lifecycle.valid_from, Lifecycle.valid_to, Lifecycle.reason)
         .where(Lifecycle.account_id == account_id)
-        .order_by(Lifecycle.business_line, Lifecycle.id)
+        .order_by(Lifecycle.business_line, Lifecycle.valid_from.desc().nulls_last(), Lifecycle.id.desc())
     )
-    return tuple(StageSince(row.business_line, row.stage.value, row.valid_from) for row in session.execute(query))
+    return [
+        StageSince(
+            business_line=row.business_line, stage=row.stage.value, since=row.valid_from, until=row.valid_to,
+            reason=row.reason, present=holds(row, session.at),
+        )
+        for row in session.execute(query, execution_options={"all_dates": True})
+    ]  # fmt: skip
 
 
-def _related(session: CrmSession, account_id: int) -> tuple[Related, ...]:
-    one, other = aliased(Account), aliased(Account)
-    query = (
-        select(AccountRelation.account_id, AccountRelation.other_id, AccountRelation.kind,
-               one.name.label("name"), other.name.label("other_name"))
-        .join(one, one.id == AccountRelation.account_id)
-        .join(other, other.id == AccountRelation.other_id)
-        .where((AccountRelation.account_id == account_id) | (AccountRelation.other_id == account_id))
-        .order_by(AccountRelation.kind, AccountRelation.id)
-    )  # fmt: skip
-    return tuple(
-        Related(row.other_id, row.other_name, row.kind, True)
-        if row.account_id == account_id
-        else Related(row.account_id, row.name, row.kind, False)
-        for row in session.execute(query)
+def _contacts(session: CrmSession, account_id: int) -> tuple[dt.datetime | None, tuple[tuple[str, int], ...]]:
+    """When an activity was last held, and how many in each of the last months."""
+    bounds = _month_bounds(session)
+    when = Activity.started_at
+    inside: list[ColumnElement[Any]] = [
+        func.count(case(((when >= start) & (when < end), 1))) for (_, start), (_, end) in pairwise(bounds)
+    ]  # fmt: skip
+    query = select(func.max(when), *inside).where(
+        Activity.account_id == account_id, Activity.status == Status.HELD, when <= session.at
     )
+    last, *counts = session.execute(query).one()
+    return last, tuple((name, count) for (name, _), count in zip(bounds, counts, strict=False))
 
 
-def _open(session: CrmSession, account_id: int) -> tuple[Open, ...]:
-    query = (
-        select(Activity.id, Activity.kind, Activity.subject, Activity.planned_start, User.name)
-        .outerjoin(User, User.id == Activity.user_id)
-        .where(Activity.account_id == account_id, Activity.status == Status.PLANNED)
-        .order_by(Activity.planned_start.nulls_last(), Activity.id)
-        .limit(50)
-    )
-    return tuple(Open(row.id, row.kind, row.subject, row.planned_start, row.name) for row in session.execute(query))
+def _month_bounds(session: CrmSession) -> list[tuple[str, dt.datetime]]:
+    """The last twelve months with their beginnings, and the beginning of the next one."""
+    tz = session.policy.tz
+    today = session.at.astimezone(tz)
+    months = [divmod(today.year * 12 + today.month - 1 - back, 12) for back in range(_MONTHS - 1, -2, -1)]
+    return [
+        (f"{year}-{month + 1:02}", dt.datetime(year, month + 1, 1, tzinfo=tz).astimezone(dt.UTC))
+        for year, month in months
+    ]

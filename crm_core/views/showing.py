@@ -14,8 +14,12 @@ from crm_core.records import Record, RecordType
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
     from crm_core.translation import Translator
+    from crm_core.views.quality import Question
 
-__all__ = ["Shower", "amount", "held", "readable", "shown"]
+__all__ = ["Shower", "amount", "held", "kind_labels", "readable", "said_question", "shown"]
+
+_KIND_LABELS = ("Ownership", "Affiliation", "Lifecycle", "Promise", "Question", "Document", "Quote", "Deal")
+"""Kinds of entries and open items that no vocabulary names."""
 
 
 def shown(moment: dt.datetime | None, tz: dt.tzinfo) -> str:
@@ -122,3 +126,17 @@ class Shower:
             else:
                 facts.append((name, str(value)))
         return facts
+
+
+def kind_labels(session: CrmSession, translator: Translator, kinds: Iterable[str]) -> dict[str, str]:
+    """What people call kinds: the words of the vocabulary of activities, or the kind itself in words."""
+    words: dict[str, Any] = dict(session.policy.vocabularies.get("activity.kind", {}))
+    return {kind: translator.text(words[kind]) if kind in words else translator.choice(kind) for kind in kinds}
+
+
+def said_question(question: Question, translator: Translator) -> str:
+    """A question in the reader's language, with what stands in it."""
+    values = {
+        name: translator.text(value) if name in ("label", "title") else value for name, value in question.values.items()
+    }
+    return translator.format(question.text, **values)

@@ -10,10 +10,10 @@ import attrs
 from sqlalchemy import func, or_, select
 
 from crm_core.domain.accounts import Account, Lifecycle
-from crm_core.domain.activities import Activity
+from crm_core.domain.activities import Activity, Status
 from crm_core.domain.contacts import Affiliation, Contact
 from crm_core.domain.organisation import User
-from crm_core.domain.ownership import Ownership
+from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.hooks.values import Failed, TimelineEntry
 
 if TYPE_CHECKING:
@@ -22,6 +22,19 @@ if TYPE_CHECKING:
 __all__ = ["Timeline", "timeline"]
 
 _ALL_DATES = {"all_dates": True}
+_ACTIVITIES = {Status.PLANNED: "Planned", Status.HELD: "Held", Status.CANCELLED: "Cancelled"}
+_RESPONSIBLE = {
+    OwnershipRole.OWNER: ("Became owner", "No longer owner"),
+    OwnershipRole.COLLABORATOR: ("Became collaborator", "No longer collaborator"),
+    OwnershipRole.BACKUP: ("Became backup", "No longer backup"),
+    OwnershipRole.MENTOR: ("Became mentor", "No longer mentor"),
+}
+_WORKS = ("Began there", "Left")
+STATUS_LABELS = (
+    "Became owner", "No longer owner", "Became collaborator", "No longer collaborator", "Became backup",
+    "No longer backup", "Became mentor", "No longer mentor", "Began there", "Left",
+)  # fmt: skip
+"""What happened, beside the title of an entry; said in the reader's language."""
 
 
 @attrs.frozen
@@ -83,8 +96,9 @@ def _activities(
             at=row.started_at or row.planned_start or row.created_at,
             account_id=row.account_id,
             kind=row.kind,
-            title=f"{row.subject} ({row.status.value})",
+            title=row.subject,
             text=row.outcome or "",
+            status=_ACTIVITIES[row.status],
             record_type="activity",
             record_id=row.id,
             user_id=row.user_id,
@@ -101,7 +115,7 @@ def _ownerships(session: CrmSession, ids: Sequence[int]) -> Iterable[TimelineEnt
         .where(Ownership.account_id.in_(ids), or_(Ownership.valid_from.is_not(None), Ownership.valid_to.is_not(None)))
     )  # fmt: skip
     for row in session.execute(query, execution_options=_ALL_DATES):
-        yield from _both_ends(row, "ownership", f"{row.name} as {row.role.value}", row.reason or "", row.user_id)
+        yield from _both_ends(row, "ownership", row.reason or "", _RESPONSIBLE[row.role], row.user_id)
 
 
 def _affiliations(session: CrmSession, ids: Sequence[int]) -> Iterable[TimelineEntry]:
@@ -117,18 +131,19 @@ def _affiliations(session: CrmSession, ids: Sequence[int]) -> Iterable[TimelineE
         )
     )  # fmt: skip
     for row in session.execute(query, execution_options=_ALL_DATES):
-        yield from _both_ends(row, "affiliation", row.name, row.role or row.title or "", None)
+        yield from _both_ends(row, "affiliation", row.role or row.title or "", _WORKS, None)
 
 
-def _both_ends(row: Any, kind: str, title: str, text: str, user_id: int | None) -> Iterable[TimelineEntry]:
-    for at, mark in ((row.valid_from, "+"), (row.valid_to, "-")):
+def _both_ends(row: Any, kind: str, text: str, said: tuple[str, str], user_id: int | None) -> Iterable[TimelineEntry]:
+    for at, status in zip((row.valid_from, row.valid_to), said, strict=True):
         if at is not None:
             yield TimelineEntry(
                 at=at,
                 account_id=row.account_id,
                 kind=kind,
-                title=f"{mark} {title}",
+                title=row.name,
                 text=text,
+                status=status,
                 record_type=kind,
                 record_id=row.id,
                 user_id=user_id,
@@ -145,8 +160,9 @@ def _stages(session: CrmSession, ids: Sequence[int]) -> Iterable[TimelineEntry]:
             at=row.valid_from,
             account_id=row.account_id,
             kind="lifecycle",
-            title=f"{row.business_line}: {row.stage.value}",
+            title=row.business_line,
             text=row.reason or "",
+            status=row.stage.value.replace("_", " ").capitalize(),
             record_type="lifecycle",
             record_id=row.id,
         )

@@ -32,7 +32,7 @@ from crm_core import (
     ownership,
 )
 from crm_core.assembly import given
-from crm_core.views import check_contact, overview, timeline
+from crm_core.views import Point, check_contact, overview, timeline
 
 DAY = dt.datetime(2026, 2, 3, 9, tzinfo=dt.UTC)
 
@@ -97,19 +97,20 @@ def test_the_overview_gathers_everything(crm: Crm) -> None:
     with crm.system_session("test") as session:
         view = overview(session, session.require(Account, acme.id))
         assert view.name == "Acme"
-        assert ("Industry", "machinery") in view.facts
-        assert ("Tags", "vip") in view.facts
+        assert ("Industry", "machinery") in [(fact.label, fact.value) for fact in view.facts]
+        assert ("tags", frozenset({"vip"})) in [(fact.name, fact.value) for fact in view.facts]
         assert [(each.name, each.role) for each in view.responsible] == [("李伟", "owner")]
         assert [(each.name, each.role) for each in view.people] == [("Ann of Acme", "buyer")]
-        assert view.people[0].points == (("email", "ann@example.com", ""),)
+        assert view.people[0].points == (Point(kind="email", value="ann@example.com"),)
         assert [(each.business_line, each.stage) for each in view.stages] == [("general", "customer")]
-        assert [(each.name, each.kind, each.outward) for each in view.related] == [("Group", "subsidiary", True)]
-        assert [each.subject for each in view.open] == ["Visit"]
+        assert [(each.name, each.kind, each.depth) for each in view.group.above] == [("Group", "subsidiary", 1)]
+        assert [each.title for each in view.open] == ["Visit"]
         assert [(panel.plugin, panel.lines) for panel in view.panels] == [("looker", (("Number", str(acme.id)),))]
         assert {entry.kind for entry in view.timeline} >= {"hello", "visit", "ownership", "affiliation", "lifecycle"}
         assert view.failed == ()
         back = overview(session, session.require(Account, group.id))
-        assert [(each.name, each.outward) for each in back.related] == [("Acme", False)]
+        assert [(each.name, each.depth) for each in back.group.below] == [("Acme", 1)]
+        assert back.group.rollup.accounts == 2
 
 
 def test_a_failing_panel_says_so_and_the_rest_stands(crm: Crm) -> None:
@@ -126,7 +127,7 @@ def test_the_overview_shows_only_what_the_actor_sees(crm: Crm) -> None:
         acme, hidden = customer(session, "Acme"), session.add_one(Account(name="Hidden"))
         accounts.relate(session, acme, "subsidiary", hidden)
     with crm.session("li.wei") as session:
-        assert overview(session, session.require(Account, acme.id)).related == ()
+        assert overview(session, session.require(Account, acme.id)).group.alone
 
 
 def test_statements_do_not_grow_with_what_is_shown(crm: Crm) -> None:

@@ -112,7 +112,6 @@ def _look(application: Application, crm: Crm) -> str:
             output.note("There is no account to look at.")
             return "NAME"
         shower = Shower(session, application.translator)
-        output.pairs(shower.facts(account), title=f"{application.translator.record(Account.crm_type)}  {account.name}")
         print_overview(output, shower, overview(session, account, entries=5))
         now, id_ = ownership.owner(session, account), account.id
     moment = dt.datetime.now(dt.UTC) - dt.timedelta(days=365)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from crm_core.cli.application import Application, pass_application
 from crm_core.cli.finding import find_record, record_id
 from crm_core.cli.helping import argument, command, option
 from crm_core.cli.moments import When
 from crm_core.cli.records import Shower, record_json
 from crm_core.cli.times import as_json, looking, time_options
+from crm_core.cli.usage import ConflictingOptions
+from crm_core.cli.writing import write_page
 from crm_core.domain.accounts import Account
 
 if TYPE_CHECKING:
@@ -24,6 +28,8 @@ __all__ = ["command"]
 @argument("reference", metavar="REF")
 @time_options
 @option("--why", is_flag=True, help="Say on which grounds the record is seen.")
+@option("--html", "page", metavar="FILE", type=click.Path(dir_okay=False),
+        help="Of an account: write the overview as a page of HTML that stands by itself.")  # fmt: skip
 @as_json
 @pass_application
 def command_show(
@@ -34,9 +40,10 @@ def command_show(
     as_of: When | None,
     login: str | None,
     why: bool,
+    page: str | None,
     as_json: bool,
 ) -> None:
-    """Show the record REF of a TYPE: its fields, and of an account the overview with the panels of the plugins.
+    """Show the record REF of a TYPE: its fields, and of an account the one view of all that is known.
 
     REF is an id, a name, or the key of another system as system:key.
     """
@@ -52,7 +59,9 @@ def command_show(
         reference = str(id_)
     with looking(application, at, as_of, login) as session:
         record = session.require(record_type.cls, record_id(session, record_type, reference))
-        if as_json:
+        if page is not None:
+            _write_page(application, session, record, page)
+        elif as_json:
             application.output.json(_json(session, record, why))
         else:
             _print(application, session, record, why)
@@ -91,21 +100,30 @@ def _json(session: CrmSession, record: Record, why: bool) -> dict[str, Any]:
     return result
 
 
+def _write_page(application: Application, session: CrmSession, record: Record, file: str) -> None:
+    if not isinstance(record, Account) or session.as_of is not None:
+        raise ConflictingOptions("--html is for the overview of an account of today or at a day, without --as-of.")
+    from crm_core.views import overview
+    from crm_core.views.html import overview_page
+
+    write_page(application, file, overview_page(session, overview(session, record), application.translator))
+
+
 def _print(application: Application, session: CrmSession, record: Record, why: bool) -> None:
     output, translator = application.output, application.translator
     shower = Shower(session, translator)
-    record_type = record.crm_type
-    title = getattr(record, record_type.title) if record_type.title else ""
-    output.pairs(shower.facts(record), title=f"{translator.record(record_type)} {record.id}  {title}".rstrip())
-    for extension in _extensions(session, record):
-        output.pairs(shower.facts(extension), title=translator.record(extension.crm_type))
-    if isinstance(record, Account):
-        if session.as_of is None:
-            from crm_core.cli.overviews import print_overview
-            from crm_core.views import overview
+    if isinstance(record, Account) and session.as_of is None:
+        from crm_core.cli.overviews import print_overview
+        from crm_core.views import overview
 
-            print_overview(output, shower, overview(session, record))
-        else:
+        print_overview(output, shower, overview(session, record))
+    else:
+        record_type = record.crm_type
+        title = getattr(record, record_type.title) if record_type.title else ""
+        output.pairs(shower.facts(record), title=f"{translator.record(record_type)} {record.id}  {title}".rstrip())
+        for extension in _extensions(session, record):
+            output.pairs(shower.facts(extension), title=translator.record(extension.crm_type))
+        if isinstance(record, Account):
             output.note("With --as-of only the fields are shown, not the overview.")
     if why:
         output.pairs(

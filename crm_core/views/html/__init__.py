@@ -4,6 +4,7 @@ A page can be mailed, printed, or opened years later. Every value is escaped, wh
 forbids scripts and loading besides.
 """
 
+from crm_core.views.html.overview_page import overview_page
 from crm_core.views.html.rendering import Translate, page
 
-__all__ = ["Translate", "page"]
+__all__ = ["Translate", "overview_page", "page"]

@@ -1,0 +1,285 @@
+"""Where an account stands in its group, and what the group amounts to: only what the reader may see of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from sqlalchemy import func, literal, select
+from sqlalchemy.orm import aliased
+
+from crm_core.domain.accounts import Account, AccountRelation
+from crm_core.domain.activities import Activity, Status
+from crm_core.domain.organisation import User
+from crm_core.domain.ownership import Ownership, OwnershipRole
+from crm_core.fields import Field, Money
+from crm_core.views.showing import readable
+
+if TYPE_CHECKING:
+    from crm_core.records import RecordType
+    from crm_core.store.session import CrmSession
+
+__all__ = ["GROUP_KINDS", "Group", "Related", "Relative", "RollUp", "Sum", "Ways", "group", "related", "ways"]
+
+GROUP_KINDS = ("subsidiary", "branch")
+"""The relations that make a group; the others stand beside it."""
+
+_MOST = 2000
+"""So many accounts below one are gathered at most; a bank has more branches than anybody reads."""
+
+
+@attrs.frozen(kw_only=True)
+class Related:
+    """Another account it is related to; ``kind`` reads from the account to the other, or back (``outward``)."""
+
+    account_id: int
+    name: str
+    kind: str
+    outward: bool
+    since: dt.datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Relative:
+    """An account of the group: ``depth`` levels above or below, being the subsidiary or branch of ``parent_id``.
+
+    Below, ``parent_id`` is the account over it; above, ``parent_id`` is the account that belongs to it.
+    """
+
+    account_id: int
+    name: str
+    grade: str | None
+    kind: str
+    share: Decimal | None
+    depth: int
+    parent_id: int
+    owners: tuple[str, ...] = ()
+    last_contact: dt.datetime | None = None
+    open_items: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class Sum:
+    """A money field of the accounts of a group, summed in one currency; ``label`` is said by ``plugin``."""
+
+    record_type: str
+    field: str
+    label: str
+    plugin: str
+    amount: Money
+    accounts: int
+
+
+@attrs.frozen(kw_only=True)
+class RollUp:
+    """The account with all below it, taken together.
+
+    ``quiet`` counts those without an activity held for the days that ``[views] quiet_days`` says; ``owners`` are user
+    id, name, and how many of the accounts they own.
+    """
+
+    accounts: int
+    open_items: int
+    last_contact: dt.datetime | None
+    quiet: int
+    unowned: int
+    owners: tuple[tuple[int, str, int], ...]
+    sums: tuple[Sum, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Group:
+    """``above`` from the nearest on, ``below`` level by level; ``more`` says that not all below could be gathered."""
+
+    above: tuple[Relative, ...]
+    below: tuple[Relative, ...]
+    more: bool
+    rollup: RollUp
+
+    @property
+    def alone(self) -> bool:
+        """Whether the account belongs to no group that the reader sees."""
+        return not self.above and not self.below
+
+
+@attrs.frozen
+class Ways:
+    """The rows of relations that lead up and down from an account, nearest first."""
+
+    account_id: int
+    above: tuple[Any, ...]
+    below: tuple[Any, ...]
+    more: bool
+
+    @property
+    def down(self) -> list[int]:
+        """The account itself and those below it."""
+        return [self.account_id, *(row.id for row in self.below)]
+
+
+def ways(session: CrmSession, account_id: int) -> Ways:
+    """Which accounts stand above and below an account, in two statements.
+
+    Each level passes only through accounts that the reader sees. Circles end where they close, and the depth is
+    bounded by ``[views] depth``.
+    """
+    above, below = _ways(session, account_id, up=True), _ways(session, account_id, up=False)
+    return Ways(account_id, tuple(above), tuple(below[:_MOST]), len(below) > _MOST)
+
+
+def _ways(session: CrmSession, account_id: int, *, up: bool) -> list[Any]:
+    """Rows of id, parent, kind, share and depth, nearest first; of several ways to an account the shortest."""
+    depth = session.policy.views.depth
+    one, next_ = AccountRelation, aliased(AccountRelation)
+    start, end = (one.account_id, one.other_id) if up else (one.other_id, one.account_id)
+    next_start, next_end = (next_.account_id, next_.other_id) if up else (next_.other_id, next_.account_id)
+    tree = (
+        select(end.label("id"), start.label("parent"), one.kind.label("kind"), one.share.label("share"),
+               literal(1).label("depth"))
+        .where(start == account_id, one.kind.in_(GROUP_KINDS))
+        .cte("ways", recursive=True)
+    )  # fmt: skip
+    tree = tree.union(
+        select(next_end, next_start, next_.kind, next_.share, tree.c.depth + 1)
+        .select_from(tree)
+        .join(next_, next_start == tree.c.id)
+        .where(next_.kind.in_(GROUP_KINDS), tree.c.depth < depth, next_end != account_id)
+    )
+    query = (
+        select(tree.c.id, tree.c.parent, tree.c.kind, tree.c.share, tree.c.depth)
+        .order_by(tree.c.depth, tree.c.id, tree.c.parent, tree.c.kind)
+        .limit(_MOST * depth)
+    )
+    shortest: dict[int, Any] = {}
+    for row in session.execute(query):
+        if row.id != account_id:
+            shortest.setdefault(row.id, row)
+    return list(shortest.values())
+
+
+def group(session: CrmSession, found: Ways, open_of: Counter[int]) -> Group:
+    """The group around an account; ``open_of`` counts what is open at each account below.
+
+    The number of statements depends on the build alone.
+    """
+    ids = sorted({*found.down, *(row.id for row in found.above)})
+    query = select(Account.id, Account.name, Account.grade).where(Account.id.in_(ids))
+    accounts = {row.id: row for row in session.execute(query)}
+    contacts = _last_contacts(session, ids)
+    owners = _owners(session, ids)
+
+    def relative(row: Any) -> Relative:
+        return Relative(
+            account_id=row.id, name=accounts[row.id].name, grade=accounts[row.id].grade, kind=row.kind,
+            share=row.share, depth=row.depth, parent_id=row.parent,
+            owners=tuple(name for _, name in owners.get(row.id, ())), last_contact=contacts.get(row.id),
+            open_items=open_of[row.id],
+        )  # fmt: skip
+
+    return Group(
+        above=tuple(relative(row) for row in found.above if row.id in accounts),
+        below=tuple(relative(row) for row in found.below if row.id in accounts),
+        more=found.more,
+        rollup=_rolled_up(session, found.down, contacts, open_of, owners),
+    )
+
+
+def _rolled_up(
+    session: CrmSession,
+    down: Sequence[int],
+    contacts: dict[int, dt.datetime],
+    open_of: Counter[int],
+    owners: dict[int, list[tuple[int, str]]],
+) -> RollUp:
+    quiet_since = session.at - dt.timedelta(session.policy.views.quiet_days)
+    shares = Counter(user for id_ in down for user in set(owners.get(id_, ())))
+    return RollUp(
+        accounts=len(down),
+        open_items=sum(open_of[id_] for id_ in down),
+        last_contact=max((contacts[id_] for id_ in down if id_ in contacts), default=None),
+        quiet=sum(1 for id_ in down if id_ not in contacts or contacts[id_] < quiet_since),
+        unowned=sum(1 for id_ in down if not owners.get(id_)),
+        owners=tuple(
+            (user_id, name, number)
+            for (user_id, name), number in sorted(shares.items(), key=lambda item: (-item[1], item[0]))
+        ),
+        sums=tuple(_sums(session, down)),
+    )
+
+
+def _last_contacts(session: CrmSession, ids: Sequence[int]) -> dict[int, dt.datetime]:
+    """When an activity was last held at each account."""
+    query = (
+        select(Activity.account_id, func.max(Activity.started_at))
+        .where(Activity.account_id.in_(ids), Activity.status == Status.HELD, Activity.started_at <= session.at)
+        .group_by(Activity.account_id)
+    )
+    return {account_id: last for account_id, last in session.execute(query) if last is not None}
+
+
+def _owners(session: CrmSession, ids: Sequence[int]) -> dict[int, list[tuple[int, str]]]:
+    query = (
+        select(Ownership.account_id, Ownership.user_id, User.name)
+        .join(User, User.id == Ownership.user_id)
+        .where(Ownership.account_id.in_(ids), Ownership.role == OwnershipRole.OWNER)
+        .order_by(Ownership.scope, Ownership.id)
+    )
+    found: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
+    for account_id, user_id, name in session.execute(query):
+        if (user_id, name) not in found[account_id]:
+            found[account_id].append((user_id, name))
+    return found
+
+
+def _sums(session: CrmSession, ids: Sequence[int]) -> list[Sum]:
+    """Money fields of the accounts and of what plugins add to them, per currency: one statement per record type."""
+    found: list[Sum] = []
+    for record_type in (Account.crm_type, *sorted(session.types.extensions("account"), key=lambda each: each.name)):
+        fields = [field for field in readable(session, record_type) if field.kind.name == "money"]
+        if fields:
+            found += _sums_of(session, record_type, fields, ids)
+    return found
+
+
+def _sums_of(session: CrmSession, record_type: RecordType, fields: Sequence[Field], ids: Sequence[int]) -> list[Sum]:
+    cls: Any = record_type.cls
+    query = select(cls.id, *(getattr(cls, field.name) for field in fields)).where(cls.id.in_(ids))
+    amounts: dict[tuple[int, str], list[Money]] = {}
+    for _, *values in session.execute(query):
+        for number, money in enumerate(values):
+            if money is not None:
+                amounts.setdefault((number, money.currency), []).append(money)
+    return [
+        Sum(
+            record_type=record_type.name, field=fields[number].name, label=fields[number].label,
+            plugin=record_type.plugin, accounts=len(found),
+            amount=Money(sum(each.amount for each in found), currency),
+        )
+        for (number, currency), found in sorted(amounts.items())
+    ]  # fmt: skip
+
+
+def related(session: CrmSession, account_id: int) -> tuple[Related, ...]:
+    """Relations outside the group: competitors, partners, whom it buys through."""
+    one, other = aliased(Account), aliased(Account)
+    query = (
+        select(AccountRelation.account_id, AccountRelation.other_id, AccountRelation.kind, AccountRelation.valid_from,
+               one.name.label("name"), other.name.label("other_name"))
+        .join(one, one.id == AccountRelation.account_id)
+        .join(other, other.id == AccountRelation.other_id)
+        .where(
+            (AccountRelation.account_id == account_id) | (AccountRelation.other_id == account_id),
+            AccountRelation.kind.not_in(GROUP_KINDS),
+        )
+        .order_by(AccountRelation.kind, AccountRelation.id)
+    )  # fmt: skip
+    return tuple(
+        Related(account_id=row.other_id, name=row.other_name, kind=row.kind, outward=True, since=row.valid_from)
+        if row.account_id == account_id
+        else Related(account_id=row.account_id, name=row.name, kind=row.kind, outward=False, since=row.valid_from)
+        for row in session.execute(query)
+    )

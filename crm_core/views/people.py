@@ -1,0 +1,224 @@
+"""The people at an account: who works there and who did, in which role since when, and how to reach them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from sqlalchemy import func, select
+
+from crm_core.domain.accounts import Account
+from crm_core.domain.activities import Activity, Status
+from crm_core.domain.contacts import Affiliation, Consent, Contact, ContactPoint
+from crm_core.domain.dated import holds
+
+if TYPE_CHECKING:
+    from crm_core.store.session import CrmSession
+
+__all__ = ["Elsewhere", "Person", "Place", "Point", "account_points", "people"]
+
+_ALL_DATES = {"all_dates": True}
+
+
+@attrs.frozen(kw_only=True)
+class Point:
+    """One way to reach somebody; ``consent`` is empty where nobody asked."""
+
+    kind: str
+    value: str
+    consent: str = ""
+    label: str | None = None
+    preferred: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Place:
+    """A role at the account, from ``since`` (absent: always) until ``until`` (absent: still)."""
+
+    affiliation_id: int
+    role: str | None = None
+    title: str | None = None
+    department: str | None = None
+    primary: bool = False
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    confirmed_at: dt.datetime | None = None
+    present: bool
+
+
+@attrs.frozen(kw_only=True)
+class Elsewhere:
+    """Where else somebody works at the moment that is looked at."""
+
+    account_id: int
+    name: str
+    role: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Person:
+    """Somebody who works at the account, worked there, or is to begin.
+
+    ``role``, ``title``, ``department``, ``since``, ``until`` and ``confirmed_at`` are those of the place that holds, or
+    of the latest one; ``places`` are all of them, latest first. ``decides`` says that the role or title sounds like it,
+    ``last_contact`` when an activity with this very person was last held.
+    """
+
+    contact_id: int
+    name: str
+    role: str | None
+    title: str | None
+    department: str | None
+    since: dt.datetime | None
+    until: dt.datetime | None
+    confirmed_at: dt.datetime | None
+    present: bool
+    decides: bool
+    last_contact: dt.datetime | None = None
+    points: tuple[Point, ...] = ()
+    places: tuple[Place, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
+
+    @property
+    def reachable(self) -> bool:
+        """Whether there is any way to reach them that they have not forbidden."""
+        return any(point.consent != Consent.WITHDRAWN.value for point in self.points)
+
+    @property
+    def known_since(self) -> dt.datetime | None:
+        """When it was last known that they work there: it was confirmed, they began, or we met them."""
+        known = (self.confirmed_at, self.since, self.last_contact)
+        return max((moment for moment in known if moment is not None), default=None)
+
+
+def people(session: CrmSession, account_id: int) -> tuple[Person, ...]:
+    """Everybody with a place at the account: those who hold one at the session's ``at`` first; in four statements."""
+    query = (
+        select(
+            Affiliation.id, Affiliation.contact_id, Contact.name, Affiliation.role, Affiliation.title,
+            Affiliation.department, Affiliation.primary, Affiliation.valid_from, Affiliation.valid_to,
+            Affiliation.confirmed_at,
+        )
+        .join(Contact, Contact.id == Affiliation.contact_id)
+        .where(Affiliation.account_id == account_id)
+        .order_by(Affiliation.valid_from.desc().nulls_last(), Affiliation.id.desc())
+    )  # fmt: skip
+    rows: defaultdict[int, list[Any]] = defaultdict(list)
+    for row in session.execute(query, execution_options=_ALL_DATES):
+        rows[row.contact_id].append(row)
+    points, elsewhere = _points(session, account_id), _elsewhere(session, account_id)
+    spoken = _last_contacts(session, account_id)
+    found = [
+        _person(session, contact_id, held, points.get(contact_id, ()), elsewhere.get(contact_id, ()),
+                spoken.get(contact_id))
+        for contact_id, held in rows.items()
+    ]  # fmt: skip
+    return tuple(sorted(found, key=_rank))
+
+
+def _rank(person: Person) -> tuple[Any, ...]:
+    main = any(place.primary and place.present for place in person.places)
+    return (not person.present, not person.decides, not main, person.name, person.contact_id)
+
+
+def _person(
+    session: CrmSession,
+    contact_id: int,
+    rows: list[Any],
+    points: tuple[Point, ...],
+    elsewhere: tuple[Elsewhere, ...],
+    last_contact: dt.datetime | None,
+) -> Person:
+    places = tuple(
+        Place(
+            affiliation_id=row.id, role=row.role, title=row.title, department=row.department, primary=row.primary,
+            since=row.valid_from, until=row.valid_to, confirmed_at=row.confirmed_at, present=holds(row, session.at),
+        )
+        for row in rows
+    )  # fmt: skip
+    main = next((place for place in places if place.present and place.primary), None)
+    main = main or next((place for place in places if place.present), places[0])
+    rules = session.policy.views
+    return Person(
+        contact_id=contact_id,
+        name=rows[0].name,
+        role=main.role,
+        title=main.title,
+        department=main.department,
+        since=main.since,
+        until=main.until,
+        confirmed_at=main.confirmed_at,
+        present=main.present,
+        decides=main.present and any(rules.decides(each.role, each.title) for each in places if each.present),
+        last_contact=last_contact,
+        points=points,
+        places=places,
+        elsewhere=elsewhere if not main.present else (),
+    )
+
+
+def _there(account_id: int) -> Any:
+    return select(Affiliation.contact_id).where(Affiliation.account_id == account_id)
+
+
+def _points(session: CrmSession, account_id: int) -> dict[int, tuple[Point, ...]]:
+    query = (
+        select(
+            ContactPoint.contact_id, ContactPoint.kind, ContactPoint.value, ContactPoint.consent, ContactPoint.label,
+            ContactPoint.preferred,
+        )
+        .where(ContactPoint.contact_id.in_(_there(account_id)))
+        .order_by(ContactPoint.preferred.desc(), ContactPoint.id)
+    )  # fmt: skip
+    found: defaultdict[int, list[Point]] = defaultdict(list)
+    for row in session.execute(query, execution_options=_ALL_DATES):
+        found[row.contact_id].append(_point(row))
+    return {contact_id: tuple(points) for contact_id, points in found.items()}
+
+
+def account_points(session: CrmSession, account_id: int) -> tuple[Point, ...]:
+    """How to reach the account itself."""
+    query = (
+        select(ContactPoint.kind, ContactPoint.value, ContactPoint.consent, ContactPoint.label, ContactPoint.preferred)
+        .where(ContactPoint.account_id == account_id, ContactPoint.contact_id.is_(None))
+        .order_by(ContactPoint.preferred.desc(), ContactPoint.id)
+    )
+    return tuple(_point(row) for row in session.execute(query))
+
+
+def _point(row: Any) -> Point:
+    consent = "" if row.consent is Consent.UNKNOWN else row.consent.value
+    return Point(kind=row.kind.value, value=row.value, consent=consent, label=row.label, preferred=row.preferred)
+
+
+def _elsewhere(session: CrmSession, account_id: int) -> dict[int, tuple[Elsewhere, ...]]:
+    """Where people of the account work now, as far as the actor may see those other accounts."""
+    here = select(Affiliation.contact_id).where(Affiliation.account_id == account_id, Affiliation.valid_to.is_not(None))
+    query = (
+        select(Affiliation.contact_id, Affiliation.account_id, Affiliation.role, Account.name,
+               Affiliation.valid_from, Affiliation.valid_to)
+        .join(Account, Account.id == Affiliation.account_id)
+        .where(Affiliation.contact_id.in_(here), Affiliation.account_id != account_id)
+        .order_by(Affiliation.id)
+    )  # fmt: skip
+    found: defaultdict[int, list[Elsewhere]] = defaultdict(list)
+    for row in session.execute(query, execution_options=_ALL_DATES):
+        if holds(row, session.at):
+            found[row.contact_id].append(Elsewhere(account_id=row.account_id, name=row.name, role=row.role))
+    return {contact_id: tuple(places) for contact_id, places in found.items()}
+
+
+def _last_contacts(session: CrmSession, account_id: int) -> dict[int, dt.datetime]:
+    query = (
+        select(Activity.contact_id, func.max(Activity.started_at))
+        .where(
+            Activity.account_id == account_id,
+            Activity.contact_id.is_not(None),
+            Activity.status == Status.HELD,
+            Activity.started_at <= session.at,
+        )
+        .group_by(Activity.contact_id)
+    )
+    return {contact_id: at for contact_id, at in session.execute(query) if at is not None}

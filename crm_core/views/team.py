@@ -1,0 +1,85 @@
+"""Our people at an account: who is responsible, who was, and who covers now."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+from sqlalchemy import select
+
+from crm_core.domain.dated import holds
+from crm_core.domain.organisation import User
+from crm_core.domain.ownership import Ownership, OwnershipRole
+
+if TYPE_CHECKING:
+    from crm_core.store.session import CrmSession
+
+__all__ = ["Cover", "Responsible", "covering", "responsible"]
+
+_ORDER = (OwnershipRole.OWNER, OwnershipRole.BACKUP, OwnershipRole.COLLABORATOR, OwnershipRole.MENTOR)
+"""Whom to turn to first."""
+
+
+@attrs.frozen(kw_only=True)
+class Responsible:
+    """One of us who is, was or will be responsible for the account in a role and scope."""
+
+    user_id: int
+    name: str
+    role: str
+    scope: str
+    since: dt.datetime | None
+    until: dt.datetime | None = None
+    reason: str | None = None
+    email: str | None = None
+    active: bool = True
+    present: bool
+
+
+@attrs.frozen(kw_only=True)
+class Cover:
+    """Who looks after the account in one scope now; nobody (``user_id`` absent) where all who could are gone."""
+
+    scope: str
+    user_id: int | None = None
+    name: str = ""
+    role: str = ""
+
+
+def responsible(session: CrmSession, account_id: int) -> tuple[Responsible, ...]:
+    """Everybody who ever was responsible; those of the session's ``at`` first, then the latest."""
+    query = (
+        select(
+            Ownership.id, Ownership.user_id, Ownership.role, Ownership.scope, Ownership.valid_from, Ownership.valid_to,
+            Ownership.reason, User.name, User.email, User.active,
+        )
+        .join(User, User.id == Ownership.user_id)
+        .where(Ownership.account_id == account_id)
+        .order_by(Ownership.valid_from.desc().nulls_last(), Ownership.id.desc())
+    )  # fmt: skip
+    rows = session.execute(query, execution_options={"all_dates": True}).all()
+    rows = sorted(rows, key=lambda row: (not holds(row, session.at), row.scope, _ORDER.index(row.role)))
+    return tuple(
+        Responsible(
+            user_id=row.user_id, name=row.name, role=row.role.value, scope=row.scope, since=row.valid_from,
+            until=row.valid_to, reason=row.reason, email=row.email, active=row.active, present=holds(row, session.at),
+        )
+        for row in rows
+    )  # fmt: skip
+
+
+def covering(team: Sequence[Responsible]) -> tuple[Cover, ...]:
+    """Who to turn to, for each scope in which anybody is or was responsible: the owner, or whoever stands in."""
+    order = [role.value for role in _ORDER]
+    found = []
+    for scope in sorted({each.scope for each in team}):
+        there = [each for each in team if each.scope == scope and each.present and each.active]
+        first = min(there, key=lambda each: order.index(each.role), default=None)
+        found.append(
+            Cover(scope=scope)
+            if first is None
+            else Cover(scope=scope, user_id=first.user_id, name=first.name, role=first.role)
+        )
+    return tuple(found)
