@@ -11,6 +11,8 @@ from crm_core.records import Dated
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy import Row
+
     from crm_core.store.session import CrmSession
 
 __all__ = ["as_moment", "change", "end", "holds"]
@@ -36,8 +38,8 @@ def as_moment(session: CrmSession, when: dt.datetime | dt.date | None) -> dt.dat
     return moment_of(when, session.policy.tz)
 
 
-def holds(row: Dated, moment: dt.datetime) -> bool:
-    """Whether a dated row is valid at a moment."""
+def holds(row: Dated | Row[*tuple[Any, ...]], moment: dt.datetime) -> bool:
+    """Whether a dated row (or a row of its columns) is valid at a moment."""
     return (row.valid_from is None or row.valid_from <= moment) and (row.valid_to is None or row.valid_to > moment)
 
 

@@ -25,9 +25,9 @@ WEIGHTS: Mapping[str, int] = MappingProxyType(
 """
 
 _DECIDING = (
-    "decid*", "ceo", "coo", "cfo", "cto", "chief executive", "chief operating", "chief financial", "president",
-    "director", "managing", "general manager", "owner", "partner", "总经理", "总监", "总裁", "董事", "决策", "厂长",
-    "院长", "老板", "法人",
+    "decid*", "decision*", "ceo", "coo", "cfo", "cto", "chief executive", "chief operating", "chief financial",
+    "president", "director", "managing", "general manager", "owner", "partner", "总经理", "总监", "总裁", "董事",
+    "决策", "厂长", "院长", "老板", "法人",
 )  # fmt: skip
 
 _not_negative = attrs.validators.ge(0)

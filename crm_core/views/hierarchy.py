@@ -218,7 +218,7 @@ def _last_contacts(session: CrmSession, ids: Sequence[int]) -> dict[int, dt.date
         .where(Activity.account_id.in_(ids), Activity.status == Status.HELD, Activity.started_at <= session.at)
         .group_by(Activity.account_id)
     )
-    return {account_id: last for account_id, last in session.execute(query) if last is not None}
+    return {id_: last for id_, last in session.execute(query) if id_ is not None and last is not None}
 
 
 def _owners(session: CrmSession, ids: Sequence[int]) -> dict[int, list[tuple[int, str]]]:

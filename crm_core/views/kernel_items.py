@@ -52,5 +52,5 @@ def kernel_counts(session: CrmSession, accounts: Sequence[int]) -> Counter[int]:
     )
     counted: Counter[int] = Counter()
     for account_id, number in session.execute(query):
-        counted[account_id] = number
+        counted[account_id or 0] = number
     return counted

@@ -164,8 +164,8 @@ def _facts(session: CrmSession, record: Record) -> Iterable[Fact]:
             yield Fact(field.name, field.label, value, field)
     custom = session.policy.custom.get(record_type.name, {})
     for name, value in (held(record, "custom") or {}).items():
-        field = custom.get(name)
-        yield Fact(f"custom.{name}", field.label if field is not None else name, value, field)
+        added = custom.get(name)
+        yield Fact(f"custom.{name}", name if added is None else added.label, value, added)
 
 
 def _extensions(session: CrmSession, account: Account) -> Iterable[Extension]:

@@ -221,4 +221,4 @@ def _last_contacts(session: CrmSession, account_id: int) -> dict[int, dt.datetim
         )
         .group_by(Activity.contact_id)
     )
-    return {contact_id: at for contact_id, at in session.execute(query) if at is not None}
+    return {id_: at for id_, at in session.execute(query) if id_ is not None and at is not None}

@@ -30,6 +30,7 @@ PARTS_LABELS = {
 }
 """What the parts of completeness are called that are no fields."""
 
+_POINTS = {"email": ("email",), "phone": ("phone", "mobile")}
 _MOST_OF_A_KIND = 3
 _MOST = 8
 """So many questions are asked at most: nobody reads a longer list."""
@@ -162,8 +163,8 @@ def _parts(
         value = (account.custom or {}).get(short) if name != short else getattr(account, name)
         filled = value not in (None, "", frozenset())
         # A number may as well stand as a contact point of the account.
-        filled = filled or (name == "email" and "email" in kinds) or (name == "phone" and kinds & {"phone", "mobile"})
-        yield Part(name=name, label=field.label or name, weight=weight, share=float(bool(filled)))
+        filled = filled or not kinds.isdisjoint(_POINTS.get(name, ()))
+        yield Part(name=name, label=field.label or name, weight=weight, share=float(filled))
 
 
 def _unconfirmed(session: CrmSession, people: Sequence[Person]) -> tuple[Stale, ...]:

@@ -6,14 +6,17 @@ from crm_core.store.tables import CHANGE_SET
 def test_an_account_with_its_overview(company, crm):
     shown = crm("show", "account", "Acme Bearings").out
     for part in ("Acme Bearings", "1200.50 CNY", "上海, CN", "Vehicles", "12", "李伟", "陈小明", "+8613800138000",
-                 "Customer", "Subsidiary of", "Spring visit", "Owner"):  # fmt: skip
+                 "Customer", "华东轴承", "Spring visit", "Owner", "What to ask next", "Completeness"):  # fmt: skip
         assert part in shown
-    assert "王芳" not in shown.split("Responsible")[1].split("People")[0]
+    present, former = shown.split("Responsible")[1].split("People")[0].split("Formerly responsible")
+    assert "王芳" not in present
+    assert "王芳" in former
 
 
 def test_who_owned_it_before(company, crm):
     shown = crm("show", "account", "Acme Bearings", "--at", "2025-12-31").out
     assert "王芳" in shown.split("Responsible")[1].split("\n\n")[0]
+    assert "2026-01-01" in shown.split("Formerly responsible")[1].split("\n\n")[0], "who is to own it later"
 
 
 def test_by_id_by_key_and_by_login(company, crm):
@@ -106,3 +109,53 @@ session.commit()""")  # fmt: skip
     assert "secret" not in crm("--user", "zhao.min", "history", "activity", id_).out
     denied = crm("--user", "zhao.min", "list", "activity", "--fields", "id,note", code=5)
     assert "activity.note may not be read by zhao.min." in denied.err
+
+
+def test_the_page_stands_by_itself(company, crm):
+    wrote = crm("show", "account", "Acme Bearings", "--html", "acme.html")
+    assert wrote.out == ""
+    assert "acme.html" in wrote.err
+    html = (company / "acme.html").read_text("utf-8")
+    assert html.startswith("<!DOCTYPE html>")
+    assert "陈小明" in html
+    assert "<script" not in html
+    assert crm("--lang", "zh_CN", "show", "account", "Acme Bearings", "--html", "-").out.startswith("<!DOCTYPE html>")
+    then = crm("show", "account", "Acme Bearings", "--at", "2025-12-31", "--html", "-").out
+    assert "王芳 (Owner)" in then
+    assert "李伟 (Owner)" in html
+
+
+def test_only_an_account_has_a_page(company, crm):
+    assert "--html is for" in crm("show", "user", "li.wei", "--html", "x.html", code=2).err
+    refused = crm("show", "account", "Acme Bearings", "--as-of", "2099-01-01", "--html", "x.html", code=2)
+    assert "--html is for" in refused.err
+    assert not (company / "x.html").exists()
+    crm("show", "account", "Acme Bearings", "--html", "no/such/folder/x.html", code=1)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+def test_it_fits_the_terminal(company, crm, monkeypatch, columns, language):
+    import io
+
+    from crm_core.cli.application import Application
+    from crm_core.cli.formatting import width
+    from crm_core.cli.output import Output
+    from crm_core.cli.running import run
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "dumb")
+    screen = Terminal()
+    application = Application({})
+    monkeypatch.setattr(
+        Application, "output", property(lambda self: Output(self.translator, screen, screen)), raising=True
+    )
+    assert run(["--lang", language, "show", "account", "Acme Bearings"], application) == 0
+    lines = screen.getvalue().splitlines()
+    assert len(lines) > 30
+    assert max(width(line) for line in lines) <= columns
+    assert any("陈小明" in line for line in lines)

@@ -1,0 +1,63 @@
+"""What the tests of views share: an organisation, and a count of statements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from crm_core import Crm, Unit, User, organisation
+
+
+@pytest.fixture
+def open_crm(database_url: str) -> Iterator[Callable[..., Crm]]:
+    """Opens a build of the kernel with a small organisation: two sellers in East, one in West, a director above."""
+    opened: list[Crm] = []
+
+    def make(**sections: Any) -> Crm:
+        crm = Crm.open({"crm": {"database": database_url, "time_zone": "Asia/Shanghai"}, **sections}, check=False)
+        opened.append(crm)
+        crm.migrate()
+        with crm.system_session("init") as session:
+            top = session.add_one(Unit(name="All"))
+            east, west = (session.add_one(Unit(name=name, parent_id=top.id)) for name in ("East", "West"))
+            for login, unit, role in (
+                ("li.wei", east, "sales"), ("wang.fang", east, "sales"), ("zhao.min", west, "sales"),
+                ("chen.yi", top, "manager"),
+            ):  # fmt: skip
+                session.add(User(login=login, name=login.title()))
+                session.flush()
+                organisation.join(session, login, unit, role=role, since_always=True)
+        return crm
+
+    yield make
+    for crm in opened:
+        crm.close()
+
+
+@pytest.fixture
+def crm(open_crm: Callable[..., Crm]) -> Crm:
+    return open_crm()
+
+
+@contextmanager
+def counted(crm: Crm) -> Iterator[list[str]]:
+    """The statements that are sent within."""
+    seen: list[str] = []
+
+    def note(*args: Any) -> None:
+        seen.append(args[2])
+
+    event.listen(crm.store.engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(crm.store.engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def statements() -> Callable[[Crm], Any]:
+    return counted
