@@ -160,6 +160,12 @@ class _Printer:
                     title=title,
                 )  # fmt: skip
 
+        for each in self.view.handovers:
+            self.output.line()
+            self.output.say("Handover from {leaver} to {successor}: {state}", leaver=each.leaver,
+                            successor=each.successor or (self.say("the pool") if each.to_pool else "?"),
+                            state=self.translator.choice(each.state))  # fmt: skip
+
     def _people(self) -> None:
         if self.view.people:
             self.output.pairs(map(self._person, self.view.people), title=self.say("People"))

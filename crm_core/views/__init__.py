@@ -9,7 +9,7 @@ from crm_core.views.open_items import open_items
 from crm_core.views.overview import Extension, Fact, Overview, StageSince, overview
 from crm_core.views.people import Elsewhere, Person, Place, Point
 from crm_core.views.quality import Part, Quality, Question, Stale
-from crm_core.views.team import Cover, Responsible
+from crm_core.views.team import Cover, Responsible, Running
 from crm_core.views.timeline import Timeline, timeline
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Relative",
     "Responsible",
     "RollUp",
+    "Running",
     "StageSince",
     "Stale",
     "Sum",

@@ -28,7 +28,7 @@ __all__ = ["GROUP_KINDS", "Group", "Related", "Relative", "RollUp", "Sum", "Ways
 GROUP_KINDS = ("subsidiary", "branch")
 """The relations that make a group; the others stand beside it."""
 
-_MOST = 2000
+_MOST = 999
 """So many accounts below one are gathered at most; a bank has more branches than anybody reads."""
 
 

@@ -122,8 +122,6 @@ def _promised(session: CrmSession, accounts: Sequence[int], user_id: int | None)
 
 def _in_charge(session: CrmSession, accounts: set[int]) -> dict[int, tuple[int | None, set[int]]]:
     """By account its owner, and everybody who is responsible there in some role."""
-    if not accounts:
-        return {}
     owners: dict[int, int] = {}
     teams: defaultdict[int, set[int]] = defaultdict(set)
     query = select(Ownership.account_id, Ownership.user_id, Ownership.role).where(

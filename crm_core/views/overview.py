@@ -19,11 +19,11 @@ from crm_core.fields import Field
 from crm_core.hooks.values import Failed, OpenItem, Panel, TimelineEntry
 from crm_core.records import Record, RecordType
 from crm_core.views.hierarchy import Group, Related, group, related, ways
-from crm_core.views.kernel_items import kernel_counts, kernel_items
+from crm_core.views.open_items import open_items
 from crm_core.views.people import Person, Point, account_points, people
 from crm_core.views.quality import Quality, quality
 from crm_core.views.showing import held, readable
-from crm_core.views.team import Cover, Responsible, covering, responsible
+from crm_core.views.team import Cover, Responsible, Running, covering, responsible, running
 from crm_core.views.timeline import timeline
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class Overview:
     responsible: tuple[Responsible, ...]
     formerly_responsible: tuple[Responsible, ...]
     covering: tuple[Cover, ...]
+    handovers: tuple[Running, ...]
     people: tuple[Person, ...]
     former_people: tuple[Person, ...]
     stages: tuple[StageSince, ...]
@@ -107,13 +108,12 @@ def overview(session: CrmSession, account: Account, *, entries: int = 15) -> Ove
     story = timeline(session, account, limit=entries)
     panels = session.store.dispatch.gather_overview(session, [id_])
     found = ways(session, id_)
-    gathered = session.store.dispatch.gather_handover(session, found.down, None)
-    open_of = Counter(item.account_id for item in gathered) + kernel_counts(session, found.down)
-    items = [*kernel_items(session, [id_]), *(item for item in gathered if item.account_id == id_)]
+    gathered = open_items(session, found.down)
+    open_of = Counter(item.account_id for item in gathered)
+    items = [item for item in gathered if item.account_id == id_]
     team, everybody, points = responsible(session, id_), people(session, id_), account_points(session, id_)
     stages, related_, whole = _stages(session, id_), related(session, id_), group(session, found, open_of)
     last, months = _contacts(session, id_)
-    items.sort(key=lambda item: (item.due is None, item.due or session.at, item.kind, item.record_id))
     return Overview(
         account_id=id_,
         name=account.name,
@@ -124,6 +124,7 @@ def overview(session: CrmSession, account: Account, *, entries: int = 15) -> Ove
         responsible=tuple(each for each in team if each.present),
         formerly_responsible=tuple(each for each in team if not each.present),
         covering=covering(team),
+        handovers=running(session, id_),
         people=tuple(person for person in everybody if person.present),
         former_people=tuple(person for person in everybody if not person.present),
         stages=tuple(stage for stage in stages if stage.present),

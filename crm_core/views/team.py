@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 import attrs
 from sqlalchemy import select
+from sqlalchemy.orm import aliased
 
 from crm_core.domain.dated import holds
+from crm_core.domain.handovers.records import OPEN, WAITING, Handover, HandoverItem
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["Cover", "Responsible", "covering", "responsible"]
+__all__ = ["Cover", "Responsible", "Running", "covering", "responsible", "running"]
 
 _ORDER = (OwnershipRole.OWNER, OwnershipRole.BACKUP, OwnershipRole.COLLABORATOR, OwnershipRole.MENTOR)
 """Whom to turn to first."""
@@ -46,6 +48,48 @@ class Cover:
     user_id: int | None = None
     name: str = ""
     role: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Running:
+    """A handover of the account that is under way: who gives up, and who is to take over (nobody: the pool)."""
+
+    handover_id: int
+    leaver_id: int
+    leaver: str
+    successor_id: int | None
+    successor: str
+    role: str
+    scope: str
+    state: str
+    effective_at: dt.datetime | None
+    to_pool: bool
+
+
+def running(session: CrmSession, account_id: int) -> tuple[Running, ...]:
+    """Handovers of the account whose end is still to come."""
+    leaver, successor = aliased(User), aliased(User)
+    query = (
+        select(
+            Handover.id, Handover.leaver_id, leaver.name.label("leaver"), HandoverItem.successor_id,
+            successor.name.label("successor"), HandoverItem.role, HandoverItem.scope, HandoverItem.state,
+            Handover.effective_at, HandoverItem.to_pool,
+        )
+        .select_from(HandoverItem)
+        .join(Handover, Handover.id == HandoverItem.handover_id)
+        .join(leaver, leaver.id == Handover.leaver_id)
+        .outerjoin(successor, successor.id == HandoverItem.successor_id)
+        .where(HandoverItem.account_id == account_id, HandoverItem.state.in_(WAITING), Handover.state.in_(OPEN))
+        .order_by(HandoverItem.id)
+    )  # fmt: skip
+    return tuple(
+        Running(
+            handover_id=row.id, leaver_id=row.leaver_id, leaver=row.leaver, successor_id=row.successor_id,
+            successor=row.successor or "", role=row.role.value, scope=row.scope, state=row.state.value,
+            effective_at=row.effective_at, to_pool=row.to_pool,
+        )
+        for row in session.execute(query)
+    )  # fmt: skip
 
 
 def responsible(session: CrmSession, account_id: int) -> tuple[Responsible, ...]:

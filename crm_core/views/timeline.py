@@ -14,6 +14,7 @@ from crm_core.domain.activities import Activity, Status
 from crm_core.domain.contacts import Affiliation, Contact
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
+from crm_core.domain.pools import PoolEvent, PoolEventKind
 from crm_core.hooks.values import Failed, TimelineEntry
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ _RESPONSIBLE = {
     OwnershipRole.MENTOR: ("Became mentor", "No longer mentor"),
 }
 _WORKS = ("Began there", "Left")
+_POOLS = {
+    PoolEventKind.CLAIMED: "Claimed",
+    PoolEventKind.ASSIGNED: "Assigned",
+    PoolEventKind.WARNED: "Warned",
+    PoolEventKind.RECYCLED: "Recycled",
+    PoolEventKind.RELEASED: "Released",
+}
 STATUS_LABELS = (
     "Became owner", "No longer owner", "Became collaborator", "No longer collaborator", "Became backup",
     "No longer backup", "Became mentor", "No longer mentor", "Began there", "Left",
@@ -68,6 +76,7 @@ def timeline(
         *_ownerships(session, ids),
         *_affiliations(session, ids),
         *_stages(session, ids),
+        *_pool_events(session, ids, since, until, limit),
     ]
     gathered = session.store.dispatch.gather_timeline(session, ids, since, until, limit)
     wanted = (
@@ -165,4 +174,30 @@ def _stages(session: CrmSession, ids: Sequence[int]) -> Iterable[TimelineEntry]:
             status=row.stage.value.replace("_", " ").capitalize(),
             record_type="lifecycle",
             record_id=row.id,
+        )
+
+
+def _pool_events(
+    session: CrmSession, ids: Sequence[int], since: dt.datetime | None, until: dt.datetime | None, limit: int
+) -> Iterable[TimelineEntry]:
+    query = select(
+        PoolEvent.id, PoolEvent.account_id, PoolEvent.pool, PoolEvent.kind, PoolEvent.at, PoolEvent.reason,
+        PoolEvent.user_id,
+    ).where(PoolEvent.account_id.in_(ids))  # fmt: skip
+    if since is not None:
+        query = query.where(PoolEvent.at >= since)
+    if until is not None:
+        query = query.where(PoolEvent.at < until)
+    for row in session.execute(query.order_by(PoolEvent.at.desc(), PoolEvent.id.desc()).limit(limit)):
+        pool = session.policy.pools.get(row.pool)
+        yield TimelineEntry(
+            at=row.at,
+            account_id=row.account_id,
+            kind="pool",
+            title=row.pool if pool is None else pool.title,
+            text=row.reason or "",
+            status=_POOLS[row.kind],
+            record_type="pool_event",
+            record_id=row.id,
+            user_id=row.user_id,
         )

@@ -7,6 +7,7 @@ import itertools
 import json
 from collections import Counter
 
+import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -33,6 +34,7 @@ from crm_core.cli.overviews import overview_json
 from crm_core.translation import Translator
 from crm_core.views import overview
 from crm_core.views.html import overview_page
+from crm_core.views.team import covering
 
 NOW = dt.datetime.now(dt.UTC)
 NUMBERS = itertools.count(1)
@@ -131,9 +133,8 @@ def test_the_team_with_all_roles_scopes_and_former_ones(crm):
         ("Zhao.Min", True), ("Chen.Yi", True),
     ]  # fmt: skip
     assert [(each.scope, each.name) for each in view.covering] == [("", "Li.Wei"), ("pumps", "")]
-    with crm.system_session("test") as session:
-        session.list(User, 'login == "li.wei"')[0].active = False
-    assert [(each.name, each.role) for each in look(crm, acme).covering] == [("Wang.Fang", "backup"), ("", "")]
+    gone = [attrs.evolve(each, active=each.name != "Li.Wei") for each in view.responsible]
+    assert [(each.name, each.role) for each in covering(gone)] == [("Wang.Fang", "backup")]
     assert look(crm, acme, at=days_ago(200)).covering[0].name == "Zhao.Min"
 
 
@@ -390,3 +391,23 @@ def test_rows_of_the_same_moment_are_in_one_order(crm):
     assert look(crm, acme).responsible[0].since is None
     with crm.system_session("test") as session:
         assert session.count(Ownership) >= 1
+
+
+def test_a_handover_under_way_and_what_happened_at_the_pool_are_told(crm):
+    from crm_core import handovers
+    from crm_core.domain.pools import PoolEvent, PoolEventKind
+
+    with crm.system_session("test") as session:
+        acme = account(session, "Acme", "li.wei")
+        session.add(
+            PoolEvent(account_id=acme.id, pool="east", kind=PoolEventKind.WARNED, at=days_ago(2), reason="quiet")
+        )
+    with crm.session("chen.yi") as session:
+        handover = handovers.draft(session, "li.wei", to="wang.fang", reason="leaves")
+        handovers.offer(session, handover)
+    view = look(crm, acme)
+    (running,) = view.handovers
+    assert (running.leaver, running.successor, running.state) == ("Li.Wei", "Wang.Fang", "offered")
+    pool = next(entry for entry in view.timeline if entry.kind == "pool")
+    assert (pool.title, pool.text, pool.status) == ("east", "quiet", "Warned")
+    assert look(crm, acme, "li.wei").handovers != ()
