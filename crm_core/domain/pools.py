@@ -111,6 +111,24 @@ class RecycleRule:
         """The day on which the account goes back: the first one with ``days`` whole days before it."""
         return first_day_after(counted_from, self.days, tz)
 
+    def warn_on(self, due: dt.date) -> dt.date:
+        """The first day on which the owner is warned, where the rule warns."""
+        return due - dt.timedelta(self.warn_days)
+
+    def taken_on(self, due: dt.date, warned_on: dt.date | None) -> dt.date | None:
+        """The first day on which the account may be taken; ``None`` before the owner was warned."""
+        if not self.warn_days:
+            return due
+        return None if warned_on is None else max(due, warned_on + dt.timedelta(self.warn_days))
+
+    def still_warned(self, warned_on: dt.date, day: dt.date) -> bool:
+        """Whether a warning still holds on a day: one that led to nothing for as long as the rule has is forgotten."""
+        return day <= warned_on + dt.timedelta(self.warn_days + self.days)
+
+    def spares(self, grade: str | None) -> bool:
+        """Whether accounts of a grade are never taken by the rule."""
+        return grade is not None and grade in self.never_grades
+
 
 def first_day_after(moment_: dt.datetime, days: int, tz: dt.tzinfo) -> dt.date:
     """The first day before which ``days`` whole days lie since a moment; the last day there is at the end of time."""

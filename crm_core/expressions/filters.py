@@ -39,6 +39,10 @@ class Filter:
         """
         return self._node.sql(Scope(self.record_type.table if table is None else table, self.env))
 
+    def means_the_same(self, other: Filter) -> bool:
+        """Whether another filter asks the same; the same words may mean something else on another day."""
+        return self.record_type is other.record_type and self._node == other._node
+
     @cached_property
     def _evaluate(self) -> Evaluate:
         return self._node.memory()

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 import attrs
 import pytest
+from sqlalchemy import event
 
-from crm_core import Account, Crm, CrmSession, Unit, User, activities, organisation, ownership
+from crm_core import Account, Crm, CrmSession, Manifest, Unit, User, activities, hookimpl, organisation, ownership
+from crm_core.assembly.discovery import Found
 from crm_core.fields import Address
 
 SHANGHAI = dt.timezone(dt.timedelta(hours=8))
@@ -101,13 +106,16 @@ class Company:
 Founder = Callable[..., Company]
 
 
-def found(url: str, pools: dict[str, Any] | None = None, **build: Any) -> Company:
+def found(
+    url: str, pools: dict[str, Any] | None = None, plugins: Any = (), discovery: Any = None, **build: Any
+) -> Company:
     """A company on an empty database."""
     given = copy.deepcopy(BUILD) | build
+    given["crm"]["plugins"] = list(plugins)
     given["crm"]["database"] = url
     given["pools"] = POOLS if pools is None else pools
     clock = Clock()
-    crm = Crm.open(given, check=False, clock=clock)
+    crm = Crm.open(given, check=False, clock=clock, discovery=discovery)
     crm.migrate()
     users = {}
     with crm.system_session("init") as session:
@@ -140,3 +148,44 @@ def make_company(database_url: str) -> Iterator[Founder]:
 def company(make_company: Founder) -> Company:
     """The company with the pools above."""
     return make_company()
+
+
+@contextmanager
+def statements(company: Company) -> Iterator[list[str]]:
+    """The statements that are sent meanwhile."""
+    told: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        told.append(statement)
+
+    event.listen(company.crm.store.engine, "before_cursor_execute", note)
+    try:
+        yield told
+    finally:
+        event.remove(company.crm.store.engine, "before_cursor_execute", note)
+
+
+@contextmanager
+def teller(tell: Any, name: str, patch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Makes a plugin that tells signs of life by a function; gives its discovery."""
+    module = ModuleType(f"crm_pool_{name}")
+
+    @hookimpl
+    def crm_gather_signals(session: Any, accounts: Any, kinds: Any, since: Any, until: Any) -> Any:
+        return tell(session, accounts, kinds, since, until)
+
+    @hookimpl
+    def crm_register_vocabularies() -> Any:
+        return {"account.signal": {"order": "Order", "contract_end": "End of a contract"}}
+
+    module.crm_gather_signals = crm_gather_signals  # type: ignore[attr-defined]
+    module.crm_register_vocabularies = crm_register_vocabularies  # type: ignore[attr-defined]
+    patch.setitem(sys.modules, module.__name__, module)
+    manifest = Manifest(name=name, version="1.0", crm_core=">=0.1.dev0,<1", module=module.__name__)
+    yield lambda: [Found(name, lambda: manifest, f"crm-{name}", "1.0")]
+
+
+@pytest.fixture
+def install_teller(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any]:
+    """Makes a plugin ``teller``."""
+    return lambda tell: teller(tell, "teller", monkeypatch)

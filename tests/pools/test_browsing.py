@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from crm_core import Account, Activity, CrmSession, NotFound, PermissionDenied, PoolEvent, pools
 from crm_core.errors import CrmError
 
-from .conftest import POOLS, Company, Founder
+from .conftest import POOLS, Company, Founder, statements
 
 HIDDEN = {"website": "https://hidden.example", "note": "Owes us 3 million", "industry": "machinery"}
 
@@ -139,14 +138,6 @@ def test_a_page_takes_one_statement_however_long(company: Company) -> None:
 
 def _statements(company: Company, session: CrmSession) -> int:
     """One for the units of the pool, one for the page."""
-    told: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        told.append(statement)
-
-    event.listen(company.crm.store.engine, "before_cursor_execute", note)
-    try:
+    with statements(company) as told:
         pools.browse(session, "north", 'grade == "A"', order="name", limit=10)
-    finally:
-        event.remove(company.crm.store.engine, "before_cursor_execute", note)
     return len(told)

@@ -23,7 +23,7 @@ from crm_core.store.values import decode_values
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["claim", "end_ownership", "held_by_grade", "over_capacity", "release"]
+__all__ = ["claim", "end_ownership", "held_by_grade", "over_capacity", "release", "require_writing"]
 
 _A_MOMENT = dt.timedelta(hours=1)
 """So long after a claim others are told that somebody was quicker: they may have the list before them still."""
@@ -36,7 +36,7 @@ def claim(session: CrmSession, pool: str | Pool, account_id: int) -> Ownership:
     the pool, and :class:`Conflict` when somebody else was quicker, a limit is reached, or the user owned it lately.
     """
     pool = find(session, pool)
-    _may_write(session)
+    require_writing(session)
     user_id = session.user_id
     require_member(session, pool)
     # Not before it is known to be there: whoever guesses ids must not hold up others.
@@ -72,7 +72,7 @@ def release(session: CrmSession, account: Account | int, *, reason: str, scope: 
     The owner may, and whoever may end ownerships there (``ownership.update``). Raises :class:`Conflict` when nobody
     owns it, or no pool would take it: then nobody could see it any more.
     """
-    _may_write(session)
+    require_writing(session)
     account_id = session.require(Account, account if isinstance(account, int) else account.id).id
     lock(session, account_type(session), [account_id])
     now = session.clock()
@@ -128,7 +128,7 @@ def end_ownership(session: CrmSession, account_ids: Collection[int], scope: str,
     session.delete_many(Ownership, unbegun)
 
 
-def _may_write(session: CrmSession) -> None:
+def require_writing(session: CrmSession) -> None:
     """What follows is written by the kernel, but never where the session itself may not write."""
     with session.writer.as_kernel():
         session.writer.may(PoolEvent.crm_type, "create")

@@ -72,10 +72,10 @@ class Bound:
         return case(*met, else_=null())
 
 
-def bound(session: CrmSession, pools: Iterable[Pool] | None = None) -> Bound:
-    """The pools of the build (or others) with their conditions, which hold whoever asks."""
+def bound(session: CrmSession, pools: Iterable[Pool] | None = None, now: dt.datetime | None = None) -> Bound:
+    """The pools of the build (or others) with their conditions, which hold whoever asks; ``now`` is for ``today()``."""
     found = tuple(session.policy.pools.values() if pools is None else pools)
-    environment = _environment(session)
+    environment = _environment(session, now or session.now)
     return Bound(found, tuple(_filter(session, pool, environment) for pool in found))
 
 
@@ -85,12 +85,12 @@ def _filter(session: CrmSession, pool: Pool, environment: Environment) -> Filter
     return parse(pool.where).bind(session.types, account_type(session), environment) if pool.where else None
 
 
-def _environment(session: CrmSession) -> Environment:
+def _environment(session: CrmSession, now: dt.datetime) -> Environment:
     from crm_core.expressions import Environment
     from crm_core.store.derived import DERIVED
 
     return Environment(
-        now=session.now,
+        now=now,
         tz=session.policy.tz,
         visible=lambda _type, _rows: None,
         custom=session.policy.custom,
