@@ -43,6 +43,7 @@ __all__ = [
     "given",
     "installed",
     "load_driver",
+    "read_pools",
 ]
 
 _HOMES = {
@@ -54,6 +55,7 @@ _HOMES = {
     "drivers": ("load_driver",),
     "load": ("assemble",),
     "manifest": ("HOOK_API", "Command", "Manifest"),
+    "pools": ("read_pools",),
     "report": ("AssemblyReport", "PluginEntry", "Section"),
     "verdicts": ("LeftOut",),
 }

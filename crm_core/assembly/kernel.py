@@ -164,8 +164,21 @@ def crm_register_vocabularies() -> Mapping[str, Mapping[str, str]]:
 def crm_register_jobs() -> Iterable[Job]:
     """What the worker does for the kernel."""
     from crm_core.domain.handovers.due import JOB, do_due
+    from crm_core.store.pools.jobs import run_assign, run_recycle
 
     return [
+        Job(
+            name="pool.recycle",
+            run=run_recycle,
+            label="Warn owners and give customers back to the pools",
+            schedule="FREQ=DAILY;BYHOUR=2;BYMINUTE=0;BYSECOND=0",
+        ),
+        Job(
+            name="pool.assign",
+            run=run_assign,
+            label="Hand out what is in the pools in turn",
+            schedule="FREQ=DAILY;BYHOUR=2;BYMINUTE=30;BYSECOND=0",
+        ),
         # A handover is a transaction of its own, so that one that fails does not keep the others.
         Job(
             name=JOB,

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from crm_core.assembly.build_file import BuildFile
+import attrs
+
+from crm_core.assembly.build_file import BuildFile, read
 from crm_core.assembly.manifest import NAME
 from crm_core.assembly.verdicts import Verdicts
 from crm_core.domain.pools import ALL_GRADES, HELD_ACTIVITY, SIGNALS, Pool, PoolRules, RecycleRule
-from crm_core.errors import ExpressionError, Problem
+from crm_core.errors import BuildError, ExpressionError, Problem
 from crm_core.expressions import Environment, parse
 from crm_core.fields import Field
 from crm_core.fields.composites import ADDRESS_PARTS
@@ -18,7 +22,10 @@ from crm_core.hooks.specs import nearest
 from crm_core.records import RecordType, Types
 from crm_core.store.derived import DERIVED
 
-__all__ = ["pools"]
+if TYPE_CHECKING:
+    from crm_core.assembly.build import Build
+
+__all__ = ["pools", "read_pools"]
 
 _FAR = 36_500
 _PARTS: Mapping[str, tuple[str, ...]] = {
@@ -61,6 +68,23 @@ def pools(
         if not wrong and not doubts:
             result[name] = Pool.of(name, rules)
     return result
+
+
+def read_pools(build: Build, given: str | Path | Mapping[str, Any]) -> dict[str, Pool]:
+    """The pools of another build file (or of one that holds nothing else), judged against a build: for a simulation.
+
+    Raises :class:`~crm_core.errors.BuildError` with everything that is wrong with them.
+    """
+    file, problems = read(given)
+    wrong = [problem for problem in problems if problem.path.partition(".")[0] == "pools"]
+    verdicts = Verdicts(file=wrong)
+    policy = build.policy
+    roles = {**policy.roles, **file.roles}
+    found = pools(attrs.evolve(file, crm=build.file.crm), build.types, roles, policy.vocabularies, policy.custom,
+                  verdicts)  # fmt: skip
+    if verdicts.file:
+        raise BuildError("The pools of {where} do not fit the build:", verdicts.file, where=file.where)
+    return found
 
 
 def _figures(path: str, name: str, rules: PoolRules) -> Iterator[Problem]:

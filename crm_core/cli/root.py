@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "list": "List records that match a filter.",
     "history": "Show who changed a record, when and why.",
     "timeline": "Show what happened with an account, and what is planned.",
+    "pool": "Look into the pools of customers without an owner; claim, recycle, simulate.",
     "worker": "Do what is due: tell plugins what was committed, keep schedules, run jobs.",
     "jobs": "Show the queue of jobs; repeat, run and drop them.",
     "shell": "Work with the CRM in Python.",

@@ -33,6 +33,26 @@ label = "Vehicles"
 
 [roles.clerk]
 permissions = { "*.read" = "own", "account.update" = "own" }
+
+[pools.east]
+label = "East"
+where = 'name == "Twin"'
+roles = ["clerk"]
+show = ["name", "grade"]
+assign = "round_robin"
+members = ["zhao.min", "nobody"]
+
+[[pools.east.recycle]]
+without = "held_activity"
+days = 90
+warn_days = 14
+
+[pools.rest]
+where = 'grade == "C"'
+
+[[pools.rest.recycle]]
+without = "held_activity"
+days = 30
 """
 MARCH = dt.datetime(2025, 3, 1, tzinfo=dt.UTC)
 

@@ -49,6 +49,11 @@ class Loss:
     last_chance: dt.date | None
     lost_then: dt.date | None
 
+    @property
+    def saved(self) -> bool:
+        """Whether one more sign of life would have kept the account to the end."""
+        return self.last_chance is not None and self.lost_then is None
+
 
 @attrs.frozen(kw_only=True)
 class Simulation:
