@@ -152,11 +152,12 @@ def company(make_company: Founder) -> Company:
 
 @contextmanager
 def statements(company: Company) -> Iterator[list[str]]:
-    """The statements that are sent meanwhile."""
+    """The statements that are sent meanwhile, but for those that fetch the next thousand ids."""
     told: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        told.append(statement)
+        if "nextval" not in statement and "crm_id_block" not in statement:
+            told.append(statement)
 
     event.listen(company.crm.store.engine, "before_cursor_execute", note)
     try:
