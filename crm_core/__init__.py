@@ -115,6 +115,8 @@ if TYPE_CHECKING:
     from crm_core.store.duplicates import MatchKey as MatchKey
     from crm_core.store.policy import Role as Role
     from crm_core.store.policy import Scope as Scope
+    from crm_core.store.search.drivers import SearchDriver as SearchDriver
+    from crm_core.store.search.hits import Hit as Hit
     from crm_core.store.session import CrmSession as CrmSession
     from crm_core.views import duties as duties
 
@@ -168,6 +170,8 @@ _MODULES: dict[str, str] = {
     **dict.fromkeys(("Candidate", "MatchKey"), "crm_core.store.duplicates"),
     **dict.fromkeys(("Role", "Scope"), "crm_core.store.policy"),
     "pools": "crm_core.store",
+    "SearchDriver": "crm_core.store.search.drivers",
+    "Hit": "crm_core.store.search.hits",
     "CrmSession": "crm_core.store.session",
     "jobs": "crm_core",
 }  # fmt: skip

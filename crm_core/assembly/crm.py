@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from crm_core.domain.organisation import User
     from crm_core.records import Types
     from crm_core.store.migrations import Plan, Progress
+    from crm_core.store.search.reindex import Checked, Reindexed
     from crm_core.store.session import CrmSession
     from crm_core.store.store import Store
 
@@ -68,8 +69,19 @@ class Crm:
         from crm_core.store.store import Store, utc_now
 
         build = assemble(given, strict=strict, discovery=discovery or installed)
+        chosen = build.file.drivers.get("search")
+        search = None
+        if chosen is not None:
+            from crm_core.assembly.drivers import load_driver
+
+            search = load_driver("search", chosen)
         store = Store(
-            database or build.file.database, build.types, build.policy, build.dispatcher, clock=clock or utc_now
+            database or build.file.database,
+            build.types,
+            build.policy,
+            build.dispatcher,
+            clock=clock or utc_now,
+            search=search,
         )
         crm = cls(build, store)
         if check:
@@ -173,6 +185,30 @@ class Crm:
         from crm_core.assembly.delivery import deliver
 
         return deliver(self, limit)
+
+    def reindex(self, progress: Callable[[str, int, int], None] | None = None, *, whole: bool = False) -> Reindexed:
+        """Build the search index anew, in batches that let others go on working; see ``crm search reindex``.
+
+        ``progress`` is told the record type, how many of its records are done, and how many there are. ``whole``
+        throws the old index away first; searches are refused until the new one is built.
+        """
+        from crm_core.store.search.reindex import reindex
+
+        if progress is None:
+            return reindex(self.store, whole=whole)
+        return reindex(self.store, progress, whole=whole)
+
+    def unindexed(self) -> list[str]:
+        """The record types whose records a search cannot find before :meth:`reindex`: they are older than the index,
+        or what it keeps of them has changed.
+        """
+        return self.store.unindexed()
+
+    def check_index(self, progress: Callable[[str, int, int], None] | None = None) -> Checked:
+        """Compare the search index with the records; nothing is changed."""
+        from crm_core.store.search.reindex import check
+
+        return check(self.store) if progress is None else check(self.store, progress)
 
     def driver(self, kind: str) -> Any:
         """What the driver leads to that the build file chose for ``kind``, usually a class."""

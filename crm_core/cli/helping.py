@@ -97,9 +97,9 @@ def command(name: str, **options: Any) -> Callable[[F], Command]:
     return click.command(name, cls=Command, **options)
 
 
-def group(name: str, **options: Any) -> Callable[[F], Group]:
+def group(name: str, cls: type[Group] = Group, **options: Any) -> Callable[[F], Group]:
     """Like :func:`click.group`, with translated help."""
-    return click.group(name, cls=Group, **options)
+    return click.group(name, cls=cls, **options)
 
 
 def option(*names: str, **options: Any) -> Callable[[F], F]:

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "undo": "Undo a change set, or list the latest ones.",
     "show": "Show one record; of an account its overview.",
     "list": "List records that match a filter.",
+    "search": "Find records by any part of a text, by pinyin, initials or digits.",
     "history": "Show who changed a record, when and why.",
     "timeline": "Show what happened with an account, and what is planned.",
     "pool": "Look into the pools of customers without an owner; claim, recycle, simulate.",

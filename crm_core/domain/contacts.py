@@ -48,7 +48,7 @@ class Contact(Record):
     name: Mapped[str] = text(200, search=True, folded=True, surname=True, personal=True)
     family_name: Mapped[str | None] = text(80, default=None, personal=True)
     given_name: Mapped[str | None] = text(80, default=None, personal=True)
-    local_name: Mapped[str | None] = text(200, default=None, search=True, personal=True)
+    local_name: Mapped[str | None] = text(200, default=None, search=True, surname=True, folded=False, personal=True)
     salutation: Mapped[str | None] = text(40, default=None, personal=True)
     language: Mapped[str | None] = text(20, default=None)
     birthday: Mapped[dt.date | None] = day(default=None, personal=True)
@@ -56,15 +56,21 @@ class Contact(Record):
     erased_at: Mapped[dt.datetime | None] = moment(default=None)
 
 
-@record("affiliation", access=via("account_id"), label="Affiliation", indexes=[("contact_id", "valid_to")])
+@record(
+    "affiliation",
+    access=via("account_id"),
+    label="Affiliation",
+    indexes=[("contact_id", "valid_to")],
+    found_as=("contact_id",),
+)
 class Affiliation(Dated):
     """A person's place at an account: role, title, department, from when to when."""
 
     account_id: Mapped[int] = ref("account", collection="contacts")
     contact_id: Mapped[int] = ref("contact", collection="affiliations")
-    role: Mapped[str | None] = text(80, default=None)
-    title: Mapped[str | None] = text(120, default=None)
-    department: Mapped[str | None] = text(120, default=None)
+    role: Mapped[str | None] = text(80, default=None, search=True)
+    title: Mapped[str | None] = text(120, default=None, search=True)
+    department: Mapped[str | None] = text(120, default=None, search=True)
     primary: Mapped[bool] = flag(default=False, label="Main place of work")
     confirmed_at: Mapped[dt.datetime | None] = moment(default=None)
 
@@ -72,7 +78,12 @@ class Affiliation(Dated):
     contact: Mapped[Contact] = parent("contact_id")
 
 
-@record("contact_point", access=via("contact_id", "account_id"), label="Contact point")
+@record(
+    "contact_point",
+    access=via("contact_id", "account_id"),
+    label="Contact point",
+    found_as=("contact_id", "account_id"),
+)
 class ContactPoint(Record):
     """One way to reach a person or an account, and whether they agreed to be reached there."""
 

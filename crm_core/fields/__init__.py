@@ -89,15 +89,16 @@ def text(
     default: Any = NO_DEFAULT,
     factory: Callable[[], Any] | None = None,
     search: bool = False,
-    folded: bool = False,
+    folded: bool | None = None,
     surname: bool = False,
     vocabulary: str | None = None,
     **options: Any,
 ) -> Any:
     """Text of at most ``length`` characters; ``None`` means any length.
 
-    ``search`` puts it in the full-text index. ``folded`` stores a sort key beside it (casefold, pinyin), which the
-    case-insensitive operators need; ``surname`` reads its first characters as a Chinese surname. ``vocabulary`` limits
+    ``search`` lets :meth:`~crm_core.Session.search` find it. ``folded`` stores a sort key beside it (casefold, pinyin),
+    which the case-insensitive operators need; ``surname`` reads its first characters as a Chinese surname, and folds it
+    unless ``folded=False`` says that only searching needs the reading. ``vocabulary`` limits
     it to the words that plugins and the build file register under that name (``"activity.kind"``).
     """
     if length is not None and length < 1:
@@ -107,7 +108,7 @@ def text(
         default,
         factory,
         search=search,
-        folded=folded or surname,
+        folded=surname if folded is None else folded,
         surname=surname,
         vocabulary=vocabulary,
         **options,

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Date, DateTime, Integer, Numeric, String, Text, types
 from sqlalchemy.engine import Dialect
 
-__all__ = ["BIGINT", "Choice", "Custom", "Json", "Moment", "Scaled", "Tags", "stored_text"]
+__all__ = ["BIGINT", "Choice", "Custom", "Json", "Lexemes", "Moment", "Scaled", "Tags", "stored_text"]
 
 Converter = Callable[[Any], Any]
 
@@ -60,6 +60,20 @@ class Moment(types.TypeDecorator[dt.datetime]):
 def moment_text(value: dt.datetime) -> str:
     """``2026-11-22 08:00:00.000000+00:00``."""
     return value.astimezone(dt.UTC).isoformat(" ", "microseconds")
+
+
+class Lexemes(types.TypeDecorator[str]):
+    """The tokens by which the search of PostgreSQL finds a document; on SQLite, which keeps them elsewhere, empty."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> types.TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            from sqlalchemy.dialects.postgresql import TSVECTOR
+
+            return dialect.type_descriptor(TSVECTOR())
+        return dialect.type_descriptor(Text())
 
 
 class Scaled(types.TypeDecorator[Decimal]):

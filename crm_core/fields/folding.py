@@ -9,12 +9,13 @@ import functools
 import re
 import unicodedata
 
-__all__ = ["FOLD_MARK", "fold", "sort_key", "to_half_width"]
+__all__ = ["FOLD_MARK", "HAN", "fold", "readings", "sort_key", "to_half_width"]
 
 # Separates the sortable part of a key from the folded text that case-insensitive operators look in.
 FOLD_MARK = "\x1f"
 
-_HAN = re.compile("[\u3400-\u9fff\U00020000-\U0003134f]+")
+HAN = re.compile("[\u3400-\u9fff\U00020000-\U0003134f]+")
+"""A run of Chinese characters."""
 
 
 def fold(text: str) -> str:
@@ -42,21 +43,23 @@ def sort_key(text: str, *, surname: bool = False) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _spelled(folded: str, surname: bool) -> str:
-    return _HAN.sub(lambda match: _pinyin(match.group(), surname and match.start() == 0), folded)
+    return HAN.sub(lambda match: " ".join(readings(match.group(), surname and match.start() == 0)) + " ", folded)
 
 
-def _pinyin(han: str, surname: bool) -> str:
+def readings(han: str, surname: bool) -> list[str]:
+    """The pinyin of a run of Chinese characters, a syllable each, without tones (ü is *v*).
+
+    With ``surname`` it is a person's name, whose first characters may have a reading of their own.
+    """
     # pypinyin loads tables of several megabytes: only names in Chinese pay for it.
     from pypinyin import lazy_pinyin
 
-    if not surname:
-        return " ".join(lazy_pinyin(han)) + " "
-    for length in (2, 1):
-        reading = _surnames().get(han[:length])
-        if reading is not None and len(han) > length:
-            rest = lazy_pinyin(han[length:])
-            return " ".join([*reading, *rest]) + " "
-    return " ".join(lazy_pinyin(han)) + " "
+    if surname:
+        for length in (2, 1):
+            reading = _surnames().get(han[:length])
+            if reading is not None and len(han) > length:
+                return [*reading, *lazy_pinyin(han[length:])]
+    return list(lazy_pinyin(han))
 
 
 # Surnames whose reading differs from the commonest reading of the character.

@@ -235,6 +235,41 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("table", "column"),
     )
     op.create_table(
+        "crm_search_document",
+        sa.Column("id", c.BIGINT, autoincrement=False, nullable=False),
+        sa.Column("record_id", c.BIGINT),
+        sa.Column("type", c.stored_text(120), nullable=False),
+        sa.Column("permission", c.stored_text(120)),
+        sa.Column("account_id", c.BIGINT),
+        sa.Column("shown_id", c.BIGINT, nullable=False),
+        sa.Column("size", sa.SmallInteger(), nullable=False),
+        sa.Column("body", c.stored_text(None), nullable=False),
+        sa.Column("tokens", c.Lexemes()),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_crm_search_document_account_id", "crm_search_document", ["account_id"])
+    op.create_index(
+        "ix_crm_search_document_record_id",
+        "crm_search_document",
+        ["record_id"],
+        sqlite_where=sa.text("record_id IS NOT NULL"),
+        postgresql_where=sa.text("record_id IS NOT NULL"),
+    )
+    op.create_index("ix_crm_search_document_shown_id", "crm_search_document", ["shown_id"])
+    op.create_index(
+        "ix_crm_search_document_tokens",
+        "crm_search_document",
+        ["tokens"],
+        postgresql_using="gin",
+        sqlite_where=sa.text("tokens IS NOT NULL"),
+    )
+    op.create_table(
+        "crm_search_state",
+        sa.Column("type", c.stored_text(120), nullable=False),
+        sa.Column("signature", c.stored_text(40), nullable=False),
+        sa.PrimaryKeyConstraint("type"),
+    )
+    op.create_table(
         "crm_unit",
         sa.Column("id", c.BIGINT, autoincrement=False, nullable=False),
         sa.Column("name", c.stored_text(200), nullable=False),
@@ -907,6 +942,8 @@ def downgrade() -> None:
     op.drop_table("crm_user")
     op.drop_table("crm_unit_closure")
     op.drop_table("crm_unit")
+    op.drop_table("crm_search_state")
+    op.drop_table("crm_search_document")
     op.drop_table("crm_reference")
     op.drop_table("crm_record_type")
     op.drop_table("crm_match_key")

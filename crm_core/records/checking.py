@@ -27,6 +27,7 @@ class Options:
     exclusive: Sequence[Exclusive]
     indexes: Sequence[tuple[str, ...]]
     technical_key: tuple[str, ...]
+    found_as: tuple[str, ...] = ()
 
 
 def check_field(where: str, record: str, field: Field) -> None:
@@ -34,6 +35,10 @@ def check_field(where: str, record: str, field: Field) -> None:
     if field.personal and not field.optional and type(field.kind) is not TextKind:
         _fail("{where}.{field}: a required {kind} field cannot be personal.",
               "Make it optional: erasing a person empties it.",
+              where=where, record=record, field=field.name, kind=field.kind.name)  # fmt: skip
+    if field.search and not isinstance(field.kind, TextKind):
+        _fail("{where}.{field}: a {kind} field cannot be searched.",
+              "Leave search=True to fields of text, e-mail addresses, telephone numbers and web addresses.",
               where=where, record=record, field=field.name, kind=field.kind.name)  # fmt: skip
     if not field.required and field.factory is None and not field.optional:
         try:
@@ -74,6 +79,7 @@ def check_declaration(
     for index in options.indexes:
         known("index", index, stored)
     known("technical_key", options.technical_key, stored)
+    known("found_as", options.found_as, {"id", *(field.name for field in fields if field.target)})
     for exclusive in options.exclusive:
         known("exclusive", (*exclusive.fields, *(name for name, _ in exclusive.when)), names)
         if not dated:

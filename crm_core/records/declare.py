@@ -97,6 +97,7 @@ def record(
     indexes: Sequence[tuple[str, ...]] = (),
     technical_key: tuple[str, ...] = (),
     poolable: bool = False,
+    found_as: tuple[str, ...] = (),
 ) -> Callable[[C], C]:
     """Declare a record type.
 
@@ -104,12 +105,16 @@ def record(
     the field that people know it by (``name`` or ``subject`` where there is one). ``exclusive`` forbids overlapping
     dated rows, ``indexes`` adds database indexes over several fields. ``technical_key`` is unique in the database;
     never put business values there, because a refusal would tell of records that one may not see. ``poolable`` says
-    that records without an owner wait in pools for somebody to claim them; it needs the access ``owned()``. Raises
-    :class:`~crm_core.errors.DeclarationError` with the class and field at fault.
+    that records without an owner wait in pools for somebody to claim them; it needs the access ``owned()``.
+    ``found_as`` names references: a search that finds a record shows what the first filled one points to, as a person
+    is shown who was found by their role. Raises :class:`~crm_core.errors.DeclarationError` with the class and field at
+    fault.
     """
 
     def declare(cls: C) -> C:
-        declared_class: C = _declare(cls, name, access, label, title, exclusive, indexes, None, technical_key, poolable)
+        declared_class: C = _declare(
+            cls, name, access, label, title, exclusive, indexes, None, technical_key, poolable, found_as
+        )
         return declared_class
 
     return declare
@@ -131,7 +136,7 @@ def extends(target: str, name: str, *, label: str = "", access: Access | None = 
     """
 
     def declare(cls: C) -> C:
-        declared_class: C = _declare(cls, name, access or Via(("id",)), label, None, (), (), target)
+        declared_class: C = _declare(cls, name, access or Via(("id",)), label, None, (), (), target, (), False, ("id",))
         return declared_class
 
     return declare
@@ -148,6 +153,7 @@ def _declare(
     target: str | None,
     technical_key: tuple[str, ...] = (),
     poolable: bool = False,
+    found_as: tuple[str, ...] = (),
 ) -> Any:
     match = _NAME.fullmatch(name)
     where = f"{cls.__module__}.{cls.__qualname__}"
@@ -192,7 +198,7 @@ def _declare(
                 field=parent_field.name,
                 ref=parent_field.field,
             )
-    options = Options(title, exclusive, indexes, technical_key)
+    options = Options(title, exclusive, indexes, technical_key, found_as)
     metadata = mapper_registry(plugin).metadata
     check_declaration(where, name, table_name, metadata, fields, issubclass(cls, Dated), options)
     table = _table(plugin, table_name, fields, indexes)
@@ -215,6 +221,7 @@ def _declare(
         extends=target,
         exclusive=tuple(exclusive),
         poolable=poolable,
+        found_as=tuple(found_as),
     )
     cls.crm_type = record_type
     declared.add(record_type)

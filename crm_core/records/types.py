@@ -87,6 +87,8 @@ class RecordType:
     extends: str | None
     exclusive: tuple[Exclusive, ...]
     poolable: bool = False
+    found_as: tuple[str, ...] = ()
+    """The references (or ``id``, of an extension) of which the first filled one is what a search shows instead."""
 
     @functools.cached_property
     def by_name(self) -> dict[str, Field]:

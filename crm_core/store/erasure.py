@@ -11,6 +11,7 @@ from crm_core.errors import Conflict, PermissionDenied
 from crm_core.records import Record, RecordType
 from crm_core.store.dependants import RAW
 from crm_core.store.journal import Entry
+from crm_core.store.marks import ERASED
 from crm_core.store.tables import CHANGE
 from crm_core.store.values import column_values, decode_values, encode_values, key_column
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
 __all__ = ["ERASED", "erase", "erase_journal", "erased_key", "tombstone"]
-
-ERASED = "[erased]"
-"""What stands in place of an erased text; other kinds become empty."""
 
 
 def erase(session: CrmSession, record: Record, reason: str) -> int:

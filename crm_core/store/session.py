@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from crm_core.store.explain import Ground
     from crm_core.store.ids import IdSource
     from crm_core.store.policy import Policy
+    from crm_core.store.search.hits import Hit
     from crm_core.store.store import Store
 
 __all__ = ["CrmSession"]
@@ -252,6 +253,22 @@ class CrmSession(Session):
     def count(self, entity: type[Record], where: str | None = None, *, all_dates: bool = False) -> int:
         """How many records that the actor may see match."""
         return self._reading.count(entity, where, all_dates)
+
+    def search(self, query: str, types: Iterable[str | type[Record]] | None = None, limit: int = 20) -> List_[Hit]:
+        """The records that hold every word of ``query``, the best first: ``session.search("海尔 采购")``.
+
+        A word of two characters or more is found anywhere in a field declared ``search=True``, also by the pinyin or
+        its initials, a telephone number by its digits. A word may stand in the record's account instead, as long as
+        one stands in the record. Only what the actor sees is found; dated records at the session's ``at``. ``types``
+        limits the hits to record types. Changes of this session are found once they are committed.
+
+        Raises :class:`~crm_core.errors.ValidationError` for a query that says too little,
+        :class:`~crm_core.errors.UnsupportedStatement` in a session with ``as_of``, and
+        :class:`~crm_core.errors.StoreError` when the index must be built first.
+        """
+        from crm_core.store.search.hits import search
+
+        return search(self, query, types, limit)
 
     def where(self, entity: type[Record], expression: str) -> Any:
         """A filter expression as a condition for ``select(entity).where(...)``."""

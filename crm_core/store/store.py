@@ -26,6 +26,7 @@ from crm_core.store.engine import BEGIN, open_engine
 from crm_core.store.policy import Policy
 from crm_core.store.queue import Queue
 from crm_core.store.restricted import watch
+from crm_core.store.search.index import SearchIndex
 from crm_core.store.session import CrmSession
 from crm_core.store.visibility import WIDE
 
@@ -50,6 +51,7 @@ class Store:
         dispatch: Dispatch | None = None,
         *,
         clock: Callable[[], dt.datetime] = utc_now,
+        search: Any = None,
     ) -> None:
         self.clock = clock
         self.engine: Engine = open_engine(url)
@@ -60,6 +62,7 @@ class Store:
         self.policy = policy or Policy()
         self.dispatch: Dispatch = dispatch or NoPlugins()
         self.dialect = self.engine.dialect.name
+        self.search = SearchIndex(types, self.dialect, search)
         self._reading = self.engine.execution_options(**{BEGIN: "BEGIN"})
         self._ids = ids.IdPool()
         self.queue: Queue = DatabaseQueue(self)
@@ -145,7 +148,8 @@ class Store:
         return count
 
     def scrub(self) -> None:
-        """After an erasure: bring SQLite's log into the file, so that no copy of the old rows remains."""
+        """After an erasure: let nothing remain in the search index, nor a copy of old rows in SQLite's log."""
+        self.search.driver.purge(self.engine)
         if self.dialect == "sqlite":
             # By the driver: SQLAlchemy would begin a transaction first, and within one SQLite refuses.
             connection = self.engine.raw_connection()
@@ -180,7 +184,13 @@ class Store:
         ids.prepare(self.engine)
         with self.engine.begin() as connection:
             write_catalogues(connection, self.types, self.policy)
+        self.search.prepared(self.engine)
         self._references = None
+
+    def unindexed(self) -> list[str]:
+        """The record types that the search index does not hold wholly."""
+        with self._reading.connect() as connection:
+            return sorted(self.search.unready(connection))
 
     def references_to(self, table: str) -> list[Reference]:
         """All references to a table, of plugins that are switched off too."""

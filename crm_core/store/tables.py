@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, PrimaryKeyConstraint, Table, Text, text
+from sqlalchemy import Boolean, Column, Index, Integer, PrimaryKeyConstraint, SmallInteger, Table, Text, text
 
-from crm_core.fields.columns import BIGINT, Moment, stored_text
+from crm_core.fields.columns import BIGINT, Lexemes, Moment, stored_text
 from crm_core.records.types import KERNEL, mapper_registry
 
 __all__ = [
@@ -18,6 +18,8 @@ __all__ = [
     "MATCH_KEY",
     "RECORD_TYPE",
     "REFERENCE",
+    "SEARCH_DOCUMENT",
+    "SEARCH_STATE",
     "TECHNICAL_TABLES",
     "UNIT_CLOSURE",
 ]
@@ -178,7 +180,40 @@ MATCH_KEY = Table(
     sqlite_with_rowid=False,
 )
 
+SEARCH_DOCUMENT = Table(
+    "crm_search_document",
+    _metadata,
+    # The record's id; an extension, which shares that of its record, and restricted fields have one of their own.
+    Column("id", BIGINT, primary_key=True, autoincrement=False),
+    Column("record_id", BIGINT),
+    Column("type", stored_text(120), nullable=False),
+    Column("permission", stored_text(120)),
+    Column("account_id", BIGINT),
+    Column("shown_id", BIGINT, nullable=False),
+    Column("size", SmallInteger, nullable=False),
+    Column("body", stored_text(None), nullable=False),
+    Column("tokens", Lexemes()),
+    Index("ix_crm_search_document_account_id", "account_id"),
+    Index("ix_crm_search_document_shown_id", "shown_id"),
+    Index(
+        "ix_crm_search_document_record_id",
+        "record_id",
+        sqlite_where=text("record_id IS NOT NULL"),
+        postgresql_where=text("record_id IS NOT NULL"),
+    ),
+    # On SQLite the tokens are in a full-text table of their own, and this index is empty.
+    Index("ix_crm_search_document_tokens", "tokens", postgresql_using="gin", sqlite_where=text("tokens IS NOT NULL")),
+)
+
+SEARCH_STATE = Table(
+    "crm_search_state",
+    _metadata,
+    Column("type", stored_text(120), primary_key=True),
+    Column("signature", stored_text(40), nullable=False),
+)
+
 TECHNICAL_TABLES: tuple[Table, ...] = (
     CHANGE_SET, CHANGE, FEED_POSITION, JOB, JOB_SCHEDULE, ID_BLOCK, RECORD_TYPE, REFERENCE, CUSTOM_FIELD, UNIT_CLOSURE,
     MATCH_KEY,
+    SEARCH_DOCUMENT, SEARCH_STATE,
 )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from crm_core.store.match_keys import follow_keys
+from crm_core.store.search.keeping import keep
 
 if TYPE_CHECKING:
     from crm_core.store.journal import Entry
@@ -15,7 +16,7 @@ __all__ = ["follow"]
 
 Follower: TypeAlias = "Callable[[CrmSession, Sequence[Entry]], None]"
 
-_FOLLOWERS: tuple[Follower, ...] = (follow_keys,)
+_FOLLOWERS: tuple[Follower, ...] = (follow_keys, keep)
 
 
 def follow(session: CrmSession, entries: Sequence[Entry]) -> None:

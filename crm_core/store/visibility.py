@@ -91,6 +91,22 @@ class Visibility:
             reaches = {self.reach(record_type.permission(verb))} if verb != "read" else set()
         return self._rows(record_type, rows, frozenset(reaches), verb)
 
+    def sees(self, record_type: RecordType, id_: ColumnElement[Any], at: dt.datetime | None = None) -> Criterion:
+        """Whether the actor may read the record with this id; with ``at`` also whether it is valid then."""
+        if self.actor.system and at is None:
+            return None
+        if isinstance(record_type.access, Owned) and at is None:
+            reach = self.reach(record_type.permission("read"))
+            return self._owned(id_, frozenset() if reach.all else frozenset({reach}))
+        rows = bare(record_type.table).alias()
+        inner = self.criterion(record_type, rows)
+        conditions = [] if inner is None else [inner]
+        if at is not None:
+            conditions.append(valid_at(rows, at))
+        if not conditions:
+            return None
+        return exists(select(1).select_from(rows).where(rows.c.id == id_, *conditions))
+
     def sees_deleted(self, record_type: RecordType) -> bool:
         """Whether the actor sees whatever there was of a type: scope all, there and on all that it hangs on."""
         everything = self.criterion(record_type, record_type.table) is None

@@ -26,8 +26,9 @@ def command_migrate(application: Application, only_plan: bool, as_json: bool) ->
     """
     crm = application.open(check=False)
     done = crm.plan() if only_plan else migrate(application, crm)
+    unready = [] if only_plan else crm.unindexed()
     if as_json:
-        application.output.json({"done": not only_plan, "plugins": _json(done)})
+        application.output.json({"done": not only_plan, "plugins": _json(done), "unindexed": unready})
     elif only_plan and not done.empty:
         application.output.line(str(done))
         application.output.say("Nothing was changed. 'crm migrate' does it.")
@@ -36,6 +37,12 @@ def command_migrate(application: Application, only_plan: bool, as_json: bool) ->
     else:
         count = sum(len(part.pending) for part in done)
         application.output.say("The database is up to date; revisions run: {count}.", count=count)
+    if unready and not as_json:
+        application.output.note(
+            "Records of type {records} are not in the search index yet. 'crm search reindex' takes them in; until then "
+            "a search says so instead of finding a part.",
+            records=", ".join(unready),
+        )
 
 
 command = command_migrate

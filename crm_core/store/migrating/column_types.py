@@ -15,6 +15,7 @@ __all__ = ["LABELS", "label", "source_code"]
 LABELS: dict[str, Callable[..., TypeEngine[Any]]] = {
     "CRM_BIGINT": lambda: columns.BIGINT,
     "CRM_JSON": columns.Json,
+    "CRM_LEXEMES": columns.Lexemes,
     "CRM_MOMENT": columns.Moment,
     "CRM_SCALED": columns.Scaled,
     "CRM_TAGS": columns.Tags,
@@ -44,6 +45,8 @@ def source_code(type_: TypeEngine[Any]) -> str | None:
             return "c.stored_text(40)"
         case columns.Moment():
             return "c.Moment()"
+        case columns.Lexemes():
+            return "c.Lexemes()"
         case columns.Tags():
             return "c.Tags()"
         case columns.Json():

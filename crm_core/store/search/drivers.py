@@ -1,0 +1,74 @@
+"""Drivers of the search: where the tokens of documents lie, and how candidates are found by them.
+
+A driver is chosen by the database (``fts5`` on SQLite, ``trigram`` on PostgreSQL) or by ``[drivers] search = "..."``
+in the build file, from the entry points ``crm_core.drivers.search``. The documents themselves, their ranks and who may
+see them are the kernel's: a driver that finds too many candidates makes a search slow, never wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from crm_core.errors import StoreError
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Connection, Engine, FromClause
+
+    from crm_core.store.search.terms import Way
+
+__all__ = ["SearchDriver", "driver_for"]
+
+
+class SearchDriver(Protocol):
+    """What the kernel asks of a driver. It works within the transaction of the connection that it is given."""
+
+    name: ClassVar[str]
+    """Its name; an index that another driver kept is built anew."""
+    dialects: ClassVar[frozenset[str]]
+    """The databases it works on: ``sqlite``, ``postgresql``."""
+
+    def prepare(self, connection: Connection) -> None:
+        """Make what it needs beside the kernel's tables; harmless when repeated."""
+
+    def column(self, tokens: Iterable[str]) -> str | None:
+        """What the column ``tokens`` of a document holds, in the driver's form; ``None`` to leave it empty."""
+
+    def add(self, connection: Connection, documents: Sequence[tuple[int, Iterable[str]]]) -> None:
+        """Take in the tokens of new documents, by their ids."""
+
+    def remove(self, connection: Connection, documents: Sequence[tuple[int, Iterable[str]]]) -> None:
+        """Forget the tokens of documents, which are exactly those they were added with."""
+
+    def clear(self, connection: Connection) -> None:
+        """Forget all tokens."""
+
+    def candidates(self, rows: FromClause, ways: Sequence[Way]) -> ColumnElement[bool]:
+        """Which documents (``rows``) have all tokens of at least one of the ways; some more do no harm."""
+
+    def count(self, rows: FromClause, ways: Sequence[Way], most: int) -> ColumnElement[int]:
+        """How many candidates there are, counted up to ``most``."""
+
+    def purge(self, engine: Engine) -> None:
+        """After an erasure has committed: let nothing remain of tokens that were removed."""
+
+    def digest(self, connection: Connection) -> int | None:
+        """The sum of :func:`~crm_core.store.search.reindex.digest` over all tokens that are kept, for the check."""
+
+
+def driver_for(dialect: str, chosen: Any = None) -> SearchDriver:
+    """The driver that was chosen, or the built-in one; raises :class:`StoreError` when it does not fit."""
+    if chosen is None:
+        from crm_core.store.search.fts5 import Fts5
+        from crm_core.store.search.trigram import Trigram
+
+        chosen = Fts5 if dialect == "sqlite" else Trigram
+    driver: SearchDriver = chosen() if isinstance(chosen, type) else chosen
+    if dialect not in driver.dialects:
+        raise StoreError(
+            "The search driver {name} does not work on {dialect}.",
+            mend="Choose another in [drivers], or leave it out.",
+            name=driver.name,
+            dialect=dialect,
+        )
+    return driver
