@@ -6,10 +6,12 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 
 from crm_consumer_goods import outlets, store_checks, views, visits
+from crm_consumer_goods.open_work import open_work
 from crm_consumer_goods.settings import Settings
 from crm_core import (
     ChangeBatch,
     CrmSession,
+    OpenItem,
     Panel,
     Problem,
     Record,
@@ -84,3 +86,9 @@ def crm_gather_timeline(
 ) -> Iterable[TimelineEntry]:
     """Visits."""
     return views.timeline(session, accounts, since, until, limit)
+
+
+@hookimpl
+def crm_gather_handover(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterable[OpenItem]:
+    """Planned visits, and outlets without any."""
+    return open_work(session, accounts, user_id)

@@ -9,6 +9,7 @@ from crm_core import (
     ChangeBatch,
     CrmSession,
     Finding,
+    OpenItem,
     Panel,
     Problem,
     Record,
@@ -19,6 +20,7 @@ from crm_core import (
     hookimpl,
 )
 from crm_industrial import departments, programmes, touches, views
+from crm_industrial.open_work import open_work
 from crm_industrial.settings import Settings
 
 _VERBS = ("create", "update", "delete")
@@ -96,3 +98,9 @@ def crm_gather_timeline(
 ) -> Iterable[TimelineEntry]:
     """Touches."""
     return views.timeline(session, accounts, since, until, limit)
+
+
+@hookimpl
+def crm_gather_handover(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterable[OpenItem]:
+    """Touches to come, and the programmes that run."""
+    return open_work(session, accounts, user_id)

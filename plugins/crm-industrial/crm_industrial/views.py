@@ -16,7 +16,7 @@ from crm_industrial.programmes import Programme
 from crm_industrial.settings import settings_of
 from crm_industrial.touches import NurtureTouch, expense_parts
 
-__all__ = ["panels", "timeline"]
+__all__ = ["panels", "shown", "timeline"]
 
 _HEADER = ("Nurture programme", "Touches", "Spent")
 _NONE = "–"
@@ -69,13 +69,13 @@ def panels(session: CrmSession, accounts: Sequence[int]) -> Iterator[Panel]:
             title="Nurture",
             lines=(
                 ("Touches", str(sum(each.touches for each in by_programme.values()))),
-                ("Spent", _shown([spent[code] for code in sorted(spent)])),
+                ("Spent", shown([spent[code] for code in sorted(spent)])),
                 ("First touch", _day(session, first)),
                 ("Last touch", _day(session, last)),
             ),
             rows=(
                 _HEADER,
-                *((name, str(each.touches), _shown(each.spent)) for name, each in sorted(by_programme.items())),
+                *((name, str(each.touches), shown(each.spent)) for name, each in sorted(by_programme.items())),
             ),
             severity=_severity(session, last),
         )
@@ -90,7 +90,8 @@ def _day(session: CrmSession, moment: dt.datetime) -> str:
     return moment.astimezone(session.policy.tz).date().isoformat()
 
 
-def _shown(sums: Sequence[Money]) -> str:
+def shown(sums: Sequence[Money]) -> str:
+    """Sums of several currencies, with cents."""
     return ", ".join(f"{_plain(each.amount)} {each.currency}" for each in sums) or _NONE
 
 
@@ -110,7 +111,7 @@ def timeline(
     if until is not None:
         query = query.where(NurtureTouch.at < until)
     for touch in session.scalars(query.order_by(NurtureTouch.at.desc(), NurtureTouch.id.desc()).limit(limit)):
-        parts = (None if touch.expense is None else _shown([touch.expense]), touch.note)
+        parts = (None if touch.expense is None else shown([touch.expense]), touch.note)
         yield TimelineEntry(
             at=touch.at,
             account_id=touch.account_id,

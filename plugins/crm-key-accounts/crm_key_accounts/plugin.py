@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 
-from crm_core import ChangeBatch, CrmSession, Panel, Problem, Record, Role, Scope, TimelineEntry, hookimpl
+from crm_core import ChangeBatch, CrmSession, OpenItem, Panel, Problem, Record, Role, Scope, TimelineEntry, hookimpl
 from crm_key_accounts import alerts, profiles, snapshots, views
+from crm_key_accounts.open_work import open_work
 from crm_key_accounts.profiles import READ_PLAN
 from crm_key_accounts.settings import Settings
 
@@ -84,3 +85,9 @@ def crm_gather_timeline(
 ) -> Iterable[TimelineEntry]:
     """Assessments and alerts."""
     return views.timeline(session, accounts, since, until, limit)
+
+
+@hookimpl
+def crm_gather_handover(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterable[OpenItem]:
+    """Alerts that nobody has taken note of."""
+    return open_work(session, accounts, user_id)

@@ -9,6 +9,7 @@ from crm_core import (
     ChangeBatch,
     CrmSession,
     Finding,
+    OpenItem,
     Panel,
     Problem,
     Record,
@@ -21,6 +22,7 @@ from crm_core import (
 from crm_project_sales import checks, views
 from crm_project_sales.decisions import Decision
 from crm_project_sales.milestones import Milestone
+from crm_project_sales.open_work import open_work
 from crm_project_sales.projects import Project
 from crm_project_sales.scores import Score
 from crm_project_sales.settings import Settings
@@ -97,3 +99,9 @@ def crm_gather_timeline(
 ) -> Iterable[TimelineEntry]:
     """Decisions and milestones."""
     return views.entries(session, accounts, since, until, limit)
+
+
+@hookimpl
+def crm_gather_handover(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterable[OpenItem]:
+    """Projects that run, bids without a decision, milestones to come."""
+    return open_work(session, accounts, user_id)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from crm_core import (
     ChangeBatch,
     CrmSession,
+    OpenItem,
     Panel,
     Problem,
     Record,
@@ -17,6 +18,7 @@ from crm_core import (
     hookimpl,
 )
 from crm_stakeholders import checks, views
+from crm_stakeholders.open_work import open_work
 from crm_stakeholders.roles import READ_STANCE, StakeholderRole
 from crm_stakeholders.settings import Settings
 
@@ -99,3 +101,9 @@ def crm_gather_timeline(
 ) -> Iterable[TimelineEntry]:
     """When somebody came into a decision, was judged otherwise, and left it."""
     return views.entries(session, accounts, since, until, limit)
+
+
+@hookimpl
+def crm_gather_handover(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterable[OpenItem]:
+    """Roles that hang on people, and what nobody knows about who decides."""
+    return open_work(session, accounts, user_id)

@@ -13,17 +13,17 @@ from crm_core import Contact, CrmSession, Panel, TimelineEntry
 from crm_stakeholders.maps import DecisionMap, Subject, decision_maps
 from crm_stakeholders.roles import StakeholderRole
 
-__all__ = ["entries", "panels"]
+__all__ = ["entries", "panels", "titles"]
 
 
 def panels(session: CrmSession, accounts: Sequence[int]) -> Iterator[Panel]:
     """A panel for each account, and for each subject under it, around which somebody has a role."""
     maps = decision_maps(session, accounts)
-    titles = _titles(session, maps)
+    names = titles(session, maps)
     for subject, found in maps.items():
         lines: list[tuple[str, str]] = []
         if subject.type is not None:
-            lines.append(("About", titles.get(subject, f"{subject.type} {subject.id}")))
+            lines.append(("About", names.get(subject, f"{subject.type} {subject.id}")))
         scopes = session.policy.vocabularies["stakeholders.scope"]
         for scope, names in found.coverage.known.items():
             lines.append((scopes.get(scope, scope), ", ".join(names) or "nobody known"))
@@ -59,21 +59,21 @@ def _severity(found: DecisionMap) -> Literal["good", "warning", "bad"]:
     return "warning" if found.coverage.missing else "good"
 
 
-def _titles(session: CrmSession, subjects: Iterable[Subject]) -> dict[Subject, str]:
+def titles(session: CrmSession, subjects: Iterable[Subject]) -> dict[Subject, str]:
     """What people call the subjects: one query per type."""
     ids: defaultdict[str, dict[int, Subject]] = defaultdict(dict)
     for subject in subjects:
         if subject.type is not None and subject.id is not None:
             ids[subject.type][subject.id] = subject
-    titles: dict[Subject, str] = {}
+    found: dict[Subject, str] = {}
     for name, wanted in ids.items():
         record_type = session.types.get(name)  # its plugin may have been switched off
         if record_type is not None and record_type.title is not None:
             cls: Any = record_type.cls
             query = select(cls.id, getattr(cls, record_type.title)).where(cls.id.in_(sorted(wanted)))
             for id_, title in session.execute(query, execution_options={"all_dates": True}):
-                titles[wanted[id_]] = str(title)
-    return titles
+                found[wanted[id_]] = str(title)
+    return found
 
 
 def entries(

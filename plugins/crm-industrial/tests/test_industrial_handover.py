@@ -1,0 +1,37 @@
+"""Touches to come go over to the successor, programmes go with the account."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from crm_core import Money
+from crm_core.views import open_items
+from crm_industrial.programmes import Programme
+from crm_industrial.touches import NurtureTouch, note
+
+
+class TestOpenWork:
+    def test_touches_to_come_and_running_programmes(self, company):
+        now = dt.datetime.now(dt.UTC)
+        with company.session("boss") as session:
+            running = session.add_one(
+                Programme(name="Presses", budget=Money(5000, "CNY"), last_day=dt.date(2099, 1, 1))
+            )
+            over = session.add_one(Programme(name="Over", last_day=dt.date(2020, 1, 1)))
+        with company.session() as session:
+            press = company.account(session, "Press")
+            note(session, press, "visit", programme=running.id)
+            note(session, press, "call", programme=over.id, at=dt.date(2019, 1, 1))
+            session.add(
+                NurtureTouch(account_id=press.id, kind="seminar", at=now + dt.timedelta(9), user_id=session.user_id)
+            )
+        with company.session(read_only=True) as session:
+            found = open_items(session, [press.id, company.accounts["Mill"]])
+            assert found.failed == ()
+            assert [(item.kind, item.title, item.text, item.reassign) for item in found] == [
+                ("touch", "Seminar", "", "user_id"), ("programme", "Presses", "5000.00 CNY", None),
+            ]  # fmt: skip
+            assert [item.kind for item in open_items(session, [press.id], session.user_id)] == ["touch"]
+            assert open_items(session, [press.id], 999).parts == ()
+        with company.session("zhang.min", read_only=True) as session:
+            assert open_items(session, [press.id]).parts == ()
