@@ -19,11 +19,11 @@ __all__ = ["entries", "panels", "titles"]
 def panels(session: CrmSession, accounts: Sequence[int]) -> Iterator[Panel]:
     """A panel for each account, and for each subject under it, around which somebody has a role."""
     maps = decision_maps(session, accounts)
-    names = titles(session, maps)
+    titled = titles(session, maps)
     for subject, found in maps.items():
         lines: list[tuple[str, str]] = []
         if subject.type is not None:
-            lines.append(("About", names.get(subject, f"{subject.type} {subject.id}")))
+            lines.append(("About", titled.get(subject, f"{subject.type} {subject.id}")))
         scopes = session.policy.vocabularies["stakeholders.scope"]
         for scope, names in found.coverage.known.items():
             lines.append((scopes.get(scope, scope), ", ".join(names) or "nobody known"))
