@@ -3,6 +3,8 @@
 Every view reads through the session, so it shows only what the actor may see; plugins add their parts by hooks.
 """
 
+from crm_core.views.briefing import Briefing, briefings
+from crm_core.views.concealment import Concealment, Risk, concealment
 from crm_core.views.contacting import check_contact
 from crm_core.views.hierarchy import Group, Related, Relative, RollUp, Sum
 from crm_core.views.open_items import open_items
@@ -13,6 +15,8 @@ from crm_core.views.team import Cover, Responsible, Running
 from crm_core.views.timeline import Timeline, timeline
 
 __all__ = [
+    "Briefing",
+    "Concealment",
     "Cover",
     "Elsewhere",
     "Extension",
@@ -28,13 +32,16 @@ __all__ = [
     "Related",
     "Relative",
     "Responsible",
+    "Risk",
     "RollUp",
     "Running",
     "StageSince",
     "Stale",
     "Sum",
     "Timeline",
+    "briefings",
     "check_contact",
+    "concealment",
     "open_items",
     "overview",
     "timeline",

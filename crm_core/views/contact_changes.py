@@ -1,0 +1,122 @@
+"""Contact data that was changed or deleted shortly before somebody left."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from crm_core.domain.accounts import Account
+from crm_core.domain.contacts import Affiliation, Contact, ContactPoint
+from crm_core.domain.handovers.records import Handover, HandoverState
+from crm_core.domain.organisation import User
+from crm_core.store.traces import Trace, deactivations, traces
+from crm_core.views.risks import Risk, parts
+
+if TYPE_CHECKING:
+    from crm_core.store.session import CrmSession
+
+__all__ = ["contact_changes"]
+
+_UNTOLD = frozenset({"confirmed_at", "consent", "consent_at", "preferred"})
+"""Changes of these alone are what is expected of everybody."""
+
+_NOBODY = (None, "", None, "")
+
+
+def contact_changes(session: CrmSession, users: Sequence[int], before: int) -> Mapping[int, list[Risk]]:
+    """What each of these users changed in contact data shortly before they left, or lately."""
+    left = _left(session, users)
+    span = dt.timedelta(before)
+    found: defaultdict[int, list[Risk]] = defaultdict(list)
+    if not users:
+        return found
+    moments = [left.get(id_, session.at) for id_ in users]
+    types = [Contact.crm_type, ContactPoint.crm_type, Affiliation.crm_type]
+    noted = [
+        trace
+        for trace in traces(session, users, types, min(moments) - span, max(moments))
+        if left.get(trace.user_id, session.at) - span <= trace.at <= left.get(trace.user_id, session.at)
+        and (trace.change.operation == "delete" or trace.fields - _UNTOLD)
+    ]
+    whom = _whom(session, noted)
+    for trace in noted:
+        emptied = all(trace.change.after.get(name) in (None, "") for name in trace.fields - _UNTOLD)
+        contact_id, contact, account_id, account = whom.get((trace.change.type, trace.change.id), _NOBODY)
+        found[trace.user_id].append(
+            Risk(
+                kind="changed_before_leaving",
+                account_id=account_id,
+                account=account,
+                contact_id=contact_id,
+                contact=contact,
+                user_id=trace.user_id,
+                at=trace.at,
+                record_type=trace.change.type,
+                operation="deleted" if trace.change.operation == "delete" else "emptied" if emptied else "changed",
+                fields=() if trace.change.operation == "delete" else tuple(sorted(trace.fields)),
+            )
+        )
+    return found
+
+
+def _left(session: CrmSession, users: Sequence[int]) -> dict[int, dt.datetime]:
+    """When users left: deactivated, or a handover of theirs took effect (or will)."""
+    gone: set[int] = set()
+    left: dict[int, dt.datetime] = {}
+    for part in parts(users):
+        gone.update(session.scalars(select(User.id).where(User.id.in_(part), User.active.is_(False))))
+        query = (
+            select(Handover.leaver_id, func.max(func.coalesce(Handover.effective_at, Handover.created_at)))
+            .where(
+                Handover.leaver_id.in_(part),
+                Handover.state.in_((HandoverState.DRAFTED, HandoverState.OFFERED, HandoverState.DONE)),
+            )
+            .group_by(Handover.leaver_id)
+        )
+        left.update((id_, at) for id_, at in session.execute(query))
+    for id_, at in deactivations(session, gone).items():
+        left[id_] = min(at, left.get(id_, at))
+    return left
+
+
+def _whom(
+    session: CrmSession, noted: Sequence[Trace]
+) -> dict[tuple[str, int], tuple[int | None, str, int | None, str]]:
+    """By record that was changed: the person and the account it is about, with their names where they are seen."""
+    hangs: dict[tuple[str, int], tuple[int | None, int | None]] = {}
+    unknown: defaultdict[str, set[int]] = defaultdict(set)
+    for trace in noted:
+        key = (trace.change.type, trace.change.id)
+        before = trace.change.before
+        if trace.change.type == "contact":
+            hangs[key] = (trace.change.id, None)
+        elif trace.change.operation == "delete":
+            hangs[key] = (before.get("contact_id"), before.get("account_id"))
+        elif key not in hangs:
+            unknown[trace.change.type].add(trace.change.id)
+    linking: tuple[Any, ...] = (ContactPoint, Affiliation)
+    for cls in linking:
+        for part in parts(sorted(unknown[cls.crm_type.name])):
+            query = select(cls.id, cls.contact_id, cls.account_id).where(cls.id.in_(part))
+            for row in session.execute(query, execution_options={"all_dates": True}):
+                hangs[cls.crm_type.name, row.id] = (row.contact_id, row.account_id)
+    contacts = _names(session, Contact, {contact_id for contact_id, _ in hangs.values()})
+    accounts = _names(session, Account, {account_id for _, account_id in hangs.values()})
+    found: dict[tuple[str, int], tuple[int | None, str, int | None, str]] = {}
+    for key, (contact_id, account_id) in hangs.items():
+        contact, account = contacts.get(contact_id, ""), accounts.get(account_id, "")
+        found[key] = (contact_id if contact else None, contact, account_id if account else None, account)
+    return found
+
+
+def _names(session: CrmSession, cls: Any, ids: set[int | None]) -> dict[int | None, str]:
+    """The names of those of these records that the actor sees."""
+    found: dict[int | None, str] = {}
+    for part in parts(sorted(id_ for id_ in ids if id_ is not None)):
+        for row in session.execute(select(cls.id, cls.name).where(cls.id.in_(part))):
+            found[row.id] = row.name
+    return found
