@@ -32,6 +32,8 @@ COMMANDS: Mapping[str, str] = {
     "pool": "Look into the pools of customers without an owner; claim, recycle, simulate.",
     "worker": "Do what is due: tell plugins what was committed, keep schedules, run jobs.",
     "jobs": "Show the queue of jobs; repeat, run and drop them.",
+    "handover": "Hand customers over, brief the successors, and take it back.",
+    "user": "Show our own people and their places; let them come and go.",
     "shell": "Work with the CRM in Python.",
     "demo": "Import a demo company and look around.",
 }

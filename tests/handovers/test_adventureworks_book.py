@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, func, select
 
-from crm_core import Account, Activity, Crm, CrmSession, Handover, User, activities, handovers, ownership
+from crm_core import Account, Crm, CrmSession, Handover, User, activities, handovers, ownership
 from crm_core.domain.external import ExternalRef
 from crm_core.domain.handovers import HandoverState
 from crm_core.domain.ownership import Ownership

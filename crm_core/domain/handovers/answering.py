@@ -102,8 +102,12 @@ def cancel(session: CrmSession, handover: Handover) -> list[HandoverItem]:
         )
     require_active_leaver(session, handover)
     handover.state = HandoverState.CANCELLED
-    session.flush()
-    withdraw(session, waiting)
+    system = session.as_system("handover")
+    try:
+        # It ends as a whole: also those see no more of it whose accounts the actor does not see.
+        withdraw(session, items(system, handover, *WAITING))
+    finally:
+        system.close()
     return waiting
 
 

@@ -1,0 +1,215 @@
+"""Handovers printed and as JSON, and which of their items a command means."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from crm_core.cli.finding import record_id
+from crm_core.cli.moments import shown
+from crm_core.cli.output import Output
+from crm_core.cli.records import plain
+from crm_core.domain import handovers
+from crm_core.domain.accounts import Account
+from crm_core.domain.handovers import Handover, HandoverItem, ItemState
+from crm_core.domain.organisation import User
+from crm_core.errors import NotFound
+
+if TYPE_CHECKING:
+    from crm_core.domain.handovers import Deed, TakenBack
+    from crm_core.store.session import CrmSession
+
+__all__ = [
+    "chosen", "deed_json", "handover_json", "items_json", "names_of", "print_deed", "print_handovers", "print_items",
+    "print_taken", "taken_json",
+]  # fmt: skip
+
+_CHUNK = 1000
+
+
+def chosen(
+    session: CrmSession, handover: Handover, references: Sequence[str], *states: ItemState
+) -> list[HandoverItem]:
+    """The items of the named accounts, or without names those in one of ``states``.
+
+    Raises :class:`NotFound` for an account that is no part of the handover, and where nothing is left.
+    """
+    found = handovers.items(session, handover, *(() if references else states))
+    if references:
+        wanted = {record_id(session, Account.crm_type, reference): reference for reference in references}
+        known = {item.account_id for item in found}
+        for id_, reference in wanted.items():
+            if id_ not in known:
+                raise NotFound(
+                    "The account {reference!r} is no part of the handover {id}.",
+                    mend="'crm handover show {id}' lists its accounts.",
+                    record="handover_item",
+                    reference=reference,
+                    id=handover.id,
+                )
+        found = [item for item in found if item.account_id in wanted]
+    if not found:
+        raise NotFound(
+            "The handover {id} has nothing for that.",
+            mend="'crm handover show {id}' lists the states.",
+            record="handover_item",
+            id=handover.id,
+        )
+    return found
+
+
+def names_of(session: CrmSession, cls: Any, ids: Iterable[int | None], field: str = "name") -> dict[int, str]:
+    """A text field of records by id, of those that the actor sees."""
+    wanted = sorted({id_ for id_ in ids if id_ is not None})
+    names: dict[int, str] = {}
+    for start in range(0, len(wanted), _CHUNK):
+        query = select(cls.id, getattr(cls, field)).where(cls.id.in_(wanted[start : start + _CHUNK]))
+        names.update((id_, name) for id_, name in session.execute(query))
+    return names
+
+
+def handover_json(session: CrmSession, found: Sequence[Handover]) -> list[dict[str, Any]]:
+    """Handovers, without their items."""
+    logins = names_of(session, User, (each.leaver_id for each in found), "login")
+    return [
+        {
+            "id": each.id,
+            "leaver": logins.get(each.leaver_id),
+            "state": each.state.value,
+            "effective_at": plain(each.effective_at),
+            "reason": each.reason,
+            "split_share": plain(each.split_share),
+            "split_until": plain(each.split_until),
+        }
+        for each in found
+    ]
+
+
+def items_json(session: CrmSession, found: Sequence[HandoverItem]) -> list[dict[str, Any]]:
+    """Items, with the names of accounts and the logins of successors."""
+    accounts = names_of(session, Account, (item.account_id for item in found))
+    logins = names_of(session, User, (item.successor_id for item in found), "login")
+    return [
+        {
+            "id": item.id,
+            "account_id": item.account_id,
+            "account": accounts.get(item.account_id),
+            "role": item.role.value,
+            "scope": item.scope,
+            "successor": logins.get(item.successor_id or 0),
+            "to_pool": item.to_pool,
+            "state": item.state.value,
+            "note": item.note,
+            "answered_at": plain(item.answered_at),
+            "done_at": plain(item.done_at),
+            "settled_at": plain(item.settled_at),
+            "split_share": plain(item.split_share),
+            "split_until": plain(item.split_until),
+        }
+        for item in found
+    ]
+
+
+def print_handovers(output: Output, session: CrmSession, found: Sequence[Handover]) -> None:
+    """A line for each handover, with how many of its items are in which state."""
+    translator, tz = output.translator, session.policy.tz
+    logins = names_of(session, User, (each.leaver_id for each in found), "login")
+    states: dict[int, Counter[str]] = {each.id: Counter() for each in found}
+    ids = sorted(states)
+    for start in range(0, len(ids), _CHUNK):
+        query = select(HandoverItem.handover_id, HandoverItem.state).where(
+            HandoverItem.handover_id.in_(ids[start : start + _CHUNK])
+        )
+        for id_, state in session.execute(query):
+            states[id_][state.value] += 1
+    output.table(
+        ("handover", "who leaves", "state", "effective from", "accounts", "reason"),
+        (
+            (
+                str(each.id),
+                logins.get(each.leaver_id, ""),
+                translator.choice(each.state.value),
+                shown(each.effective_at, tz),
+                ", ".join(f"{count} {translator.choice(state)}" for state, count in sorted(states[each.id].items())),
+                each.reason or "",
+            )
+            for each in found
+        ),
+    )
+
+
+def print_items(output: Output, session: CrmSession, found: Sequence[HandoverItem]) -> None:
+    """A line for each item."""
+    translator = output.translator
+    accounts = names_of(session, Account, (item.account_id for item in found))
+    logins = names_of(session, User, (item.successor_id for item in found), "login")
+    output.table(
+        ("account", "role", "scope", "goes to", "state", "answer"),
+        (
+            (
+                f"{item.account_id} {accounts.get(item.account_id, '')}".rstrip(),
+                translator.choice(item.role.value),
+                item.scope,
+                translator.text("the pool") if item.to_pool else logins.get(item.successor_id or 0, ""),
+                translator.choice(item.state.value),
+                item.note or "",
+            )
+            for item in found
+        ),
+    )
+
+
+def deed_json(deed: Deed, change_set: int | None, dry_run: bool) -> dict[str, Any]:
+    """What was done, or would be."""
+    return {
+        "handover": deed.handover_id,
+        "dry_run": dry_run,
+        "change_set": change_set,
+        "effective": plain(deed.effective),
+        "items": deed.items,
+        "ended": deed.ended,
+        "begun": deed.begun,
+        "moved": dict(deed.moved),
+        "kept": dict(deed.kept),
+        "open_work_later": deed.later,
+    }
+
+
+def print_deed(output: Output, deed: Deed, tz: Any, dry_run: bool) -> None:
+    """The same for people."""
+    output.say("Accounts that go over: {count}, effective from {moment}.", count=deed.items,
+               moment=shown(deed.effective, tz))  # fmt: skip
+    _print_counts(output, deed.moved, "Open work that goes with them")
+    _print_counts(output, deed.kept, "Open work that needs somebody and stays")
+    if deed.later:
+        output.say("The open work goes over on that day: the worker does it, or 'crm jobs run handover.due'.")
+    if dry_run:
+        output.note("This was a rehearsal: nothing was changed.")
+
+
+def taken_json(taken: TakenBack, change_set: int | None, dry_run: bool) -> dict[str, Any]:
+    """What was taken back, or would be."""
+    return {
+        "dry_run": dry_run,
+        "change_set": change_set,
+        "items": taken.items,
+        "records": dict(taken.records),
+        "kept": dict(taken.kept),
+    }
+
+
+def print_taken(output: Output, taken: TakenBack, dry_run: bool) -> None:
+    """The same for people."""
+    output.say("Accounts taken back: {count}.", count=taken.items)
+    _print_counts(output, taken.records, "Records that are as before")
+    _print_counts(output, taken.kept, "Finished meanwhile, and left with the successor")
+    if dry_run:
+        output.note("This was a rehearsal: nothing was changed.")
+
+
+def _print_counts(output: Output, counts: Mapping[str, int], title: str) -> None:
+    if counts:
+        output.table(("record", "count"), ((name, str(count)) for name, count in sorted(counts.items())), title=title)
