@@ -189,7 +189,9 @@ def _plain(value: Any) -> Any:
 
 def _words(session: CrmSession) -> dict[str, str]:
     """Labels of the kinds that a briefing speaks of."""
-    words: dict[str, str] = {}
+    from crm_core.views.open_items import KINDS
+
+    words = dict(KINDS)
     for name in ("account.relation", "activity.kind"):
         words |= session.policy.vocabularies.get(name, {})
     return words
@@ -252,6 +254,9 @@ _TITLES = {
 }
 
 
+_OPERATIONS = {"changed": "Changed", "emptied": "Emptied", "deleted": "Deleted"}
+
+
 def _print_risks(application: Application, found: Sequence[Concealment], users: dict[int, str], details: bool) -> None:
     from crm_core.views.risks import KINDS
 
@@ -281,7 +286,7 @@ def _print_risks(application: Application, found: Sequence[Concealment], users: 
                             risk.contact,
                             users.get(risk.user_id or 0, ""),
                             shown(risk.at, tz),
-                            f"{output.translator.choice(risk.operation)} {', '.join(risk.fields)}".strip(),
+                            f"{say(_OPERATIONS.get(risk.operation, ''))} {', '.join(risk.fields)}".strip(),
                         )
                         for risk in rows
                     ),

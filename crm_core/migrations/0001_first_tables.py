@@ -207,11 +207,11 @@ def upgrade() -> None:
     )
     op.create_table(
         "crm_match_key",
-        sa.Column("record_type", c.stored_text(120), nullable=False),
         sa.Column("record_id", c.BIGINT, nullable=False),
         sa.Column("source_id", c.BIGINT, nullable=False),
         sa.Column("kind", c.stored_text(20), nullable=False),
         sa.Column("key", c.stored_text(200), nullable=False),
+        sa.Column("record_type", c.stored_text(120), nullable=False),
         sa.PrimaryKeyConstraint("record_id", "source_id", "kind", "key"),
         sqlite_with_rowid=False,
     )

@@ -170,11 +170,12 @@ MATCH_KEY = Table(
     "crm_match_key",
     _metadata,
     # The record that the key speaks of, and the record that it is read from: a contact, and its contact point.
-    Column("record_type", stored_text(120), nullable=False),
     Column("record_id", BIGINT, nullable=False),
     Column("source_id", BIGINT, nullable=False),
     Column("kind", stored_text(20), nullable=False),
     Column("key", stored_text(200), nullable=False),
+    # After the key's columns: SQLite before 3.41 finds fault with others that come first (PRAGMA integrity_check).
+    Column("record_type", stored_text(120), nullable=False),
     PrimaryKeyConstraint("record_id", "source_id", "kind", "key"),
     Index("ix_crm_match_key_key", "key", "record_type", "kind", "record_id"),
     sqlite_with_rowid=False,

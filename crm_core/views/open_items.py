@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy import exists, func, or_, select
@@ -19,7 +19,12 @@ from crm_core.hooks.values import Failed, Gathered, OpenItem
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["AHEAD", "kernel_items", "open_items"]
+__all__ = ["AHEAD", "KINDS", "kernel_items", "open_items"]
+
+KINDS: Mapping[str, str] = {
+    "promise": "Promise", "joins": "Joins", "leaves": "Leaves", "stage": "Stage", "question": "Question",
+}  # fmt: skip
+"""Labels of the kinds that are no kinds of activities."""
 
 AHEAD = dt.timedelta(days=365)
 """How far ahead changes to come are told."""

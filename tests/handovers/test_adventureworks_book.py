@@ -1,4 +1,4 @@
-"""The book of person 275 of AdventureWorks, 77 stores, goes to three successors by city; one is taken back, then all."""
+"""The book of person 275 of AdventureWorks, 77 stores, goes to three successors by city and comes back."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def owners(crm: Crm, accounts: list[int]) -> Counter[str]:
     with crm.system_session("look", read_only=True) as session:
         query = select(User.login, func.count()).join(Ownership, Ownership.user_id == User.id)
         query = query.where(Ownership.account_id.in_(accounts)).group_by(User.login)
-        return Counter({login: count for login, count in session.execute(query)})
+        return Counter({row[0]: row[1] for row in session.execute(query)})
 
 
 class TestTheBook:

@@ -60,8 +60,12 @@ class TestTheWholeWay:
         assert (ended.code, ended.err.strip()) == (
             7, "li is still responsible for 6 accounts. Hand them over first: crm handover draft li.",
         )  # fmt: skip
-        made = crm("handover", "draft", "li", "--rule", "address.city == 'Shanghai'", "wang", "--to", "sun", "--reason",
-                   "leaves", "--split", "0.25", "--split-until", "2099-01-01", "--offer", "--json", user="zhou").json  # fmt: skip
+        rule = ("--rule", "address.city == 'Shanghai'", "wang")
+        split = ("--split", "0.25", "--split-until", "2099-01-01")
+        made = crm(
+            "handover", "draft", "li", *rule, "--to", "sun", "--reason", "leaves", *split, "--offer", "--json",
+            user="zhou",
+        ).json  # fmt: skip
         assert (made["leaver"], made["state"], made["reason"], made["split_share"]) == (
             "li",
             "offered",
@@ -99,7 +103,7 @@ class TestTheWholeWay:
         assert "Accounts taken back: 1." in tried.out and "rehearsal" in tried.err
         taken = crm("handover", "take-back", id_, "--account", "Firm 0", "--json", user="zhou").json
         assert taken["records"] == {"ownership": 2, "activity": 1}
-        assert list(here.owners().values())[0] == "li"
+        assert next(iter(here.owners().values())) == "li"
         assert crm("handover", "undo", id_, "--dry-run", "--json").json["change_set"] is None
         assert "Accounts taken back: 5." in crm("handover", "undo", id_).out
         assert set(here.owners().values()) == {"li"}

@@ -28,7 +28,7 @@ def open_work(session: CrmSession, accounts: Sequence[int], user_id: int | None)
     for row in session.execute(query):
         yield OpenItem(
             account_id=row.account_id,
-            kind="touch",
+            kind="nurture_touch",
             title=kinds.get(row.kind, row.kind),
             text=row.note or "",
             due=row.at,
@@ -61,7 +61,7 @@ def _programmes(session: CrmSession, accounts: Sequence[int]) -> Iterator[OpenIt
         for account_id in sorted(pairs[programme.id]):
             yield OpenItem(
                 account_id=account_id,
-                kind="programme",
+                kind="nurture_programme",
                 title=programme.name,
                 text="" if programme.budget is None else shown([programme.budget]),
                 due=None if programme.last_day is None else dated.as_moment(session, programme.last_day),

@@ -29,9 +29,9 @@ class TestOpenWork:
             found = open_items(session, [press.id, company.accounts["Mill"]])
             assert found.failed == ()
             assert [(item.kind, item.title, item.text, item.reassign) for item in found] == [
-                ("touch", "Seminar", "", "user_id"), ("programme", "Presses", "5000.00 CNY", None),
+                ("nurture_touch", "Seminar", "", "user_id"), ("nurture_programme", "Presses", "5000.00 CNY", None),
             ]  # fmt: skip
-            assert [item.kind for item in open_items(session, [press.id], session.user_id)] == ["touch"]
+            assert [item.kind for item in open_items(session, [press.id], session.user_id)] == ["nurture_touch"]
             assert open_items(session, [press.id], 999).parts == ()
         with company.session("zhang.min", read_only=True) as session:
             assert open_items(session, [press.id]).parts == ()

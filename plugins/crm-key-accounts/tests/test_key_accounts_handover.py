@@ -18,7 +18,7 @@ class TestOpenWork:
                 assess(session, acme, scores, at=dt.date(2026, 5, day))
         with company.session(read_only=True) as session:
             (item,) = open_items(session, [acme.id, company.accounts["Beta"]])
-            assert (item.kind, item.title, item.account_id) == ("alert", "Value fell", acme.id)
+            assert (item.kind, item.title, item.account_id) == ("value_alert", "Value fell", acme.id)
             assert item.text.endswith(" -60.00")
             assert open_items(session, [acme.id], session.user_id).parts == ()
         with company.session("zhang.min", read_only=True) as session:
