@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from crm_core.domain import handovers as handovers
     from crm_core.domain import organisation as organisation
     from crm_core.domain import ownership as ownership
-    from crm_core.domain import quality as quality
     from crm_core.domain import shares as shares
     from crm_core.domain.accounts import Account as Account
     from crm_core.domain.accounts import AccountAddress as AccountAddress
@@ -119,6 +118,7 @@ if TYPE_CHECKING:
     from crm_core.store.search.hits import Hit as Hit
     from crm_core.store.session import CrmSession as CrmSession
     from crm_core.views import duties as duties
+    from crm_core.views import quality as quality
 
 __version__ = "0.1.0.dev0"
 
@@ -126,10 +126,10 @@ _MODULES: dict[str, str] = {
     "Mapped": "sqlalchemy.orm",
     **dict.fromkeys(("Crm", "Manifest"), "crm_core.assembly"),
     **dict.fromkeys(
-        ("accounts", "activities", "contacts", "dated", "handovers", "organisation", "ownership", "quality", "shares"),
+        ("accounts", "activities", "contacts", "dated", "handovers", "organisation", "ownership", "shares"),
         "crm_core.domain",
     ),
-    "duties": "crm_core.views",
+    **dict.fromkeys(("duties", "quality"), "crm_core.views"),
     **dict.fromkeys(
         ("Account", "AccountAddress", "AccountRelation", "Lifecycle", "Stage"), "crm_core.domain.accounts"
     ),

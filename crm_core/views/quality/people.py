@@ -1,0 +1,214 @@
+"""Checks of people: where they work, and how they are reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import aliased
+
+from crm_core.domain.accounts import Account
+from crm_core.domain.activities import Activity, Status
+from crm_core.domain.contacts import Affiliation, Contact, ContactPoint, PointKind
+from crm_core.domain.points import digits_of, point_key
+from crm_core.domain.quality import IssueState, QualityIssue
+from crm_core.errors import Problem
+from crm_core.store.erasure import ERASED
+from crm_core.views.quality.looking import Look, QualityFinding
+
+__all__ = [
+    "email_domain", "erased_leftovers", "left_with_plans", "no_contact_point", "shared_point", "stale_place",
+    "two_main_places",
+]  # fmt: skip
+
+_PERSONAL = (PointKind.MOBILE, PointKind.EMAIL, PointKind.WECHAT)
+_FREE_MAIL = frozenset({
+    "126.com", "139.com", "163.com", "189.cn", "aliyun.com", "foxmail.com", "gmail.com", "gmx.de", "gmx.net",
+    "googlemail.com", "hotmail.com", "icloud.com", "live.com", "mail.ru", "me.com", "msn.com", "outlook.com",
+    "proton.me", "protonmail.com", "qq.com", "sina.cn", "sina.com", "sohu.com", "t-online.de", "tom.com", "vip.163.com",
+    "vip.qq.com", "web.de", "yahoo.com", "yahoo.com.cn", "yandex.ru", "yeah.net",
+})  # fmt: skip
+
+
+def two_main_places(look: Look) -> Iterator[QualityFinding]:
+    """Nobody has two main places of work."""
+    one, other = aliased(Affiliation), aliased(Affiliation)
+    here, there = aliased(Account), aliased(Account)
+    query = (
+        select(one.id, one.contact_id, Contact.name, one.account_id, here.name.label("here"), there.name.label("there"))
+        .join(other, (other.contact_id == one.contact_id) & (other.id > one.id))
+        .join(Contact, Contact.id == one.contact_id)
+        .join(here, here.id == one.account_id)
+        .join(there, there.id == other.account_id)
+        .where(one.primary.is_(True), other.primary.is_(True))
+        .order_by(one.contact_id, one.id, other.id)
+    )
+    for row in look.first(query, one.account_id):
+        yield QualityFinding(
+            check="two_main_places", account_id=row.account_id, account=row.here, contact_id=row.contact_id,
+            record_type="affiliation", record_id=row.id,
+            problem=Problem("", "{person} has two main places of work: {here} and {there}.",
+                            "End the one that is over, or make it no main place.",
+                            {"person": row.name, "here": row.here, "there": row.there}),
+        )  # fmt: skip
+
+
+def stale_place(look: Look) -> Iterator[QualityFinding]:
+    """Somebody looked, not too long ago, whether a person still works there."""
+    seen = func.coalesce(Affiliation.confirmed_at, Affiliation.valid_from, Affiliation.created_at)
+    query = (
+        select(Affiliation.id, Affiliation.contact_id, Contact.name, Affiliation.account_id,
+               Account.name.label("account"), seen.label("seen"))
+        .join(Contact, Contact.id == Affiliation.contact_id)
+        .join(Account, Account.id == Affiliation.account_id)
+        .where(seen < look.stale_before, Account.active.is_(True), Contact.name != ERASED)
+        .order_by(seen, Affiliation.id)
+    )  # fmt: skip
+    for row in look.first(query, Affiliation.account_id):
+        days = (look.session.at - row.seen).days
+        yield QualityFinding(
+            check="stale_place", account_id=row.account_id, account=row.account, contact_id=row.contact_id,
+            record_type="affiliation", record_id=row.id,
+            problem=Problem("", "Nobody has confirmed for {days} days that {person} still works at {account}.",
+                            "Ask, then confirm the affiliation, or move the person.",
+                            {"days": days, "person": row.name, "account": row.account}),
+        )  # fmt: skip
+
+
+def left_with_plans(look: Look) -> Iterator[QualityFinding]:
+    """Nothing is planned at an account with somebody who has left it."""
+    there = exists().where(Affiliation.contact_id == Activity.contact_id, Affiliation.account_id == Activity.account_id)
+    query = (
+        select(Activity.id, Activity.subject, Activity.contact_id, Contact.name, Activity.account_id,
+               Account.name.label("account"))
+        .join(Contact, Contact.id == Activity.contact_id)
+        .join(Account, Account.id == Activity.account_id)
+        .where(Activity.status == Status.PLANNED, ~there, look.reaching("affiliation"))
+        .order_by(Activity.planned_start.nulls_last(), Activity.id)
+    )  # fmt: skip
+    for row in look.first(query, Activity.account_id):
+        yield QualityFinding(
+            check="left_with_plans", account_id=row.account_id, account=row.account, contact_id=row.contact_id,
+            record_type="activity", record_id=row.id,
+            problem=Problem("", "{subject!r} is planned with {person}, who does not work at {account}.",
+                            "Plan it with whoever took over, or cancel it.",
+                            {"subject": row.subject, "person": row.name, "account": row.account}),
+        )  # fmt: skip
+
+
+def shared_point(look: Look) -> Iterator[QualityFinding]:
+    """A mobile number, an e-mail address or a WeChat name is one person's."""
+    query = (
+        select(ContactPoint.id, ContactPoint.kind, ContactPoint.value, ContactPoint.contact_id, Contact.name,
+               Affiliation.account_id, Account.name.label("account"))
+        .join(Contact, Contact.id == ContactPoint.contact_id)
+        .join(Affiliation, Affiliation.contact_id == Contact.id)
+        .join(Account, Account.id == Affiliation.account_id)
+        .where(ContactPoint.kind.in_(_PERSONAL), ContactPoint.value != ERASED)
+        .order_by(ContactPoint.id, Affiliation.id)
+    )  # fmt: skip
+    rough: dict[tuple[PointKind, str], list[tuple[int, PointKind, str, int, str, int, str]]] = {}
+    for row in look.rows(query, Affiliation.account_id):
+        # The last digits are cheap; only numbers that share them are read properly.
+        key = digits_of(row.value)[-8:] if row.kind is PointKind.MOBILE else point_key(row.kind, row.value)
+        if key:
+            rough.setdefault((row.kind, key), []).append(tuple(row))
+    for rows in rough.values():
+        if len({row[3] for row in rows}) > 1:
+            yield from _shared(rows)
+
+
+def _shared(rows: list[tuple[int, PointKind, str, int, str, int, str]]) -> Iterator[QualityFinding]:
+    first: dict[str, tuple[int, str]] = {}
+    told: set[tuple[str, int]] = set()
+    for id_, kind, value, contact_id, name, account_id, account in rows:
+        key = point_key(kind, value)
+        owner, owner_name = first.setdefault(key, (contact_id, name))
+        if owner == contact_id or (key, contact_id) in told:
+            continue
+        told.add((key, contact_id))
+        yield QualityFinding(
+            check="shared_point", account_id=account_id, account=account, contact_id=contact_id,
+            record_type="contact_point", record_id=id_,
+            problem=Problem("", "{value} is both {person}'s and {other}'s.",
+                            "Find out whose it is; perhaps they are one person.",
+                            {"value": value, "person": name, "other": owner_name}),
+        )  # fmt: skip
+
+
+def email_domain(look: Look) -> Iterator[QualityFinding]:
+    """An address at a company is an address of that company; only a hint, since groups have many domains."""
+    query = (
+        select(ContactPoint.id, ContactPoint.value, ContactPoint.contact_id, Contact.name, Affiliation.account_id,
+               Account.name.label("account"), Account.website)
+        .join(Contact, Contact.id == ContactPoint.contact_id)
+        .join(Affiliation, Affiliation.contact_id == Contact.id)
+        .join(Account, Account.id == Affiliation.account_id)
+        .where(ContactPoint.kind == PointKind.EMAIL, Account.website.is_not(None), ContactPoint.value != ERASED)
+        .order_by(ContactPoint.id, Affiliation.id)
+    )  # fmt: skip
+    for row in look.rows(query, Affiliation.account_id):
+        domain, host = row.value.rpartition("@")[2].lower(), (urlsplit(row.website).hostname or "").lower()
+        host = host.removeprefix("www.")
+        if domain in _FREE_MAIL or not host or f".{domain}".endswith(f".{host}") or f".{host}".endswith(f".{domain}"):
+            continue
+        yield QualityFinding(
+            check="email_domain", account_id=row.account_id, account=row.account, contact_id=row.contact_id,
+            record_type="contact_point", record_id=row.id, hint=True,
+            problem=Problem("", "{person} writes from {domain}, but {account} is at {host}.",
+                            "Perhaps the person has moved, or works for somebody else.",
+                            {"person": row.name, "domain": domain, "account": row.account, "host": host}),
+        )  # fmt: skip
+
+
+def no_contact_point(look: Look) -> Iterator[QualityFinding]:
+    """Whoever works at an active account can be reached."""
+    reached = exists().where(ContactPoint.contact_id == Affiliation.contact_id)
+    query = (
+        select(Affiliation.id, Affiliation.contact_id, Contact.name, Affiliation.account_id,
+               Account.name.label("account"))
+        .join(Contact, Contact.id == Affiliation.contact_id)
+        .join(Account, Account.id == Affiliation.account_id)
+        .where(~reached, Account.active.is_(True), Contact.name != ERASED,
+               look.reaching("contact", "affiliation", "contact_point"))
+        .order_by(Affiliation.id)
+    )  # fmt: skip
+    for row in look.first(query, Affiliation.account_id):
+        yield QualityFinding(
+            check="no_contact_point", account_id=row.account_id, account=row.account, contact_id=row.contact_id,
+            record_type="contact", record_id=row.contact_id,
+            problem=Problem("", "{person} of {account} cannot be reached: there is no contact point.",
+                            "Ask for a number or an address.", {"person": row.name, "account": row.account}),
+        )  # fmt: skip
+
+
+def erased_leftovers(look: Look) -> Iterator[QualityFinding]:
+    """Of an erased person nothing is left that somebody would still act upon."""
+    planned = exists().where(Activity.contact_id == Contact.id, Activity.status == Status.PLANNED)
+    reached = exists().where(ContactPoint.contact_id == Contact.id, ContactPoint.value != ERASED)
+    waiting = exists().where(QualityIssue.contact_id == Contact.id, QualityIssue.state == IssueState.OPEN)
+    query = (
+        select(Contact.id, Affiliation.account_id, Account.name.label("account"), planned.label("planned"),
+               reached.label("reached"), waiting.label("waiting"))
+        .join(Affiliation, Affiliation.contact_id == Contact.id)
+        .join(Account, Account.id == Affiliation.account_id)
+        .where(Contact.name == ERASED, planned | reached | waiting)
+        .order_by(Contact.id, Affiliation.id)
+    )  # fmt: skip
+    for row in look.first(query, Affiliation.account_id):
+        values = {"id": row.id, "account": row.account}
+        problems = (
+            (row.planned, Problem("", "Activities are planned with the erased person {id} of {account}.",
+                                  "Cancel them.", values)),
+            (row.reached, Problem("", "There are contact points of the erased person {id} of {account}.",
+                                  "Erase the person again: they came in later.", values)),
+            (row.waiting, Problem("", "Something waits in the queue about the erased person {id} of {account}.",
+                                  "Refuse or close it.", values)),
+        )  # fmt: skip
+        for there, problem in problems:
+            if there:
+                yield QualityFinding(
+                    check="erased_leftovers", account_id=row.account_id, account=row.account, contact_id=row.id,
+                    record_type="contact", record_id=row.id, problem=problem,
+                )  # fmt: skip

@@ -1,0 +1,118 @@
+"""The steward's queue: what waits for a decision, and what should be mended."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+import attrs
+from sqlalchemy import select
+from sqlalchemy.orm import aliased
+
+from crm_core.domain.accounts import Account
+from crm_core.domain.contacts import Contact
+from crm_core.domain.organisation import User
+from crm_core.domain.quality import IssueState, QualityIssue
+from crm_core.errors import Problem
+from crm_core.views.quality.findings import findings
+
+if TYPE_CHECKING:
+    from crm_core.store.session import CrmSession
+
+__all__ = ["QueueEntry", "queue"]
+
+
+@attrs.frozen(kw_only=True)
+class QueueEntry:
+    """One line of the queue. ``kind`` is that of a matter (``change``, ``moved``), or the name of a check.
+
+    ``issue_id`` is there for what is kept (proposals, and what was put into the queue); findings are computed each
+    time, and go when what they are about is mended.
+    """
+
+    kind: str
+    account_id: int | None
+    account: str
+    contact_id: int | None
+    record_type: str
+    record_id: int
+    problem: Problem
+    issue_id: int | None = None
+    who: str | None = None
+    """Who proposed it."""
+    assignee: str | None = None
+    since: dt.datetime | None = None
+    hint: bool = False
+
+
+def queue(
+    session: CrmSession,
+    *,
+    accounts: Iterable[Account | int] | None = None,
+    where: str | None = None,
+    kinds: Collection[str] | None = None,
+    limit: int | None = None,
+) -> list[QueueEntry]:
+    """Open proposals and matters, oldest first, then findings; see :func:`findings` for the arguments.
+
+    A fixed number of statements.
+    """
+    chosen = None if accounts is None else [each if isinstance(each, int) else each.id for each in accounts]
+    words = set(session.policy.vocabularies.get("quality.kind", {}))
+    matters = words if kinds is None else words & set(kinds)
+    entries = _matters(session, chosen, where, matters, limit) if matters else []
+    checks = None if kinds is None else [kind for kind in kinds if kind not in words]
+    return entries + [
+        QueueEntry(
+            kind=each.check, account_id=each.account_id, account=each.account, contact_id=each.contact_id,
+            record_type=each.record_type, record_id=each.record_id, problem=each.problem, hint=each.hint,
+        )
+        for each in findings(session, chosen, where=where, kinds=checks, limit=limit)
+    ]  # fmt: skip
+
+
+def _matters(
+    session: CrmSession, accounts: list[int] | None, where: str | None, kinds: set[str], limit: int | None
+) -> list[QueueEntry]:
+    proposer, assignee = aliased(User), aliased(User)
+    query = (
+        select(QualityIssue, Account.name, Contact.name, proposer.name, assignee.name)
+        .outerjoin(Account, Account.id == QualityIssue.account_id)
+        .outerjoin(Contact, Contact.id == QualityIssue.contact_id)
+        .outerjoin(proposer, proposer.id == QualityIssue.proposer_id)
+        .outerjoin(assignee, assignee.id == QualityIssue.assignee_id)
+        .where(QualityIssue.state == IssueState.OPEN, QualityIssue.kind.in_(sorted(kinds)))
+        .order_by(QualityIssue.created_at, QualityIssue.id)
+        .limit(limit)
+    )
+    if accounts is not None:
+        query = query.where(QualityIssue.account_id.in_(accounts))
+    if where:
+        query = query.where(QualityIssue.account_id.in_(select(Account.id).where(session.where(Account, where))))
+    return [
+        QueueEntry(
+            kind=issue.kind, account_id=issue.account_id, account=account or "", contact_id=issue.contact_id,
+            record_type=issue.record_type, record_id=issue.record_id, problem=_problem(issue, account or person or ""),
+            issue_id=issue.id, who=who, assignee=whose, since=issue.created_at,
+        )
+        for issue, account, person, who, whose in session.execute(query)
+    ]  # fmt: skip
+
+
+def _problem(issue: QualityIssue, name: str) -> Problem:
+    if issue.field is None:
+        return Problem("", "{subject}", "Mend it, then close it.", {"subject": issue.subject or ""})
+    values = {
+        "name": name, "field": issue.field, "found": _shown(issue.found), "proposed": _shown(issue.proposed),
+        "reason": issue.reason,
+    }  # fmt: skip
+    if issue.reason:
+        return Problem(
+            "", "{name}: {field} is {found}, and should be {proposed}: {reason}", "Approve it or refuse it.", values
+        )
+    return Problem("", "{name}: {field} is {found}, and should be {proposed}.", "Approve it or refuse it.", values)
+
+
+def _shown(value: object) -> str:
+    return "—" if value is None else str(value)

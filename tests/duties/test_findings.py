@@ -1,0 +1,254 @@
+"""What is stale, contradicts itself or is missing: each check finds its own kind, for those who may know of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import event, update
+
+from crm_core import (
+    Account,
+    Activity,
+    Address,
+    Affiliation,
+    Contact,
+    ContactPoint,
+    PointKind,
+    User,
+    activities,
+    contacts,
+    ownership,
+    quality,
+)
+from crm_core.domain.activities import Status
+from crm_core.domain.points import point_key
+from crm_core.errors import NotFound
+from crm_core.store.policy import Role, Scope
+from crm_core.views.quality import CHECKS, QualityFinding
+
+from .conftest import START, World
+
+
+def found(world: World, login: str | None = None, **options: Any) -> list[QualityFinding]:
+    with world.session(login, read_only=True) as session:
+        return quality.findings(session, **options)
+
+
+def names(world: World, login: str | None = None, **options: Any) -> set[tuple[str, str]]:
+    return {(each.check, each.account) for each in found(world, login, **options)}
+
+
+@pytest.fixture
+def troubled(world: World) -> World:
+    """Each check has its case at Acme and its like at Delta."""
+    with world.session() as session:
+        for name, owner in (("Acme", "li"), ("Delta", "gao")):
+            account = session.require(Account, world.accounts[name])
+            other = session.add_one(Account(name=f"{name} Two", phone="+496990000", address=Address(country="CN")))
+            person = session.require(Contact, world.people[name])
+            session.flush()
+            ownership.assign(session, other, to=owner, since_always=True)
+            session.add_one(Affiliation(account_id=other.id, contact_id=person.id, primary=True))
+            twin = session.add_one(Contact(name=f"{name} Twin"))
+            session.add_one(Affiliation(account_id=account.id, contact_id=twin.id, valid_from=START))
+            number = session.require(ContactPoint, world.points[name]).value
+            session.add_one(
+                ContactPoint(contact_id=twin.id, kind=PointKind.MOBILE, value=f"0086 {number[3:6]}-{number[6:]}")
+            )
+            account.website = "https://www.acme.example"
+            for value in ("a@acme.example", "b@mail.acme.example", "c@qq.com", "d@rival.example"):
+                session.add_one(ContactPoint(contact_id=person.id, kind=PointKind.EMAIL, value=value))
+            gone = session.add_one(Contact(name=f"{name} Gone"))
+            session.add_one(Affiliation(account_id=account.id, contact_id=gone.id, valid_to=START))
+            activities.plan(session, "visit", "See you", start=START, account=account, contact=gone)
+            mute = session.add_one(Contact(name=f"{name} Mute"))
+            session.add_one(Affiliation(account_id=account.id, contact_id=mute.id, valid_from=START))
+            old = session.add_one(Account(name=f"{name} Old", active=False))
+            retired = session.add_one(User(login=f"{name}-retired", name="Retired", active=False))
+            empty = session.add_one(Account(name=f"{name} Empty"))
+            session.flush()
+            activities.plan(session, "visit", "Never", start=START, account=old)
+            for each in (old, empty):
+                ownership.assign(session, each, to=owner, since_always=True)
+            ownership.assign(session, empty, to=retired, since_always=True, scope="spare parts")
+            session.flush()
+            table = Account.crm_type.table
+            session.core(  # as it was before the rule
+                update(table).where(table.c.id == account.id).values(registration_country="CN")
+            )
+    world.clock.forward(50)
+    return world
+
+
+EXPECTED = {
+    ("two_main_places", "Acme"), ("shared_point", "Acme"), ("email_domain", "Acme"), ("left_with_plans", "Acme"),
+    ("no_contact_point", "Acme"), ("inactive_with_plans", "Acme Old"), ("owner_inactive", "Acme Empty"),
+    ("no_person", "Acme Empty"), ("registration_number", "Acme"), ("phone_country", "Acme Two"),
+}  # fmt: skip
+
+
+def test_each_check_finds_its_case_and_nothing_else(troubled: World) -> None:
+    assert names(troubled, "li") == EXPECTED
+    everything = {(check, account.replace("Acme", name)) for check, account in EXPECTED for name in ("Acme", "Delta")}
+    assert names(troubled) == everything
+    assert {each.check for each in found(troubled) if each.hint} == {"email_domain"}
+
+
+def test_each_finding_says_what_and_what_to_do(troubled: World) -> None:
+    texts = {each.check: str(each.problem) for each in found(troubled, "li")}
+    assert texts["shared_point"] == (
+        "0086 138-00138000 is both Acme Twin's and Acme Buyer's. Find out whose it is; perhaps they are one person."
+    ) or texts["shared_point"].startswith("+86")
+    assert texts["phone_country"] == (
+        "Acme Two is in CN, but its telephone +496990000 is in DE. Correct the one that is wrong."
+    )
+    assert texts["email_domain"].startswith("Acme Buyer writes from rival.example, but Acme is at acme.example.")
+    assert texts["left_with_plans"].startswith("'See you' is planned with Acme Gone, who does not work at Acme.")
+    assert all(each.problem.mend for each in found(troubled))
+
+
+def test_nobody_hears_of_what_they_do_not_see(troubled: World) -> None:
+    for login in ("li", "wang", "zhou", "mei"):
+        for each in found(troubled, login):
+            with troubled.session(login, read_only=True) as session:
+                assert each.account_id is not None and session.get(Account, each.account_id) is not None
+                assert "Delta" not in str(each.problem)
+                record_type = session.types[each.record_type]
+                assert session.get(record_type.cls, each.record_id) is not None
+
+
+def test_somebody_elsewhere_is_not_told_by_a_shared_number(troubled: World) -> None:
+    """Li sees one of two people with the same number: nothing tells that there is another one."""
+    with troubled.session() as session:
+        session.require(ContactPoint, troubled.points["Delta"]).value = "+8613800138999"
+        session.require(ContactPoint, troubled.points["Cave"]).value = "+8613800138999"
+        session.add_one(ContactPoint(contact_id=troubled.people["Beta"], kind=PointKind.MOBILE, value="13800138999"))
+    assert not [each for each in found(troubled, "li") if "138999" in str(each.problem)]
+    assert len([each for each in found(troubled, "zhou") if "138999" in str(each.problem)]) == 1
+    assert len([each for each in found(troubled) if "138999" in str(each.problem)]) == 2
+
+
+def test_what_one_may_not_read_is_not_told_to_be_missing(troubled: World) -> None:
+    roles = troubled.crm.build.policy.roles
+    roles["clerk"] = Role("clerk", (("account.read", Scope.ALL),))  # type: ignore[index]
+    assert {check for check, _ in names(troubled, "mei")} == {"registration_number", "phone_country"}
+    # Who sees every account but the people of none is not told that there are no people.
+    roles["clerk"] = Role("clerk", (("account.read", Scope.ALL), ("affiliation.read", Scope.OWN),  # type: ignore[index]
+                                    ("contact.read", Scope.OWN), ("activity.read", Scope.ALL),
+                                    ("contact_point.read", Scope.OWN)))  # fmt: skip
+    assert {check for check, _ in names(troubled, "mei")} == {
+        "registration_number", "phone_country", "inactive_with_plans",
+    }  # fmt: skip
+
+
+def test_a_place_goes_stale(world: World) -> None:
+    world.clock.forward(99)
+    assert names(world, "li") == set()
+    world.clock.forward(2)
+    assert names(world, "li") == {("stale_place", "Acme"), ("stale_place", "Beta")}
+    with world.session("li") as session:
+        contacts.confirm(session, session.require(Affiliation, world.places["Acme"]))
+    assert names(world, "li") == {("stale_place", "Beta")}
+    assert names(world, "li", kinds=["no_person"]) == set()
+
+
+def test_an_erased_person_leaves_no_plans(world: World) -> None:
+    with world.session("li") as session:
+        activities.plan(session, "call", "Ring", start=START, contact=session.require(Contact, world.people["Acme"]))
+    with world.session("qian") as session:
+        contacts.erase(session, session.require(Contact, world.people["Acme"]), reason="asked for it")
+    assert names(world, "li") == {("erased_leftovers", "Acme")}
+    with world.session() as session:
+        session.add_one(ContactPoint(contact_id=world.people["Acme"], kind=PointKind.EMAIL, value="back@acme.example"))
+    texts = [str(each.problem) for each in found(world, "li")]
+    assert [text.partition(" the erased")[0] for text in texts] == [
+        "Activities are planned with", "There are contact points of",
+    ]  # fmt: skip
+    with world.session("li") as session:
+        for each in session.list(Activity):
+            each.status = Status.CANCELLED
+
+
+def test_one_chooses_what_is_looked_at(troubled: World) -> None:
+    acme = troubled.accounts["Acme"]
+    assert {account for _, account in names(troubled, accounts=[acme])} == {"Acme"}
+    assert {account for _, account in names(troubled, where='contains(name, "Empty")')} == {"Acme Empty", "Delta Empty"}
+    assert names(troubled, kinds=["no_person"], limit=1) == {("no_person", "Acme Empty")}
+    with troubled.session() as session, pytest.raises(NotFound, match="Did you mean no_person"):
+        quality.findings(session, kinds=["no_persons"])
+
+
+def statements(world: World, login: str) -> Iterator[int]:
+    counted: list[str] = []
+
+    def note(*args: object) -> None:
+        counted.append(str(args[2]))
+
+    with world.session(login, read_only=True) as session:
+        session.get(Account, 1)
+        event.listen(world.crm.store.engine, "before_cursor_execute", note)
+        try:
+            quality.queue(session)
+        finally:
+            event.remove(world.crm.store.engine, "before_cursor_execute", note)
+    yield len(counted)
+
+
+def test_one_statement_for_each_check(troubled: World) -> None:
+    assert next(statements(troubled, "li")) == next(statements(troubled, "zhou")) == len(CHECKS) + 1
+
+
+def test_the_queue_has_proposals_before_findings(troubled: World) -> None:
+    with troubled.session("li") as session:
+        acme = session.require(Account, troubled.accounts["Acme"])
+        quality.propose(session, acme, {"name": "Acme Ltd"}, reason="new sign")
+        quality.propose(session, session.require(Contact, troubled.people["Beta"]), {"language": "zh"})
+    with troubled.session("sun", read_only=True) as session:
+        entries = quality.queue(session)
+        assert [str(each.problem) for each in entries[:2]] == [
+            "Acme: name is Acme, and should be Acme Ltd: new sign Approve it or refuse it.",
+            "Beta Buyer: language is —, and should be zh. Approve it or refuse it.",
+        ]
+        assert (entries[0].who, entries[0].kind, entries[0].since) == ("Li", "change", troubled.clock.now)
+        assert {each.kind for each in entries[2:]} == {check for check, _ in EXPECTED}
+        assert [each.kind for each in quality.queue(session, kinds=["change"])] == ["change", "change"]
+        assert {each.kind for each in quality.queue(session, kinds=["no_person"])} == {"no_person"}
+        assert {each.account_id for each in quality.queue(session, accounts=[acme])} == {acme.id}
+        assert {each.account for each in quality.queue(session, where='name == "Acme"')} == {"Acme"}
+    with troubled.session("wang", read_only=True) as session:
+        assert quality.queue(session, kinds=["change"]) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other", "same"),
+    [
+        (PointKind.MOBILE, "+8613800138000", "138 0013 8000", True),
+        (PointKind.MOBILE, "０１３８００１３８０００", "13800138000", True),
+        (PointKind.PHONE, "0086-10-65529988", "010 6552 9988", True),
+        (PointKind.PHONE, "+49 30 1234567", "030/1234567", True),
+        (PointKind.MOBILE, "13800138000", "13800138001", False),
+        (PointKind.EMAIL, "Ann@Acme.example ", "ann@acme.example", True),
+        (PointKind.WECHAT, "Ann_88", "ann_88", True),
+        (PointKind.WECHAT, "ann", "anne", False),
+        (PointKind.PHONE, "+1", "1", True),
+    ],
+)
+def test_ways_of_writing_one_contact_point(kind: PointKind, one: str, other: str, same: bool) -> None:
+    assert (point_key(kind, one) == point_key(kind, other)) is same
+
+
+@given(st.text(alphabet="+0123456789 -/()", max_size=20), st.sampled_from(list(PointKind)))
+def test_a_key_is_its_own_key(value: str, kind: PointKind) -> None:
+    key = point_key(kind, value)
+    assert point_key(kind, key) == key
+
+
+def test_days_are_counted_from_the_session(world: World) -> None:
+    with world.session(at=START + dt.timedelta(days=120)) as session:
+        texts = [str(each.problem) for each in quality.findings(session, kinds=["stale_place"])]
+    assert texts[0].startswith("Nobody has confirmed for 120 days that Acme Buyer still works at Acme.")
