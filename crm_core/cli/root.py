@@ -34,6 +34,8 @@ COMMANDS: Mapping[str, str] = {
     "jobs": "Show the queue of jobs; repeat, run and drop them.",
     "handover": "Hand customers over, brief the successors, and take it back.",
     "user": "Show our own people and their places; let them come and go.",
+    "duties": "Show how reporting duties are met, and what is overdue; confirm that nothing changed.",
+    "quality": "Show what is to be decided or mended in the data; propose, approve, refuse.",
     "shell": "Work with the CRM in Python.",
     "demo": "Import a demo company and look around.",
 }

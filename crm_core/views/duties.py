@@ -37,6 +37,7 @@ class Obligation:
     account_id: int
     account: str
     user_id: int | None
+    user: str | None
     since: dt.datetime | None
     last: dt.datetime | None
     due: dt.datetime
@@ -100,7 +101,8 @@ class DutyReport:
     duties: tuple[Compliance, ...]
     people: tuple[Compliance, ...]
     units: tuple[UnitCompliance, ...]
-    overdue: tuple[Obligation, ...]
+    due: tuple[Obligation, ...]
+    """What is not fresh, or will not be within the days that were asked for."""
 
 
 def obligations(
@@ -140,8 +142,10 @@ def report(
     user: str | User | int | None = None,
     unit: str | Unit | int | None = None,
     at: dt.datetime | dt.date | None = None,
+    within_days: int = 0,
 ) -> DutyReport:
-    """Compliance by duty, by person and by unit (with the units below it), and everything that is overdue.
+    """Compliance by duty, by person and by unit (with the units below it), and everything that is due
+    (``within_days``).
 
     Whoever belongs to two units counts in both, but only once in a unit above them.
     """
@@ -165,7 +169,7 @@ def report(
             )
         ),
         units=tuple(organisation.roll_up(people)),
-        overdue=tuple(each for each in found if not each.fulfilled),
+        due=tuple(each for each in found if each.due <= moment + dt.timedelta(days=within_days)),
     )
 
 
@@ -226,6 +230,7 @@ def _of_rule(
         found.append(
             Obligation(
                 duty=rule.name, label=rule.title, account_id=part.account_id, account=part.account, user_id=user_id,
+                user=None if user_id is None else organisation.users.get(user_id),
                 since=since, last=last, due=start + rule.every, at=moment,
             )
         )  # fmt: skip

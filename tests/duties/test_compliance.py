@@ -206,7 +206,7 @@ def test_one_sees_what_one_may_see(world: World) -> None:
         assert set(standing(world, login)) == seen, login
         with world.session(login, read_only=True) as session:
             found = duties.report(session)
-        assert {each.account for each in found.overdue if each.duty == "contact_details"} == seen
+        assert {each.account for each in found.due if each.duty == "contact_details"} == seen
         for each in found.units:
             if login == "li":
                 assert each.name == "East" and each.whole.total == 1
@@ -243,7 +243,7 @@ def test_units_roll_up(world: World) -> None:
     assert people[""].id is None and people[""].total == 4
     assert found.whole.total == 7 and {each.name for each in found.duties} == {"Contact details", "Places"}
     with world.session(read_only=True) as session:
-        assert {each.account for each in duties.report(session, unit="West").overdue} == {"Delta"}
+        assert {each.account for each in duties.report(session, unit="West").due} == {"Delta"}
         assert duties.report(session, unit="West", user="li").whole.share is None
 
 
@@ -333,4 +333,4 @@ def test_compliance_agrees_with_a_plain_model(world: World, steps: list[Step], l
         (found,) = [e for e in duties.obligations(session, duty="contact_details", at=at) if e.account_id == account.id]
     assert (found.last, found.due, found.user_id) == (last, due, world.users[owner])
     assert found.fulfilled == (at < due)
-    assert found.overdue_days == (0 if at < due else (at - max(due, since)).days)
+    assert found.due_days == (0 if at < due else (at - max(due, since)).days)
