@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, str] = {
     "user": "Show our own people and their places; let them come and go.",
     "duties": "Show how reporting duties are met, and what is overdue; confirm that nothing changed.",
     "quality": "Show what is to be decided or mended in the data; propose, approve, refuse.",
+    "contacts": "Take in people who changed employer or role, from a file.",
     "shell": "Work with the CRM in Python.",
     "demo": "Import a demo company and look around.",
 }

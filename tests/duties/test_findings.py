@@ -7,13 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import event, update
 
 from crm_core import (
     Account,
-    Activity,
     Address,
     Affiliation,
     Contact,
@@ -25,8 +22,6 @@ from crm_core import (
     ownership,
     quality,
 )
-from crm_core.domain.activities import Status
-from crm_core.domain.points import point_key
 from crm_core.errors import NotFound
 from crm_core.store.policy import Role, Scope
 from crm_core.views.quality import CHECKS, QualityFinding
@@ -49,7 +44,9 @@ def troubled(world: World) -> World:
     with world.session() as session:
         for name, owner in (("Acme", "li"), ("Delta", "gao")):
             account = session.require(Account, world.accounts[name])
-            other = session.add_one(Account(name=f"{name} Two", phone="+496990000", address=Address(country="CN")))
+            other = session.add_one(
+                Account(name=f"{name} Two", phone=f"+496990{len(name)}00", address=Address(country="CN"))
+            )
             person = session.require(Contact, world.people[name])
             session.flush()
             ownership.assign(session, other, to=owner, since_always=True)
@@ -61,8 +58,8 @@ def troubled(world: World) -> World:
                 ContactPoint(contact_id=twin.id, kind=PointKind.MOBILE, value=f"0086 {number[3:6]}-{number[6:]}")
             )
             account.website = "https://www.acme.example"
-            for value in ("a@acme.example", "b@mail.acme.example", "c@qq.com", "d@rival.example"):
-                session.add_one(ContactPoint(contact_id=person.id, kind=PointKind.EMAIL, value=value))
+            for value in ("acme.example", "mail.acme.example", "qq.com", "rival.example"):
+                session.add_one(ContactPoint(contact_id=person.id, kind=PointKind.EMAIL, value=f"{name}@{value}"))
             gone = session.add_one(Contact(name=f"{name} Gone"))
             session.add_one(Affiliation(account_id=account.id, contact_id=gone.id, valid_to=START))
             activities.plan(session, "visit", "See you", start=START, account=account, contact=gone)
@@ -105,7 +102,7 @@ def test_each_finding_says_what_and_what_to_do(troubled: World) -> None:
         "0086 138-00138000 is both Acme Twin's and Acme Buyer's. Find out whose it is; perhaps they are one person."
     ) or texts["shared_point"].startswith("+86")
     assert texts["phone_country"] == (
-        "Acme Two is in CN, but its telephone +496990000 is in DE. Correct the one that is wrong."
+        "Acme Two is in CN, but its telephone +496990400 is in DE. Correct the one that is wrong."
     )
     assert texts["email_domain"].startswith("Acme Buyer writes from rival.example, but Acme is at acme.example.")
     assert texts["left_with_plans"].startswith("'See you' is planned with Acme Gone, who does not work at Acme.")
@@ -169,9 +166,6 @@ def test_an_erased_person_leaves_no_plans(world: World) -> None:
     assert [text.partition(" the erased")[0] for text in texts] == [
         "Activities are planned with", "There are contact points of",
     ]  # fmt: skip
-    with world.session("li") as session:
-        for each in session.list(Activity):
-            each.status = Status.CANCELLED
 
 
 def test_one_chooses_what_is_looked_at(troubled: World) -> None:
@@ -200,7 +194,7 @@ def statements(world: World, login: str) -> Iterator[int]:
 
 
 def test_one_statement_for_each_check(troubled: World) -> None:
-    assert next(statements(troubled, "li")) == next(statements(troubled, "zhou")) == len(CHECKS) + 1
+    assert next(statements(troubled, "li")) == next(statements(troubled, "zhou")) == len(CHECKS) + 4
 
 
 def test_the_queue_has_proposals_before_findings(troubled: World) -> None:
@@ -215,37 +209,16 @@ def test_the_queue_has_proposals_before_findings(troubled: World) -> None:
             "Beta Buyer: language is —, and should be zh. Approve it or refuse it.",
         ]
         assert (entries[0].who, entries[0].kind, entries[0].since) == ("Li", "change", troubled.clock.now)
-        assert {each.kind for each in entries[2:]} == {check for check, _ in EXPECTED}
+        assert {each.kind for each in entries[2:]} == {check for check, _ in EXPECTED} | {"duplicate"}
+        doubles = [str(each.problem) for each in entries if each.kind == "duplicate"]
+        assert len(doubles) == 2 and all("may be the same: phone" in each for each in doubles)
+        assert [each.kind for each in quality.queue(session, kinds=["duplicate"])] == ["duplicate"] * 2
         assert [each.kind for each in quality.queue(session, kinds=["change"])] == ["change", "change"]
         assert {each.kind for each in quality.queue(session, kinds=["no_person"])} == {"no_person"}
         assert {each.account_id for each in quality.queue(session, accounts=[acme])} == {acme.id}
         assert {each.account for each in quality.queue(session, where='name == "Acme"')} == {"Acme"}
     with troubled.session("wang", read_only=True) as session:
         assert quality.queue(session, kinds=["change"]) == []
-
-
-@pytest.mark.parametrize(
-    ("kind", "one", "other", "same"),
-    [
-        (PointKind.MOBILE, "+8613800138000", "138 0013 8000", True),
-        (PointKind.MOBILE, "０１３８００１３８０００", "13800138000", True),
-        (PointKind.PHONE, "0086-10-65529988", "010 6552 9988", True),
-        (PointKind.PHONE, "+49 30 1234567", "030/1234567", True),
-        (PointKind.MOBILE, "13800138000", "13800138001", False),
-        (PointKind.EMAIL, "Ann@Acme.example ", "ann@acme.example", True),
-        (PointKind.WECHAT, "Ann_88", "ann_88", True),
-        (PointKind.WECHAT, "ann", "anne", False),
-        (PointKind.PHONE, "+1", "1", True),
-    ],
-)
-def test_ways_of_writing_one_contact_point(kind: PointKind, one: str, other: str, same: bool) -> None:
-    assert (point_key(kind, one) == point_key(kind, other)) is same
-
-
-@given(st.text(alphabet="+0123456789 -/()", max_size=20), st.sampled_from(list(PointKind)))
-def test_a_key_is_its_own_key(value: str, kind: PointKind) -> None:
-    key = point_key(kind, value)
-    assert point_key(kind, key) == key
 
 
 def test_days_are_counted_from_the_session(world: World) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import aliased
@@ -11,9 +10,10 @@ from sqlalchemy.orm import aliased
 from crm_core.domain.accounts import Account
 from crm_core.domain.activities import Activity, Status
 from crm_core.domain.contacts import Affiliation, Contact, ContactPoint, PointKind
-from crm_core.domain.points import digits_of, point_key
 from crm_core.domain.quality import IssueState, QualityIssue
 from crm_core.errors import Problem
+from crm_core.fields import matching
+from crm_core.fields.folding import to_half_width
 from crm_core.store.erasure import ERASED
 from crm_core.views.quality.looking import Look, QualityFinding
 
@@ -23,12 +23,6 @@ __all__ = [
 ]  # fmt: skip
 
 _PERSONAL = (PointKind.MOBILE, PointKind.EMAIL, PointKind.WECHAT)
-_FREE_MAIL = frozenset({
-    "126.com", "139.com", "163.com", "189.cn", "aliyun.com", "foxmail.com", "gmail.com", "gmx.de", "gmx.net",
-    "googlemail.com", "hotmail.com", "icloud.com", "live.com", "mail.ru", "me.com", "msn.com", "outlook.com",
-    "proton.me", "protonmail.com", "qq.com", "sina.cn", "sina.com", "sohu.com", "t-online.de", "tom.com", "vip.163.com",
-    "vip.qq.com", "web.de", "yahoo.com", "yahoo.com.cn", "yandex.ru", "yeah.net",
-})  # fmt: skip
 
 
 def two_main_places(look: Look) -> Iterator[QualityFinding]:
@@ -111,19 +105,25 @@ def shared_point(look: Look) -> Iterator[QualityFinding]:
     rough: dict[tuple[PointKind, str], list[tuple[int, PointKind, str, int, str, int, str]]] = {}
     for row in look.rows(query, Affiliation.account_id):
         # The last digits are cheap; only numbers that share them are read properly.
-        key = digits_of(row.value)[-8:] if row.kind is PointKind.MOBILE else point_key(row.kind, row.value)
-        if key:
+        if key := _digits(row.value)[-8:] if row.kind is PointKind.MOBILE else row.value.casefold():
             rough.setdefault((row.kind, key), []).append(tuple(row))
+    region = look.session.policy.duplicates.region
     for rows in rough.values():
         if len({row[3] for row in rows}) > 1:
-            yield from _shared(rows)
+            yield from _shared(rows, region)
 
 
-def _shared(rows: list[tuple[int, PointKind, str, int, str, int, str]]) -> Iterator[QualityFinding]:
+def _digits(value: str) -> str:
+    return "".join(char for char in to_half_width(value) if char.isdigit())
+
+
+def _shared(rows: list[tuple[int, PointKind, str, int, str, int, str]], region: str) -> Iterator[QualityFinding]:
     first: dict[str, tuple[int, str]] = {}
     told: set[tuple[str, int]] = set()
     for id_, kind, value, contact_id, name, account_id, account in rows:
-        key = point_key(kind, value)
+        key = matching.phone_key(value, region, extension=True) if kind is PointKind.MOBILE else value.casefold()
+        if key is None:
+            continue
         owner, owner_name = first.setdefault(key, (contact_id, name))
         if owner == contact_id or (key, contact_id) in told:
             continue
@@ -148,10 +148,10 @@ def email_domain(look: Look) -> Iterator[QualityFinding]:
         .where(ContactPoint.kind == PointKind.EMAIL, Account.website.is_not(None), ContactPoint.value != ERASED)
         .order_by(ContactPoint.id, Affiliation.id)
     )  # fmt: skip
+    public = look.session.policy.duplicates.public
     for row in look.rows(query, Affiliation.account_id):
-        domain, host = row.value.rpartition("@")[2].lower(), (urlsplit(row.website).hostname or "").lower()
-        host = host.removeprefix("www.")
-        if domain in _FREE_MAIL or not host or f".{domain}".endswith(f".{host}") or f".{host}".endswith(f".{domain}"):
+        domain, host = matching.domain_of_mail(row.value, public), matching.domain_of_site(row.website, public)
+        if domain is None or host is None or _within(domain, host) or _within(host, domain):
             continue
         yield QualityFinding(
             check="email_domain", account_id=row.account_id, account=row.account, contact_id=row.contact_id,
@@ -160,6 +160,10 @@ def email_domain(look: Look) -> Iterator[QualityFinding]:
                             "Perhaps the person has moved, or works for somebody else.",
                             {"person": row.name, "domain": domain, "account": row.account, "host": host}),
         )  # fmt: skip
+
+
+def _within(domain: str, other: str) -> bool:
+    return f".{domain}".endswith(f".{other}")
 
 
 def no_contact_point(look: Look) -> Iterator[QualityFinding]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from sqlalchemy import select
@@ -15,12 +15,19 @@ from crm_core.domain.contacts import Contact
 from crm_core.domain.organisation import User
 from crm_core.domain.quality import IssueState, QualityIssue
 from crm_core.errors import Problem
+from crm_core.store.duplicates import Candidate, candidates
 from crm_core.views.quality.findings import findings
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["QueueEntry", "queue"]
+__all__ = ["DUPLICATE", "LIKELY", "QueueEntry", "queue"]
+
+DUPLICATE = "duplicate"
+"""The kind of candidates for duplicates in the queue."""
+
+LIKELY = 0.6
+"""The score from which on candidates are in the queue: a common domain alone is not enough."""
 
 
 @attrs.frozen(kw_only=True)
@@ -54,15 +61,16 @@ def queue(
     kinds: Collection[str] | None = None,
     limit: int | None = None,
 ) -> list[QueueEntry]:
-    """Open proposals and matters, oldest first, then findings; see :func:`findings` for the arguments.
-
-    A fixed number of statements.
+    """Open proposals and matters, oldest first, then candidates for duplicates (``duplicate``, those that are likely),
+    then findings; see :func:`findings` for the arguments. A fixed number of statements.
     """
     chosen = None if accounts is None else [each if isinstance(each, int) else each.id for each in accounts]
     words = set(session.policy.vocabularies.get("quality.kind", {}))
     matters = words if kinds is None else words & set(kinds)
     entries = _matters(session, chosen, where, matters, limit) if matters else []
-    checks = None if kinds is None else [kind for kind in kinds if kind not in words]
+    if kinds is None or DUPLICATE in kinds:
+        entries += _duplicates(session, chosen, where, limit)
+    checks = None if kinds is None else [kind for kind in kinds if kind not in words | {DUPLICATE}]
     return entries + [
         QueueEntry(
             kind=each.check, account_id=each.account_id, account=each.account, contact_id=each.contact_id,
@@ -98,6 +106,44 @@ def _matters(
         )
         for issue, account, person, who, whose in session.execute(query)
     ]  # fmt: skip
+
+
+def _duplicates(
+    session: CrmSession, accounts: list[int] | None, where: str | None, limit: int | None
+) -> list[QueueEntry]:
+    """Accounts that might be one, and, unless accounts are chosen, people that might be."""
+    pairs = candidates(session, Account, where=where, least=LIKELY) if session.can("account.read") else []
+    if accounts is not None:
+        pairs = [each for each in pairs if not {each.id, each.other_id}.isdisjoint(accounts)]
+    pairs = pairs[:limit]
+    if accounts is None and where is None and session.can("contact.read"):
+        pairs += candidates(session, Contact, least=LIKELY, limit=limit)
+    names: dict[int, str] = {}
+    for record in (Account, Contact):
+        ids = {id_ for each in pairs for id_ in (each.id, each.other_id) if each.record_type == record.crm_type.name}
+        if ids:
+            names |= {row.id: row.name for row in session.execute(_names(record, ids))}
+    return [_duplicate(each, names) for each in pairs]
+
+
+def _duplicate(each: Candidate, names: Mapping[int, str]) -> QueueEntry:
+    account = each.record_type == Account.crm_type.name
+    kinds = dict.fromkeys(key.kind for key in each.keys)
+    return QueueEntry(
+            kind=DUPLICATE, account_id=each.id if account else None,
+            account=names[each.id] if account else "",
+            contact_id=None if account else each.id, record_type=each.record_type,
+            record_id=each.other_id,
+            problem=Problem("", "{one} ({id}) and {other} ({other_id}) may be the same: {keys}",
+                            "Compare them, then merge them or leave them.",
+                            {"one": names[each.id], "id": each.id, "other": names[each.other_id],
+                             "other_id": each.other_id, "keys": ", ".join(kinds)}),
+        )  # fmt: skip
+
+
+def _names(record: type[Account] | type[Contact], ids: set[int]) -> Any:
+    rows: Any = record
+    return select(rows.id, rows.name).where(rows.id.in_(sorted(ids)))
 
 
 def _problem(issue: QualityIssue, name: str) -> Problem:

@@ -1,0 +1,303 @@
+"""Carrying out a file of people who moved: one change set, or nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from sqlalchemy import select
+
+from crm_core.domain import contacts, dated
+from crm_core.domain.accounts import Account
+from crm_core.domain.contacts import Affiliation, Contact, ContactPoint
+from crm_core.domain.organisation import User
+from crm_core.domain.ownership import Ownership, OwnershipRole
+from crm_core.domain.quality import note_issues
+from crm_core.errors import (
+    Conflict,
+    CrmError,
+    NotFound,
+    Objection,
+    PermissionDenied,
+    Problem,
+    ValidationError,
+)
+from crm_core.exchange.moved.columns import Columns, Wanted
+from crm_core.exchange.moved.finding import Found
+from crm_core.exchange.moved.report import Flagged, Move, MovedReport, What
+from crm_core.exchange.rejects import Rejects
+from crm_core.exchange.report import Progress, Rejected, Tell
+from crm_core.exchange.sources import open_source
+from crm_core.hooks.values import Failed, OpenItem
+from crm_core.views.open_items import open_items
+
+if TYPE_CHECKING:
+    from crm_core.assembly import Crm
+    from crm_core.store.session import CrmSession
+
+__all__ = ["contacts_moved"]
+
+_BATCH = 500
+_SUBJECT = 200
+_SECTION = "moved"
+_A_ROWS_FAULT = (ValidationError, NotFound, Conflict, Objection, PermissionDenied)
+
+
+def contacts_moved(
+    crm: Crm,
+    file: str | Path,
+    *,
+    dry_run: bool = False,
+    rejects_path: str | Path | None = None,
+    encoding: str = "auto",
+    delimiter: str = "auto",
+    principal: str = "import",
+    login: str | None = None,
+    reason: str | None = None,
+    progress: Tell | None = None,
+    translate: Callable[[str], str] = str,
+) -> MovedReport:
+    """Take in a file (CSV or JSON lines) of people who changed employer or role, in one change set.
+
+    Each row names a person by any contact point or by a key, and the new employer; see
+    :data:`crm_core.exchange.moved.columns.COLUMNS`. The old affiliations end where the new one begins, contact points
+    that are new are added, and what is open and hangs on a place that ended is put into the queue of data quality for
+    whoever is to do it. Rows that mean nobody, or several, are rejected with the reason. A second run changes nothing.
+
+    ``dry_run`` does everything and takes it back. It runs as the system ``principal``, or with ``login`` with the
+    rights of a user, who needs no more than for moving each person by hand.
+    """
+    source = open_source(Path(file), encoding, delimiter)
+    rejects = Rejects(Path(rejects_path) if rejects_path is not None else None)
+    why = reason or f"contacts moved {source.path.name}"
+    try:
+        columns = Columns(source)
+        with crm.store.session(login, principal=principal, reason=why, source="import") as session:
+            run = _Run(session, columns, rejects, source.path.name, translate)
+            size = max(source.size, 1)
+            with source.rows() as rows:
+                for part in _parts(run.readable(rows)):
+                    run.batch(part)
+                    if progress is not None:
+                        progress(Progress(_SECTION, 1, 1, run.read, min(rows.position / size, 1.0)))
+            flagged, failed = run.flag()
+            session.check()
+            if dry_run:
+                session.rollback()
+        path = rejects.finish()
+    except BaseException:
+        rejects.abandon()
+        raise
+    return MovedReport(
+        file=str(source.path),
+        dry_run=dry_run,
+        read=run.read,
+        unchanged=run.unchanged,
+        rejected=run.rejected,
+        points=run.points,
+        moves=tuple(run.moves),
+        flagged=flagged,
+        failed=failed,
+        ignored_columns=tuple(sorted(columns.ignored)),
+        change_set=None if dry_run else session.last_change_set,
+        rejects=path,
+        first_rejects=tuple(rejects.first),
+    )
+
+
+class _Run:
+    """One run over one file."""
+
+    def __init__(
+        self, session: CrmSession, columns: Columns, rejects: Rejects, file: str, translate: Callable[[str], str]
+    ) -> None:
+        self.session = session
+        self.columns = columns
+        self.rejects = rejects
+        self.file = file
+        self.translate = translate
+        self.read = self.unchanged = self.rejected = self.points = 0
+        self.moves: list[Move] = []
+        self._lines: dict[int, int] = {}
+
+    def reject(self, line: int, key: str | None, cells: Any, reason: CrmError | Problem) -> None:
+        """A row is not taken."""
+        self.rejected += 1
+        text = reason.text(self.translate)
+        self.rejects.add(Rejected(_SECTION, self.file, line, key, text), cells)
+
+    def readable(self, rows: Iterable[tuple[int, Any, Problem | None]]) -> Iterator[Wanted]:
+        """The rows that can be read; the others are rejected."""
+        for line, cells, problem in rows:
+            self.read += 1
+            if problem is not None:
+                self.reject(line, None, cells, problem)
+                continue
+            try:
+                yield self.columns.read(line, cells, self.session.policy.tz)
+            except ValidationError as error:
+                self.reject(line, None, cells, error)
+
+    def batch(self, rows: Sequence[Wanted]) -> None:
+        """Look up a batch, then carry out row by row: each is taken as a whole, or not at all."""
+        found = Found.of(self.session, rows)
+        for row in rows:
+            try:
+                person = found.person(row)
+                if person.id in self._lines:
+                    raise ValidationError(
+                        "The person stands in line {line} already.", mend="Keep one of the rows.",
+                        line=self._lines[person.id],
+                    )  # fmt: skip
+                with self.session.begin_nested():
+                    move, added = self._carry_out(found, row, person)
+                    self.session.check()
+            except _A_ROWS_FAULT as error:
+                self.reject(row.line, row.key, row.cells, error)
+                continue
+            self._lines[person.id] = row.line
+            self.points += added
+            if move is None:
+                self.unchanged += 1
+            else:
+                self.moves.append(move)
+
+    def _carry_out(self, found: Found, row: Wanted, person: Contact) -> tuple[Move | None, int]:
+        session = self.session
+        employer, former = found.employer(row), found.former(row)
+        at = dated.as_moment(session, row.at)
+        added = self._add_points(found, row, person)
+        places = [
+            place
+            for place in session.scalars(
+                select(Affiliation).where(Affiliation.contact_id == person.id), execution_options={"all_dates": True}
+            )
+            if place.valid_to is None or place.valid_to > at
+        ]
+        if former is not None and not any(place.account_id == former.id for place in places):
+            raise ValidationError(
+                "{person} does not work at {account}.", mend="Correct the former employer, or leave it out.",
+                person=person.name, account=former.name,
+            )  # fmt: skip
+        ending = [
+            place
+            for place in places
+            if (employer is None or place.account_id != employer.id)
+            and (former is None or place.account_id == former.id)
+        ]
+        here = next((place for place in places if employer is not None and place.account_id == employer.id), None)
+        for place in (*ending, *([here] if here is not None else [])):
+            if not dated.holds(place, at):
+                raise ValidationError(
+                    "{person} is known to be at {account} from {start} on, which is later.",
+                    mend="Give a later date, or correct that affiliation.",
+                    person=person.name, account=self._accounts([place.account_id])[0].name, start=place.valid_from,
+                )  # fmt: skip
+        differs = here is not None and any(getattr(here, name) != text for name, text in row.place.items())
+        if not ending and not differs and (employer is None or here is not None):
+            return None, added
+        ended = [place.account_id for place in ending]
+        for place in ending:
+            dated.end(session, place, at=at)
+        what: What = "left" if employer is None else "changed" if here is not None and not ending else "moved"
+        if employer is not None and here is None:
+            contacts.affiliate(
+                session, person, employer, role=row.place.get("role"), title=row.place.get("title"),
+                department=row.place.get("department"), from_=at,
+                primary=former is None or any(place.primary for place in ending),
+            )  # fmt: skip
+        elif differs and here is not None:
+            ended.append(here.account_id)
+            dated.change(session, here, from_=at, **row.place)
+        names = {each.id: each.name for each in self._accounts(ended)}
+        move = Move(
+            line=row.line, contact_id=person.id, name=person.name, what=what, at=at,
+            ended=tuple((id_, names.get(id_, "")) for id_ in dict.fromkeys(ended)),
+            account_id=None if employer is None else employer.id, account=None if employer is None else employer.name,
+            role=row.place.get("role"), points=added,
+        )  # fmt: skip
+        return move, added
+
+    def _accounts(self, ids: Iterable[int]) -> Sequence[Account]:
+        wanted = sorted(set(ids))
+        return self.session.scalars(select(Account).where(Account.id.in_(wanted))).all() if wanted else []
+
+    def _add_points(self, found: Found, row: Wanted, person: Contact) -> int:
+        """Contact points that we did not know of the person; those that are another's are not in the way."""
+        new = dict.fromkeys(
+            (kind, value) for kind, value in (*row.points, *row.new_points) if not found.known(person, kind, value)
+        )
+        session = self.session
+        known = {
+            (point.kind, found.key(point.kind, point.value) or point.value)
+            for point in session.scalars(select(ContactPoint).where(ContactPoint.contact_id == person.id))
+        } if new else set()  # fmt: skip
+        added = 0
+        for kind, value in new:
+            if (kind, found.key(kind, value) or value) not in known:
+                session.add(ContactPoint(contact_id=person.id, kind=kind, value=value))
+                added += 1
+        return added
+
+    # -- what hangs on the places that ended ---------------------------------------------------------------------
+
+    def flag(self) -> tuple[tuple[Flagged, ...], tuple[Failed, ...]]:
+        """Put what is open and hangs on a place that ended into the queue, for whoever is to do it."""
+        session = self.session
+        left = {(account_id, move.contact_id): move for move in self.moves for account_id, _ in move.ended}
+        accounts = sorted({account_id for account_id, _ in left})
+        if not accounts:
+            return (), ()
+        gathered = open_items(session, accounts)
+        items = [
+            item
+            for item in gathered
+            if (item.account_id, item.contact_id) in left and item.record_type != Affiliation.crm_type.name
+        ]
+        owners = self._owners(accounts)
+        # What nobody in particular is to do is the owner's to look at.
+        items = [attrs.evolve(item, user_id=item.user_id or owners.get(item.account_id)) for item in items]
+        issues = note_issues(session, [self._row(item, left[item.account_id, item.contact_id or 0]) for item in items])
+        query = select(User.id, User.name).where(User.id.in_(sorted({each.user_id for each in items if each.user_id})))
+        users = {row.id: row.name for row in session.execute(query)} if items else {}
+        flagged = tuple(
+            Flagged(
+                issue_id=issue.id, account_id=item.account_id, contact_id=item.contact_id or 0,
+                name=left[item.account_id, item.contact_id or 0].name, kind=item.kind, title=item.title, due=item.due,
+                record_type=item.record_type, record_id=item.record_id, user=users.get(item.user_id or 0),
+            )
+            for issue, item in zip(issues, items, strict=True)
+        )  # fmt: skip
+        return flagged, gathered.failed
+
+    def _owners(self, accounts: Sequence[int]) -> dict[int, int]:
+        query = (
+            select(Ownership.account_id, Ownership.user_id)
+            .where(Ownership.account_id.in_(accounts), Ownership.role == OwnershipRole.OWNER)
+            .order_by(Ownership.scope.desc(), Ownership.id.desc())
+        )
+        return {row.account_id: row.user_id for row in self.session.execute(query)}
+
+    def _row(self, item: OpenItem, move: Move) -> dict[str, Any]:
+        return {
+            "kind": "moved",
+            "subject": f"{item.title} ({move.name})"[:_SUBJECT],
+            "account_id": item.account_id,
+            "contact_id": move.contact_id,
+            "record_type": item.record_type,
+            "record_id": item.record_id,
+            "assignee_id": item.user_id,
+        }
+
+
+def _parts(rows: Iterable[Wanted]) -> Iterator[list[Wanted]]:
+    part: list[Wanted] = []
+    for row in rows:
+        part.append(row)
+        if len(part) >= _BATCH:
+            yield part
+            part = []
+    if part:
+        yield part
