@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import attrs
 
 from crm_core.domain.external import ExternalRef
+from crm_core.domain.quality import propose
 from crm_core.errors import (
     Conflict,
     CrmError,
@@ -23,6 +24,7 @@ from crm_core.exchange.plan import FieldPlan, LookupPlan, SectionPlan
 from crm_core.exchange.values import json_form
 from crm_core.fields.field import Field
 from crm_core.records import RecordType
+from crm_core.store.key_fields import guarded, not_steward_of, touched
 from crm_core.store.rules import check_values
 from crm_core.store.session import CrmSession
 from crm_core.store.values import preparer
@@ -49,6 +51,7 @@ class Pending:
     known: bool = False
     change: dict[str, Any] = attrs.field(factory=dict)
     former: Mapping[str, Any] = attrs.field(factory=dict)
+    proposals: dict[str, Any] = attrs.field(factory=dict)
 
     @property
     def all_values(self) -> dict[str, Any]:
@@ -139,7 +142,7 @@ class Batch:
         self._compare([row for row in ready if row.known])
         work = []
         for row in ready:
-            if row.known and not row.change and row.ref_id is not None:
+            if row.known and not row.change and not row.proposals and row.ref_id is not None:
                 self.outcome.unchanged(row)
             else:
                 work.append(row)
@@ -282,6 +285,21 @@ class Batch:
             custom = {name: value for name, value in row.custom.items() if had.get(name) != value}
             if custom:
                 row.change["custom"] = custom
+        self._set_aside([row for row in rows if row.change])
+
+    def _set_aside(self, rows: Sequence[Pending]) -> None:
+        """What only a steward may change is proposed; the rest of the row is written."""
+        names = guarded(self.session, self.type)
+        concerned = {row.id: found for row in rows if (found := touched(row.change, names))} if names else {}
+        blocked = not_steward_of(self.session, self.type, concerned) if concerned else set()
+        for row in rows:
+            if row.id in blocked:
+                custom = row.change.pop("custom", {})
+                both = {**row.change, **custom}
+                row.proposals = {name: both[name] for name in sorted(concerned[row.id])}
+                row.change = {name: value for name, value in row.change.items() if name not in row.proposals}
+                if rest := {name: value for name, value in custom.items() if name not in row.proposals}:
+                    row.change["custom"] = rest
 
     # -- writing -----------------------------------------------------------------------------------------------
 
@@ -317,6 +335,7 @@ class Batch:
             changed = [row for row in changed if not self._goes_on(row)]
         if changed:
             session.update_many(cls, [{**row.change, "id": row.id} for row in changed])
+        self._propose([row for row in rows if row.proposals])
         unknown = [row for row in rows if row.ref_id is None]
         if unknown:
             session.add_many(
@@ -326,6 +345,16 @@ class Batch:
                     for row in unknown
                 ],
             )
+
+    def _propose(self, rows: Sequence[Pending]) -> None:
+        for row in rows:
+            record: Any = self.session.require(self.type.cls, row.id)
+            custom = self.session.policy.custom.get(self.type.name, {})
+            values = {
+                name: custom[name].kind.decode(value) if name in custom and value is not None else value
+                for name, value in row.proposals.items()
+            }
+            propose(self.session, record, values, self.session.reason)
 
     def _goes_on(self, row: Pending) -> bool:
         """Whether a dated row holds now, so that a change of it is one of the business and no correction."""

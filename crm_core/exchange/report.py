@@ -41,7 +41,8 @@ class SectionReport:
     """Rows of one section by what became of them.
 
     ``read`` is the sum of the others. ``skipped`` are those that the mapping leaves out: by their conditions, by
-    ``on_create`` and ``on_update``, or because another row with their key counts.
+    ``on_create`` and ``on_update``, or because another row with their key counts. ``proposed`` are rows with values for
+    key fields, which wait for a steward; what else such a row says is written, and counted as such.
     """
 
     name: str
@@ -53,6 +54,7 @@ class SectionReport:
     unchanged: int = 0
     skipped: int = 0
     rejected: int = 0
+    proposed: int = 0
 
 
 @attrs.frozen
@@ -100,13 +102,18 @@ class ImportReport:
         """Rows that could not be taken."""
         return sum(section.rejected for section in self.sections)
 
+    @property
+    def proposed(self) -> int:
+        """Rows whose values for key fields wait for a steward."""
+        return sum(section.proposed for section in self.sections)
+
     def section(self, name: str) -> SectionReport:
         """The first section of this name."""
         return next(section for section in self.sections if section.name == name)
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain JSON values."""
-        totals = ("read", "created", "updated", "unchanged", "skipped", "rejected")
+        totals = ("read", "created", "updated", "unchanged", "skipped", "rejected", "proposed")
         return {
             "mapping": self.mapping,
             "dry_run": self.dry_run,

@@ -181,6 +181,7 @@ class SectionRun:
 
     def written(self, row: Pending) -> None:
         """Note a row that was written."""
+        self.report.proposed += bool(row.proposals)
         if not row.known:
             self.report.created += 1
         elif row.change:

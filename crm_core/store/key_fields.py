@@ -12,7 +12,7 @@ from crm_core.records import RecordType
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["check_key_fields", "guarded", "not_steward_of", "require_steward"]
+__all__ = ["check_key_fields", "guarded", "not_steward_of", "require_steward", "touched"]
 
 
 def guarded(session: CrmSession, record_type: RecordType) -> frozenset[str]:

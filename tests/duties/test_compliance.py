@@ -333,4 +333,4 @@ def test_compliance_agrees_with_a_plain_model(world: World, steps: list[Step], l
         (found,) = [e for e in duties.obligations(session, duty="contact_details", at=at) if e.account_id == account.id]
     assert (found.last, found.due, found.user_id) == (last, due, world.users[owner])
     assert found.fulfilled == (at < due)
-    assert found.due_days == (0 if at < due else (at - max(due, since)).days)
+    assert found.overdue_days == (0 if at < due else (at - max(due, since)).days)

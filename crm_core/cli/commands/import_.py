@@ -105,6 +105,9 @@ def print_import(application: Application, report: ImportReport) -> None:
     elif report.rejected:
         output.say("Rejected rows: {count}. '--rejects FILE' writes all of them, each with its reason.",
                    count=report.rejected)  # fmt: skip
+    if report.proposed:
+        output.say("Rows with changes of key fields, which wait for a steward: {count}. 'crm quality' shows them.",
+                   count=report.proposed)  # fmt: skip
     if report.dry_run:
         output.say("It was a dry run: nothing was changed.")
     elif report.change_set is None:
