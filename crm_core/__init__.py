@@ -118,7 +118,7 @@ if TYPE_CHECKING:
     from crm_core.store.search.hits import Hit as Hit
     from crm_core.store.session import CrmSession as CrmSession
     from crm_core.views import duties as duties
-    from crm_core.views import quality as quality
+    from crm_core.views import stewardship as quality  # noqa: F401 - part of the public API under this name
 
 __version__ = "0.1.0.dev0"
 
@@ -129,7 +129,8 @@ _MODULES: dict[str, str] = {
         ("accounts", "activities", "contacts", "dated", "handovers", "organisation", "ownership", "shares"),
         "crm_core.domain",
     ),
-    **dict.fromkeys(("duties", "quality"), "crm_core.views"),
+    "duties": "crm_core.views",
+    "quality": "crm_core.views.stewardship",
     **dict.fromkeys(
         ("Account", "AccountAddress", "AccountRelation", "Lifecycle", "Stage"), "crm_core.domain.accounts"
     ),
@@ -179,6 +180,9 @@ _MODULES: dict[str, str] = {
 _PACKAGES = ("crm_core", "crm_core.domain", "crm_core.store", "crm_core.views")
 """What a name comes from when it is a module of verbs."""
 
+_WHOLE = ("quality",)
+"""Modules of verbs that have another name inside."""
+
 __all__ = [*_MODULES]  # noqa: PLE0604 - the names are the keys above, spelt once
 
 
@@ -190,6 +194,8 @@ def __getattr__(name: str) -> Any:
 
     if module_name in _PACKAGES:
         value: Any = import_module(f"{module_name}.{name}")
+    elif name in _WHOLE:
+        value = import_module(module_name)
     else:
         value = getattr(import_module(module_name), name)
     globals()[name] = value

@@ -31,6 +31,10 @@ kind = "number"
 scale = 0
 label = "Vehicles"
 
+[duties.contact_details]
+record = "contact_point"
+label = "Contact details"
+
 [roles.clerk]
 permissions = { "*.read" = "own", "account.update" = "own" }
 

@@ -24,7 +24,7 @@ from crm_core import (
 )
 from crm_core.errors import NotFound
 from crm_core.store.policy import Role, Scope
-from crm_core.views.quality import CHECKS, QualityFinding
+from crm_core.views.stewardship import CHECKS, QualityFinding
 
 from .conftest import START, World
 

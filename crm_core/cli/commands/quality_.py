@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from crm_core.domain.quality import QualityIssue
     from crm_core.fields import Field
     from crm_core.store.session import CrmSession
-    from crm_core.views.quality import QueueEntry
+    from crm_core.views.stewardship import QueueEntry
 
 __all__ = ["command"]
 
@@ -52,7 +52,7 @@ def command(
         return
     application = ctx.find_object(Application)
     assert application is not None
-    from crm_core.views import quality
+    from crm_core.views import stewardship as quality
 
     if mine:
         with application.looking() as session:
@@ -87,7 +87,7 @@ def propose(
     An empty value takes the field's value away.
     """  # fmt: skip
     from crm_core.cli.finding import find_record
-    from crm_core.views import quality
+    from crm_core.views import stewardship as quality
 
     with application.session() as session:
         found: Any = find_record(session, session.types.find(record), reference)
@@ -103,7 +103,7 @@ def propose(
 @pass_application
 def approve(application: Application, ids: tuple[int, ...], note: str | None, as_json: bool) -> None:
     """Carry out proposals, all of them or none; a value that changed meanwhile is a conflict."""
-    from crm_core.views import quality
+    from crm_core.views import stewardship as quality
 
     with application.session() as session:
         issues = quality.approve(session, *_issues(session, ids), note=note)
@@ -129,7 +129,7 @@ def _deciding(
 @pass_application
 def refuse(application: Application, ids: tuple[int, ...], note: str, as_json: bool) -> None:
     """Decline proposals."""
-    from crm_core.views import quality
+    from crm_core.views import stewardship as quality
 
     _deciding(application, ids, as_json, lambda session, issue: quality.refuse(session, issue, note=note))
 
@@ -141,7 +141,7 @@ def refuse(application: Application, ids: tuple[int, ...], note: str, as_json: b
 @pass_application
 def withdraw(application: Application, ids: tuple[int, ...], note: str | None, as_json: bool) -> None:
     """Take one's own proposals back."""
-    from crm_core.views import quality
+    from crm_core.views import stewardship as quality
 
     _deciding(application, ids, as_json, lambda session, issue: quality.withdraw(session, issue, note=note))
 
@@ -153,7 +153,7 @@ def withdraw(application: Application, ids: tuple[int, ...], note: str | None, a
 @pass_application
 def close(application: Application, ids: tuple[int, ...], note: str | None, as_json: bool) -> None:
     """Say that matters are mended, which are no proposals."""
-    from crm_core.views import quality
+    from crm_core.views import stewardship as quality
 
     _deciding(application, ids, as_json, lambda session, issue: quality.close(session, issue, note=note))
 

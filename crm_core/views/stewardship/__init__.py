@@ -12,8 +12,8 @@ from crm_core.domain.quality import (
     refuse,
     withdraw,
 )
-from crm_core.views.quality.findings import CHECKS, QualityFinding, findings
-from crm_core.views.quality.queue import QueueEntry, queue
+from crm_core.views.stewardship.findings import CHECKS, QualityFinding, findings
+from crm_core.views.stewardship.queue import QueueEntry, queue
 
 __all__ = [
     "CHECKS",

@@ -13,7 +13,7 @@ from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.domain.registration import registration_problem
 from crm_core.errors import Problem
-from crm_core.views.quality.looking import Look, QualityFinding
+from crm_core.views.stewardship.looking import Look, QualityFinding
 
 __all__ = ["inactive_with_plans", "no_person", "owner_inactive", "phone_country", "registration_number"]
 

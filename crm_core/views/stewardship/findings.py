@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from crm_core.domain.accounts import Account
 from crm_core.errors import NotFound
-from crm_core.views.quality import firms, people
-from crm_core.views.quality.looking import Look, QualityFinding
+from crm_core.views.stewardship import firms, people
+from crm_core.views.stewardship.looking import Look, QualityFinding
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession

@@ -16,7 +16,7 @@ from crm_core.domain.organisation import User
 from crm_core.domain.quality import IssueState, QualityIssue
 from crm_core.errors import Problem
 from crm_core.store.duplicates import Candidate, candidates
-from crm_core.views.quality.findings import findings
+from crm_core.views.stewardship.findings import findings
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession

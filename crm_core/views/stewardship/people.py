@@ -15,7 +15,7 @@ from crm_core.errors import Problem
 from crm_core.fields import matching
 from crm_core.fields.folding import to_half_width
 from crm_core.store.erasure import ERASED
-from crm_core.views.quality.looking import Look, QualityFinding
+from crm_core.views.stewardship.looking import Look, QualityFinding
 
 __all__ = [
     "email_domain", "erased_leftovers", "left_with_plans", "no_contact_point", "shared_point", "stale_place",
