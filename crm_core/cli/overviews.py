@@ -15,7 +15,7 @@ from crm_core.hooks.values import Failed, OpenItem, Panel, TimelineEntry
 from crm_core.views import Fact, Overview, Person, Place, Point, Relative
 from crm_core.views.showing import amount, kind_labels, said_question, shown
 
-__all__ = ["overview_json", "print_failed", "print_overview", "print_panel", "print_timeline", "timeline_json"]
+__all__ = ["deep", "overview_json", "print_failed", "print_overview", "print_panel", "print_timeline", "timeline_json"]
 
 _BAR = 20
 _MOST = 12
@@ -28,20 +28,21 @@ def overview_json(overview: Overview) -> dict[str, Any]:
     values["quality"]["ask"] = [
         {"kind": each.kind, "text": str(each), "contact_id": each.contact_id} for each in overview.quality.ask
     ]
-    result: dict[str, Any] = _deep(values)
+    result: dict[str, Any] = deep(values)
     return result
 
 
 def timeline_json(entries: Iterable[TimelineEntry]) -> list[dict[str, Any]]:
     """The entries of a timeline."""
-    return [_deep(attrs.asdict(entry)) for entry in entries]
+    return [deep(attrs.asdict(entry)) for entry in entries]
 
 
-def _deep(value: Any) -> Any:
+def deep(value: Any) -> Any:
+    """A value as JSON, all the way down."""
     if isinstance(value, dict):
-        return {str(key): _deep(each) for key, each in value.items()}
+        return {str(key): deep(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_deep(each) for each in value]
+        return [deep(each) for each in value]
     return plain(value)
 
 

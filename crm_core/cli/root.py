@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "history": "Show who changed a record, when and why.",
     "timeline": "Show what happened with an account, and what is planned.",
     "pool": "Look into the pools of customers without an owner; claim, recycle, simulate.",
+    "today": "Say what is new about my accounts, and what to do next.",
     "worker": "Do what is due: tell plugins what was committed, keep schedules, run jobs.",
     "jobs": "Show the queue of jobs; repeat, run and drop them.",
     "handover": "Hand customers over, brief the successors, and take it back.",

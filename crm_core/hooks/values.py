@@ -128,13 +128,15 @@ class Signal:
 class News:
     """Something that others learned about an account: a delivery, a complaint, a payment.
 
-    ``kind`` groups news, ``text`` is one short line for people. ``user_id`` is the colleague who knows more.
+    ``kind`` groups news, ``text`` is one short line for people; with ``values`` it is a template for them. ``user_id``
+    is the colleague who knows more.
     """
 
     account_id: int
     at: dt.datetime
     kind: str
     text: str
+    values: Mapping[str, Any] = attrs.field(factory=dict)
     record_type: str
     record_id: int
     user_id: int | None = None
@@ -144,14 +146,16 @@ class News:
 class NextAction:
     """Something that a user should do next, with the reason for it.
 
-    ``title`` says what, ``reason`` why now. ``urgency`` ranks: 0 may wait, 50 is due, 100 is overdue and costs us
-    something; of equal ones the earlier ``due`` comes first. ``account_id`` is absent where it is about no account.
+    ``title`` says what, ``reason`` why now; with ``values`` both are templates for them. ``urgency`` ranks: 0 may wait,
+    50 is due, 100 is overdue and costs us something; of equal ones the earlier ``due`` comes first. ``account_id`` is
+    absent where it is about no account.
     """
 
     account_id: int | None = None
     kind: str
     title: str
     reason: str
+    values: Mapping[str, Any] = attrs.field(factory=dict)
     due: dt.datetime | None = None
     urgency: int = attrs.field(
         default=50, validator=attrs.validators.and_(attrs.validators.ge(0), attrs.validators.le(100))

@@ -206,6 +206,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
+        "crm_last_look",
+        sa.Column("user_id", c.BIGINT, nullable=False),
+        sa.Column("what", c.stored_text(40), nullable=False),
+        sa.Column("at", c.Moment(), nullable=False),
+        sa.Column("seen", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "what"),
+    )
+    op.create_table(
         "crm_match_key",
         sa.Column("record_id", c.BIGINT, nullable=False),
         sa.Column("source_id", c.BIGINT, nullable=False),
@@ -947,6 +955,7 @@ def downgrade() -> None:
     op.drop_table("crm_reference")
     op.drop_table("crm_record_type")
     op.drop_table("crm_match_key")
+    op.drop_table("crm_last_look")
     op.drop_table("crm_job_schedule")
     op.drop_table("crm_job")
     op.drop_table("crm_id_block")

@@ -15,6 +15,7 @@ __all__ = [
     "ID_BLOCK",
     "JOB",
     "JOB_SCHEDULE",
+    "LAST_LOOK",
     "MATCH_KEY",
     "RECORD_TYPE",
     "REFERENCE",
@@ -157,6 +158,17 @@ CUSTOM_FIELD = Table(
     PrimaryKeyConstraint("type", "name"),
 )
 
+LAST_LOOK = Table(
+    "crm_last_look",
+    _metadata,
+    Column("user_id", BIGINT, nullable=False),
+    Column("what", stored_text(40), nullable=False),
+    Column("at", Moment(), nullable=False),
+    # What had been committed by then: a moment alone would miss what is committed late.
+    Column("seen", Text, nullable=False),
+    PrimaryKeyConstraint("user_id", "what"),
+)
+
 UNIT_CLOSURE = Table(
     "crm_unit_closure",
     _metadata,
@@ -215,6 +227,5 @@ SEARCH_STATE = Table(
 
 TECHNICAL_TABLES: tuple[Table, ...] = (
     CHANGE_SET, CHANGE, FEED_POSITION, JOB, JOB_SCHEDULE, ID_BLOCK, RECORD_TYPE, REFERENCE, CUSTOM_FIELD, UNIT_CLOSURE,
-    MATCH_KEY,
-    SEARCH_DOCUMENT, SEARCH_STATE,
+    MATCH_KEY, SEARCH_DOCUMENT, SEARCH_STATE, LAST_LOOK,
 )  # fmt: skip

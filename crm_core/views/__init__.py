@@ -4,17 +4,21 @@ Every view reads through the session, so it shows only what the actor may see; p
 """
 
 from crm_core.views.briefing import Briefing, briefings
+from crm_core.views.completeness import Part, Quality, Question, Stale
 from crm_core.views.concealment import Concealment, Risk, concealment
 from crm_core.views.contacting import check_contact
 from crm_core.views.hierarchy import Group, Related, Relative, RollUp, Sum
+from crm_core.views.next_actions import NextActions, next_actions
 from crm_core.views.open_items import open_items
 from crm_core.views.overview import Extension, Fact, Overview, StageSince, overview
 from crm_core.views.people import Elsewhere, Person, Place, Point
-from crm_core.views.quality import Part, Quality, Question, Stale
 from crm_core.views.team import Cover, Responsible, Running
 from crm_core.views.timeline import Timeline, timeline
+from crm_core.views.today import Today, today
+from crm_core.views.whats_new import AccountNews, Learned, WhatsNew, looked, whats_new
 
 __all__ = [
+    "AccountNews",
     "Briefing",
     "Concealment",
     "Cover",
@@ -22,6 +26,8 @@ __all__ = [
     "Extension",
     "Fact",
     "Group",
+    "Learned",
+    "NextActions",
     "Overview",
     "Part",
     "Person",
@@ -39,10 +45,16 @@ __all__ = [
     "Stale",
     "Sum",
     "Timeline",
+    "Today",
+    "WhatsNew",
     "briefings",
     "check_contact",
     "concealment",
+    "looked",
+    "next_actions",
     "open_items",
     "overview",
     "timeline",
+    "today",
+    "whats_new",
 ]

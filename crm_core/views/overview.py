@@ -18,10 +18,10 @@ from crm_core.domain.organisation import User
 from crm_core.fields import Field
 from crm_core.hooks.values import Failed, OpenItem, Panel, TimelineEntry
 from crm_core.records import Record, RecordType
+from crm_core.views.completeness import Quality, quality
 from crm_core.views.hierarchy import Group, Related, group, related, ways
 from crm_core.views.open_items import open_items
 from crm_core.views.people import Person, Point, account_points, people
-from crm_core.views.quality import Quality, quality
 from crm_core.views.showing import held, readable
 from crm_core.views.team import Cover, Responsible, Running, covering, responsible, running
 from crm_core.views.timeline import timeline

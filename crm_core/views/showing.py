@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,33 @@ from crm_core.records import Record, RecordType
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
     from crm_core.translation import Translator
-    from crm_core.views.quality import Question
+    from crm_core.views.completeness import Question
 
-__all__ = ["Shower", "amount", "held", "kind_labels", "readable", "said_question", "shown"]
+__all__ = ["Shower", "amount", "filled", "held", "kind_labels", "readable", "said_question", "shown"]
 
-_KIND_LABELS = ("Ownership", "Affiliation", "Lifecycle", "Promise", "Question", "Document", "Quote", "Deal")
+_KIND_LABELS = (
+    "Ownership",
+    "Affiliation",
+    "Lifecycle",
+    "Promise",
+    "Question",
+    "Document",
+    "Quote",
+    "Deal",
+    "People",
+    "Stage",
+    "Account",
+    "Contact point",
+    "Planned",
+    "Handover",
+    "Duty",
+    "Proposal",
+    "Mend",
+    "Confirm",
+    "Pool",
+    "Joins",
+    "Leaves",
+)
 """Kinds of entries and open items that no vocabulary names."""
 
 
@@ -136,7 +158,32 @@ def kind_labels(session: CrmSession, translator: Translator, kinds: Iterable[str
 
 def said_question(question: Question, translator: Translator) -> str:
     """A question in the reader's language, with what stands in it."""
-    values = {
-        name: translator.text(value) if name in ("label", "title") else value for name, value in question.values.items()
-    }
-    return translator.format(question.text, **values)
+    return filled(question.text, question.values, translator, dt.UTC)
+
+
+_TRANSLATED = ("label", "title")
+_CHOICES = ("role", "stage")
+
+
+def filled(template: str, values: Mapping[str, Any], translator: Translator, tz: dt.tzinfo) -> str:
+    """A template in the reader's language, filled in; without values it is no template, but a text.
+
+    Labels and words of choices are translated, too; moments are shown as days.
+    """
+    said = translator.text(template)
+    if not values:
+        return said
+    return said.format(**{name: _filling(name, value, translator, tz) for name, value in values.items()})
+
+
+def _filling(name: str, value: Any, translator: Translator, tz: dt.tzinfo) -> Any:
+    match value:
+        case dt.datetime():
+            return value.astimezone(tz).date().isoformat()
+        case tuple():
+            return ", ".join(translator.text(str(each)) for each in value)
+        case str() if name in _TRANSLATED:
+            return translator.text(value)
+        case str() if name in _CHOICES:
+            return translator.choice(value)
+    return "" if value is None else value

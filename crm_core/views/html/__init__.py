@@ -6,5 +6,6 @@ forbids scripts and loading besides.
 
 from crm_core.views.html.overview_page import overview_page
 from crm_core.views.html.rendering import Translate, page
+from crm_core.views.html.today_page import today_page
 
-__all__ = ["Translate", "overview_page", "page"]
+__all__ = ["Translate", "overview_page", "page", "today_page"]

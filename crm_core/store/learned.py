@@ -1,0 +1,245 @@
+"""What others wrote about somebody's accounts since a look: read from the journal, by recorded time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+
+from crm_core.domain.accounts import Account
+from crm_core.domain.contacts import Affiliation, Contact, ContactPoint
+from crm_core.domain.handovers.records import Handover, HandoverItem, ItemState
+from crm_core.domain.ownership import Ownership
+from crm_core.domain.pools import PoolEvent, PoolEventKind
+from crm_core.records import RecordType
+from crm_core.store.actor import valid_at
+from crm_core.store.looks import LATE, Look, committed_since
+from crm_core.store.tables import CHANGE, CHANGE_SET
+from crm_core.store.values import decode_values
+from crm_core.store.visibility import bare
+
+if TYPE_CHECKING:
+    from crm_core.store.session import CrmSession
+
+__all__ = ["Gone", "Written", "gone", "held_accounts", "written", "written_points"]
+
+
+@attrs.frozen(kw_only=True)
+class Written:
+    """What others wrote in one record since a look, taken together.
+
+    ``before`` and ``after`` hold the fields whose values differ in the end, without those that the reader may not read;
+    ``values`` are the record's present ones that were asked for. ``user_id`` is who wrote last.
+    """
+
+    record_id: int
+    account_ids: tuple[int, ...]
+    created: bool
+    at: dt.datetime
+    user_id: int | None
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    values: Mapping[str, Any]
+
+
+def held_accounts(user_id: int, now: dt.datetime) -> Select[Any]:
+    """The accounts that a user is responsible for in any role, as a query of ids."""
+    own = bare(Ownership.crm_type.table).alias("mine")
+    return select(own.c.account_id).where(own.c.user_id == user_id, valid_at(own, now))
+
+
+def written(
+    session: CrmSession, record_type: RecordType, reader: int, since: Look, *names: str, account: str = "account_id"
+) -> list[Written]:
+    """What others wrote in records of a type at the reader's accounts, oldest first, as far as the actor sees them.
+
+    ``names`` are columns of the record to bring along, ``account`` the one that says which account it is.
+    """
+    table = record_type.table
+    mine = table.c[account].in_(held_accounts(reader, session.now))
+    query = _journal(session, record_type, reader, since, mine).add_columns(
+        table.c[account].label("_account"), *(table.c[name].label(f"_{name}") for name in names)
+    )
+    rows = session.core(query).all()
+    return _taken_together(session, record_type, rows, names, {row.record_id: (row._account,) for row in rows})
+
+
+def written_points(session: CrmSession, reader: int, since: Look) -> list[Written]:
+    """What others wrote in the contact points of the reader's accounts, and of the people who work there."""
+    record_type, now = ContactPoint.crm_type, session.now
+    table, person = record_type.table, bare(Contact.crm_type.table).alias("person")
+    accounts = held_accounts(reader, now)
+    place = bare(Affiliation.crm_type.table).alias("place")
+    there = select(place.c.contact_id).where(place.c.account_id.in_(accounts), valid_at(place, now))
+    mine = or_(table.c.account_id.in_(accounts), table.c.contact_id.in_(there))
+    query = _journal(session, record_type, reader, since, mine).outerjoin(person, person.c.id == table.c.contact_id)
+    query = query.add_columns(
+        table.c.account_id.label("_account"), table.c.contact_id.label("_contact"), table.c.kind.label("_kind"),
+        table.c.value.label("_value"), person.c.name.label("_name"),
+    )  # fmt: skip
+    rows = session.core(query).all()
+    places: dict[int, list[int]] = {}
+    found = select(place.c.contact_id, place.c.account_id).where(
+        place.c.contact_id.in_(sorted({row._contact for row in rows if row._contact is not None})),
+        place.c.account_id.in_(accounts),
+        valid_at(place, now),
+    )
+    for row in session.core(found.order_by(place.c.id)):
+        places.setdefault(row.contact_id, []).append(row.account_id)
+    where = {row.record_id: (row._account,) if row._contact is None else (*places.get(row._contact, ()),)
+             for row in rows}  # fmt: skip
+    return _taken_together(session, record_type, rows, ("kind", "value", "name"), where)
+
+
+def _journal(
+    session: CrmSession, record_type: RecordType, reader: int, since: Look, mine: ColumnElement[bool]
+) -> Select[Any]:
+    """Journal rows of others; what the actor may not see is left out as everywhere."""
+    table = record_type.table
+    criterion = session.visibility.criterion(record_type, table)
+    return (
+        select(CHANGE.c.record_id, CHANGE.c.operation, CHANGE.c.before, CHANGE.c.after, CHANGE_SET.c.at,
+               CHANGE_SET.c.user_id)
+        .select_from(table)
+        .join(CHANGE, and_(CHANGE.c.record_id == table.c.id, CHANGE.c.type == record_type.name))
+        .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
+        .where(
+            mine,
+            # Every write advances it, so that most records need no look into the journal.
+            table.c.updated_at >= since.at - LATE,
+            committed_since(session, since),
+            or_(CHANGE_SET.c.user_id.is_(None), CHANGE_SET.c.user_id != reader),
+            *([] if criterion is None else [criterion]),
+        )
+        .order_by(CHANGE.c.record_id, CHANGE.c.version, CHANGE.c.position)
+    )  # fmt: skip
+
+
+def _taken_together(
+    session: CrmSession,
+    record_type: RecordType,
+    rows: Sequence[Any],
+    names: Iterable[str],
+    accounts: Mapping[int, tuple[int, ...]],
+) -> list[Written]:
+    hidden = session._reading.restricted_names(record_type)
+    by_record: dict[int, list[Any]] = {}
+    for row in rows:
+        by_record.setdefault(row.record_id, []).append(row)
+    found = []
+    for record_id, changes in by_record.items():
+        before: dict[str, Any] = {}
+        after: dict[str, Any] = {}
+        for change in changes:
+            before = {**decode_values(record_type, change.before), **before}
+            after |= decode_values(record_type, change.after)
+        changed = {name for name in after if before.get(name) != after[name]} - hidden
+        last = changes[-1]
+        found.append(
+            Written(
+                record_id=record_id,
+                account_ids=accounts.get(record_id, ()),
+                created=any(change.operation == "create" for change in changes),
+                at=last.at,
+                user_id=last.user_id,
+                before={name: before.get(name) for name in changed},
+                after={name: after[name] for name in changed},
+                values={name: getattr(last, f"_{name}") for name in names},
+            )
+        )
+    return sorted(found, key=lambda each: (each.at, each.record_id))
+
+
+@attrs.frozen(kw_only=True)
+class Gone:
+    """An account that was somebody's: how it was called when it ceased to be, since when, and why."""
+
+    account_id: int
+    name: str
+    at: dt.datetime
+    reason: str
+    how: str
+
+
+def gone(session: CrmSession, reader: int, since: Look) -> list[Gone]:
+    """Accounts that ceased to be the reader's since a look, not by their own doing: name and reason, no more.
+
+    This reads beyond the rights of the reader, who can no longer see the account; so it must be the reader who asks.
+    """
+    row, now = Ownership.crm_type.table, session.now
+    held = held_accounts(reader, now)
+    query = (
+        select(row.c.account_id, row.c.valid_to, CHANGE_SET.c.reason, CHANGE_SET.c.user_id, row.c.id)
+        .select_from(row)
+        .join(CHANGE, and_(CHANGE.c.record_id == row.c.id, CHANGE.c.type == "ownership"))
+        .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
+        .where(
+            row.c.user_id == reader,
+            row.c.valid_to <= now,
+            or_(row.c.valid_to > since.at, committed_since(session, since)),
+            row.c.account_id.not_in(held),
+        )
+        .order_by(row.c.account_id, row.c.valid_to, row.c.id, CHANGE.c.version)
+    )
+    ended: dict[int, Any] = {}
+    for found in session.core(query):
+        ended[found.account_id] = found  # the last change of the last responsibility
+    lost = {id_: found for id_, found in ended.items() if found.user_id is None or found.user_id != reader}
+    names, why = _names_then(session, lost), _reasons(session, reader, lost)
+    return [
+        Gone(
+            account_id=id_, name=names[id_], at=found.valid_to, how=why.get(id_, ("ended", ""))[0],
+            reason=why.get(id_, ("", ""))[1] or found.reason or "",
+        )
+        for id_, found in sorted(lost.items(), key=lambda item: (item[1].valid_to, item[0]))
+    ]  # fmt: skip
+
+
+def _names_then(session: CrmSession, lost: Mapping[int, Any]) -> dict[int, str]:
+    """How accounts were called when they ceased to be the reader's: later names are not theirs to know."""
+    table, ids = Account.crm_type.table, sorted(lost)
+    present = session.core(select(table.c.id, table.c.name).where(table.c.id.in_(ids)))
+    names: dict[int, str] = {row.id: row.name for row in present}
+    renamed = (
+        select(CHANGE.c.record_id, CHANGE.c.before, CHANGE_SET.c.at)
+        .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
+        .where(CHANGE.c.record_id.in_(ids), CHANGE.c.type == "account", CHANGE.c.operation == "update")
+        .order_by(CHANGE.c.record_id, CHANGE.c.version.desc())
+    )
+    for row in session.core(renamed):
+        if row.at > lost[row.record_id].valid_to:
+            names[row.record_id] = decode_values(Account.crm_type, row.before).get("name", names[row.record_id])
+    return names
+
+
+def _reasons(session: CrmSession, reader: int, lost: Mapping[int, Any]) -> dict[int, tuple[str, str]]:
+    """How and why each was lost, where a pool or a handover says so."""
+    ids = sorted(lost)
+    item, handover = HandoverItem.crm_type.table, Handover.crm_type.table
+    found: dict[int, tuple[str, str]] = {}
+    handed = (
+        select(item.c.account_id, handover.c.reason)
+        .join(handover, handover.c.id == item.c.handover_id)
+        .where(item.c.account_id.in_(ids), handover.c.leaver_id == reader, item.c.state == ItemState.DONE)
+        .order_by(item.c.done_at, item.c.id)
+    )
+    for row in session.core(handed):
+        found[row.account_id] = ("handed over", row.reason or "")
+    event = PoolEvent.crm_type.table
+    latest = (
+        select(event.c.account_id, event.c.reason, func.max(event.c.at).label("at"))
+        .where(
+            event.c.account_id.in_(ids),
+            event.c.user_id == reader,
+            event.c.kind.in_([PoolEventKind.RECYCLED, PoolEventKind.RELEASED]),
+        )
+        .group_by(event.c.account_id, event.c.reason)
+        .order_by(func.max(event.c.at))
+    )
+    for row in session.core(latest):
+        if row.account_id not in found or row.at >= lost[row.account_id].valid_to:
+            found[row.account_id] = ("recycled", row.reason or "")
+    return found

@@ -1,0 +1,243 @@
+"""What somebody should do next, most urgent first, with the reason for each."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from sqlalchemy import and_, func, or_, select
+
+from crm_core.domain.accounts import Account
+from crm_core.domain.activities import Activity, Status
+from crm_core.domain.contacts import Affiliation, Contact
+from crm_core.domain.handovers import waiting_for
+from crm_core.domain.handovers.records import Handover
+from crm_core.domain.organisation import User, find_user
+from crm_core.domain.ownership import Ownership, OwnershipRole
+from crm_core.domain.quality import DECIDE, IssueState, QualityIssue
+from crm_core.hooks.values import Failed, NextAction
+from crm_core.views import duties
+from crm_core.views.open_items import kernel_items
+
+if TYPE_CHECKING:
+    from crm_core.store.session import CrmSession
+
+__all__ = ["NextActions", "next_actions"]
+
+_CHUNK = 10_000
+_NAMES = 3
+_CONFIRMATIONS = 10
+"""At so many accounts people are asked for at most: whoever sees a hundred does none."""
+
+
+@attrs.frozen(kw_only=True)
+class NextActions:
+    """What a user should do next, most urgent first. ``accounts`` are the names of accounts by id."""
+
+    user_id: int
+    at: dt.datetime
+    actions: tuple[NextAction, ...]
+    accounts: Mapping[int, str]
+    failed: tuple[Failed, ...] = ()
+
+    def __iter__(self) -> Iterator[NextAction]:
+        return iter(self.actions)
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+
+def next_actions(session: CrmSession, user: str | User | int | None = None) -> NextActions:
+    """What a user (default: the actor) should do now or within ``[views] look_ahead_days``.
+
+    Activities that are due or overdue, promises, handovers that wait for an answer, reporting duties, proposals to
+    decide on, people to confirm, and what plugins add. The order is the same for the same data: by urgency, then by
+    when it is due. Only what the actor may see. The number of statements depends on the build, not on what is found.
+    """
+    user_id = session.user_id if user is None else find_user(session, user).id
+    roles = _responsibilities(session, user_id)
+    ids = sorted(roles)
+    owned = [id_ for id_ in ids if OwnershipRole.OWNER in roles[id_]]
+    actions = [
+        *_planned(session, user_id, ids),
+        *_promises(session, user_id, ids),
+        *_offers(session, user_id),
+        *_duties(session, user_id),
+        *_proposals(session, user_id),
+        *_confirmations(session, owned),
+    ]
+    failed: dict[Failed, None] = {}
+    for start in range(0, max(len(ids), 1), _CHUNK):
+        gathered = session.store.dispatch.gather_actions(session, user_id, ids[start : start + _CHUNK])
+        actions += gathered.parts
+        failed.update(dict.fromkeys(gathered.failed))
+    actions.sort(key=_rank)
+    wanted = sorted({action.account_id for action in actions if action.account_id is not None})
+    names = {
+        row.id: row.name for row in session.execute(select(Account.id, Account.name).where(Account.id.in_(wanted)))
+    }
+    return NextActions(user_id=user_id, at=session.now, actions=tuple(actions), accounts=names, failed=tuple(failed))
+
+
+def _rank(action: NextAction) -> tuple[Any, ...]:
+    due = action.due
+    far = dt.datetime.max.replace(tzinfo=dt.UTC)
+    return (
+        -action.urgency, due or far, action.kind, action.account_id or 0, action.record_id or 0, action.title,
+    )  # fmt: skip
+
+
+def _responsibilities(session: CrmSession, user_id: int) -> dict[int, set[OwnershipRole]]:
+    found: defaultdict[int, set[OwnershipRole]] = defaultdict(set)
+    query = select(Ownership.account_id, Ownership.role).where(Ownership.user_id == user_id)
+    for account_id, role in session.execute(query):
+        found[account_id].add(role)
+    return dict(found)
+
+
+def _horizon(session: CrmSession) -> dt.datetime:
+    """The end of the last day that is looked ahead to."""
+    tz = session.policy.tz
+    last = session.now.astimezone(tz).date() + dt.timedelta(session.policy.views.look_ahead_days + 1)
+    return dt.datetime.combine(last, dt.time(), tz).astimezone(dt.UTC)
+
+
+def _when(session: CrmSession, due: dt.datetime | None, overdue: int, today: int, soon: int) -> tuple[str, int]:
+    """The reason that lies in a date, and how urgent it makes something."""
+    if due is None:
+        return "No day is set.", min(soon, 30)
+    tz = session.policy.tz
+    day, now = due.astimezone(tz).date(), session.now.astimezone(tz).date()
+    if day < now:
+        return "Overdue since {day}.", overdue
+    if day == now:
+        return "Due today.", today
+    return "Due on {day}.", soon
+
+
+def _planned(session: CrmSession, user_id: int, ids: Sequence[int]) -> Iterator[NextAction]:
+    query = (
+        select(Activity.id, Activity.kind, Activity.subject, Activity.account_id, Activity.planned_start)
+        .where(
+            Activity.status == Status.PLANNED,
+            or_(Activity.user_id == user_id, and_(Activity.user_id.is_(None), Activity.account_id.in_(ids))),
+            or_(Activity.planned_start.is_(None), Activity.planned_start < _horizon(session)),
+        )
+        .order_by(Activity.planned_start, Activity.id)
+    )
+    for row in session.execute(query):
+        reason, urgency = _when(session, row.planned_start, 80, 70, 40)
+        yield NextAction(
+            account_id=row.account_id, kind=row.kind, title="{subject}", reason=reason, due=row.planned_start,
+            urgency=urgency, record_type="activity", record_id=row.id,
+            values={"subject": row.subject, "day": row.planned_start},
+        )  # fmt: skip
+
+
+def _promises(session: CrmSession, user_id: int, ids: Sequence[int]) -> Iterator[NextAction]:
+    for item in kernel_items(session, ids, user_id):
+        if item.kind == "promise" and (item.due is None or item.due < _horizon(session)):
+            reason, urgency = _when(session, item.due, 90, 75, 45)
+            yield NextAction(
+                account_id=item.account_id, kind="promise", title="{step}", reason=reason, due=item.due,
+                urgency=urgency, record_type=item.record_type, record_id=item.record_id,
+                values={"step": item.title, "day": item.due},
+            )  # fmt: skip
+
+
+def _offers(session: CrmSession, user_id: int) -> Iterator[NextAction]:
+    """Handovers that wait for the user's answer."""
+    counts: defaultdict[int, int] = defaultdict(int)
+    for item in waiting_for(session, user_id):
+        counts[item.handover_id] += 1
+    query = (
+        select(Handover.id, Handover.effective_at, User.name)
+        .join(User, User.id == Handover.leaver_id)
+        .where(Handover.id.in_(sorted(counts)))
+        .order_by(Handover.id)
+    )
+    for row in session.execute(query):
+        yield NextAction(
+            kind="handover", title="Answer the handover from {leaver}",
+            reason="{count} accounts are offered and wait for your answer.", due=row.effective_at, urgency=85,
+            record_type="handover", record_id=row.id, values={"leaver": row.name, "count": counts[row.id]},
+        )  # fmt: skip
+
+
+def _duties(session: CrmSession, user_id: int) -> Iterator[NextAction]:
+    for each in duties.due(session, user_id, within_days=session.policy.views.look_ahead_days):
+        reason, urgency = _when(session, each.due, 65, 60, 35)
+        yield NextAction(
+            account_id=each.account_id, kind="duty", title="{label}", reason=reason, due=each.due, urgency=urgency,
+            record_type="account", record_id=each.account_id,
+            values={"label": each.label or each.duty, "day": each.due},
+        )  # fmt: skip
+
+
+def _proposals(session: CrmSession, user_id: int) -> Iterator[NextAction]:
+    """Proposals that wait for a steward, and what the user is to mend."""
+    query = select(
+        QualityIssue.id, QualityIssue.field, QualityIssue.assignee_id, QualityIssue.proposer_id,
+        QualityIssue.account_id, QualityIssue.subject, QualityIssue.created_at,
+    ).where(QualityIssue.state == IssueState.OPEN).order_by(QualityIssue.created_at, QualityIssue.id)  # fmt: skip
+    rows = session.execute(query).all()
+    waiting = [row for row in rows if row.field is not None and row.proposer_id != user_id]
+    if waiting and session.actor.user_id == user_id and session.can(DECIDE):
+        yield NextAction(
+            kind="proposal", title="Decide on {count} proposals", reason="The oldest is from {day}.", urgency=50,
+            record_type="quality_issue", record_id=waiting[0].id,
+            values={"count": len(waiting), "day": waiting[0].created_at},
+        )  # fmt: skip
+    for row in rows:
+        if row.field is None and row.assignee_id == user_id:
+            yield NextAction(
+                account_id=row.account_id, kind="mend", title="{subject}", reason="It was left to you on {day}.",
+                urgency=50, record_type="quality_issue", record_id=row.id,
+                values={"subject": row.subject or "", "day": row.created_at},
+            )  # fmt: skip
+
+
+def _confirmations(session: CrmSession, owned: Sequence[int]) -> Iterator[NextAction]:
+    """People of the user's own accounts of whom nothing was known for long; an action for each account."""
+    before = session.now - dt.timedelta(session.policy.views.confirm_days)
+    met = (
+        select(Activity.contact_id, Activity.account_id, func.max(Activity.started_at).label("at"))
+        .where(Activity.account_id.in_(owned), Activity.contact_id.is_not(None), Activity.status == Status.HELD)
+        .group_by(Activity.contact_id, Activity.account_id)
+        .subquery()
+    )
+    query = (
+        select(Affiliation.account_id, Contact.name, Affiliation.role, Affiliation.title, Affiliation.confirmed_at,
+               Affiliation.valid_from, met.c.at)
+        .join(Contact, Contact.id == Affiliation.contact_id)
+        .outerjoin(met, and_(met.c.contact_id == Affiliation.contact_id, met.c.account_id == Affiliation.account_id))
+        .where(
+            Affiliation.account_id.in_(owned),
+            or_(Affiliation.confirmed_at.is_(None), Affiliation.confirmed_at < before),
+            or_(Affiliation.valid_from.is_(None), Affiliation.valid_from < before),
+            or_(met.c.at.is_(None), met.c.at < before),
+        )
+        .order_by(Affiliation.account_id, Affiliation.id)
+    )  # fmt: skip
+    places: defaultdict[int, list[Any]] = defaultdict(list)
+    for row in session.execute(query):
+        places[row.account_id].append(row)
+    rules = session.policy.views
+    weighed = sorted(
+        places.items(), key=lambda item: (-any(rules.decides(r.role, r.title) for r in item[1]), -len(item[1]), item[0])
+    )
+    for account_id, rows in weighed[:_CONFIRMATIONS]:
+        decides = [row for row in rows if rules.decides(row.role, row.title)]
+        names = [row.name for row in (*decides, *(row for row in rows if row not in decides))]
+        more = len(names) - _NAMES
+        yield NextAction(
+            account_id=account_id, kind="confirm",
+            title="Confirm who still works there: {names}" if more <= 0 else
+            "Confirm who still works there: {names} and {more} more",
+            reason="Nothing was known of them for {days} days.", urgency=25 if decides else 20,
+            record_type="account", record_id=account_id,
+            values={"names": ", ".join(names[:_NAMES]), "more": more, "days": rules.confirm_days},
+        )  # fmt: skip
