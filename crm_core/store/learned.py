@@ -230,13 +230,17 @@ def _reasons(session: CrmSession, reader: int, lost: Mapping[int, Any]) -> dict[
         found[row.account_id] = ("handed over", row.reason or "")
     event = PoolEvent.crm_type.table
     latest = (
-        select(event.c.account_id, event.c.reason, func.max(event.c.at).label("at"))
+        select(
+            event.c.account_id,
+            func.coalesce(event.c.reason, event.c.rule).label("reason"),
+            func.max(event.c.at).label("at"),
+        )
         .where(
             event.c.account_id.in_(ids),
             event.c.user_id == reader,
             event.c.kind.in_([PoolEventKind.RECYCLED, PoolEventKind.RELEASED]),
         )
-        .group_by(event.c.account_id, event.c.reason)
+        .group_by(event.c.account_id, event.c.reason, event.c.rule)
         .order_by(func.max(event.c.at))
     )
     for row in session.core(latest):

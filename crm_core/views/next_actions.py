@@ -13,12 +13,16 @@ from sqlalchemy import and_, func, or_, select
 from crm_core.domain.accounts import Account
 from crm_core.domain.activities import Activity, Status
 from crm_core.domain.contacts import Affiliation, Contact
+from crm_core.domain.dated import as_moment
 from crm_core.domain.handovers import waiting_for
 from crm_core.domain.handovers.records import Handover
 from crm_core.domain.organisation import User, find_user
 from crm_core.domain.ownership import Ownership, OwnershipRole
+from crm_core.domain.pools import SIGNALS
 from crm_core.domain.quality import DECIDE, IssueState, QualityIssue
+from crm_core.errors import HookError
 from crm_core.hooks.values import Failed, NextAction
+from crm_core.store import pools
 from crm_core.views import duties
 from crm_core.views.open_items import kernel_items
 
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["NextActions", "next_actions"]
 
 _CHUNK = 10_000
+_LAST_DAYS = dt.timedelta(days=3)
 _NAMES = 3
 _CONFIRMATIONS = 10
 """At so many accounts people are asked for at most: whoever sees a hundred does none."""
@@ -53,9 +58,10 @@ class NextActions:
 def next_actions(session: CrmSession, user: str | User | int | None = None) -> NextActions:
     """What a user (default: the actor) should do now or within ``[views] look_ahead_days``.
 
-    Activities that are due or overdue, promises, handovers that wait for an answer, reporting duties, proposals to
-    decide on, people to confirm, and what plugins add. The order is the same for the same data: by urgency, then by
-    when it is due. Only what the actor may see. The number of statements depends on the build, not on what is found.
+    Activities that are due or overdue, promises, handovers that wait for an answer, accounts about to fall back into a
+    pool, reporting duties, proposals to decide on, people to confirm, and what plugins add. The order is the same for
+    the same data: by urgency, then by when it is due. Only what the actor may see. The number of statements depends on
+    the build, not on what is found.
     """
     user_id = session.user_id if user is None else find_user(session, user).id
     roles = _responsibilities(session, user_id)
@@ -70,6 +76,10 @@ def next_actions(session: CrmSession, user: str | User | int | None = None) -> N
         *_confirmations(session, owned),
     ]
     failed: dict[Failed, None] = {}
+    try:
+        actions += _recycled_soon(session, user_id, owned)
+    except HookError as error:
+        failed[Failed(error.plugin or "", "crm_gather_signals", error.text())] = None
     for start in range(0, max(len(ids), 1), _CHUNK):
         gathered = session.store.dispatch.gather_actions(session, user_id, ids[start : start + _CHUNK])
         actions += gathered.parts
@@ -198,6 +208,29 @@ def _proposals(session: CrmSession, user_id: int) -> Iterator[NextAction]:
                 urgency=50, record_type="quality_issue", record_id=row.id,
                 values={"subject": row.subject or "", "day": row.created_at},
             )  # fmt: skip
+
+
+def _recycled_soon(session: CrmSession, user_id: int, owned: Sequence[int]) -> list[NextAction]:
+    """The user's own accounts that a rule is about to give back to a pool."""
+    if not any(pool.recycle for pool in session.policy.pools.values()):
+        return []
+    tz = session.policy.tz
+    today, last = session.now.astimezone(tz).date(), _horizon(session).astimezone(tz).date()
+    labels = session.policy.vocabularies.get(SIGNALS, {})
+    found = []
+    for each in pools.due(session, owned).values():
+        if each.user_id != user_id or (each.warned_at is None and each.day >= last):
+            continue
+        found.append(NextAction(
+            account_id=each.account_id, kind="pool", title="See to it before it falls back",
+            reason="Without a sign of life ({label}) it goes to the pool {pool} on {day}." if each.rule.without
+            else "After the date ({label}) it goes to the pool {pool} on {day}.",
+            due=as_moment(session, each.day), urgency=88 if each.day <= today + _LAST_DAYS else 72,
+            record_type="account", record_id=each.account_id,
+            values={"label": labels.get(each.rule.signal, each.rule.signal), "pool": each.pool.title,
+                    "day": as_moment(session, each.day)},
+        ))  # fmt: skip
+    return found
 
 
 def _confirmations(session: CrmSession, owned: Sequence[int]) -> Iterator[NextAction]:

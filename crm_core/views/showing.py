@@ -19,28 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["Shower", "amount", "filled", "held", "kind_labels", "readable", "said_question", "shown"]
 
 _KIND_LABELS = (
-    "Ownership",
-    "Affiliation",
-    "Lifecycle",
-    "Promise",
-    "Question",
-    "Document",
-    "Quote",
-    "Deal",
-    "People",
-    "Stage",
-    "Account",
-    "Contact point",
-    "Planned",
-    "Handover",
-    "Duty",
-    "Proposal",
-    "Mend",
-    "Confirm",
-    "Pool",
-    "Joins",
-    "Leaves",
-)
+    "Ownership", "Affiliation", "Lifecycle", "Promise", "Question", "Document", "Quote", "Deal", "People", "Stage",
+    "Account", "Contact point", "Planned", "Handover", "Duty", "Proposal", "Mend", "Confirm", "Pool", "Joins", "Leaves",
+    "Ended", "Handed over", "Recycled",
+)  # fmt: skip
 """Kinds of entries and open items that no vocabulary names."""
 
 

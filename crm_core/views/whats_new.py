@@ -275,10 +275,9 @@ def _owners(session: CrmSession, reader: int, since: Look) -> Iterator[_Piece]:
         begun = values["valid_to"] is None
         if not change.created and not {"valid_to", "user_id", "role"} & change.after.keys():
             continue
+        said = "is" if begun else "is not"
         if values["user_id"] == reader:
             said = "you are" if begun else "you are not"
-        else:
-            said = "is" if begun else "is not"
         role: OwnershipRole = values["role"]
         yield _piece(
             change, "ownership", "ownership", _LABELS[said], name=names.get(values["user_id"], ""), role=role.value

@@ -203,3 +203,20 @@ def test_nobody_is_told_of_accounts_that_they_do_not_see(crm, data):
         for number, team in enumerate(teams):
             if login not in team:
                 assert f"-{mark}-{number}-" not in told
+
+
+def test_accounts_about_to_be_recycled(open_crm):
+    rules = {"without": "held_activity", "days": 30, "warn_days": 0}
+    crm = open_crm(pools={"east": {"label": "East", "recycle": [rules]}})
+    with crm.system_session("test") as session:
+        acme, safe = account(session, "Acme", None), account(session, "Safe", None)
+        for found in (acme, safe):
+            ownership.assign(session, found, to="li.wei", from_=day(-200))
+        for found, days in ((acme, -27), (safe, -3)):
+            session.add(Activity(kind="visit", subject="x", account_id=found.id, status=Status.HELD,
+                                 started_at=day(days)))  # fmt: skip
+    (found,) = [each for each in look(crm) if each.kind == "pool"]
+    assert found.account_id == acme.id
+    assert found.urgency >= 72
+    assert "goes to the pool East on" in found.reason.format(**found.values)
+    assert [each for each in look(crm, "wang.fang") if each.kind == "pool"] == []
