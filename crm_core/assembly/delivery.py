@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from crm_core.store.consumers import Consumer
     from crm_core.store.feed import Position
 
-__all__ = ["AGAIN", "LEASE", "Delivery", "deliver", "deliver_again"]
+__all__ = ["AGAIN", "Delivery", "deliver", "deliver_again"]
 
 AGAIN = "feed.deliver"
-"""The job by which a change set that was put aside is told again."""
+"""The job by which a change set that was put aside is told again.
 
-LEASE = 120
-"""For how many seconds a process that tells a plugin may be silent before another one goes on."""
+Its terms are those of the feed, too: how often a plugin may fail at a change set, and for how long a process that tells
+a plugin may be silent before another one goes on.
+"""
 
 _BATCH = 100
 
@@ -64,6 +65,7 @@ class _Telling:
         self.store = crm.store
         self.plugin = plugin
         self.end = end
+        self.terms = crm.build.jobs[AGAIN]
         self.holder = f"feed-{secrets.token_hex(8)}"
         self.told = 0
         self.put_aside: list[int] = []
@@ -73,11 +75,11 @@ class _Telling:
         if not self._next(1):
             return Delivery(self.plugin, 0)
         with self.store.engine.begin() as connection:
-            consumer = consumers.hold(connection, self.plugin, self.holder, LEASE, at_once=at_once)
+            consumer = consumers.hold(connection, self.plugin, self.holder, self.terms.lease, at_once=at_once)
         if consumer is None:
             return Delivery(self.plugin, 0, held=True)
         try:
-            with Heartbeat(self._renew, LEASE / 3):
+            with Heartbeat(self._renew, self.terms.lease / 3):
                 failure = self._tell(consumer, limit)
         finally:
             with self.store.engine.begin() as connection:
@@ -103,9 +105,8 @@ class _Telling:
                 alone_until = due[-1][0]
             else:
                 failures += 1
-                most = self.crm.build.jobs[AGAIN].attempts
-                if failures < most:
-                    self._failed(failure, failures + most * put_aside)
+                if failures < self.terms.attempts:
+                    self._failed(failure, failures + self.terms.attempts * put_aside)
                     return failure
                 put_aside += 1
                 position, failures = due[0][0], 0
@@ -122,7 +123,7 @@ class _Telling:
 
     def _renew(self) -> bool:
         with self.store.engine.begin() as connection:
-            return consumers.renew(connection, self.plugin, self.holder, LEASE)
+            return consumers.renew(connection, self.plugin, self.holder, self.terms.lease)
 
     def _failed(self, failure: HookError, failures: int) -> None:
         with self.store.engine.begin() as connection:

@@ -194,13 +194,14 @@ def crm_register_jobs() -> Iterable[Job]:
             schedule="FREQ=DAILY;BYHOUR=3;BYMINUTE=40;BYSECOND=0",
             arguments={"keep_days": 30},
         ),
-        # The attempts are also how often a plugin may fail at a change set before it is put aside.
+        # Its terms are those of the feed: after so many failures at a change set a plugin goes on without it.
         Job(
             name="feed.deliver",
             run=delivery.deliver_again,
             label="Tell a plugin of a change set that it failed at",
             atomic=False,
             attempts=8,
+            lease=120,
         ),
     ]
 

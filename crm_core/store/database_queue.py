@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, and_, case, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, exists, func, literal_column, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["DatabaseQueue", "open_queue"]
 
 _C = JOB.c
-_WAITING, _RUNNING = _C.state == "waiting", _C.state == "running"
+# Spelt out rather than bound: the database must see, also in a prepared statement, which partial index fits.
+_WAITING, _RUNNING = (_C.state == literal_column(f"'{state}'") for state in ("waiting", "running"))
 _AT_ONCE = 100
 
 
@@ -110,7 +111,7 @@ class DatabaseQueue:
     def take(self, worker: str, terms: Mapping[str, Terms], *, only: int | None = None) -> QueuedJob | None:
         """The longest due job among those named in ``terms`` becomes the worker's."""
         twin = JOB.alias()
-        busy = exists().where(twin.c.state == "running", twin.c.name == _C.name, twin.c.key == _C.key)
+        busy = exists().where(twin.c.state == literal_column("'running'"), twin.c.name == _C.name, twin.c.key == _C.key)
         free = and_(_WAITING, _C.name.in_(sorted(terms)), ~busy)
         if only is not None:
             free = and_(free, _C.id == only)

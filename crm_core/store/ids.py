@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -26,11 +27,18 @@ class IdPool:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._ranges: list[range] = []
+        self._process = os.getpid()
+
+    def _after_a_fork(self) -> None:
+        """What a forked process inherits is its parent's to give out."""
+        if self._process != os.getpid():
+            self._ranges, self._process = [], os.getpid()
 
     def take(self, count: int) -> list[range]:
         """Up to ``count`` ids."""
         taken: list[range] = []
         with self._lock:
+            self._after_a_fork()
             while count and self._ranges:
                 part = self._ranges.pop()
                 taken.append(part[:count])
@@ -42,6 +50,7 @@ class IdPool:
     def take_run(self, count: int) -> range | None:
         """``count`` ids in a row, if there are."""
         with self._lock:
+            self._after_a_fork()
             for index, part in enumerate(self._ranges):
                 if len(part) >= count:
                     self._ranges[index] = part[count:]
@@ -53,6 +62,7 @@ class IdPool:
     def give(self, ranges: list[range]) -> None:
         """Take back ids that are certainly ours and unused."""
         with self._lock:
+            self._after_a_fork()
             self._ranges.extend(part for part in ranges if part)
 
 

@@ -1,0 +1,177 @@
+"""Workers that are killed at any point: no job is lost, no atomic job has its effect twice, no change set is missed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from crm_core import Account, Crm, jobs
+from crm_core.store.tables import CHANGE_SET
+
+CRM = Path(sys.executable).with_name("crm")
+MAKING, COUNTING, TELLING = 260, 80, 40
+KILLS = 30
+
+BUILD = """
+[crm]
+database = "{url}"
+plugins = ["killing"]
+
+[jobs."feed.deliver"]
+lease = 1
+"""
+
+PLUGIN = """
+    import os
+    import time
+    from pathlib import Path
+
+    from crm_core import Account, Job, hookimpl
+
+    def note(name, line):
+        file = os.open(Path(__file__).parents[1] / name, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+        os.write(file, f"{line}\\n".encode())
+        os.close(file)
+
+    def make(session, arguments):
+        session.add(Account(name=f"job {arguments['number']}"))
+        session.flush()
+        time.sleep(arguments["number"] % 7 / 1000)
+        session.add(Account(name=f"second {arguments['number']}"))
+
+    def count(session, arguments):
+        (counter,) = session.list(Account, 'name == "Counter"')
+        time.sleep(0.002)
+        counter.employees += 1
+
+    def tell(crm, arguments):
+        note("jobs.txt", arguments["number"])
+
+    @hookimpl
+    def crm_on_committed(crm, change_sets):
+        for change_set in change_sets:
+            note("feed.txt", change_set.id)
+
+    @hookimpl
+    def crm_register_jobs():
+        return [
+            Job(name="killing.make", run=make, attempts=99, lease=1),
+            Job(name="killing.count", run=count, attempts=99, lease=1),
+            Job(name="killing.tell", run=tell, attempts=99, lease=1, atomic=False),
+        ]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, database_url, monkeypatch):
+    """A build with a plugin that looks installed, in this process and in those it starts."""
+    site = tmp_path / "site"
+    (site / "crm_killing").mkdir(parents=True)
+    (site / "crm_killing" / "__init__.py").touch()
+    (site / "crm_killing" / "plugin.py").write_text(textwrap.dedent(PLUGIN), encoding="utf-8")
+    (site / "crm_killing" / "manifest.py").write_text(
+        "from crm_core import Manifest\n"
+        'manifest = Manifest(name="killing", version="1.0", crm_core=">=0.1.0.dev0,<1", module="crm_killing.plugin")\n'
+    )
+    info = site / "crm_killing-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: crm-killing\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[crm_core.plugins]\nkilling = crm_killing.manifest:manifest\n")
+    (tmp_path / "crm.toml").write_text(BUILD.format(url=database_url), encoding="utf-8")
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]))
+    yield tmp_path
+    for name in [each for each in sys.modules if each.startswith("crm_killing")]:
+        del sys.modules[name]
+
+
+def worker(folder, *options):
+    return subprocess.Popen(
+        [CRM, "worker", "--json", *options], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def lines(path):
+    return [int(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def lead(folder, chance):
+    """One worker, killed after a random number of events; what it told until then."""
+    process = worker(folder, "--poll", "0.05")
+    told = []
+    left = chance.randrange(1, 25)
+    for line in process.stdout:
+        told.append(json.loads(line)["event"])
+        left -= told[-1] != "started"
+        if left <= 0:
+            break
+    time.sleep(chance.random() * 0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait(30)
+    errors = process.stderr.read()
+    process.stdout.close()
+    process.stderr.close()
+    assert process.returncode == -signal.SIGKILL, errors
+    return Counter(told)
+
+
+@pytest.mark.timeout(600)
+def test_killed_workers_lose_nothing_and_repeat_nothing_that_is_atomic(folder):
+    chance = random.Random(4711)
+    with Crm.open(folder / "crm.toml", check=False) as crm:
+        crm.migrate()
+        with crm.system_session("test") as session:
+            session.add(Account(name="Counter", employees=0))
+        asked = (
+            [("killing.make", number) for number in range(MAKING)]
+            + [("killing.count", number) for number in range(COUNTING)]
+            + [("killing.tell", number) for number in range(TELLING)]
+        )
+        chance.shuffle(asked)
+        for start in range(0, len(asked), 20):
+            with crm.system_session("test") as session:
+                for name, number in asked[start : start + 20]:
+                    jobs.enqueue(session, name, {"number": number})
+
+        happened = Counter()
+        for _ in range(KILLS):
+            happened += lead(folder, chance)
+        for _ in range(20):
+            last = worker(folder, "--until-empty", "--poll", "0.05")
+            output, errors = last.communicate(timeout=120)
+            assert last.returncode == 0, errors
+            happened += Counter(json.loads(line)["event"] for line in output.splitlines())
+            if {state for (_, state) in crm.store.queue.counts()} == {"done"}:
+                break
+            time.sleep(0.5)  # what the last of the killed held is free after its lease
+
+        assert happened["silent"] > 0, "no worker was killed while it ran a job"
+        assert crm.store.queue.counts() == {
+            ("killing.count", "done"): COUNTING, ("killing.make", "done"): MAKING, ("killing.tell", "done"): TELLING,
+        }  # fmt: skip
+        with crm.system_session("test", read_only=True) as session:
+            made = Counter(session.scalars(select(Account.name)))
+            (counter,) = session.list(Account, 'name == "Counter"')
+        expected = {f"{word} {number}": 1 for word in ("job", "second") for number in range(MAKING)}
+        assert made == expected | {"Counter": 1}
+        assert counter.employees == COUNTING
+        assert set(lines(folder / "site" / "jobs.txt")) == set(range(TELLING))
+
+        assert all(not delivery.failure and not delivery.held for delivery in crm.deliver())
+        with crm.store.reading() as connection:
+            committed = list(
+                connection.execute(select(CHANGE_SET.c.id).order_by(CHANGE_SET.c.xid, CHANGE_SET.c.id)).scalars()
+            )
+    told = lines(folder / "site" / "feed.txt")
+    assert list(dict.fromkeys(told)) == committed
