@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import importlib
 import sys
 import textwrap
@@ -13,9 +12,7 @@ from typing import Any
 import pytest
 
 from crm_core import Crm, Manifest
-from crm_core.assembly import given
-
-NOW = dt.timedelta()
+from crm_core.assembly import given, kernel
 
 HEADER = """
     from crm_core import Account, Job, hookimpl
@@ -46,9 +43,16 @@ def open_crm(database_url: str) -> Iterator[Callable[..., Crm]]:
     """Opens a CRM with these plugins on the test's database."""
     opened: list[Crm] = []
 
-    def make(*manifests: Manifest, **sections: Any) -> Crm:
-        config = {"crm": {"plugins": [each.name for each in manifests]}, **sections}
-        crm = Crm.open(config, database=database_url, check=False, discovery=given(*manifests))
+    def make(*manifests: Manifest, sections: Any = None, clock: Any = None, **settings: Any) -> Crm:
+        # What the kernel does by the clock is not what these tests are about.
+        silent = {job.name: {"schedule": ""} for job in kernel.crm_register_jobs() if job.schedule}
+        given_jobs = (sections or {}).get("jobs", {})
+        config = {
+            "crm": {"plugins": [each.name for each in manifests], **settings},
+            **(sections or {}),
+            "jobs": silent | given_jobs,
+        }
+        crm = Crm.open(config, database=database_url, check=False, discovery=given(*manifests), clock=clock)
         if not opened:
             crm.store.create_all()
         opened.append(crm)
