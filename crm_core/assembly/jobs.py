@@ -48,8 +48,9 @@ def _mistakes(path: str, job: Job, section: JobSection) -> Iterator[Problem]:
         try:
             recurrence.check(section.schedule)
         except ValueError as error:
-            yield Problem(f"{path}.schedule", "{schedule!r} cannot be followed.", "{reason}",
-                          {"schedule": section.schedule, "reason": str(error)})  # fmt: skip
+            # Its sentences are in the catalogue; it quotes what somebody wrote.
+            mend = str(error).replace("{", "{{").replace("}", "}}")
+            yield Problem(f"{path}.schedule", "{schedule!r} cannot be followed.", mend, {"schedule": section.schedule})
     for name in ("attempts", "lease"):
         value = getattr(section, name)
         if value is not None and value < 1:

@@ -69,7 +69,7 @@ def _rule(text: str) -> _Rule:
     parts = dict(part.partition("=")[::2] for part in rule.upper().split(";"))
     frequency = parts.get("FREQ", "")
     if frequency not in _FREQUENCIES:
-        raise ValueError(f"FREQ is one of {', '.join(_FREQUENCIES)}.")
+        raise ValueError("FREQ is one of MINUTELY, HOURLY, DAILY, WEEKLY, MONTHLY, YEARLY.")
     counted = "COUNT" in parts
     if counted and not explicit:
         raise ValueError("A rule with COUNT needs a start: DTSTART:20260105T020000 before it.")
