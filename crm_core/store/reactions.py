@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from sqlalchemy import Select, and_, delete, exists, insert, or_, select
+from sqlalchemy import delete, insert, select
 
 from crm_core.domain.accounts import Account
-from crm_core.domain.handovers.records import OPEN, Handover, HandoverItem, ItemState
 from crm_core.domain.organisation import Unit, User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.errors import Conflict
 from crm_core.records import RecordType
+from crm_core.store.responsible import leaver_hands_over, owners_are_active
 from crm_core.store.tables import UNIT_CLOSURE
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def _keep_closure(session: CrmSession, _type: RecordType, entries: Sequence[Entr
 def _creator_owns(session: CrmSession, _type: RecordType, entries: Sequence[Entry]) -> None:
     if session.policy.creator_owns and not session.actor.system:
         with session.writer.as_kernel():
-            _own_new_accounts(session, [entry.id for entry in entries if entry.operation == "create"])
+            # What an undo restores is not new, and has the owner that it had.
+            _own_new_accounts(session, [e.id for e in entries if e.operation == "create" and e.version == 1])
 
 
 def rebuild_closure(session: CrmSession) -> None:
@@ -83,62 +84,9 @@ def _own_new_accounts(session: CrmSession, created: Sequence[int]) -> None:
         )
 
 
-_COVERING = (ItemState.DRAFTED, ItemState.OFFERED, ItemState.ACCEPTED)
-
-
-def _leaver_hands_over(session: CrmSession, _type: RecordType, entries: Sequence[Entry]) -> None:
-    """Nobody is deactivated while they are responsible for something that no open handover gives to somebody else."""
-    leaving = [
-        entry.id
-        for entry in entries
-        if entry.operation == "update" and entry.before.get("active") is True and entry.after.get("active") is False
-    ]
-    for start in range(0, len(leaving), 1000):
-        rows = session.core(_uncovered(session, leaving[start : start + 1000])).all()
-        if rows:
-            _refuse_to_leave(session, rows)
-
-
-def _uncovered(session: CrmSession, users: Sequence[int]) -> Select[Any]:
-    owned, item, handover = Ownership.crm_type.table, HandoverItem.crm_type.table, Handover.crm_type.table
-    covered = exists().where(
-        item.c.handover_id == handover.c.id,
-        handover.c.leaver_id == owned.c.user_id,
-        handover.c.state.in_(OPEN),
-        and_(*(item.c[name] == owned.c[name] for name in ("account_id", "role", "scope"))),
-        item.c.state.in_(_COVERING),
-        or_(item.c.successor_id.is_not(None), item.c.to_pool),
-    )
-    return (
-        select(owned.c.id, owned.c.user_id, owned.c.account_id)
-        .where(
-            owned.c.user_id.in_(users),
-            or_(owned.c.valid_to.is_(None), owned.c.valid_to > session.clock()),
-            ~covered,
-        )
-        .order_by(owned.c.user_id, owned.c.id)
-    )
-
-
-def _refuse_to_leave(session: CrmSession, rows: Sequence[Any]) -> None:
-    user = User.crm_type.table
-    first = [row for row in rows if row.user_id == rows[0].user_id]
-    login = session.core(select(user.c.login).where(user.c.id == rows[0].user_id)).scalar_one()
-    ids = {row.id for row in first}
-    problem = "{login} is still responsible for {count} accounts."
-    if session.writer.visible_ids(Ownership.crm_type, ids) != ids:
-        problem = "{login} is still responsible for accounts."  # how many is not for everybody to know
-    raise Conflict(
-        problem,
-        mend="Hand them over first: crm handover draft {login}.",
-        record="user",
-        login=login,
-        count=len({row.account_id for row in first}),
-    )
-
-
 _REACTIONS: dict[str, tuple[Reaction, ...]] = {
     Unit.crm_type.name: (_keep_closure,),
     Account.crm_type.name: (_creator_owns,),
-    User.crm_type.name: (_leaver_hands_over,),
+    User.crm_type.name: (leaver_hands_over,),
+    Ownership.crm_type.name: (owners_are_active,),
 }

@@ -16,6 +16,7 @@ from crm_core import (
     Ownership,
     OwnershipRole,
     Share,
+    User,
     ValidationError,
     ownership,
     shares,
@@ -147,3 +148,39 @@ def test_who_creates_an_account_owns_it(crm: Crm) -> None:
         assert ownership.owner(session, found).login == "li.wei"
     with crm.session("wang.fang") as session:
         assert session.get(Account, mine) is None
+
+
+def test_nobody_who_left_becomes_responsible(crm: Crm) -> None:
+    with crm.system_session("test") as session:
+        session.add_one(User(login="gone", name="Gone", active=False))
+        account = session.add_one(Account(name="Acme")).id
+    for work in (
+        lambda session, row: ownership.assign(session, row, to="gone"),
+        lambda session, row: ownership.assign(session, row, to="gone", from_=dt.date(2099, 1, 1)),
+        lambda session, row: ownership.assign(session, row, to="gone", role=OwnershipRole.BACKUP),
+    ):
+        with pytest.raises(Conflict, match="gone is not active"), crm.system_session("test") as session:
+            work(session, session.require(Account, account))
+
+
+def test_what_somebody_was_responsible_for_before_they_left_is_history(crm: Crm) -> None:
+    with crm.system_session("test") as session:
+        gone = session.add_one(User(login="gone", name="Gone", active=False))
+        account = session.add_one(Account(name="Acme"))
+        session.add(Ownership(account_id=account.id, user_id=gone.id, valid_to=dt.datetime(2020, 1, 1, tzinfo=dt.UTC)))
+    with pytest.raises(Conflict, match="gone is not active"), crm.system_session("test") as session:
+        row = session.list(Ownership, all_dates=True)[0]
+        row.valid_to = None
+
+
+def test_what_an_undo_brings_back_has_the_owner_that_it_had(crm: Crm) -> None:
+    with crm.system_session("test") as session:
+        account = session.add_one(Account(name="Acme"))
+    with crm.session("boss") as session:
+        session.delete(session.require(Account, account.id))
+        session.commit()
+        deleted = session.last_change_set
+    with crm.session("boss") as session:
+        session.undo(deleted)
+    with crm.session("boss") as session:
+        assert ownership.owner(session, session.require(Account, account.id)) is None
