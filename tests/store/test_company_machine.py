@@ -90,6 +90,15 @@ class CompanyMachine(RuleBasedStateMachine):
                 session.add(User(login=login, name=login))
                 session.flush()
                 organisation.join(session, login, unit, role=role, since_always=True)
+            for number, who in enumerate((*SALES, *SALES, None, None)):
+                industry, grade = ("machinery", "chemicals", "food")[number % 3], "AB"[number % 2]
+                account = session.add_one(Account(name=f"a{number}", industry=industry, grade=grade))
+                person = session.add_one(Contact(name=f"c{number}"))
+                session.add(Affiliation(account_id=account.id, contact_id=person.id, role="buyer"))
+                session.add(ContactPoint(contact_id=person.id, kind=PointKind.PHONE, value="13800138000"))
+                if who is not None:
+                    ownership.assign(session, account, to=who, since_always=True)
+                    activities.plan(session, "visit", "v", start=session.now, account=account, user=who)
         self.state = read(self.crm)
         self.lost: set[int] = set()
         self.last: tuple[int, State] | None = None
@@ -260,15 +269,31 @@ class CompanyMachine(RuleBasedStateMachine):
 
     # -- handovers ---------------------------------------------------------------------------------------------
 
-    @rule(leaver=sellers, way=st.sampled_from(["to", "turn", "rule", "pool"]), to=sellers)
-    def draft(self, leaver: str, way: str, to: str) -> None:
+    @rule(
+        leaver=sellers,
+        way=st.sampled_from(["to", "turn", "rule", "pool"]),
+        to=sellers,
+        limited=st.booleans(),
+        far=st.integers(0, 3),
+    )
+    def hand_over(self, leaver: str, way: str, to: str, limited: bool, far: int) -> None:
+        """Drafted, and on demand offered, accepted and done at once."""
         others = [each for each in SALES if each != leaver]
         given: dict[str, Any] = {
             "to": {"to": to}, "turn": {"round_robin": others}, "pool": {"to_pool": True},
             "rule": {"rules": [('industry == "machinery"', others[0])], "to": others[1]},
         }[way]  # fmt: skip
         with self.acting("boss") as session:
-            handovers.draft(session, leaver, reason="leaves", **given)
+            scope = 'industry != "food"' if limited else None
+            id_ = handovers.draft(session, leaver, reason="leaves", scope=scope, **given).id
+        for step in (handovers.offer, self.accept_all, handovers.do)[:far]:
+            if self.refused is None:
+                with self.acting("boss") as session:
+                    step(session, session.get(Handover, id_))
+
+    @staticmethod
+    def accept_all(session: CrmSession, handover: Handover) -> None:
+        handovers.accept(session, handovers.items(session, handover, ItemState.OFFERED))
 
     def handover(self, *states: HandoverState) -> list[int]:
         return sorted(id_ for id_, values in self.state.of("handover") if values["state"] in states)
@@ -293,7 +318,12 @@ class CompanyMachine(RuleBasedStateMachine):
             (handovers.accept if yes else handovers.refuse)(session, found)
 
     def offered(self) -> list[int]:
-        return sorted(id_ for id_, values in self.state.of("handover_item") if values["state"] is ItemState.OFFERED)
+        running = self.handover(HandoverState.OFFERED)
+        return sorted(
+            id_
+            for id_, values in self.state.of("handover_item")
+            if values["state"] is ItemState.OFFERED and values["handover_id"] in running
+        )
 
     @precondition(lambda self: self.handover(HandoverState.OFFERED))
     @rule(number=picks, accept_all=st.booleans())
@@ -303,7 +333,7 @@ class CompanyMachine(RuleBasedStateMachine):
         with self.acting("boss") as session:
             handover = session.get(Handover, id_)
             if accept_all:
-                handovers.accept(session, handovers.items(session, handover, ItemState.OFFERED))
+                self.accept_all(session, handover)
             handovers.do(session, handover, partial=True)
 
     @precondition(lambda self: self.handover(HandoverState.DONE))
