@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -48,10 +49,17 @@ from crm_core.store.tables import TECHNICAL_TABLES
 
 from .company_state import State, dangling, model, owned, read, two_owners
 
+DAYS = 5
+TIME_ZONE = ZoneInfo("Asia/Shanghai")
 BUILD = {
     "crm": {"time_zone": "Asia/Shanghai"},
     "pools": {
-        "machines": {"where": 'industry == "machinery"', "roles": ["sales"], "in_all": {"A": 2, "*": 4}},
+        "machines": {
+            "where": 'industry == "machinery"',
+            "roles": ["sales"],
+            "in_all": {"A": 2, "*": 4},
+            "recycle": [{"without": "held_activity", "days": DAYS, "warn_days": 2, "never_grades": ["A"]}],
+        },
         "chemicals": {"where": 'industry == "chemicals"', "roles": ["sales"], "cooling_days": 3, "a_day": 2},
     },
 }
@@ -67,10 +75,31 @@ people = st.sampled_from(PEOPLE)
 industries = st.sampled_from(["machinery", "machinery", "chemicals", "food"])
 
 
+class Clock:
+    """Stands still until it is moved; each look is a little later."""
+
+    def __init__(self) -> None:
+        self.moment = dt.datetime(2026, 3, 2, 1, tzinfo=dt.UTC)
+
+    def __call__(self) -> dt.datetime:
+        self.moment += dt.timedelta(microseconds=1)
+        return self.moment
+
+    def day_of(self, moment: dt.datetime) -> dt.date:
+        return moment.astimezone(TIME_ZONE).date()
+
+
 class CompanyMachine(RuleBasedStateMachine):
     """Everybody works with the public verbs; the tables are judged after each step."""
 
     crm: Crm
+    clock: Clock
+
+    def now(self) -> dt.datetime:
+        return self.clock()
+
+    def today(self) -> dt.date:
+        return self.clock.day_of(self.clock())
 
     @initialize()
     def begin(self) -> None:
@@ -101,6 +130,7 @@ class CompanyMachine(RuleBasedStateMachine):
                     activities.plan(session, "visit", "v", start=session.now, account=account, user=who)
         self.state = read(self.crm)
         self.lost: set[int] = set()
+        self.claimed: list[tuple[int, str, dt.date]] = []
         self.last: tuple[int, State] | None = None
 
     # -- one step ----------------------------------------------------------------------------------------------
@@ -149,7 +179,7 @@ class CompanyMachine(RuleBasedStateMachine):
 
     def orphans(self, state: State) -> set[int]:
         """Accounts that nobody owns and that no pool holds: only those who see everything would ever find them."""
-        held = owned(state, dt.datetime.now(dt.UTC))
+        held = owned(state, self.now())
         active = {id_ for id_, values in state.of("user") if values["active"]}
         return {
             id_ for id_, _ in state.of("account") if held.get(id_) not in active and self.pool_of(state, id_) is None
@@ -182,10 +212,10 @@ class CompanyMachine(RuleBasedStateMachine):
                 session.add(ContactPoint(contact_id=person.id, kind=PointKind.PHONE, value="13800138000"))
         assert self.refused is None
 
-    @precondition(lambda self: owned(self.state, dt.datetime.now(dt.UTC)))
+    @precondition(lambda self: owned(self.state, self.now()))
     @rule(number=picks, held=st.booleans())
     def visit(self, number: int, held: bool) -> None:
-        now = dt.datetime.now(dt.UTC)
+        now = self.now()
         account, user = sorted(owned(self.state, now).items())[number % len(owned(self.state, now))]
         if not self.here(self.login(user)):
             return
@@ -215,57 +245,77 @@ class CompanyMachine(RuleBasedStateMachine):
         if not self.here(who):
             return
         account = self.pick("account", number)
-        before, user, now = self.state, self.user(who), dt.datetime.now(dt.UTC)
+        before, user, now = self.state, self.user(who), self.now()
         free = account not in owned(before, now) and self.pool_of(before, account) == pool
         with self.acting(who) as session:
             pools.claim(session, pool, account)
         if self.refused is None:
-            assert free and owned(self.state, now)[account] == user
+            assert free and owned(self.state, self.now())[account] == user
             assert self.room(before, user, pool, account), "the limits of the pool do not hold"
+            self.claimed.append((user, pool, self.today()))
         elif free:
             assert not self.room(before, user, pool, account), self.refused
 
     def room(self, state: State, user: int, pool: str, account: int) -> bool:
         """Whether the rules of the pool let a user have one more: capacity, claims a day, cooling off."""
-        now = dt.datetime.now(dt.UTC)
-        mine = [state.records["account", id_] for id_, owner in owned(state, now).items() if owner == user]
+        mine = [state.records["account", id_] for id_, owner in owned(state, self.now()).items() if owner == user]
         if pool == "machines":
             grade = state.records["account", account]["grade"]
             return len(mine) < 4 and (grade != "A" or sum(each["grade"] == "A" for each in mine) < 2)
-        was = any(
-            row["account_id"] == account and row["user_id"] == user and row["role"].value == "owner"
-            and row["scope"] == "" and row["valid_to"] is not None and row["valid_to"] > now - dt.timedelta(days=3)
-            for _, row in state.of("ownership")
+        last = max(
+            (
+                row["valid_to"]
+                for _, row in state.of("ownership")
+                if row["account_id"] == account and row["user_id"] == user and row["role"].value == "owner"
+                and row["scope"] == "" and row["valid_to"] is not None
+            ),
+            default=None,
         )  # fmt: skip
-        return not was and self.claims.get((user, pool), 0) < 2
+        if last is not None and self.today() < self.clock.day_of(last) + dt.timedelta(days=3):
+            return False
+        return self.claimed.count((user, pool, self.today())) < 2
 
-    @property
-    def claims(self) -> dict[tuple[int, str], int]:
-        """Claims that were ever made in this run (all of it is one day), those that were taken back included."""
-        from sqlalchemy import select
-
-        from crm_core.store.tables import CHANGE
-        from crm_core.store.values import decode_values
-
-        found: dict[tuple[int, str], set[int]] = {}
-        with self.crm.store.engine.connect() as connection:
-            for row in connection.execute(
-                select(CHANGE).where(CHANGE.c.type == "pool_event", CHANGE.c.operation == "create")
-            ):
-                after = decode_values(self.crm.types["pool_event"], row.after)
-                if after["kind"].value == "claimed":
-                    found.setdefault((after["user_id"], after["pool"]), set()).add(row.record_id)
-        return {key: len(ids) for key, ids in found.items()}
-
-    @precondition(lambda self: owned(self.state, dt.datetime.now(dt.UTC)))
+    @precondition(lambda self: owned(self.state, self.now()))
     @rule(number=picks, as_boss=st.booleans())
     def release(self, number: int, as_boss: bool) -> None:
-        now = dt.datetime.now(dt.UTC)
+        now = self.now()
         account, user = sorted(owned(self.state, now).items())[number % len(owned(self.state, now))]
         with self.acting("boss" if as_boss or not self.here(self.login(user)) else self.login(user)) as session:
             pools.release(session, account, reason="no time")
         if self.refused is None:
-            assert account not in owned(self.state, dt.datetime.now(dt.UTC))
+            assert account not in owned(self.state, self.now())
+
+    @rule(hours=st.sampled_from([1, 12, 24, 48, 96]))
+    def time_passes(self, hours: int) -> None:
+        self.clock.moment += dt.timedelta(hours=hours)
+
+    @rule()
+    def recycle(self) -> None:
+        """Nobody loses a customer too early, without a warning, or of a grade that is spared."""
+        before, held = self.state, owned(self.state, self.now())
+        with self.acting(None) as session:
+            pools.recycle(session)
+        assert self.refused is None
+        for account in held.keys() - owned(self.state, self.now()).keys():
+            values = before.records["account", account]
+            assert values["industry"] == "machinery" and values["grade"] != "A"
+            (since,) = (
+                row["valid_from"] or row["created_at"]
+                for _, row in before.of("ownership")
+                if row["account_id"] == account and row["role"].value == "owner" and row["scope"] == ""
+                and row["valid_to"] is None
+            )  # fmt: skip
+            signs = [
+                row["started_at"] for _, row in before.of("activity")
+                if row["account_id"] == account and row["status"].value == "held"
+            ]  # fmt: skip
+            idle = self.today() - self.clock.day_of(max([since, *signs]))
+            assert idle > dt.timedelta(days=DAYS), "a customer was lost too early"
+            warned = [
+                row["at"] for _, row in before.of("pool_event")
+                if row["account_id"] == account and row["kind"].value == "warned" and row["user_id"] == held[account]
+            ]  # fmt: skip
+            assert warned and self.clock.day_of(max(warned)) <= self.today() - dt.timedelta(days=2), "without a warning"
 
     # -- handovers ---------------------------------------------------------------------------------------------
 
@@ -363,7 +413,7 @@ class CompanyMachine(RuleBasedStateMachine):
         """Nobody goes who still owns something that no handover covers."""
         user = self.user(who)
         holds = any(
-            row["user_id"] == user and (row["valid_to"] is None or row["valid_to"] > dt.datetime.now(dt.UTC))
+            row["user_id"] == user and (row["valid_to"] is None or row["valid_to"] > self.now())
             for _, row in self.state.of("ownership")
         )
         covered = any(
@@ -445,7 +495,8 @@ THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 
 @pytest.fixture
 def crm(database_url: str) -> Iterator[Crm]:
-    with Crm.open({**BUILD, "crm": {**BUILD["crm"], "database": database_url}}, check=False) as opened:
+    build = {**BUILD, "crm": {**BUILD["crm"], "database": database_url}}
+    with Crm.open(build, check=False, clock=Clock()) as opened:
         opened.migrate()
         yield opened
 
@@ -453,7 +504,7 @@ def crm(database_url: str) -> Iterator[Crm]:
 # A longer search: HYPOTHESIS_PROFILE=thorough pytest tests/store/test_company_machine.py
 @pytest.mark.timeout(3600 if THOROUGH else 300)
 def test_the_company_keeps_its_customers(crm: Crm) -> None:
-    machine = type("Machine", (CompanyMachine,), {"crm": crm})
+    machine = type("Machine", (CompanyMachine,), {"crm": crm, "clock": crm.store.clock})
     run_state_machine_as_test(
         machine,
         settings=settings(
