@@ -75,7 +75,12 @@ def _refuse_to_leave(session: CrmSession, rows: Sequence[Any]) -> None:
 
 
 def owners_are_active(session: CrmSession, _type: RecordType, entries: Sequence[Entry]) -> None:
-    """Nobody who is not active becomes responsible for anything, from now on or later: it would be nobody's."""
+    """Nobody who is not active becomes responsible for anything, from now on or later: it would be nobody's.
+
+    An import brings what another system knew, owners who have left included; the stewards' queue lists them.
+    """
+    if session.actor.system and session.source == "import":
+        return
     now = session.clock()
     begun = [entry.id for entry in entries if _begins(session, entry, now)]
     owned, user = Ownership.crm_type.table, User.crm_type.table

@@ -309,6 +309,12 @@ class CrmSession(Session):
         self._elevated.append(elevated)
         return elevated
 
+    def untaken(self, account_ids: Sequence[int], scope: str = "") -> set[int]:
+        """Those of these accounts that no pool of the build would take if nobody owned them in ``scope``."""
+        from crm_core.store.pools.free import untaken
+
+        return untaken(self, account_ids, scope)
+
     # -- writing -----------------------------------------------------------------------------------------------
 
     def next_id(self) -> int:

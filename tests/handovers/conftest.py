@@ -26,6 +26,7 @@ from crm_core import (
 )
 from crm_core.store.changes import ChangeSet
 
+POOLS = {"all": {"where": 'name != "Nowhere"', "roles": ["sales"]}}
 SOON = dt.timedelta(days=7)
 CITIES = ("Shanghai", "Suzhou", "Shanghai", "Hangzhou", "Nanjing", "Suzhou")
 
@@ -134,7 +135,8 @@ def found(crm: Crm) -> Company:
 @pytest.fixture
 def crm(database_url: str) -> Iterator[Crm]:
     """An opened CRM of the kernel alone."""
-    with Crm.open({"crm": {"database": database_url, "time_zone": "Asia/Shanghai"}}, check=False) as opened:
+    build = {"crm": {"database": database_url, "time_zone": "Asia/Shanghai"}, "pools": POOLS}
+    with Crm.open(build, check=False) as opened:
         opened.store.create_all()
         yield opened
 

@@ -346,3 +346,22 @@ class TestSplits:
             handovers.take_back(session, handovers.items(session, session.require(Handover, id_))[0])
         with company.session() as session:
             assert [each.account_id for each in handovers.splits(session)] == [company.accounts[5]]
+
+
+def test_nothing_goes_back_where_no_pool_takes_it(company: Company) -> None:
+    with company.system() as session:
+        session.require(Account, company.accounts[0]).name = "Nowhere"
+    with company.session() as session:
+        handover = handovers.draft(session, "li", to_pool=True)
+        with pytest.raises(Conflict, match=rf"No pool takes the account {company.accounts[0]} \(and 0 others\)"):
+            handovers.offer(session, handover)
+        session.rollback()
+    with company.session() as session:
+        handover = handovers.draft(session, "li", scope='name != "Nowhere"', to_pool=True)
+        handovers.offer(session, handover)
+        session.commit()
+        # Meanwhile another one is taken out of the pool's reach: what was accepted is judged again.
+        session.require(Account, company.accounts[1]).name = "Nowhere"
+        session.flush()
+        with pytest.raises(Conflict, match="No pool takes"):
+            handovers.do(session, handover)

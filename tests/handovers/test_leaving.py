@@ -138,7 +138,7 @@ class TestLeaving:
                 by_object(session, company.users["li"])
             assert str(caught.value).startswith("li is still responsible for accounts. ")
 
-    def test_a_user_who_comes_inactive_may_own(self, company: Company) -> None:
-        with company.system() as session:
+    def test_an_import_may_bring_owners_who_have_left(self, company: Company) -> None:
+        with company.system(source="import") as session:
             session.add_many(User, [{"login": "long.gone", "name": "Gone", "active": False}])
             ownership.assign(session, session.require(Account, company.other), to="long.gone", scope="old")

@@ -17,7 +17,7 @@ from crm_core import Account, Activity, Crm, Handover, HookError, Manifest, Open
 from crm_core.assembly import given
 from crm_core.domain.handovers import HandoverState, ItemState
 
-from .conftest import Company, found
+from .conftest import POOLS, Company, found
 
 DAY = dt.timedelta(days=1)
 ROOT = Path(__file__).parents[2]
@@ -123,7 +123,7 @@ def crm_gather_handover(session: Any, accounts: Any, user_id: int | None) -> Ite
 
 @pytest.fixture
 def flaky(database_url: str) -> Iterator[Company]:
-    build = {"crm": {"database": database_url, "plugins": ["flaky"]}}
+    build = {"crm": {"database": database_url, "plugins": ["flaky"]}, "pools": POOLS}
     with Crm.open(build, check=False, discovery=given(manifest)) as crm:
         crm.store.create_all()
         FAIL.clear()

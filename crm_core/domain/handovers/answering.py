@@ -11,6 +11,7 @@ from crm_core.domain.handovers.finding import (
     as_items,
     items,
     require_open,
+    require_pool,
     require_state,
     seen_as_kernel,
 )
@@ -41,7 +42,8 @@ def offer(session: CrmSession, handover: Handover) -> list[HandoverItem]:
     """Offer what is drafted to those who are to take it over; returns what was offered.
 
     Until they answer, each successor sees the accounts through a share that rests on the item. What goes back to the
-    pool needs no answer. Raises :class:`Conflict` where an item has no successor yet, or one who is not active.
+    pool needs no answer. Raises :class:`Conflict` where an item has no successor yet, or one who is not active, and
+    where no pool takes an account that is to go back.
     """
     drafted = items(session, handover, ItemState.DRAFTED)
     if handover.state not in OPEN or not drafted:
@@ -61,6 +63,7 @@ def offer(session: CrmSession, handover: Handover) -> list[HandoverItem]:
             count=missing,
         )
     _require_active(session, drafted)
+    require_pool(session, drafted)
     for item in drafted:
         item.state = ItemState.ACCEPTED if item.to_pool else ItemState.OFFERED
     handover.state = HandoverState.OFFERED

@@ -11,7 +11,7 @@ import attrs
 from sqlalchemy import select
 
 from crm_core.domain.handovers.answering import withdraw
-from crm_core.domain.handovers.finding import follow_items, items, seen_as_kernel
+from crm_core.domain.handovers.finding import follow_items, items, require_pool, seen_as_kernel
 from crm_core.domain.handovers.records import WAITING, Handover, HandoverItem, HandoverState, ItemState
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.errors import Conflict, HookError
@@ -70,6 +70,7 @@ def do(session: CrmSession, handover: Handover, *, partial: bool = False) -> Dee
             count=len(found) - len(ready),
             total=len(found),
         )
+    require_pool(session, ready)
     now = session.clock()
     moment = handover.effective_at or now
     later = moment > now

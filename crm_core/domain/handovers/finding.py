@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -9,12 +10,22 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from crm_core.domain.handovers.records import OPEN, WAITING, Handover, HandoverItem, HandoverState, ItemState
+from crm_core.domain.ownership import OwnershipRole
 from crm_core.errors import Conflict
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["as_items", "follow_items", "items", "require_open", "require_state", "seen_as_kernel", "waiting_for"]
+__all__ = [
+    "as_items",
+    "follow_items",
+    "items",
+    "require_open",
+    "require_pool",
+    "require_state",
+    "seen_as_kernel",
+    "waiting_for",
+]
 
 
 def items(session: CrmSession, handover: Handover, *states: ItemState) -> list[HandoverItem]:
@@ -92,3 +103,21 @@ def follow_items(session: CrmSession, handover: Handover) -> None:
     if handover.state in OPEN and ItemState.DONE in states and states.isdisjoint(WAITING):
         with session.writer.as_kernel():
             handover.state = HandoverState.DONE
+
+
+def require_pool(session: CrmSession, found: Sequence[HandoverItem]) -> None:
+    """Refuse to leave an account to nobody: what is to go back to the pool must have one that takes it."""
+    owned: defaultdict[str, list[int]] = defaultdict(list)
+    for item in found:
+        if item.to_pool and item.role is OwnershipRole.OWNER:
+            owned[item.scope].append(item.account_id)
+    for scope, accounts in owned.items():
+        lost = session.untaken(accounts, scope)
+        if lost:
+            raise Conflict(
+                "No pool takes the account {id} (and {count} others), so that nobody could see it any more.",
+                mend="Assign it to somebody: crm handover assign; or let a pool of the build file take it.",
+                record="handover_item",
+                id=min(lost),
+                count=len(lost) - 1,
+            )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from crm_core.records import RecordType
     from crm_core.store.session import CrmSession
 
-__all__ = ["Bound", "account_type", "bound", "find", "free", "held", "lock"]
+__all__ = ["Bound", "account_type", "bound", "find", "free", "held", "lock", "untaken"]
 
 
 def account_type(session: CrmSession) -> RecordType:
@@ -124,3 +124,16 @@ def lock(session: CrmSession, record_type: RecordType, ids: Sequence[int]) -> No
             part = sorted(ids)[start : start + 1000]
             query = select(table.c.id).where(table.c.id.in_(part)).order_by(table.c.id)
             session.core(query.with_for_update(key_share=True)).all()
+
+
+def untaken(session: CrmSession, account_ids: Sequence[int], scope: str) -> set[int]:
+    """Those of these accounts that no pool of a scope would take: without an owner, hardly anybody could see them."""
+    table = account_type(session).table
+    pools = bound(session).of_scope(scope)
+    taken: set[int] = set()
+    for start in range(0, len(account_ids), 1000):
+        query = select(table.c.id).where(
+            table.c.id.in_(account_ids[start : start + 1000]), table.c.active, pools.number(table).is_not(None)
+        )
+        taken.update(session.core(query).scalars())
+    return set(account_ids) - taken
