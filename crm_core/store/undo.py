@@ -337,6 +337,8 @@ class _Undo:
             values = self._values(record_type, row.before)
             missing = [field.name for field in record_type.fields if field.required and values.get(field.name) is None]
             if id_ in present:
+                if _same(present[id_], values):
+                    continue  # a part of the change set was taken back before
                 self.conflict(name, id_, "a record with this id exists again.")
             elif ERASED in values.values():
                 self.conflict(name, id_, "its person was erased.")
@@ -396,3 +398,9 @@ class _Undo:
 
     def _count(self, part: dict[str, int], name: str, number: int) -> None:
         part[name] = part.get(name, 0) + number
+
+
+def _same(now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
+    """Whether every declared field is as it was."""
+    there, here = filled(then), filled(now)
+    return all(there.get(name) == here.get(name) for name in (there.keys() | here.keys()) - STORES_OWN)
