@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["STORES_OWN", "difference", "filled", "net", "overlay"]
+__all__ = ["STORES_OWN", "difference", "filled", "net", "overlay", "same"]
 
 STORES_OWN = frozenset({"id", "version", "created_at", "created_by", "updated_at"})
 """What the store writes by itself: it goes on when a record is restored, and is never compared."""
@@ -55,3 +55,9 @@ def net(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, 
         had, has = before.get(_CUSTOM) or {}, whole[_CUSTOM] or {}
         whole[_CUSTOM] = {key: has.get(key) for key in sorted(had.keys() | has.keys())}
     return difference(before, whole)
+
+
+def same(now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
+    """Whether a record has the declared fields that it had; what is absent is absent on both sides."""
+    here, there = filled(now), filled(then)
+    return all(here.get(name) == there.get(name) for name in (here.keys() | there.keys()) - STORES_OWN)

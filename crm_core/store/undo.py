@@ -18,7 +18,7 @@ from crm_core.errors import Conflict, Problem, UndoConflict
 from crm_core.records import RecordType
 from crm_core.store.changes import ChangeSet
 from crm_core.store.dependants import RAW, change_raw, plan_delete, reflect, restore_raw, unwrap
-from crm_core.store.differences import STORES_OWN, filled
+from crm_core.store.differences import STORES_OWN, filled, same
 from crm_core.store.erasure import ERASED
 from crm_core.store.history import change_set, require_undo
 from crm_core.store.journal import Entry
@@ -337,7 +337,7 @@ class _Undo:
             values = self._values(record_type, row.before)
             missing = [field.name for field in record_type.fields if field.required and values.get(field.name) is None]
             if id_ in present:
-                if _same(present[id_], values):
+                if same(present[id_], values):
                     continue  # a part of the change set was taken back before
                 self.conflict(name, id_, "a record with this id exists again.")
             elif ERASED in values.values():
@@ -398,9 +398,3 @@ class _Undo:
 
     def _count(self, part: dict[str, int], name: str, number: int) -> None:
         part[name] = part.get(name, 0) + number
-
-
-def _same(now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
-    """Whether every declared field is as it was."""
-    there, here = filled(then), filled(now)
-    return all(there.get(name) == here.get(name) for name in (there.keys() | here.keys()) - STORES_OWN)

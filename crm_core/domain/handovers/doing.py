@@ -52,6 +52,7 @@ def do(session: CrmSession, handover: Handover, *, partial: bool = False) -> Dee
     because that would be left behind. Needs the right to change the items, and none on what goes over.
     """
     found = lock(session, items(session, handover, *WAITING))
+    session.refresh(handover)  # somebody else may have done it while we waited
     ready = [item for item in found if item.state is ItemState.ACCEPTED]
     if handover.state is not HandoverState.OFFERED:
         raise Conflict(
