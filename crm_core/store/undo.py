@@ -23,7 +23,7 @@ from crm_core.store.erasure import ERASED
 from crm_core.store.history import change_set, require_undo
 from crm_core.store.journal import Entry
 from crm_core.store.tables import CHANGE, CHANGE_SET, REFERENCE
-from crm_core.store.unseen import is_hidden, refuse_unseen, touches_hidden
+from crm_core.store.unseen import is_hidden, refuse_unseen, seen_before, touches_hidden
 from crm_core.store.values import decode_values
 
 if TYPE_CHECKING:
@@ -85,10 +85,8 @@ def undo(
             already=already,
         )
     if session.undoes is not None:
-        raise UndoConflict(
-            "This session has already undone {id}.", mend="Commit it before undoing another change set.",
-            id=session.undoes,
-        )  # fmt: skip
+        problem, mend = "This session has already undone {id}.", "Commit it before undoing another change set."
+        raise UndoConflict(problem, mend=mend, id=session.undoes)
     report = UndoReport(head, dry_run)
     session.check()
     # One's own change set is taken back without asking again for the permissions it was made with, but only where
@@ -96,6 +94,7 @@ def undo(
     own = not session.visibility.reach("system.undo").all
     if own and not by_rule and touches_hidden(session, change_set_id, only):
         return refuse_unseen(report)
+    seen = seen_before(session, change_set_id) if own else {}
     savepoint = session.begin_nested()
     part = None if only is None else {name: frozenset(ids) for name, ids in only.items()}
     work = _Undo(session, report, change_set_id, part)
@@ -103,7 +102,7 @@ def undo(
     streaming, session.streaming = session.streaming, session.streaming or work.size > _LARGE
     session.writer.expected = work.will_come
     try:
-        with session.writer.as_kernel() if own else nullcontext():
+        with session.writer.as_kernel(seen) if own else nullcontext():
             for rows in _pages(session, change_set_id):
                 work.page(rows if part is None else [row for row in rows if row.record_id in part.get(row.type, ())])
         if not report.conflicts:
@@ -294,7 +293,7 @@ class _Undo:
             wanted = {id_: value for id_, value in values.items() if value is not None}
             present = self.session.writer.visible_ids(self.session.types[target], set(wanted.values()))
             gone = set(wanted.values()) - present
-            gone -= self.will_come(target, gone)
+            gone -= self.will_come(target, gone).union(self.session.writer.seeing.get(target, ()))
             for id_, found in wanted.items():
                 if found in gone:
                     self.conflict(record_type.name, id_, "{field}: the {target} {id} is gone.", field=name,

@@ -10,12 +10,13 @@ from sqlalchemy import select
 from crm_core.errors import Problem, UndoConflict
 from crm_core.records import Administered
 from crm_core.store.tables import CHANGE
+from crm_core.store.values import decode_values
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
     from crm_core.store.undo import UndoReport
 
-__all__ = ["is_hidden", "refuse_unseen", "touches_hidden"]
+__all__ = ["is_hidden", "refuse_unseen", "seen_before", "touches_hidden"]
 
 
 def touches_hidden(session: CrmSession, change_set_id: int, only: Mapping[str, Collection[int]] | None = None) -> bool:
@@ -26,6 +27,25 @@ def touches_hidden(session: CrmSession, change_set_id: int, only: Mapping[str, C
         if only is None or row.record_id in only.get(row.type, ()):
             touched.setdefault(row.type, set()).add(row.record_id)
     return any(is_hidden(session, name, ids) for name, ids in touched.items())
+
+
+def seen_before(session: CrmSession, change_set_id: int) -> dict[str, set[int]]:
+    """What records that are to be restored refer to and the actor sees now, by type.
+
+    In the middle of an undo it may be out of sight: the one who gets an account back does not own it yet.
+    """
+    query = select(CHANGE.c.type, CHANGE.c.before).where(
+        CHANGE.c.change_set_id == change_set_id, CHANGE.c.operation == "delete"
+    )
+    wanted: dict[str, set[int]] = {}
+    for row in session.core(query):
+        record_type = session.types.get(row.type)
+        if record_type is not None:
+            values = decode_values(record_type, row.before)
+            for field in record_type.refs:
+                if field.target is not None and isinstance(values.get(field.name), int):
+                    wanted.setdefault(field.target, set()).add(values[field.name])
+    return {name: session.writer.visible_ids(session.types[name], ids) for name, ids in wanted.items()}
 
 
 def is_hidden(session: CrmSession, name: str, ids: set[int]) -> bool:

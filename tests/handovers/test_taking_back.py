@@ -72,7 +72,7 @@ class TestTakingBack:
         one(company, id_)
         taken = company.latest()
         assert (taken.source, taken.undoes) == ("undo", None)
-        with company.session("qian") as session:
+        with company.session() as session:
             session.undo(taken.id)
         assert company.state() == after
 

@@ -155,3 +155,28 @@ class TestWhoMay:
         id_, _, _ = changed(company)
         with company.session("li", read_only=True) as session, pytest.raises((PermissionDenied, Conflict)):
             session.undo(id_, only={"account": {company.acme}})
+
+
+class TestOutOfSightInTheMiddle:
+    def test_the_undo_of_an_undo_by_one_who_loses_sight_between(self, company: Company) -> None:
+        from crm_core.domain import ownership
+
+        def owner() -> str:
+            with company.session() as session:
+                found = ownership.owner(session, session.require(Account, company.acme))
+                return found.login if found is not None else ""
+
+        # Zhou is in charge of those who own it before and after, and of nobody in between.
+        with company.session("zhou") as session:
+            ownership.transfer(session, session.require(Account, company.acme), to="wang")
+            session.commit()
+            first = session.last_change_set
+        assert first is not None and owner() == "wang"
+        with company.session("zhou") as session:
+            session.undo(first)
+            session.commit()
+            second = session.last_change_set
+        assert second is not None and owner() == "li"
+        with company.session("zhou") as session:
+            session.undo(second)
+        assert owner() == "wang"
