@@ -87,6 +87,8 @@ if TYPE_CHECKING:
     from crm_core.fields import url as url
     from crm_core.hooks import Finding as Finding
     from crm_core.hooks import Job as Job
+    from crm_core.hooks import News as News
+    from crm_core.hooks import NextAction as NextAction
     from crm_core.hooks import OpenItem as OpenItem
     from crm_core.hooks import Panel as Panel
     from crm_core.hooks import TimelineEntry as TimelineEntry
@@ -158,7 +160,10 @@ _MODULES: dict[str, str] = {
         ),
         "crm_core.fields",
     ),
-    **dict.fromkeys(("Finding", "Job", "OpenItem", "Panel", "TimelineEntry", "Touch", "hookimpl"), "crm_core.hooks"),
+    **dict.fromkeys(
+        ("Finding", "Job", "News", "NextAction", "OpenItem", "Panel", "TimelineEntry", "Touch", "hookimpl"),
+        "crm_core.hooks",
+    ),
     **dict.fromkeys(
         (
             "Dated", "Record", "RecordType", "administered", "extends", "one_at_a_time", "owned", "parent", "private",

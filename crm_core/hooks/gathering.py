@@ -94,7 +94,8 @@ def crm_gather_news(session: CrmSession, accounts: Sequence[int], since: dt.date
     """Tell what became known about accounts.
 
     Since 0.1. Called when somebody asks what is new since they last looked. ``accounts`` are the ids of those that
-    they are responsible for; news were recorded at ``since`` or later. What the reader did is left out afterwards.
+    they are responsible for; news are about records that were written at ``since`` or later, which may lie before the
+    last look: what the journal says was not written since then, or by the reader alone, is left out afterwards.
 
     Returns news of these accounts, short. May raise anything: an implementation that fails is logged and shown as a
     failed part, the rest stands.

@@ -24,7 +24,7 @@ from crm_core.store.visibility import bare
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["Gone", "Written", "gone", "held_accounts", "written", "written_points"]
+__all__ = ["Gone", "Written", "gone", "held_accounts", "written", "written_by_others", "written_points"]
 
 
 @attrs.frozen(kw_only=True)
@@ -151,6 +151,24 @@ def _taken_together(
             )
         )
     return sorted(found, key=lambda each: (each.at, each.record_id))
+
+
+def written_by_others(
+    session: CrmSession, reader: int, since: Look, records: Iterable[tuple[str, int]]
+) -> set[tuple[str, int]]:
+    """Which of some records, by type and id, others wrote since a look."""
+    wanted = set(records)
+    query = (
+        select(CHANGE.c.type, CHANGE.c.record_id)
+        .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
+        .where(
+            CHANGE.c.record_id.in_(sorted({id_ for _, id_ in wanted})),
+            committed_since(session, since),
+            or_(CHANGE_SET.c.user_id.is_(None), CHANGE_SET.c.user_id != reader),
+        )
+        .distinct()
+    )
+    return wanted & {(row.type, row.record_id) for row in session.core(query)}
 
 
 @attrs.frozen(kw_only=True)

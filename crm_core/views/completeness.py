@@ -197,7 +197,8 @@ def _questions(
         yield Question(kind="owner", text="Who of us is responsible? The account has no owner.", rank=90)
     for item in open_items:
         if item.kind == "question":
-            yield Question(kind="question", text="{title}", values={"title": item.title}, rank=85,
+            text = "{title} ({about})" if item.text else "{title}"
+            yield Question(kind="question", text=text, values={"title": item.title, "about": item.text}, rank=85,
                            contact_id=item.contact_id)  # fmt: skip
     for person in people:
         if not person.reachable:

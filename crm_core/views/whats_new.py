@@ -17,8 +17,8 @@ from crm_core.domain.dated import as_moment
 from crm_core.domain.organisation import User, find_user
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.hooks.values import Failed, Gathered, News
-from crm_core.store.learned import Gone, Written, gone, written, written_points
-from crm_core.store.looks import Look, last_look, note_look, present_look
+from crm_core.store.learned import Gone, Written, gone, written, written_by_others, written_points
+from crm_core.store.looks import LATE, Look, last_look, note_look, present_look
 from crm_core.views.overview import names_of
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AccountNews", "Learned", "WhatsNew", "looked", "whats_new"]
 
+_CHUNK = 10_000
 NEWS = "news"
 """What a look at the news is called."""
 
@@ -119,8 +120,14 @@ def whats_new(
         start = last or Look(session.now - dt.timedelta(session.policy.views.first_look_days))
     pieces = list(_kernel(session, reader, start))
     accounts = _accounts(session, reader)
-    told = session.store.dispatch.gather_news(session, sorted(accounts), start.at) if accounts else Gathered()
-    pieces += [_of_plugin(news) for news in told if news.account_id in accounts and news.user_id != reader]
+    told = _told(session, sorted(accounts), start)
+    # By the journal, too: a plugin cannot know what was committed late, nor who wrote a record last.
+    fresh = written_by_others(session, reader, start, ((news.record_type, news.record_id) for news in told))
+    pieces += [
+        _of_plugin(news)
+        for news in told
+        if news.user_id != reader and (news.record_type, news.record_id) in fresh and news.account_id in accounts
+    ]
     found = _grouped(pieces, accounts)
     # Beyond the reader's rights it is told to nobody else.
     lost = gone(session, reader, start) if session.actor.system or session.actor.user_id == reader else []
@@ -142,6 +149,18 @@ def looked(session: CrmSession, news: WhatsNew) -> None:
     Needs a session that writes. Only the user themselves has read them; raises :class:`PermissionDenied` for others.
     """
     note_look(session, news.user_id, NEWS, news.look)
+
+
+def _told(session: CrmSession, accounts: Sequence[int], start: Look) -> Gathered[News]:
+    """What plugins tell; they are asked from a little earlier on, because a record is written before its commit."""
+    since = start.at - LATE if start.seen else start.at
+    parts: list[News] = []
+    failed: dict[Failed, None] = {}
+    for first in range(0, max(len(accounts), 1), _CHUNK):
+        gathered = session.store.dispatch.gather_news(session, accounts[first : first + _CHUNK], since)
+        parts += gathered.parts
+        failed.update(dict.fromkeys(gathered.failed))
+    return Gathered(tuple(parts), tuple(failed))
 
 
 def _accounts(session: CrmSession, reader: int) -> dict[int, str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 
-from crm_consumer_goods import outlets, store_checks, views, visits
+from crm_consumer_goods import daily, outlets, store_checks, views, visits
 from crm_consumer_goods.open_work import open_work
 from crm_consumer_goods.settings import Settings
 from crm_core import (
     ChangeBatch,
     CrmSession,
+    News,
+    NextAction,
     OpenItem,
     Panel,
     Problem,
@@ -92,3 +94,15 @@ def crm_gather_timeline(
 def crm_gather_handover(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterable[OpenItem]:
     """Planned visits, and outlets without any."""
     return open_work(session, accounts, user_id)
+
+
+@hookimpl
+def crm_gather_news(session: CrmSession, accounts: Sequence[int], since: dt.datetime) -> Iterable[News]:
+    """What others learned."""
+    return daily.news(session, accounts, since)
+
+
+@hookimpl
+def crm_gather_actions(session: CrmSession, user_id: int, accounts: Sequence[int]) -> Iterable[NextAction]:
+    """What is due."""
+    return daily.actions(session, user_id, accounts)

@@ -9,6 +9,8 @@ from crm_core import (
     ChangeBatch,
     CrmSession,
     Finding,
+    News,
+    NextAction,
     OpenItem,
     Panel,
     Problem,
@@ -19,7 +21,7 @@ from crm_core import (
     Touch,
     hookimpl,
 )
-from crm_industrial import departments, programmes, touches, views
+from crm_industrial import daily, departments, programmes, touches, views
 from crm_industrial.open_work import open_work
 from crm_industrial.settings import Settings
 
@@ -104,3 +106,15 @@ def crm_gather_timeline(
 def crm_gather_handover(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterable[OpenItem]:
     """Touches to come, and the programmes that run."""
     return open_work(session, accounts, user_id)
+
+
+@hookimpl
+def crm_gather_news(session: CrmSession, accounts: Sequence[int], since: dt.datetime) -> Iterable[News]:
+    """What others learned."""
+    return daily.news(session, accounts, since)
+
+
+@hookimpl
+def crm_gather_actions(session: CrmSession, accounts: Sequence[int]) -> Iterable[NextAction]:
+    """What is due."""
+    return daily.actions(session, accounts)

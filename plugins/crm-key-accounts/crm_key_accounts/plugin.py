@@ -5,8 +5,21 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 
-from crm_core import ChangeBatch, CrmSession, OpenItem, Panel, Problem, Record, Role, Scope, TimelineEntry, hookimpl
-from crm_key_accounts import alerts, profiles, snapshots, views
+from crm_core import (
+    ChangeBatch,
+    CrmSession,
+    News,
+    NextAction,
+    OpenItem,
+    Panel,
+    Problem,
+    Record,
+    Role,
+    Scope,
+    TimelineEntry,
+    hookimpl,
+)
+from crm_key_accounts import alerts, daily, profiles, snapshots, views
 from crm_key_accounts.open_work import open_work
 from crm_key_accounts.profiles import READ_PLAN
 from crm_key_accounts.settings import Settings
@@ -91,3 +104,15 @@ def crm_gather_timeline(
 def crm_gather_handover(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterable[OpenItem]:
     """Alerts that nobody has taken note of."""
     return open_work(session, accounts, user_id)
+
+
+@hookimpl
+def crm_gather_news(session: CrmSession, accounts: Sequence[int], since: dt.datetime) -> Iterable[News]:
+    """What others learned."""
+    return daily.news(session, accounts, since)
+
+
+@hookimpl
+def crm_gather_actions(session: CrmSession, accounts: Sequence[int]) -> Iterable[NextAction]:
+    """What is due."""
+    return daily.actions(session, accounts)

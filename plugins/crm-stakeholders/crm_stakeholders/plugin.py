@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from crm_core import (
     ChangeBatch,
     CrmSession,
+    News,
+    NextAction,
     OpenItem,
     Panel,
     Problem,
@@ -17,7 +19,7 @@ from crm_core import (
     TimelineEntry,
     hookimpl,
 )
-from crm_stakeholders import checks, views
+from crm_stakeholders import checks, daily, views
 from crm_stakeholders.open_work import open_work
 from crm_stakeholders.roles import READ_STANCE, StakeholderRole
 from crm_stakeholders.settings import Settings
@@ -107,3 +109,15 @@ def crm_gather_timeline(
 def crm_gather_handover(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterable[OpenItem]:
     """Roles that hang on people, and what nobody knows about who decides."""
     return open_work(session, accounts, user_id)
+
+
+@hookimpl
+def crm_gather_news(session: CrmSession, accounts: Sequence[int], since: dt.datetime) -> Iterable[News]:
+    """What others learned."""
+    return daily.news(session, accounts, since)
+
+
+@hookimpl
+def crm_gather_actions(session: CrmSession, accounts: Sequence[int]) -> Iterable[NextAction]:
+    """What is due."""
+    return daily.actions(session, accounts)
