@@ -32,6 +32,9 @@ _SLICE = 5.0
 """For how many seconds jobs are done before plugins and schedules have their turn again."""
 
 _MOST_REST = 60.0
+_LOOK_EVERY = 60.0
+"""After so many seconds the worker looks again for jobs that nobody here does; it has to count all that wait."""
+
 _BACK = dt.timedelta(seconds=1)
 _QUIET = 0.2
 _PATIENCE = 30.0
@@ -60,6 +63,7 @@ class Worker:
         self._stop = threading.Event()
         self._latest: dt.datetime | None = None
         self._left: dict[str, int] = {}
+        self._look_at = 0.0
         self._totals: Counter[str] = Counter()
 
     @property
@@ -146,11 +150,13 @@ class Worker:
         for job in self.queue.recover(self.jobs):
             kind: Kind = "dead" if job.state == "dead" else "silent"
             self._tell(kind, job=job.name, id=job.id, attempt=job.attempts, error=job.last_error)
-        left = {
-            name: count
-            for (name, state), count in self.queue.counts().items()
-            if state == "waiting" and name not in self.jobs
-        }
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + _LOOK_EVERY
+            self._tell_what_is_left()
+
+    def _tell_what_is_left(self) -> None:
+        waiting = self.queue.counts(["waiting"])
+        left = {name: count for (name, _), count in waiting.items() if name not in self.jobs}
         for name, count in left.items():
             if self._left.get(name) != count:
                 self._tell("left", job=name, count=count, known=name in self.crm.build.jobs)
@@ -199,19 +205,16 @@ class Worker:
     def _rest(self) -> float:
         """For how long there is nothing to do, as far as one can know."""
         times = schedules.next_times(self.crm.store)
-        coming = [
-            each
-            for each in (
-                self.queue.next_at(self.jobs),
-                schedules.next_of(at for name, at in times.items() if name in self.jobs),
-            )
-            if each is not None
-        ]
-        if not coming:
-            return self.poll
-        seconds: float = (min(coming) - self.queue.now()).total_seconds()
-        # Never none at all: what is due may be in somebody's way just now.
-        return min(self.poll, max(seconds, 0.05))
+        now: dt.datetime = self.queue.now()
+        rest = self.poll
+        for at in (
+            self.queue.next_at(self.jobs),
+            schedules.next_of(at for name, at in times.items() if name in self.jobs),
+        ):
+            # What is due and was not taken is in somebody's way: the same work is running.
+            if at is not None and at > now:
+                rest = min(rest, (at - now).total_seconds())
+        return rest
 
     def _is_behind(self) -> bool:
         """Whether a plugin has yet to be told of something, and is not just resting."""

@@ -163,7 +163,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_crm_job_over",
         "crm_job",
-        ["state", "finished_at"],
+        ["state", "finished_at", "id"],
         sqlite_where=sa.text("finished_at IS NOT NULL"),
         postgresql_where=sa.text("finished_at IS NOT NULL"),
     )

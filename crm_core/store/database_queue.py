@@ -222,15 +222,19 @@ class DatabaseQueue:
             query = query.where(_C.id.in_(sorted(ids)))
         elif set(states) == {"waiting"}:
             query = query.order_by(_C.run_at, _C.id)
+        elif "running" in states or "waiting" in states:
+            query = query.order_by(_C.touched_at.desc(), _C.id.desc())
         else:
-            query = query.order_by(func.coalesce(_C.finished_at, _C.touched_at).desc(), _C.id.desc())
+            # There may be very many, so it must be the order of an index.
+            query = query.where(_C.finished_at.is_not(None)).order_by(_C.finished_at.desc(), _C.id.desc())
         with self._reading() as connection:
             rows = connection.execute(query if ids is not None else query.limit(limit)).all()
         return [_job(row) for row in rows]
 
-    def counts(self) -> Mapping[tuple[str, State], int]:
-        """How many jobs there are by name and state."""
+    def counts(self, states: Collection[State] = STATES) -> Mapping[tuple[str, State], int]:
+        """How many jobs there are in these states, by name and state."""
         query = select(_C.name, _C.state, func.count()).group_by(_C.name, _C.state).order_by(_C.name, _C.state)
+        query = query.where(_WAITING if set(states) == {"waiting"} else _C.state.in_(sorted(states)))
         with self._reading() as connection:
             return {(name, state): count for name, state, count in connection.execute(query)}
 

@@ -142,8 +142,8 @@ class Queue(Protocol):
     ) -> Sequence[QueuedJob]:
         """Jobs by state or id: those that wait by when they are due, the others from the latest."""
 
-    def counts(self) -> Mapping[tuple[str, State], int]:
-        """How many jobs there are by name and state."""
+    def counts(self, states: Collection[State] = STATES) -> Mapping[tuple[str, State], int]:
+        """How many jobs there are in these states, by name and state."""
 
     def retry(self, ids: Collection[int] | None) -> Sequence[QueuedJob]:
         """Dead jobs wait again, with all their attempts, and waiting ones are due now; ``None`` takes all dead ones.

@@ -104,7 +104,7 @@ JOB = Table(
     Index("ix_crm_job_waiting", "run_at", "id", sqlite_where=_WAITING, postgresql_where=_WAITING),
     Index("ix_crm_job_running", "lease_until", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
     Index("ix_crm_job_running_key", "name", "key", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
-    Index("ix_crm_job_over", "state", "finished_at", sqlite_where=_OVER, postgresql_where=_OVER),
+    Index("ix_crm_job_over", "state", "finished_at", "id", sqlite_where=_OVER, postgresql_where=_OVER),
     # The same work is not queued twice. That it runs already is no reason: it may have read before we wrote.
     Index("uq_crm_job_key", "name", "key", unique=True, sqlite_where=_WAITING, postgresql_where=_WAITING),
     Index("uq_crm_job_occurrence", "name", "occurrence", unique=True),

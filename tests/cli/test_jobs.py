@@ -121,6 +121,8 @@ def test_what_is_written_wrongly(busy, crm):
     assert "Give either" in crm("worker", "--once", "--until-empty", code=2).err
     assert "Give either" in crm("jobs", "retry", code=2).err
     assert "Give either" in crm("jobs", "retry", "3", "--all", code=2).err
+    for text in ("0", "often", "nan", "9999"):
+        assert "is no number of seconds" in crm("worker", "--poll", text, code=2).err
     for text in ("[]", "{", "3"):
         assert "is no JSON object" in crm("jobs", "run", "busy.make", "--arguments", text, code=2).err
     assert "Did you mean busy.make" in crm("jobs", "run", "busy.mak", code=None).err

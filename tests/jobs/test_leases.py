@@ -8,12 +8,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from crm_core import Account, jobs
 from crm_core.jobs import Worker
 from crm_core.store.heartbeat import Heartbeat
+from crm_core.store.tables import JOB
 
 SLOW = """
     import time
@@ -85,6 +87,23 @@ def test_an_interrupt_hands_the_job_back(crm):
     (job,) = crm.store.queue.find(ids=[id_])
     assert (job.state, job.attempts, job.last_error) == ("waiting", 1, "It was interrupted.")
     assert job.run_at <= dt.datetime.now(dt.UTC)
+
+
+def test_a_failure_after_the_lease_was_lost_is_the_other_workers_to_judge(crm):
+    jobs.enqueue(crm, "crm_slow.plain", {})
+    told = []
+    job = crm.build.jobs["crm_slow.plain"]
+
+    def lose(crm, arguments):
+        with crm.store.engine.begin() as connection:
+            connection.execute(update(JOB).values(worker="other"))
+        raise OSError("too late")
+
+    object.__setattr__(job, "run", lose)
+    with capture_logs():
+        Worker(crm, tell=told.append).once()
+    assert [event.kind for event in told] == ["started", "begun", "lost", "stopped"]
+    assert [(job.state, job.worker) for job in crm.store.queue.find()] == [("running", "other")]
 
 
 def test_a_worker_outlives_a_database_that_is_away(crm, monkeypatch):

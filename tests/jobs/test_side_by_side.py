@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
@@ -126,19 +127,19 @@ def test_jobs_with_one_key_never_run_at_the_same_time(open_crm, plugin):
 
 
 TELLING = """
-    import threading
     import time
 
     told = []
     inside = 0
     overlaps = []
+    seconds = 0.002
 
     @hookimpl
     def crm_on_committed(crm, change_sets):
         global inside
         inside += 1
         overlaps.append(inside)
-        time.sleep(0.002)
+        time.sleep(seconds)
         told.extend(each.id for each in change_sets)
         inside -= 1
 """
@@ -196,3 +197,63 @@ def test_somebody_whose_lease_ran_out_does_not_move_the_feed(open_crm, plugin):
         assert not consumers.renew(connection, "crm_listening", "somebody", 60)
         assert not consumers.advance(connection, "crm_listening", "somebody", Position(1, 1))
         assert not consumers.failed(connection, "crm_listening", "somebody", "late", dt.timedelta())
+
+
+def test_somebody_who_tells_for_longer_than_the_lease_is_left_to_it(open_crm, plugin):
+    crm = open_crm(plugin("crm_listening", TELLING), sections={"jobs": {"feed.deliver": {"lease": 1}}})
+    heard = crm.build.plugin("crm_listening").namespace
+    heard.seconds = 2.5
+    with crm.system_session("test") as session:
+        session.add(Account(name="A"))
+    with ThreadPoolExecutor(1) as threads:
+        telling = threads.submit(crm.deliver)
+        while not heard.overlaps:
+            time.sleep(0.02)
+        while not telling.done():
+            (left,) = crm.deliver()
+            assert left.held or telling.done() or heard.told
+            time.sleep(0.1)
+        (told,) = telling.result()
+    assert told.change_sets == 1
+    assert len(heard.told) == 1
+    assert max(heard.overlaps) == 1
+
+
+def test_somebody_who_lost_the_lease_leaves_the_position_to_the_other(open_crm, plugin):
+    crm = open_crm(plugin("crm_listening", TELLING))
+    heard = crm.build.plugin("crm_listening").namespace
+    for name in "ABC":
+        with crm.system_session("test") as session:
+            session.add(Account(name=name))
+
+    def taken_over(seconds):
+        with crm.store.engine.begin() as connection:
+            connection.execute(consumers.FEED_POSITION.update().values(holder="other"))
+
+    heard.time = type("Time", (), {"sleep": staticmethod(taken_over)})
+    (told,) = crm.deliver()
+    assert told.change_sets == 0
+    with crm.store.reading() as connection:
+        (consumer,) = consumers.consumers(connection)
+    assert (consumer.position, consumer.holder) == (Position(), "other")
+
+
+def test_a_worker_that_empties_the_queue_waits_for_what_an_open_transaction_holds_back(open_crm, plugin):
+    crm = open_crm(plugin("crm_listening", TELLING))
+    if crm.store.dialect == "sqlite":
+        pytest.skip("SQLite has one writer at a time, so nothing is held back")
+    heard = crm.build.plugin("crm_listening").namespace
+    slow = crm.system_session("slow")
+    slow.add(Account(name="Slow"))
+    slow.flush()
+    with crm.system_session("test") as session:
+        session.add(Account(name="Held back"))
+    with ThreadPoolExecutor(1) as threads:
+        working = threads.submit(Worker(crm).until_empty)
+        time.sleep(0.7)
+        assert heard.told == []
+        assert not working.done()
+        slow.commit()
+        slow.close()
+        working.result(60)
+    assert len(heard.told) == 2

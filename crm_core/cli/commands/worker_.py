@@ -16,13 +16,14 @@ from crm_core.cli.helping import command, option
 from crm_core.cli.moments import shown
 from crm_core.cli.records import plain
 from crm_core.cli.times import as_json
-from crm_core.cli.usage import ConflictingOptions
+from crm_core.cli.usage import ConflictingOptions, InvalidValue
 
 if TYPE_CHECKING:
     from crm_core.jobs import Event, Worker
 
 __all__ = ["command"]
 
+_LEAST, _MOST = 0.05, 3600
 _LABELS = {
     "started": "The worker {worker} begins.",
     "stopped": "The worker {worker} ends. Jobs done: {done}, failed: {failed}, dead: {dead}.",
@@ -41,10 +42,27 @@ _LABELS = {
 }
 
 
+class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.5
+    """A time to sleep, from a twentieth of a second to an hour."""
+
+    name = "seconds"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it."""
+        try:
+            seconds = float(str(value))
+        except ValueError:
+            seconds = 0.0
+        if not _LEAST <= seconds <= _MOST:
+            raise InvalidValue("{value!r} is no number of seconds from {least} to {most}.", ctx, param,
+                               value=str(value), least=_LEAST, most=_MOST)  # fmt: skip
+        return seconds
+
+
 @command("worker")
 @option("--once", is_flag=True, help="Do what is due by now, and end.")
 @option("--until-empty", is_flag=True, help="End when there is nothing left to do.")
-@option("--poll", type=click.FloatRange(0.05, 3600), default=2.0, metavar="SECONDS",
+@option("--poll", type=Seconds(), default=2.0, metavar="SECONDS",
         help="How long to sleep at most when there is nothing to do. Else 2.")  # fmt: skip
 @as_json
 @pass_application
