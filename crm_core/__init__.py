@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from crm_core.domain.pools import PoolRules as PoolRules
     from crm_core.domain.pools import RecycleRule as RecycleRule
     from crm_core.domain.quality import QualityIssue as QualityIssue
+    from crm_core.domain.redirects import Redirect as Redirect
     from crm_core.errors import BuildError as BuildError
     from crm_core.errors import Conflict as Conflict
     from crm_core.errors import ContractError as ContractError
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from crm_core.errors import ExchangeError as ExchangeError
     from crm_core.errors import ExpressionError as ExpressionError
     from crm_core.errors import HookError as HookError
+    from crm_core.errors import MergeConflict as MergeConflict
     from crm_core.errors import MigrationError as MigrationError
     from crm_core.errors import NotFound as NotFound
     from crm_core.errors import Objection as Objection
@@ -86,7 +88,9 @@ if TYPE_CHECKING:
     from crm_core.fields import text as text
     from crm_core.fields import url as url
     from crm_core.hooks import Finding as Finding
+    from crm_core.hooks import GiveWay as GiveWay
     from crm_core.hooks import Job as Job
+    from crm_core.hooks import Merging as Merging
     from crm_core.hooks import News as News
     from crm_core.hooks import NextAction as NextAction
     from crm_core.hooks import OpenItem as OpenItem
@@ -97,6 +101,7 @@ if TYPE_CHECKING:
     from crm_core.records import Dated as Dated
     from crm_core.records import Record as Record
     from crm_core.records import RecordType as RecordType
+    from crm_core.records import SoftReference as SoftReference
     from crm_core.records import administered as administered
     from crm_core.records import extends as extends
     from crm_core.records import one_at_a_time as one_at_a_time
@@ -108,6 +113,7 @@ if TYPE_CHECKING:
     from crm_core.records import through as through
     from crm_core.records import via as via
     from crm_core.store import duplicates as duplicates
+    from crm_core.store import merging as merging
     from crm_core.store import pools as pools
     from crm_core.store.changes import Change as Change
     from crm_core.store.changes import ChangeBatch as ChangeBatch
@@ -140,6 +146,7 @@ _MODULES: dict[str, str] = {
     **dict.fromkeys(("Affiliation", "Consent", "Contact", "ContactPoint", "PointKind"), "crm_core.domain.contacts"),
     "DutyConfirmation": "crm_core.domain.duties",
     "ExternalRef": "crm_core.domain.external",
+    "Redirect": "crm_core.domain.redirects",
     **dict.fromkeys(("Handover", "HandoverItem"), "crm_core.domain.handovers"),
     "QualityIssue": "crm_core.domain.quality",
     **dict.fromkeys(("Membership", "Unit", "User"), "crm_core.domain.organisation"),
@@ -148,7 +155,8 @@ _MODULES: dict[str, str] = {
     **dict.fromkeys(
         (
             "BuildError", "Conflict", "ContractError", "CrmError", "DeclarationError", "ExchangeError",
-            "ExpressionError", "HookError", "MigrationError", "NotFound", "Objection", "PermissionDenied", "Problem",
+            "ExpressionError", "HookError", "MergeConflict", "MigrationError", "NotFound", "Objection",
+            "PermissionDenied", "Problem",
             "StoreError", "UndoConflict", "UnsupportedStatement", "ValidationError",
         ),
         "crm_core.errors",
@@ -161,18 +169,23 @@ _MODULES: dict[str, str] = {
         "crm_core.fields",
     ),
     **dict.fromkeys(
-        ("Finding", "Job", "News", "NextAction", "OpenItem", "Panel", "TimelineEntry", "Touch", "hookimpl"),
+        (
+            "Finding", "GiveWay", "Job", "Merging", "News", "NextAction",
+            "OpenItem", "Panel", "TimelineEntry", "Touch", "hookimpl",
+        ),
         "crm_core.hooks",
     ),
     **dict.fromkeys(
         (
-            "Dated", "Record", "RecordType", "administered", "extends", "one_at_a_time", "owned", "parent", "private",
+            "Dated", "Record", "RecordType", "SoftReference",
+            "administered", "extends", "one_at_a_time", "owned", "parent", "private",
             "public", "record", "through", "via",
         ),
         "crm_core.records",
     ),
     **dict.fromkeys(("Change", "ChangeBatch", "ChangeSet"), "crm_core.store.changes"),
     "duplicates": "crm_core.store",
+    "merging": "crm_core.store",
     **dict.fromkeys(("Candidate", "MatchKey"), "crm_core.store.duplicates"),
     **dict.fromkeys(("Role", "Scope"), "crm_core.store.policy"),
     "pools": "crm_core.store",

@@ -20,6 +20,7 @@ __all__ = [
     "ExchangeError",
     "ExpressionError",
     "HookError",
+    "MergeConflict",
     "MigrationError",
     "NotFound",
     "Objection",
@@ -165,6 +166,12 @@ class Conflict(CrmError):
 
 class UndoConflict(_Listed):
     """A change set cannot be undone because later changes stand on it; nothing was changed."""
+
+    exit_code = 7
+
+
+class MergeConflict(_Listed):
+    """Two records cannot be merged, because of what hangs on them; nothing was changed."""
 
     exit_code = 7
 

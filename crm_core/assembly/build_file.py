@@ -134,6 +134,7 @@ class BuildFile:
     jobs: Mapping[str, JobSection] = attrs.field(factory=dict)
     duplicates: DuplicateRules = attrs.field(factory=DuplicateRules)
     views: Views = attrs.field(factory=Views)
+    merge: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
     source: Path | None = None
 
     @property
@@ -168,6 +169,7 @@ _SECTIONS: Mapping[str, Any] = {
     "jobs": Mapping[str, JobSection],
     "duplicates": DuplicateRules,
     "views": Views,
+    "merge": Mapping[str, Mapping[str, str]],
 }
 
 

@@ -17,6 +17,7 @@ from crm_core.assembly.contributions import Contributions
 from crm_core.assembly.custom_fields import custom_fields
 from crm_core.assembly.duties import duties, steward
 from crm_core.assembly.manifest import Command, Manifest
+from crm_core.assembly.merge_rules import merge_rules
 from crm_core.assembly.pools import pools
 from crm_core.assembly.verdicts import Verdicts
 from crm_core.assembly.view_rules import wrong_names
@@ -24,7 +25,7 @@ from crm_core.errors import Problem
 from crm_core.fields.kinds import RefKind
 from crm_core.hooks.specs import nearest
 from crm_core.hooks.values import Job
-from crm_core.records import KERNEL, RecordType, Types
+from crm_core.records import KERNEL, RecordType, SoftReference, Types
 from crm_core.store.policy import Policy, Role
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Catalogue:
     transforms: dict[str, Callable[..., Any]] = attrs.field(factory=dict)
     commands: dict[str, click.Command | Command] = attrs.field(factory=dict)
     jobs: dict[str, Job] = attrs.field(factory=dict)
+    references: list[SoftReference] = attrs.field(factory=list)
     owners: dict[tuple[str, str], str] = attrs.field(factory=dict)
 
     def clashes(self, manifest: Manifest, new: Contributions) -> Iterator[Problem]:
@@ -67,6 +69,15 @@ class Catalogue:
             yield Problem(manifest.name, "The vocabulary 'role' follows from the roles.", "Register a role instead.")
         for record_type in new.types:
             yield from self._outside(manifest, new, record_type)
+        known = {*self.types, *(each.name for each in new.types)}
+        for reference in new.references:
+            if reference.target is not None and reference.target not in known:
+                yield Problem(
+                    f"{reference.record}.{reference.id_field}",
+                    "It refers to {target!r}, which no plugin before it declares.",
+                    "Did you mean {near}? Otherwise require the plugin that declares it.",
+                    {"target": reference.target, "near": nearest(reference.target, known)},
+                )
 
     def add(self, manifest: Manifest, new: Contributions) -> None:
         """Take in the contributions of a plugin, which must not clash."""
@@ -75,6 +86,7 @@ class Catalogue:
             self.types.add(record_type)
         self.permissions |= new.permissions
         self.transforms |= new.transforms
+        self.references += new.references
         self.jobs |= {job.name: job for job in new.jobs}
         self.commands |= {**manifest.commands, **{command.name or "": command for command in new.commands}}
         for role in new.roles:
@@ -172,6 +184,8 @@ def policy(file: BuildFile, catalogue: Catalogue, settings: Mapping[str, Any], v
         duties=duties(file, catalogue.types, roles, custom, tz, verdicts),
         steward=steward(file, catalogue.types, custom, verdicts),
         duplicates=file.duplicates,
+        merge=merge_rules(file, catalogue.types, custom, verdicts),
+        references=tuple(catalogue.references),
     )
 
 

@@ -10,7 +10,7 @@ import attrs
 
 from crm_core.errors import HookError, Problem
 from crm_core.hooks import Dispatcher, Job
-from crm_core.records import KERNEL, Record, RecordType
+from crm_core.records import KERNEL, Record, RecordType, SoftReference
 from crm_core.store import recurrence
 from crm_core.store.policy import Role
 
@@ -42,6 +42,7 @@ class Contributions:
     transforms: Mapping[str, Callable[..., Any]] = attrs.field(factory=dict)
     commands: tuple[click.Command, ...] = ()
     jobs: tuple[Job, ...] = ()
+    references: tuple[SoftReference, ...] = ()
 
 
 class _Wrong(Exception):
@@ -90,6 +91,9 @@ def contributions(plugin: str, namespace: object) -> tuple[Contributions, list[P
         vocabularies=vocabularies,
         transforms=dict(pair for answer in ask("crm_register_transforms", _transforms) for pair in answer.items()),
         commands=tuple(each for answer in ask("crm_register_commands", _commands) for each in answer),
+        references=tuple(
+            each for answer in ask("crm_register_references", _references(types)) for each in answer
+        ),
         jobs=tuple(each for answer in ask("crm_register_jobs", _jobs) for each in answer),
     )  # fmt: skip
     return result, problems
@@ -147,6 +151,25 @@ def _commands(plugin: str, answer: Any) -> list[click.Command]:
     import click
 
     return list(_all_of(click.Command, answer))
+
+
+def _references(types: Iterable[RecordType]) -> Callable[[str, Any], list[SoftReference]]:
+    own = {each.name: each for each in types}
+
+    def read(_plugin: str, answer: Any) -> list[SoftReference]:
+        references = list(_all_of(SoftReference, answer))
+        for each in references:
+            owner = own.get(each.record)
+            if owner is None:
+                raise _Wrong(f"{each.record!r} is no record of the plugin.")
+            for name in (each.id_field, each.type_field):
+                if name is not None and name not in owner.by_name:
+                    raise _Wrong(f"{each.record} has no field {name!r}.")
+            if (each.type_field is None) == (each.target is None):
+                raise _Wrong(f"The reference {each.record}.{each.id_field} needs either type_field or target.")
+        return references
+
+    return read
 
 
 def _jobs(plugin: str, answer: Any) -> list[Job]:

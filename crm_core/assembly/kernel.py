@@ -9,11 +9,23 @@ from typing import TYPE_CHECKING
 from crm_core.assembly import delivery
 from crm_core.assembly.discovery import Found
 from crm_core.assembly.manifest import HOOK_API, Manifest
-from crm_core.domain import accounts, activities, contacts, duties, external, organisation, ownership, pools, quality
+from crm_core.domain import (
+    accounts,
+    activities,
+    contacts,
+    duties,
+    external,
+    organisation,
+    ownership,
+    pools,
+    quality,
+    redirects,
+)
 from crm_core.domain.handovers import records as handovers
+from crm_core.domain.references import REFERENCES
 from crm_core.hooks.markers import hookimpl
 from crm_core.hooks.values import Job, OpenItem
-from crm_core.records import KERNEL, Record
+from crm_core.records import KERNEL, Record, SoftReference
 from crm_core.store import maintenance
 from crm_core.store.policy import Role, Scope
 
@@ -61,6 +73,7 @@ def crm_register_records() -> Iterable[type[Record]]:
     """Everything in the domain."""
     modules = (
         accounts, activities, contacts, duties, external, handovers, organisation, ownership, pools, quality,
+        redirects,
     )  # fmt: skip
     return [
         each
@@ -71,6 +84,12 @@ def crm_register_records() -> Iterable[type[Record]]:
 
 
 @hookimpl
+def crm_register_references() -> Iterable[SoftReference]:
+    """What stands beside the name of a type."""
+    return REFERENCES
+
+
+@hookimpl
 def crm_register_permissions() -> Mapping[str, str]:
     """What no record type implies."""
     return {
@@ -78,6 +97,8 @@ def crm_register_permissions() -> Mapping[str, str]:
         "contact.read_notes": "Read the private notes on people",
         "pool.run": "Let the rules of the pools recycle and assign accounts",
         handovers.READ_DETAILS: "Read how the accounts of a handover were chosen, and which records went over",
+        "account.merge": "Merge accounts that are the same",
+        "contact.merge": "Merge people who are the same",
         "contact.erase": "Erase a person for good, as laws on personal data demand",
         quality.DECIDE: "Decide on proposals as a steward, and change key fields directly",
         "system.impersonate": "Look at the CRM as another user",
@@ -99,14 +120,15 @@ def crm_register_roles() -> Iterable[Role]:
         Role("administrator", _grants(Scope.ALL, "*"), "Administrator"),
         Role(
             "manager",
-            _grants(Scope.SUBTREE, "*.read", *notes, "ownership.*", "share.*", "handover.*", "handover_item.*")
+            _grants(Scope.SUBTREE, "*.read", *notes, "ownership.*", "share.*", "handover.*", "handover_item.*",
+                    "account.merge", "contact.merge")
             + _writes(Scope.SUBTREE),
             "Manager",
         ),
         # Salespeople start customers and keep them; only their manager deletes one.
         Role(
             "sales",
-            _grants(Scope.OWN, "*.read", *notes, "share.*")
+            _grants(Scope.OWN, "*.read", *notes, "share.*", "contact.merge")
             + _writes(Scope.OWN, verbs=("create", "update"))
             + _grants(Scope.OWN, "account_address.delete", "affiliation.delete", "contact_point.delete",
                       "activity.delete", "participant.delete"),
@@ -117,7 +139,8 @@ def crm_register_roles() -> Iterable[Role]:
         # Keeps the data right: sees everything, decides on proposals, and mends customers and people.
         Role(
             "steward",
-            _grants(Scope.ALL, "*.read", quality.DECIDE) + _writes(Scope.ALL, verbs=("create", "update")),
+            _grants(Scope.ALL, "*.read", quality.DECIDE, "account.merge", "contact.merge")
+            + _writes(Scope.ALL, verbs=("create", "update")),
             "Data steward",
         ),
         Role("editor", _grants(Scope.OWN, "*.read") + _writes(Scope.OWN, verbs=("create", "update")), "Editor"),

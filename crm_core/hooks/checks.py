@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from crm_core.errors import Problem
-    from crm_core.hooks.values import Finding, Touch
+    from crm_core.hooks.values import Finding, GiveWay, Merging, Touch
     from crm_core.store.changes import ChangeBatch
     from crm_core.store.session import CrmSession
 
-__all__ = ["crm_check_changes", "crm_check_contact"]
+__all__ = ["crm_check_changes", "crm_check_contact", "crm_check_merge"]
 
 
 @hookspec
@@ -45,4 +45,22 @@ def crm_check_contact(session: CrmSession, touch: Touch) -> Iterable[Finding] | 
     :class:`~crm_core.errors.Objection` counts as a veto. Every implementation is asked. An implementation
     that fails with any other error raises :class:`~crm_core.errors.HookError`, because silence would count as
     consent.
+    """
+
+
+@hookspec
+def crm_check_merge(
+    session: CrmSession, system: CrmSession, merging: Merging
+) -> Iterable[str | Problem | GiveWay] | None:
+    """Object to a merge, or say how the plugin's rows are to be joined.
+
+    Since 0.1. Called once before two records are merged, and for a dry run; never for other types than ``merging``
+    names. ``session`` is the actor's; ``system`` is an elevated read session on the same transaction, opened only when
+    an implementation names the parameter: tell nothing that the actor may not know.
+
+    Returns nothing, objections (texts, or :class:`~crm_core.errors.Problem`), and for each of the plugin's records of
+    which only one may hold at a time a :class:`~crm_core.hooks.GiveWay`, if the survivor's rows shall stay and those of
+    the other one fill the gaps; without it two such rows stand in the way. May raise
+    :class:`~crm_core.errors.Objection`. Every implementation is asked; with an objection nothing is merged. An
+    implementation that fails with any other error stops the merge with a :class:`~crm_core.errors.HookError`.
     """

@@ -20,6 +20,8 @@ from crm_core.hooks.values import (
     Failed,
     Finding,
     Gathered,
+    GiveWay,
+    Merging,
     News,
     NextAction,
     OpenItem,
@@ -117,6 +119,44 @@ class Dispatcher:
                 plugin=", ".join(objections),
                 record=batch.type.name,
             )
+
+    def check_merge(self, session: CrmSession, record_type: str, target_id: int, source_id: int) -> frozenset[str]:
+        """Ask ``crm_check_merge``: the record types whose rows give way. Raises ``Objection`` or ``HookError``."""
+        merging = Merging(record_type=record_type, target_id=target_id, source_id=source_id)
+        objections: dict[str, list[Problem]] = {}
+        failures: list[HookError] = []
+        gives_way: set[str] = set()
+        with ExitStack() as stack:
+            calls = self.implementations("crm_check_merge")
+            arguments: dict[str, Any] = {"session": session, "merging": merging}
+            if any("system" in call.parameters for call in calls):
+                arguments["system"] = system = session.as_system("crm_check_merge")
+                stack.callback(system.close)
+            for call in calls:
+                try:
+                    answers = _called(call, arguments, _answers)
+                    gives_way |= {each.record for each in answers if isinstance(each, GiveWay)}
+                    found = list(_objections(call, [each for each in answers if not isinstance(each, GiveWay)]))
+                except Objection as error:
+                    found = _taken_apart(call, error)
+                except HookError as error:
+                    failures.append(error)
+                    continue
+                except TypeError as error:
+                    failures.append(_as_failure(call, error))
+                    continue
+                if found:
+                    objections.setdefault(call.plugin, []).extend(found)
+        if failures:
+            raise failures[0]
+        if objections:
+            raise Objection(
+                "Objections to the merge, by {plugin}:",
+                [problem for problems in objections.values() for problem in problems],
+                plugin=", ".join(objections),
+                record=record_type,
+            )
+        return frozenset(gives_way)
 
     def check_contact(self, session: CrmSession, touch: Touch) -> tuple[Finding, ...]:
         """Ask ``crm_check_contact``.
@@ -293,6 +333,10 @@ def _logged(failure: HookError) -> HookError:
         "hook failed", plugin=failure.plugin, hook=failure.values["hook"], exc_info=failure
     )
     return failure
+
+
+def _answers(answer: Any) -> list[Any]:
+    return [answer] if isinstance(answer, str | Problem | GiveWay) else list(answer or ())
 
 
 def _listed(kind: type[T], accounts: set[int] | None = None) -> Callable[[Any], list[T]]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import click
 
     from crm_core.hooks.values import Job
-    from crm_core.records import Record
+    from crm_core.records import Record, SoftReference
     from crm_core.store.policy import Role
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "crm_register_jobs",
     "crm_register_permissions",
     "crm_register_records",
+    "crm_register_references",
     "crm_register_roles",
     "crm_register_settings",
     "crm_register_transforms",
@@ -39,6 +40,16 @@ def crm_register_records() -> Iterable[type[Record]] | None:
     the plugin's own name; the permissions ``<record>.create``, ``.read``, ``.update`` and ``.delete`` follow
     from each. May raise what importing the modules with the classes raises. An implementation that fails
     leaves the plugin out.
+    """
+
+
+@hookspec
+def crm_register_references() -> Iterable[SoftReference] | None:
+    """Name the references of the plugin's records that are not declared by ``ref()``.
+
+    Since 0.1. Called once at assembly. Returns a :class:`~crm_core.records.SoftReference` for each pair of fields with
+    type and id of another record (or for an id alone): a merge moves them, also while the plugin is switched off. May
+    raise nothing. An implementation that fails leaves the plugin out.
     """
 
 

@@ -9,8 +9,21 @@ from typing import Any, Generic, Literal, TypeVar
 import attrs
 
 __all__ = [
-    "Failed", "Finding", "Gathered", "Job", "Level", "News", "NextAction", "OpenItem", "Panel", "Severity", "Signal",
-    "TimelineEntry", "Touch",
+    "Failed",
+    "Finding",
+    "Gathered",
+    "GiveWay",
+    "Job",
+    "Level",
+    "Merging",
+    "News",
+    "NextAction",
+    "OpenItem",
+    "Panel",
+    "Severity",
+    "Signal",
+    "TimelineEntry",
+    "Touch",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -48,6 +61,25 @@ class Finding:
     def vetoes(self) -> bool:
         """Whether the touch must not happen."""
         return self.level == "veto"
+
+
+@attrs.frozen(kw_only=True)
+class Merging:
+    """A merge that is about to happen: the record ``source_id`` goes into ``target_id``."""
+
+    record_type: str
+    target_id: int
+    source_id: int
+
+
+@attrs.frozen
+class GiveWay:
+    """An answer about a merge: of the exclusive rows of ``record`` those of the survivor stay.
+
+    A row of the source that would hold at the same time is cut to the time that is free, or goes into the survivor's.
+    """
+
+    record: str
 
 
 @attrs.frozen(kw_only=True)

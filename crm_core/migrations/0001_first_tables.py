@@ -233,6 +233,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
+        "crm_redirect",
+        sa.Column("id", c.BIGINT, autoincrement=False, nullable=False),
+        sa.Column("record_type", c.stored_text(120), nullable=False),
+        sa.Column("source_id", c.BIGINT, nullable=False),
+        sa.Column("target_id", c.BIGINT, nullable=False),
+        sa.Column("at", c.Moment(), nullable=False),
+        sa.Column("custom", c.Json()),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", c.Moment(), nullable=False),
+        sa.Column("created_by", c.BIGINT),
+        sa.Column("updated_at", c.Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_crm_redirect_source_id", "crm_redirect", ["source_id"])
+    op.create_index("ix_crm_redirect_target_id", "crm_redirect", ["target_id"])
+    op.create_table(
         "crm_reference",
         sa.Column("table", c.stored_text(63), nullable=False),
         sa.Column("column", c.stored_text(63), nullable=False),
@@ -240,6 +256,7 @@ def upgrade() -> None:
         sa.Column("action", c.stored_text(10), nullable=False),
         sa.Column("type", c.stored_text(120), nullable=False),
         sa.Column("plugin", c.stored_text(63), nullable=False),
+        sa.Column("type_column", c.stored_text(63)),
         sa.PrimaryKeyConstraint("table", "column"),
     )
     op.create_table(
@@ -953,6 +970,7 @@ def downgrade() -> None:
     op.drop_table("crm_search_state")
     op.drop_table("crm_search_document")
     op.drop_table("crm_reference")
+    op.drop_table("crm_redirect")
     op.drop_table("crm_record_type")
     op.drop_table("crm_match_key")
     op.drop_table("crm_last_look")

@@ -16,6 +16,7 @@ from crm_core.records.access import (
     via,
 )
 from crm_core.records.declare import Dated, extends, one_at_a_time, parent, record
+from crm_core.records.references import SoftReference
 from crm_core.records.types import KERNEL, Exclusive, Record, RecordType, Types, declared, link, type_of
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Public",
     "Record",
     "RecordType",
+    "SoftReference",
     "Through",
     "Types",
     "Via",

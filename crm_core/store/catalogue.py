@@ -16,7 +16,11 @@ from crm_core.store.tables import CUSTOM_FIELD, RECORD_TYPE, REFERENCE
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["Reference", "read_references", "write_catalogues"]
+__all__ = ["SOFT", "Reference", "read_references", "write_catalogues"]
+
+
+SOFT = "soft"
+"""The action of references that no foreign key keeps."""
 
 
 @attrs.frozen
@@ -29,13 +33,14 @@ class Reference:
     action: str
     type: str
     plugin: str
+    type_column: str | None = None
 
 
 def read_references(connection: Connection) -> dict[str, list[Reference]]:
-    """All references by the table they point to."""
+    """All references by the table they point to; by ``soft`` those that no foreign key keeps."""
     found: dict[str, list[Reference]] = {}
     for row in connection.execute(select(REFERENCE).order_by(REFERENCE.c.table, REFERENCE.c.column)):
-        found.setdefault(row.target, []).append(Reference(*row))
+        found.setdefault(SOFT if row.action == SOFT else row.target, []).append(Reference(*row))
     return found
 
 
@@ -65,6 +70,20 @@ def write_catalogues(connection: Connection, types: Types, policy: Policy) -> No
                     action=kind.on_delete,
                     type=record_type.name,
                     plugin=record_type.plugin,
+                )
+            )
+    for soft in policy.references:
+        owner = types.get(soft.record)
+        if owner is not None:
+            connection.execute(
+                insert(REFERENCE).values(
+                    table=owner.table.name,
+                    column=soft.id_field,
+                    target="" if soft.target is None else types[soft.target].table.name,
+                    action=SOFT,
+                    type=owner.name,
+                    plugin=owner.plugin,
+                    type_column=soft.type_field,
                 )
             )
     _write_custom(connection, policy)

@@ -26,6 +26,9 @@ class Dispatch(Protocol):
     def on_changes(self, session: CrmSession, batch: ChangeBatch) -> None:
         """Tell ``crm_on_changes``; a failure is rolled back by savepoint and reported."""
 
+    def check_merge(self, session: CrmSession, record_type: str, target_id: int, source_id: int) -> frozenset[str]:
+        """Ask ``crm_check_merge``: the record types whose rows give way to the survivor's; an objection propagates."""
+
     def check_contact(self, session: CrmSession, touch: Any) -> Any:
         """Ask ``crm_check_contact``."""
 
@@ -73,6 +76,9 @@ class NoPlugins:
 
     def on_changes(self, session: CrmSession, batch: ChangeBatch) -> None:
         return None
+
+    def check_merge(self, session: CrmSession, record_type: str, target_id: int, source_id: int) -> frozenset[str]:
+        return frozenset()
 
     def check_contact(self, session: CrmSession, touch: Any) -> Any:
         return ()

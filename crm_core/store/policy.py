@@ -13,10 +13,13 @@ import attrs
 
 from crm_core.domain.duplicates import DuplicateRules
 from crm_core.domain.duties import Duty
+from crm_core.domain.merging import Rule
 from crm_core.domain.pools import Pool
 from crm_core.domain.quality import Steward
+from crm_core.domain.references import REFERENCES
 from crm_core.domain.viewing import Views
 from crm_core.fields.field import Field
+from crm_core.records import SoftReference
 
 __all__ = ["DuplicateRules", "Policy", "Role", "Scope"]
 
@@ -53,7 +56,8 @@ class Policy:
     ``vocabularies`` maps a name to its words with labels; ``custom`` maps a record type to its custom fields by name;
     ``creator_owns`` makes whoever creates an account its owner unless the change set names another. ``pools`` are the
     pools by name, in the order in which an account is looked for in them. ``duties`` are the reporting duties by name,
-    ``steward`` says which fields only a steward changes. ``duplicates`` says how those are looked for. ``views`` is
+    ``steward`` says which fields only a steward changes. ``duplicates`` says how those are looked for, ``merge`` which
+    of two values survives, by record type and field; ``references`` are those that no foreign key keeps. ``views`` is
     what overviews, news and next actions go by.
     """
 
@@ -69,3 +73,5 @@ class Policy:
     steward: Steward = attrs.field(factory=Steward)
     duplicates: DuplicateRules = attrs.field(factory=DuplicateRules)
     views: Views = attrs.field(factory=Views)
+    merge: Mapping[str, Mapping[str, Rule]] = attrs.field(factory=dict)
+    references: tuple[SoftReference, ...] = REFERENCES

@@ -37,7 +37,8 @@ def _keep_closure(session: CrmSession, _type: RecordType, entries: Sequence[Entr
 
 
 def _creator_owns(session: CrmSession, _type: RecordType, entries: Sequence[Entry]) -> None:
-    if session.policy.creator_owns and not session.actor.system:
+    # What an undo brings back has the owners that it had.
+    if session.policy.creator_owns and not session.actor.system and session.writer.expected is None:
         with session.writer.as_kernel():
             # What an undo restores is not new, and has the owner that it had.
             _own_new_accounts(session, [e.id for e in entries if e.operation == "create" and e.version == 1])

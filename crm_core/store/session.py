@@ -221,6 +221,7 @@ class CrmSession(Session):
         """Like ``get``, but raises :class:`NotFound` instead of returning ``None``."""
         found: R | None = self.get(entity, ident)
         if found is None:
+            self._tell_merged(entity, ident)
             raise NotFound(
                 "There is no {record} {id}.",
                 mend="Check the id, or ask whoever is responsible for it.",
@@ -228,6 +229,21 @@ class CrmSession(Session):
                 id=ident,
             )
         return found
+
+    def _tell_merged(self, entity: type[Record], ident: int) -> None:
+        """Say where a record went, to whoever sees what it was merged into."""
+        from crm_core.store.merging import merged_into
+
+        record_type = entity.crm_type
+        now = merged_into(self, record_type, [ident]).get(ident)
+        if now is not None:
+            raise NotFound(
+                "The {record} {id} was merged into {target}.",
+                mend="Ask for {target}.",
+                record=record_type.name,
+                id=ident,
+                target=now,
+            )
 
     def list(
         self,

@@ -145,6 +145,8 @@ REFERENCE = Table(
     Column("action", stored_text(10), nullable=False),
     Column("type", stored_text(120), nullable=False),
     Column("plugin", stored_text(63), nullable=False),
+    # Beside a reference that no foreign key keeps (its action is "soft"): the column with the record type's name.
+    Column("type_column", stored_text(63)),
     PrimaryKeyConstraint("table", "column"),
 )
 

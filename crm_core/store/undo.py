@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import Row, Table, func, select
+from sqlalchemy import Row, Table, delete, func, select
 
 from crm_core.errors import Conflict, Problem, UndoConflict
 from crm_core.records import RecordType
@@ -292,7 +292,8 @@ class _Undo:
             values = {id_: id_ if name == "id" else row.get(name) for id_, row in rows.items()}
             wanted = {id_: value for id_, value in values.items() if value is not None}
             present = self.session.writer.visible_ids(self.session.types[target], set(wanted.values()))
-            gone = set(wanted.values()) - present
+            # What this undo has brought back is there, though who sees it may follow only from what is still to come.
+            gone = set(wanted.values()) - present - self.session.writer.created.of(self.session.types[target])
             gone -= self.will_come(target, gone).union(self.session.writer.seeing.get(target, ()))
             for id_, found in wanted.items():
                 if found in gone:
@@ -362,12 +363,26 @@ class _Undo:
         table = reflect(self.session, table_name) if table_name else None
         for id_, row in run.items():
             before, after = decode_values(None, row.before).get(RAW), decode_values(None, row.after).get(RAW)
-            if table is None or before is None:
+            if table is not None and operation == "create" and RAW in decode_values(None, row.after):
+                self._take_away_raw(table, name, id_, after or {}, row.version)
+            elif table is None or before is None:
                 self.conflict(name, id_, "its plugin is not part of this build.")
             elif operation == "delete":
                 self._restore_raw(table, name, id_, before, row.version)
             else:
                 self._revert_raw(table, name, id_, before, after or {})
+
+    def _take_away_raw(self, table: Table, name: str, id_: int, raw: Mapping[str, Any], version: int) -> None:
+        """A row that was made as it lies in the table: only a merge does so, for the extensions of others' plugins."""
+        row = self.session.core(select(table).where(table.c.id == id_)).mappings().first()
+        if row is None:
+            return
+        if row["version"] != version:
+            self.conflict(name, id_, "it was changed since.")
+        elif not self.report.conflicts:
+            self.session.core(delete(table).where(table.c.id == id_))
+            self.session.writer._take([Entry(None, name, id_, "delete", {RAW: dict(raw)}, {}, version + 1)])
+            self._count(self.report.deleted, name, 1)
 
     def _restore_raw(self, table: Table, name: str, id_: int, raw: Mapping[str, Any], version: int) -> None:
         if self.session.core(select(table.c.id).where(table.c.id == id_)).first() is not None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from crm_core import (
     ChangeBatch,
     CrmSession,
+    GiveWay,
     News,
     NextAction,
     OpenItem,
@@ -65,6 +66,12 @@ def crm_register_vocabularies() -> Mapping[str, Mapping[str, str]]:
             "share_of_wallet": "Share of wallet",
         },
     }
+
+
+@hookimpl
+def crm_check_merge() -> Iterable[GiveWay]:
+    """What the surviving account was assessed at stays; the other's assessments fill the time before."""
+    return [GiveWay("key_accounts.snapshot")]
 
 
 @hookimpl

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from crm_core import (
     ChangeBatch,
     CrmSession,
+    GiveWay,
     News,
     NextAction,
     OpenItem,
@@ -16,6 +17,7 @@ from crm_core import (
     Record,
     Role,
     Scope,
+    SoftReference,
     TimelineEntry,
     hookimpl,
 )
@@ -75,6 +77,18 @@ def crm_register_vocabularies() -> Mapping[str, Mapping[str, str]]:
             "final": "Final decision",
         },
     }
+
+
+@hookimpl
+def crm_register_references() -> Iterable[SoftReference]:
+    """The subject of a role: a project, an opportunity."""
+    return [SoftReference(record="stakeholders.role", type_field="subject_type", id_field="subject_id")]
+
+
+@hookimpl
+def crm_check_merge() -> Iterable[GiveWay]:
+    """Where both had the same part in the same decision, what was said of the surviving record stays."""
+    return [GiveWay("stakeholders.role")]
 
 
 @hookimpl

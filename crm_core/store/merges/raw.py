@@ -1,0 +1,99 @@
+"""References of plugins that are switched off: their rows are moved as they lie in the table, and journalled so."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Table, delete, select, update
+
+from crm_core.records import RecordType
+from crm_core.store.catalogue import SOFT, Reference
+from crm_core.store.dependants import RAW, reflect, restore_raw
+from crm_core.store.journal import Entry
+
+if TYPE_CHECKING:
+    from crm_core.store.merges.engine import Engine
+
+__all__ = ["move"]
+
+
+def move(engine: Engine, record_type: RecordType, pairs: Mapping[int, int]) -> None:
+    """Move what refers to the sources from tables of plugins that are not in the build."""
+    session = engine.session
+    references = [*session.store.references_to(record_type.table.name), *session.store.references_to(SOFT)]
+    for reference in references:
+        soft = reference.action == SOFT
+        if reference.type in session.types or (soft and reference.target not in ("", record_type.table.name)):
+            continue
+        table = reflect(session, reference.table)
+        if table is None:
+            continue
+        if reference.column == "id" and not soft:
+            _extension(engine, reference, table, pairs)
+        else:
+            _rows(engine, record_type, reference, table, pairs)
+
+
+def _rows(
+    engine: Engine, record_type: RecordType, reference: Reference, table: Table, pairs: Mapping[int, int]
+) -> None:
+    session, column = engine.session, table.c[reference.column]
+    query = select(table.c.id, column, table.c.version).where(column.in_(sorted(pairs))).with_for_update()
+    if reference.type_column is not None:
+        query = query.where(table.c[reference.type_column] == record_type.name)
+    by_target: defaultdict[int, list[int]] = defaultdict(list)
+    entries = []
+    for id_, old, version in session.core(query):
+        by_target[pairs[old]].append(id_)
+        before, after = {RAW: {reference.column: old}}, {RAW: {reference.column: pairs[old]}}
+        entries.append(Entry(None, reference.type, id_, "update", before, after, version + 1))
+    for target, ids in by_target.items():
+        for start in range(0, len(ids), 1000):
+            session.core(
+                update(table)
+                .where(table.c.id.in_(ids[start : start + 1000]))
+                .values({reference.column: target, "version": table.c.version + 1})
+            )
+    session.writer._take(entries)
+    if entries and session.actor.system:
+        name = f"{reference.type}.{reference.column}"
+        engine.report.moved[name] = engine.report.moved.get(name, 0) + len(entries)
+
+
+def _extension(engine: Engine, reference: Reference, table: Table, pairs: Mapping[int, int]) -> None:
+    """The extension of a source becomes the target's; where both have one, only its plugin could join them."""
+    session = engine.session
+    wanted = sorted({*pairs, *pairs.values()})
+    rows: dict[int, dict[str, Any]] = {
+        row["id"]: {str(key): value for key, value in row.items()}
+        for row in session.core(select(table).where(table.c.id.in_(wanted)).with_for_update()).mappings()
+    }
+    for source, target in pairs.items():
+        if source not in rows:
+            continue
+        if target in rows:
+            engine.foreign(
+                engine.report.conflicts, reference.type, source, "both have one, and its plugin is switched off.",
+                "Switch on the plugin {plugin}.", plugin=reference.plugin,
+            )  # fmt: skip
+            continue
+        values = rows[source]
+        version = values["version"] + 1
+        session.core(delete(table).where(table.c.id == source))
+        restore_raw(session, table, {**values, "id": target, "version": version})
+        session.writer._take(
+            [
+                Entry(None, reference.type, source, "delete", {RAW: values}, {}, version),
+                Entry(
+                    None,
+                    reference.type,
+                    target,
+                    "create",
+                    {},
+                    {RAW: {**values, "id": target, "version": version}},
+                    version,
+                ),
+            ]
+        )

@@ -1,0 +1,202 @@
+"""Merging: two records that are the same become one, and can be taken apart again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy import select
+
+from crm_core.domain.redirects import Redirect
+from crm_core.errors import Conflict, MergeConflict, NotFound, Objection, Problem, ValidationError
+from crm_core.records import Record, RecordType
+from crm_core.store.key_fields import check_key_fields
+from crm_core.store.merges.engine import Engine
+from crm_core.store.merges.report import FieldChoice, MergeReport
+from crm_core.store.merges.survivors import Survivors, choose_fields
+from crm_core.store.tables import CHANGE
+
+if TYPE_CHECKING:
+    from crm_core.store.session import CrmSession
+    from crm_core.store.undo import UndoReport
+
+__all__ = ["FieldChoice", "MergeReport", "merge", "merged_into", "resolve", "split"]
+
+R = TypeVar("R", bound=Record)
+
+
+def merge(
+    session: CrmSession,
+    target: R,
+    source: R,
+    *,
+    choose: Mapping[str, str] | None = None,
+    dry_run: bool = False,
+    reason: str | None = None,
+) -> MergeReport:
+    """Let ``source`` go into ``target``: what refers to it refers to the target from now on, and so do its keys.
+
+    Where both have a value, the rules of the build decide (``[merge.account]``), or ``choose``: a rule by field
+    (``{"name": "source", "custom.vehicles": "newest", "key_accounts.profile.tier": "longest"}``). Nothing is lost: the
+    owner of the source becomes a collaborator, rows that cannot both hold are cut or joined, and the report tells of
+    each. The source leaves a redirect. The merge is a change set of its own, so that its undo splits the two again
+    (:func:`split`).
+
+    Needs the permission ``<record>.merge`` on both, and that both may be changed. Raises :class:`MergeConflict`, and
+    changes nothing, when something stands in the way; with ``dry_run`` the report says what would.
+    """
+    record_type = _mergeable(target, source)
+    session.check()
+    if session.writer.log or session.writer.journal.change_set_id is not None:
+        raise Conflict(
+            "A merge stands alone, so that it can be taken apart again.",
+            mend="Commit the other changes of this session first.",
+        )
+    ids = (target.id, source.id)
+    for verb in ("merge", "update"):  # not "delete": nothing is lost by a merge
+        session.writer.may_change(record_type, ids, verb)
+    report = MergeReport(record_type.name, *ids, dry_run)
+    own, extensions = _sorted_choices(session, record_type, choose or {})
+    rows = session.writer.rows(record_type, ids, lock=True)
+    if rows.keys() != set(ids):
+        raise NotFound("There is no {record} {id}.", record=record_type.name, id=min(set(ids) - rows.keys()))
+    survivors = choose_fields(session, record_type, ids, (rows[ids[0]], rows[ids[1]]), own)
+    check_key_fields(session, record_type, [(target.id, survivors.changes)])
+    report.fields += survivors.told
+    savepoint = session.begin_nested()
+    try:
+        _carry_out(session, record_type, survivors, report, extensions)
+    except BaseException:
+        savepoint.rollback()
+        session.expire_all()
+        raise
+    if report.conflicts or dry_run:
+        savepoint.rollback()
+        session.expire_all()
+        if report.conflicts and not dry_run:
+            raise MergeConflict(
+                "The {record} {source} cannot be merged into {target}. Nothing was changed.",
+                report.conflicts, record=record_type.name, source=source.id, target=target.id,
+            )  # fmt: skip
+        report.redirect_id = None
+    else:
+        savepoint.commit()
+        session.source, session.reason = "merge", reason or session.reason
+        session.expire_all()
+    return report
+
+
+def _mergeable(target: Record, source: Record) -> RecordType:
+    record_type = target.crm_type
+    if source.crm_type is not record_type or record_type.extends or target.id == source.id:
+        raise ValidationError(
+            "A {target} cannot be merged with a {source}.",
+            mend="Give two different records of one type that is no extension.",
+            target=record_type.name,
+            source=source.crm_type.name,
+        )
+    return record_type
+
+
+def _sorted_choices(
+    session: CrmSession, record_type: RecordType, choose: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """Choices for the record's own fields, and those for each extension."""
+    own: dict[str, str] = {}
+    extensions: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    known = {each.name for each in session.types.extensions(record_type.name)}
+    for name, rule in choose.items():
+        extension = next((each for each in known if name.startswith(f"{each}.")), None)
+        if extension is None:
+            own[name] = rule
+        else:
+            extensions[extension][name.removeprefix(f"{extension}.")] = rule
+    return own, dict(extensions)
+
+
+def _carry_out(
+    session: CrmSession,
+    record_type: RecordType,
+    survivors: Survivors,
+    report: MergeReport,
+    choose: Mapping[str, Mapping[str, str]],
+) -> None:
+    target, source = report.target_id, report.source_id
+    try:
+        cut = session.store.dispatch.check_merge(session, record_type.name, target, source)
+        engine = Engine(session, report, choose, cut)
+        with session.writer.as_kernel():
+            engine.absorb(record_type, {source: target}, {target: survivors.changes})
+            if report.conflicts:
+                return
+            (report.redirect_id,) = session.add_many(
+                Redirect,
+                [{"record_type": record_type.name, "source_id": source, "target_id": target, "at": session.clock()}],
+            )
+        session.check()
+    except Objection as error:
+        report.conflicts += error.problems
+    except Conflict as error:
+        report.conflicts.append(Problem("", error.problem, error.mend, {**error.values, "record": error.record}))
+
+
+def split(session: CrmSession, merged: Redirect | int, *, dry_run: bool = False) -> UndoReport:
+    """Take apart what was merged: ``merged`` is the redirect, or the id of the record that went.
+
+    The merge's change set is undone, with what was changed since as conflicts. Raises :class:`NotFound` where nothing
+    was merged, or where the actor may not know of it.
+    """
+    redirect = Redirect.crm_type.table
+    id_ = merged.id if isinstance(merged, Redirect) else merged
+    condition = (redirect.c.id == id_) | (redirect.c.source_id == id_)
+    row = session.core(select(redirect).where(condition).order_by(redirect.c.id.desc()).limit(1)).first()
+    if row is None or _seen_target(session, row.record_type, row.target_id) is None:
+        raise NotFound("Nothing was merged under the id {id}.", mend="Give the id of the record that went.", id=id_)
+    made: int = session.core(
+        select(CHANGE.c.change_set_id).where(
+            CHANGE.c.type == Redirect.crm_type.name, CHANGE.c.record_id == row.id, CHANGE.c.operation == "create"
+        )
+    ).scalar_one()
+    report: UndoReport = session.undo(made, dry_run=dry_run)
+    return report
+
+
+def resolve(session: CrmSession, record_type: RecordType | type[Record] | str, id_: int) -> int:
+    """Where a record is now: the id of what it was merged into, step by step, or its own.
+
+    Of what the actor does not see nothing is told: the answer is ``id_`` then.
+    """
+    if isinstance(record_type, str):
+        record_type = session.types.find(record_type)
+    elif isinstance(record_type, type):
+        record_type = record_type.crm_type
+    found = merged_into(session, record_type, [id_]).get(id_)
+    return id_ if found is None else found
+
+
+def merged_into(session: CrmSession, record_type: RecordType, ids: Iterable[int]) -> dict[int, int]:
+    """What records were merged into, for those of which the actor sees the survivor."""
+    found: dict[int, int] = {}
+    redirect = Redirect.crm_type.table
+    if Redirect.crm_type.name not in session.types:
+        return found
+    steps = {id_: id_ for id_ in ids}
+    while steps:
+        rows = session.core(
+            select(redirect.c.source_id, redirect.c.target_id).where(
+                redirect.c.record_type == record_type.name, redirect.c.source_id.in_(sorted(set(steps.values())))
+            )
+        )
+        next_: dict[int, int] = dict(rows.tuples().all())  # type: ignore[arg-type]
+        steps = {id_: next_[at] for id_, at in steps.items() if at in next_ and found.get(id_) != next_[at]}
+        found |= steps
+    visible = session.writer.visible_ids(record_type, set(found.values())) if found else set()
+    return {id_: target for id_, target in found.items() if target in visible}
+
+
+def _seen_target(session: CrmSession, name: str, id_: int) -> int | None:
+    record_type = session.types.get(name)
+    if record_type is None or not session.writer.visible_ids(record_type, {id_}):
+        return None
+    return id_
