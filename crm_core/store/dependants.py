@@ -116,9 +116,7 @@ def plan_delete(session: CrmSession, roots: Mapping[RecordType, Iterable[int]]) 
     search = _Search(session)
     search.run([(root, root.name, root.table, set(ids)) for root, ids in roots.items()])
     external = session.types["external_ref"]
-    everything = {id_ for each in search.going.values() for id_ in each}
-    keys = _referring(session, external.table, "record_id", everything)
-    search.run([(external, external.name, external.table, keys)])
+    search.run([(external, external.name, external.table, _keys(session, external, search.found))])
     search.refuse_forbidden()
     plan = Plan(search.ordered())
     typed: dict[RecordType, dict[int, dict[str, None]]] = {}
@@ -134,6 +132,20 @@ def plan_delete(session: CrmSession, roots: Mapping[RecordType, Iterable[int]]) 
             plan.raw_cleared.append(rows)
     plan.cleared += typed.items()
     return plan
+
+
+def _keys(session: CrmSession, external: RecordType, going: Iterable[Rows]) -> set[int]:
+    """The keys in other systems of what goes; an extension has the id of the record it extends, but not its keys."""
+    wanted = {(rows.name, id_) for rows in going for id_ in rows.values}
+    table = external.table
+    found: set[int] = set()
+    ordered = sorted({id_ for _, id_ in wanted})
+    for start in range(0, len(ordered), _CHUNK):
+        query = select(table.c.id, table.c.record_type, table.c.record_id)
+        for row in session.core(query.where(table.c.record_id.in_(ordered[start : start + _CHUNK]))):
+            if (row.record_type, row.record_id) in wanted:
+                found.add(row.id)
+    return found
 
 
 def _referring(session: CrmSession, table: Table, column: str, ids: Iterable[int]) -> set[int]:

@@ -257,11 +257,12 @@ def holders_of(session: CrmSession, record_type: RecordType, keys: Iterable[Key]
             found.seen[key] = held & visible
     conditions = _visible(session, record_type)
     if common and conditions:
-        key = MATCH_KEY.c
-        query = select(key.kind, key.key, key.record_id).where(key.record_type == record_type.name, *conditions)
-        for kind, value, id_ in session.core(query.where(key.key.in_(sorted(common))).distinct()):
-            if (kind, value) in wanted:
-                found.seen[kind, value].add(id_)
+        held_by = MATCH_KEY.c
+        query = select(held_by.kind, held_by.key, held_by.record_id).distinct()
+        query = query.where(held_by.record_type == record_type.name, held_by.key.in_(sorted(common)), *conditions)
+        for row in session.core(query):
+            if (row.kind, row.key) in wanted:
+                found.seen[row.kind, row.key].add(row.record_id)
     return found
 
 

@@ -208,10 +208,10 @@ def follow_keys(session: CrmSession, entries: Sequence[Entry]) -> None:
     for name, before in stale.items():
         if before:
             source = _SOURCES[name]
-            rows = session.writer.rows(source.type, before, fields=source.fields)
-            for id_, values in rows.items():
+            current = session.writer.rows(source.type, before, fields=source.fields)
+            for id_, values in current.items():
                 gone |= _owned(name, id_, values) | _owned(name, id_, {**values, **before[id_]})
-            fresh += keys_of(session, name, rows)
+            fresh += keys_of(session, name, current)
     for part in _chunks(sorted(gone)):
         session.core(
             delete(MATCH_KEY).where(

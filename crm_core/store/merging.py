@@ -188,7 +188,7 @@ def merged_into(session: CrmSession, record_type: RecordType, ids: Iterable[int]
                 redirect.c.record_type == record_type.name, redirect.c.source_id.in_(sorted(set(steps.values())))
             )
         )
-        next_: dict[int, int] = dict(rows.tuples().all())  # type: ignore[arg-type]
+        next_: dict[int, int] = {row.source_id: row.target_id for row in rows}
         steps = {id_: next_[at] for id_, at in steps.items() if at in next_ and found.get(id_) != next_[at]}
         found |= steps
     visible = session.writer.visible_ids(record_type, set(found.values())) if found else set()

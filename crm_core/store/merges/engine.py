@@ -27,6 +27,16 @@ __all__ = ["Engine"]
 _CHUNK = 1000
 
 
+@attrs.frozen
+class _Told:
+    """Something to tell, where it belongs, and the record that it is about."""
+
+    place: list[Problem]
+    type: RecordType | None
+    id: int
+    problem: Problem
+
+
 @attrs.define
 class Engine:
     """One merge. ``choose`` are choices for fields of extensions by record type, ``cut`` types that give way."""
@@ -35,40 +45,49 @@ class Engine:
     report: MergeReport
     choose: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
     cut: frozenset[str] = frozenset()
-    _told: list[tuple[list[Problem], RecordType | None, int, Problem]] = attrs.field(factory=list)
+    _told: list[_Told] = attrs.field(factory=list)
     _moved: defaultdict[tuple[RecordType, str], set[int]] = attrs.field(factory=lambda: defaultdict(set))
 
     # -- what is told ------------------------------------------------------------------------------------------
 
     def resolved(self, record_type: RecordType, id_: int, text: str, **values: Any) -> None:
         """A row was not simply moved."""
-        self._told.append(
-            (self.report.resolved, record_type, id_, Problem(f"{record_type.name} {id_}", text, "", values))
-        )
+        self._tell(self.report.resolved, record_type, record_type.name, id_, text, "", values)
 
     def conflict(self, record_type: RecordType, id_: int, text: str, mend: str, **values: Any) -> None:
         """A row stands in the way."""
-        problem = Problem(f"{record_type.name} {id_}", text, mend, values)
-        self._told.append((self.report.conflicts, record_type, id_, problem))
+        self._tell(self.report.conflicts, record_type, record_type.name, id_, text, mend, values)
 
-    def foreign(self, where: list[Problem], name: str, id_: int, text: str, mend: str = "", **values: Any) -> None:
-        """Something about a row of a plugin that is not in the build."""
-        self._told.append((where, None, id_, Problem(f"{name} {id_}", text, mend, values)))
+    def foreign_conflict(self, name: str, id_: int, text: str, mend: str, **values: Any) -> None:
+        """A row of a plugin that is not in the build stands in the way."""
+        self._tell(self.report.conflicts, None, name, id_, text, mend, values)
+
+    def _tell(
+        self,
+        place: list[Problem],
+        record_type: RecordType | None,
+        name: str,
+        id_: int,
+        text: str,
+        mend: str,
+        values: dict[str, Any],
+    ) -> None:
+        self._told.append(_Told(place, record_type, id_, Problem(f"{name} {id_}", text, mend, values)))
 
     @property
     def stopped(self) -> bool:
         """Whether something stands in the way."""
-        return bool(self.report.conflicts) or any(place is self.report.conflicts for place, *_ in self._told)
+        return bool(self.report.conflicts) or any(told.place is self.report.conflicts for told in self._told)
 
     def visible_before(self) -> None:
         """Count and tell what the actor sees, before anything moves; of the rest say no more than that it is there."""
         seen: dict[RecordType, set[int]] = {}
         concerned: defaultdict[RecordType, set[int]] = defaultdict(set)
-        for (record_type, _), ids in self._moved.items():
-            concerned[record_type] |= ids
-        for _, record_type, id_, _ in self._told:  # type: ignore[assignment]
-            if record_type is not None:
-                concerned[record_type].add(id_)
+        for (record_type, _), moved in self._moved.items():
+            concerned[record_type] |= moved
+        for told in self._told:
+            if told.type is not None:
+                concerned[told.type].add(told.id)
         for record_type, ids in concerned.items():
             seen[record_type] = self.session.writer.visible_ids(record_type, ids)
         for (record_type, field), ids in self._moved.items():
@@ -76,11 +95,10 @@ class Engine:
                 name = record_type.name if field == "id" else f"{record_type.name}.{field}"
                 self.report.moved[name] = self.report.moved.get(name, 0) + count
         hidden = False
-        for place, record_type, id_, problem in self._told:  # type: ignore[assignment]
-            known = self.session.actor.system if record_type is None else id_ in seen[record_type]
-            if known:
-                place.append(problem)
-            elif place is self.report.conflicts:
+        for told in self._told:
+            if self.session.actor.system if told.type is None else told.id in seen[told.type]:
+                told.place.append(told.problem)
+            elif told.place is self.report.conflicts:
                 hidden = True
         if hidden:
             self.report.conflicts.append(Problem("", "something stands in the way that you may not see."))
@@ -140,11 +158,11 @@ class Engine:
             column, condition = table.c[name], _condition(record_type, table, soft)
             for part in _chunks(sorted(pairs)):
                 query = select(table.c.id, column).where(column.in_(part), *condition)
-                for id_, value in self.session.core(query):
+                for row in self.session.core(query).mappings():
                     # What goes itself, or is what it goes into, is a matter of its own fields.
-                    if child is not record_type or (id_ not in pairs and id_ not in pairs.values()):
-                        moves[id_][name] = pairs[value]
-                        self._moved[child, name].add(id_)
+                    if child is not record_type or (row["id"] not in pairs and row["id"] not in pairs.values()):
+                        moves[row["id"]][name] = pairs[row[name]]
+                        self._moved[child, name].add(row["id"])
         if not moves:
             return None
         changes = {id_: dict(change) for id_, change in moves.items()}

@@ -45,10 +45,11 @@ def _rows(
         query = query.where(table.c[reference.type_column] == record_type.name)
     by_target: defaultdict[int, list[int]] = defaultdict(list)
     entries = []
-    for id_, old, version in session.core(query):
-        by_target[pairs[old]].append(id_)
+    for row in session.core(query).mappings():
+        old = row[reference.column]
+        by_target[pairs[old]].append(row["id"])
         before, after = {RAW: {reference.column: old}}, {RAW: {reference.column: pairs[old]}}
-        entries.append(Entry(None, reference.type, id_, "update", before, after, version + 1))
+        entries.append(Entry(None, reference.type, row["id"], "update", before, after, row["version"] + 1))
     for target, ids in by_target.items():
         for start in range(0, len(ids), 1000):
             session.core(
@@ -74,8 +75,8 @@ def _extension(engine: Engine, reference: Reference, table: Table, pairs: Mappin
         if source not in rows:
             continue
         if target in rows:
-            engine.foreign(
-                engine.report.conflicts, reference.type, source, "both have one, and its plugin is switched off.",
+            engine.foreign_conflict(
+                reference.type, source, "both have one, and its plugin is switched off.",
                 "Switch on the plugin {plugin}.", plugin=reference.plugin,
             )  # fmt: skip
             continue

@@ -182,15 +182,15 @@ def _join_same(
     for id_, row in sorted(work.moved.items()):
         for other in there.get(tuple(row.get(name) for name in fields), ()):
             held = work.present[other]
-            values: dict[str, Any] = {}
+            joined: dict[str, Any] = {}
             if work.type.dated:
                 if not overlap(span(row), span(held)):
                     continue
-                values["valid_from"], values["valid_to"] = united(span(row), span(held))
+                joined["valid_from"], joined["valid_to"] = united(span(row), span(held))
             extra = more(held, row) if more is not None else _filled(held, row)
             if extra is None:
                 continue
-            work.join(id_, other, **{**extra, **values})
+            work.join(id_, other, **{**extra, **joined})
             teller.resolved(work.type, id_, "{other} says the same; this one goes into it.", other=other)
             break
 
