@@ -120,6 +120,7 @@ if TYPE_CHECKING:
     from crm_core.store.changes import ChangeSet as ChangeSet
     from crm_core.store.duplicates import Candidate as Candidate
     from crm_core.store.duplicates import MatchKey as MatchKey
+    from crm_core.store.merging import MergeReport as MergeReport
     from crm_core.store.policy import Role as Role
     from crm_core.store.policy import Scope as Scope
     from crm_core.store.search.drivers import SearchDriver as SearchDriver
@@ -187,6 +188,7 @@ _MODULES: dict[str, str] = {
     "duplicates": "crm_core.store",
     "merging": "crm_core.store",
     **dict.fromkeys(("Candidate", "MatchKey"), "crm_core.store.duplicates"),
+    "MergeReport": "crm_core.store.merging",
     **dict.fromkeys(("Role", "Scope"), "crm_core.store.policy"),
     "pools": "crm_core.store",
     "SearchDriver": "crm_core.store.search.drivers",

@@ -15,15 +15,13 @@ from crm_core.errors import Conflict
 from crm_core.fields import columns
 from crm_core.records import RecordType
 from crm_core.store.catalogue import Reference
+from crm_core.store.differences import RAW
 from crm_core.store.values import encode_values, from_columns
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
 __all__ = ["RAW", "Plan", "Rows", "change_raw", "plan_delete", "reflect", "restore_raw", "unwrap"]
-
-RAW = "*row"
-"""Key under which the journal keeps the column values of a plugin that is not in the build."""
 
 _CHUNK = 1000
 
@@ -136,14 +134,17 @@ def plan_delete(session: CrmSession, roots: Mapping[RecordType, Iterable[int]]) 
 
 def _keys(session: CrmSession, external: RecordType, going: Iterable[Rows]) -> set[int]:
     """The keys in other systems of what goes; an extension has the id of the record it extends, but not its keys."""
+    going = list(going)
     wanted = {(rows.name, id_) for rows in going for id_ in rows.values}
+    extensions = session.store.extension_tables()
+    own = {id_ for rows in going if rows.table.name not in extensions for id_ in rows.values}
     table = external.table
     found: set[int] = set()
     ordered = sorted({id_ for _, id_ in wanted})
     for start in range(0, len(ordered), _CHUNK):
         query = select(table.c.id, table.c.record_type, table.c.record_id)
         for row in session.core(query.where(table.c.record_id.in_(ordered[start : start + _CHUNK]))):
-            if (row.record_type, row.record_id) in wanted:
+            if row.record_id in own or (row.record_type, row.record_id) in wanted:
                 found.add(row.id)
     return found
 

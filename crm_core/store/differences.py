@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["STORES_OWN", "difference", "filled", "net", "overlay", "same"]
+__all__ = ["RAW", "STORES_OWN", "difference", "filled", "net", "overlay", "same"]
 
 STORES_OWN = frozenset({"id", "version", "created_at", "created_by", "updated_at"})
 """What the store writes by itself: it goes on when a record is restored, and is never compared."""
+
+RAW = "*row"
+"""Key under which the journal keeps the column values of a plugin that is not in the build."""
 
 _CUSTOM = "custom"
 
@@ -42,8 +45,9 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[dict[str
 def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """``above`` laid over ``below``."""
     result = {**below, **above}
-    if _CUSTOM in below and _CUSTOM in above:
-        result[_CUSTOM] = {**(below[_CUSTOM] or {}), **(above[_CUSTOM] or {})}
+    for name in (_CUSTOM, RAW):
+        if name in below and name in above:
+            result[name] = {**(below[name] or {}), **(above[name] or {})}
     return result
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, or_, select, update
 
+from crm_core.domain.redirects import Redirect
 from crm_core.errors import Conflict, PermissionDenied
 from crm_core.records import Record, RecordType
 from crm_core.store.dependants import RAW
@@ -54,7 +55,12 @@ def erase(session: CrmSession, record: Record, reason: str) -> int:
         _erase_custom(session, record_type, old)
         rewritten += erase_journal(session, record_type, ids)
         session.writer.log += entries
-    for record_type, gone in _once_concerned(session, record):
+    merged = _merged_into(session, record)
+    if merged:
+        rewritten += erase_journal(session, record.crm_type, merged)
+        for extension in session.types.extensions(record.crm_type.name):
+            rewritten += erase_journal(session, extension, merged)
+    for record_type, gone in _once_concerned(session, record, {record.id, *merged}):
         rewritten += erase_journal(session, record_type, gone)
     rewritten += _erase_keys(session, record.id)
     session.writer.checked = len(session.writer.log)
@@ -104,14 +110,25 @@ def _concerned(session: CrmSession, record: Record) -> list[tuple[RecordType, se
     return found
 
 
-def _once_concerned(session: CrmSession, record: Record) -> list[tuple[RecordType, set[int]]]:
+def _merged_into(session: CrmSession, record: Record) -> set[int]:
+    """What was merged into the record: the same person, of whom only the journal still tells."""
+    redirect = Redirect.crm_type.table
+    query = select(redirect.c.source_id).where(
+        redirect.c.record_type == record.crm_type.name, redirect.c.target_id == record.id
+    )
+    return set(session.core(query).scalars()) if Redirect.crm_type.name in session.types else set()
+
+
+def _once_concerned(session: CrmSession, record: Record, persons: set[int]) -> list[tuple[RecordType, set[int]]]:
     """Records with personal fields that referred to it and were deleted since: only the journal still has them."""
     found: list[tuple[RecordType, set[int]]] = []
     for other in session.types.values():
         columns = [field.name for field in other.refs if field.target == record.crm_type.name]
         if not columns or not _is_personal(session, other):
             continue
-        patterns = [f'"{column}":{record.id}{end}' for column in columns for end in (",", "}")]
+        patterns = [
+            f'"{column}":{person}{end}' for column in columns for person in sorted(persons) for end in (",", "}")
+        ]
         sides = (CHANGE.c.before, CHANGE.c.after)
         mentions = or_(*(side.contains(pattern, autoescape=True) for pattern in patterns for side in sides))
         query = select(CHANGE.c.record_id).where(CHANGE.c.type == other.name, CHANGE.c.operation != "update", mentions)

@@ -91,10 +91,10 @@ def _mergeable(target: Record, source: Record) -> RecordType:
     record_type = target.crm_type
     if source.crm_type is not record_type or record_type.extends or target.id == source.id:
         raise ValidationError(
-            "A {target} cannot be merged with a {source}.",
+            "{source} cannot be merged into {target}.",
             mend="Give two different records of one type that is no extension.",
-            target=record_type.name,
-            source=source.crm_type.name,
+            target=f"{record_type.name} {target.id}",
+            source=f"{source.crm_type.name} {source.id}",
         )
     return record_type
 

@@ -194,10 +194,17 @@ class Store:
 
     def references_to(self, table: str) -> list[Reference]:
         """All references to a table, of plugins that are switched off too."""
+        return self._all_references().get(table, [])
+
+    def extension_tables(self) -> set[str]:
+        """The tables of extensions, whose rows have the ids of the records they extend."""
+        return {each.table for found in self._all_references().values() for each in found if each.column == "id"}
+
+    def _all_references(self) -> dict[str, list[Reference]]:
         if self._references is None:
             with self._reading.connect() as connection:
                 self._references = read_references(connection)
-        return self._references.get(table, [])
+        return self._references
 
     # -- feed ----------------------------------------------------------------------------------------------------
 

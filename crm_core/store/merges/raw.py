@@ -21,11 +21,14 @@ __all__ = ["move"]
 
 def move(engine: Engine, record_type: RecordType, pairs: Mapping[int, int]) -> None:
     """Move what refers to the sources from tables of plugins that are not in the build."""
+    _references(engine, record_type.name, record_type.table.name, pairs)
+
+
+def _references(engine: Engine, name: str, target: str, pairs: Mapping[int, int]) -> None:
     session = engine.session
-    references = [*session.store.references_to(record_type.table.name), *session.store.references_to(SOFT)]
-    for reference in references:
+    for reference in (*session.store.references_to(target), *session.store.references_to(SOFT)):
         soft = reference.action == SOFT
-        if reference.type in session.types or (soft and reference.target not in ("", record_type.table.name)):
+        if reference.type in session.types or (soft and reference.target not in ("", target)):
             continue
         table = reflect(session, reference.table)
         if table is None:
@@ -33,16 +36,14 @@ def move(engine: Engine, record_type: RecordType, pairs: Mapping[int, int]) -> N
         if reference.column == "id" and not soft:
             _extension(engine, reference, table, pairs)
         else:
-            _rows(engine, record_type, reference, table, pairs)
+            _rows(engine, name, reference, table, pairs)
 
 
-def _rows(
-    engine: Engine, record_type: RecordType, reference: Reference, table: Table, pairs: Mapping[int, int]
-) -> None:
+def _rows(engine: Engine, name: str, reference: Reference, table: Table, pairs: Mapping[int, int]) -> None:
     session, column = engine.session, table.c[reference.column]
     query = select(table.c.id, column, table.c.version).where(column.in_(sorted(pairs))).with_for_update()
     if reference.type_column is not None:
-        query = query.where(table.c[reference.type_column] == record_type.name)
+        query = query.where(table.c[reference.type_column] == name)
     by_target: defaultdict[int, list[int]] = defaultdict(list)
     entries = []
     for row in session.core(query).mappings():
@@ -59,8 +60,8 @@ def _rows(
             )
     session.writer._take(entries)
     if entries and session.actor.system:
-        name = f"{reference.type}.{reference.column}"
-        engine.report.moved[name] = engine.report.moved.get(name, 0) + len(entries)
+        moved = f"{reference.type}.{reference.column}"
+        engine.report.moved[moved] = engine.report.moved.get(moved, 0) + len(entries)
 
 
 def _extension(engine: Engine, reference: Reference, table: Table, pairs: Mapping[int, int]) -> None:
@@ -82,19 +83,11 @@ def _extension(engine: Engine, reference: Reference, table: Table, pairs: Mappin
             continue
         values = rows[source]
         version = values["version"] + 1
+        # The new row first, then what refers to the old one: neither here nor in the undo, which goes the other way,
+        # may the database's own cascades find anything.
+        moved = {**values, "id": target, "version": version}
+        restore_raw(session, table, moved)
+        session.writer._take([Entry(None, reference.type, target, "create", {}, {RAW: moved}, version)])
+        _references(engine, reference.type, table.name, {source: target})
         session.core(delete(table).where(table.c.id == source))
-        restore_raw(session, table, {**values, "id": target, "version": version})
-        session.writer._take(
-            [
-                Entry(None, reference.type, source, "delete", {RAW: values}, {}, version),
-                Entry(
-                    None,
-                    reference.type,
-                    target,
-                    "create",
-                    {},
-                    {RAW: {**values, "id": target, "version": version}},
-                    version,
-                ),
-            ]
-        )
+        session.writer._take([Entry(None, reference.type, source, "delete", {RAW: values}, {}, version)])
