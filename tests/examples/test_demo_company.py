@@ -36,8 +36,8 @@ def test_the_demo_company(demo: Crm) -> None:
     assert demo.report.warnings == ()
     filled = rows_of(demo)
     assert {name for name, count in filled.items() if count == 0} == {
-        "account_address", "duty_confirmation", "handover", "handover_item", "participant", "pool_event", "quality_issue",
-        "share",
+        "account_address", "duty_confirmation", "handover", "handover_item", "participant", "pool_event",
+        "quality_issue", "redirect", "share",
     }  # fmt: skip
 
     # A second import finds everything as it is.
