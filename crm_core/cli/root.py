@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, str] = {
     "duties": "Show how reporting duties are met, and what is overdue; confirm that nothing changed.",
     "quality": "Show what is to be decided or mended in the data; propose, approve, refuse.",
     "contacts": "Take in people who changed employer or role, from a file.",
+    "build": "Look at the build as a whole: fields that people must fill and nobody uses.",
     "shell": "Work with the CRM in Python.",
     "demo": "Import a demo company and look around.",
 }
