@@ -64,7 +64,7 @@ def fields(
     elif as_json:
         application.output.json(_json(report, shown))
     else:
-        _print(application, report, shown)
+        _print(application, report, shown, role)
 
 
 def _no_role(role: str, known: Any) -> Exception:
@@ -97,7 +97,7 @@ def _field_json(each: FieldUse) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _print(application: Application, report: FieldReport, shown: tuple[FieldUse, ...]) -> None:
+def _print(application: Application, report: FieldReport, shown: tuple[FieldUse, ...], role: str | None) -> None:
     output, translator = application.output, application.translator
     if not shown:
         output.say("Every field that people must fill is used ({count} were looked at).", count=len(report.fields))
@@ -119,14 +119,11 @@ def _print(application: Application, report: FieldReport, shown: tuple[FieldUse,
             output.line(f"  - {translator.error(each.proposal)}")
             for line in each.lines:
                 output.line(f"      {line}")
-    if report.by_role:
+    roles = {name: found for name, found in report.by_role.items() if found and role in (None, name)}
+    if roles:
         output.table(
             ("role", "must fill although nothing uses it"),
-            (
-                (role, ", ".join(f"{each.record}.{each.field}" for each in fields))
-                for role, fields in report.by_role.items()
-                if fields
-            ),
+            ((name, ", ".join(f"{each.record}.{each.field}" for each in found)) for name, found in roles.items()),
             title="By role",
         )
     for limit in report.limits:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _SHOWN = 20
+_WHAT = {"moved": "Another employer", "changed": "Another role", "left": "Left"}
 
 
 @group("contacts", no_args_is_help=True)
@@ -76,7 +77,7 @@ def _print(application: Application, report: MovedReport) -> None:
             ("line", "who", "what", "from", "to", "since"),
             (
                 (
-                    str(each.line), f"{each.contact_id} {each.name}", translator.choice(each.what),
+                    str(each.line), f"{each.contact_id} {each.name}", translator.text(_WHAT[each.what]),
                     ", ".join(name for _, name in each.ended), each.account or "", shown(each.at, tz),
                 )
                 for each in report.moves

@@ -1,0 +1,138 @@
+"""The commands of duties and data quality, as people see them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_core import Account, ContactPoint, quality
+from crm_core.cli.application import Application
+from crm_core.cli.running import run
+
+from .conftest import BUILD, World
+
+RunCrm = Callable[..., Any]
+
+
+@pytest.fixture
+def cli(world: World, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> RunCrm:
+    """Runs a command on the world, in this process; gives code, output and errors."""
+    lines = ["[crm]", f"database = {json.dumps(database_url)}", 'time_zone = "Asia/Shanghai"', "[roles.clerk]",
+             'permissions = {"*.read" = "unit"}', "[custom_fields.account.segment]", 'kind = "text"', "[steward]",
+             "stale_days = 100", f"key_fields = {{account = {json.dumps(BUILD['steward']['key_fields']['account'])}}}",
+             "[duties.contact_details]", 'record = "contact_point"', 'label = "Contact details"',
+             "where = 'grade == \"A\"'"]  # fmt: skip
+    (tmp_path / "crm.toml").write_text("\n".join(lines), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    def call(*args: object, code: int = 0, lang: str = "") -> tuple[str, str]:
+        capsys.readouterr()
+        ended = run([str(arg) for arg in args], Application({"LANG": lang}))
+        out, err = capsys.readouterr()
+        assert ended == code, (ended, out, err)
+        return out, err
+
+    return call
+
+
+def test_duties(cli: RunCrm, world: World, tmp_path: Path) -> None:
+    world.clock.forward(100)
+    out, err = cli("duties")
+    assert "By unit, with those below it" in out and "crm duties confirm" in err
+    rows = [line.split() for line in out.splitlines() if "Acme" in line]
+    assert rows == [["2026-04-01", "12:00", "10", "Acme", "Contact", "details", "Li"]]
+    found = json.loads(cli("--user", "li", "duties", "--json")[0])
+    assert found["whole"] == {"id": None, "name": "", "total": 1, "fulfilled": 0, "overdue": 1, "share": 0.0,
+                              "worst_days": 10}  # fmt: skip
+    assert [each["account"] for each in found["due"]] == ["Acme"] and found["units"][0]["own"]["total"] == 1
+    assert json.loads(cli("--user", "li", "duties", "confirm", "contact_details", "Acme", "--json")[0])["duty"]
+    assert json.loads(cli("--user", "li", "duties", "--json")[0])["due"] == []
+    assert cli("duties", "confirm", "contact_details", "Cave")[0] == "Confirmed: contact_details of Cave.\n"
+    assert len(json.loads(cli("duties", "--unit", "West", "--due-within", "300", "--json")[0])["due"]) == 1
+    assert json.loads(cli("duties", "--person", "gao", "--at", "2026-02-01", "--json")[0])["due"] == []
+    assert cli("duties", "--html", tmp_path / "d.html", lang="zh_CN.UTF-8")[0].startswith("已写入：")
+    page = (tmp_path / "d.html").read_text(encoding="utf-8")
+    assert "填报职责" in page and "Delta" in page and "<script" not in page
+    assert "Did you mean contact_details" in cli("duties", "confirm", "contact", "Acme", code=6)[1]
+
+
+def test_a_build_without_duties_says_so(cli: RunCrm, tmp_path: Path) -> None:
+    file = tmp_path / "crm.toml"
+    file.write_text(file.read_text(encoding="utf-8").partition("[duties")[0], encoding="utf-8")
+    assert cli("duties")[0].startswith("This build has no duties.")
+
+
+def test_proposals_on_the_command_line(cli: RunCrm, world: World) -> None:
+    cli("--user", "li", "quality", "propose", "account", "Acme", "name=Acme Ltd", "segment=", code=0)
+    made = json.loads(cli("--user", "li", "quality", "--mine", "--json")[0])["issues"]
+    assert [(each["field"], each["proposed"], each["state"]) for each in made] == [("name", "Acme Ltd", "open")]
+    out, _ = cli("--user", "sun", "quality", "--kind", "change")
+    assert "Acme: name is Acme, and should be Acme Ltd. Approve it or refuse it." in out and "Li" in out
+    assert "is no steward" in cli("--user", "zhou", "quality", "approve", made[0]["id"], code=5)[1]
+    out, _ = cli("--user", "sun", "quality", "approve", made[0]["id"], "--note", "seen")
+    assert "Approved" in out and "seen" in out
+    with world.session() as session:
+        assert session.require(Account, world.accounts["Acme"]).name == "Acme Ltd"
+    for verb, end in (("refuse", ("--note", "no")), ("withdraw", ())):
+        cli("--user", "li", "quality", "propose", "account", "Acme Ltd", f"name={verb}")
+        latest = json.loads(cli("--user", "li", "quality", "--mine", "--json")[0])["issues"][-1]["id"]
+        shown = json.loads(
+            cli("--user", "sun" if verb == "refuse" else "li", "quality", verb, latest, *end, "--json")[0]
+        )
+        assert shown["issues"][0]["state"] == {"refuse": "refused", "withdraw": "obsolete"}[verb]
+    assert "is no FIELD=VALUE" in cli("quality", "propose", "account", "Acme Ltd", "name", code=2)[1]
+
+
+def test_the_queue_on_the_command_line(cli: RunCrm, world: World, tmp_path: Path) -> None:
+    assert cli("quality")[0] == "There is nothing to decide and nothing to mend.\n"
+    with world.session() as session:
+        session.require(Account, world.accounts["Acme"]).website = "https://acme.example"
+        session.add_one(ContactPoint(contact_id=world.people["Acme"], kind="email", value="b@rival.example"))
+        quality.note_issues(session, [{"kind": "moved", "subject": "Quote <b>", "account_id": world.accounts["Acme"],
+                                       "record_type": "account", "record_id": world.accounts["Acme"],
+                                       "assignee_id": world.users["li"]}])  # fmt: skip
+    world.clock.forward(120)
+    out, _ = cli("--user", "li", "quality")
+    assert "email_domain (hint)" in out and "stale_place" in out and "Hangs on somebody who moved" in out
+    entries = json.loads(cli("quality", "--where", 'name == "Acme"', "--json")[0])["queue"]
+    assert {each["kind"] for each in entries} == {"moved", "email_domain", "stale_place"}
+    assert entries[0]["problem"] == "Quote <b>" and entries[0]["mend"] == "Mend it, then close it."
+    cli("quality", "--html", tmp_path / "q.html", "--limit", 1)
+    page = (tmp_path / "q.html").read_text(encoding="utf-8")
+    assert "Quote &lt;b&gt;" in page and "<b>" not in page
+    assert "Done" in cli("--user", "li", "quality", "close", entries[0]["issue_id"], "--note", "told")[0]
+    assert "Did you mean stale_place" in cli("quality", "--kind", "stale_places", code=6)[1]
+
+
+def test_people_who_moved_on_the_command_line(cli: RunCrm, world: World, tmp_path: Path) -> None:
+    text = "mobile,employer,colour\n13800138000,Beta,red\n13511112222,Beta,\n"
+    (tmp_path / "moved.csv").write_text(text, encoding="utf-8")
+    out, err = cli("contacts", "moved", "moved.csv", "--dry-run")
+    assert "Another employer" in out and "It was a dry run" in out and "colour" in err
+    assert "moved.csv, line 3: Nobody has one of these contact points" in out
+    found = json.loads(cli("--user", "li", "contacts", "moved", "moved.csv", "--rejects", "r.csv", "--json")[0])
+    assert (found["read"], len(found["moves"]), found["rejected"]) == (2, 1, 1) and (tmp_path / "r.csv").exists()
+    out, _ = cli("contacts", "moved", "moved.csv", lang="zh_CN.UTF-8")
+    assert ("未变：1" in out and "没有改变" in out) or "Nothing was changed" not in out
+    assert "moved" in cli("contacts", code=2)[1] + cli("contacts", "--help")[0]
+
+
+def test_useless_fields_on_the_command_line(cli: RunCrm, tmp_path: Path) -> None:
+    out, err = cli("build", "fields", "--role", "sales", "--no-data")
+    assert "account.employees" in out and "sales" in out and "Code is read, not run" in err
+    everything = json.loads(cli("build", "fields", "--all", "--json")[0])
+    names = {f"{each['record']}.{each['field']}": each for each in everything["fields"]}
+    assert names["account.name"]["verdict"] == "used" and names["account.name"]["filling"]["share"] == 1.0
+    cli("build", "fields", "--html", tmp_path / "f.html")
+    assert "account.employees" in (tmp_path / "f.html").read_text(encoding="utf-8")
+    assert "There is no role" in cli("build", "fields", "--role", "sale", code=6)[1]
+
+
+def test_nothing_useless(cli: RunCrm, tmp_path: Path) -> None:
+    file = tmp_path / "crm.toml"
+    file.write_text(file.read_text(encoding="utf-8") + "\n[views]\nweights = {people = 1}\n", encoding="utf-8")
+    assert cli("build", "fields", "--no-data")[0].startswith("Every field that people must fill is used")
