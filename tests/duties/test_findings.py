@@ -40,8 +40,8 @@ def names(world: World, login: str | None = None, **options: Any) -> set[tuple[s
 
 @pytest.fixture
 def troubled(world: World) -> World:
-    """Each check has its case at Acme and its like at Delta."""
-    with world.session() as session:
+    """Each check has its case at Acme and its like at Delta: an import may bring owners who have left."""
+    with world.session(source="import") as session:
         for name, owner in (("Acme", "li"), ("Delta", "gao")):
             account = session.require(Account, world.accounts[name])
             other = session.add_one(
