@@ -17,6 +17,7 @@ from benchmarks.pages import growth_figures, page_figures
 from benchmarks.report import Figure, print_figures, ratio, rounds
 from benchmarks.sides import CoreSide, crm_bulk, crm_single, crm_update, opened
 from benchmarks.startup import memory_figure, startup_figures
+from benchmarks.views import view_figures
 from crm_core import Account
 from crm_core.store.store import Store
 from crm_core.testing.postgresql import PostgreSQLUnavailable, start_server
@@ -99,23 +100,26 @@ def database_figures(url: str, peer_url: str, name: str, scale: int, times: int)
     return figures
 
 
+_PARTS = ("crm", "peer", "growth", "views")
+
+
 @contextlib.contextmanager
-def databases(which: str) -> Iterator[Iterator[tuple[str, str, str, str]]]:
-    """Name, database for us, database for the peer, database for growth; servers are stopped at the end."""
+def databases(which: str) -> Iterator[Iterator[tuple[str, ...]]]:
+    """Name, then a database for us, the peer, growth and views; servers are stopped at the end."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crm-bench-")))
-        found: list[tuple[str, str, str, str]] = []
+        found: list[tuple[str, ...]] = []
         if which in ("all", "sqlite"):
-            found.append(("sqlite", *(f"sqlite:///{folder}/{part}.db" for part in ("crm", "peer", "growth"))))
+            found.append(("sqlite", *(f"sqlite:///{folder}/{part}.db" for part in _PARTS)))
         if which in ("all", "postgresql"):
             try:
                 server = stack.enter_context(start_server(Path(tempfile.gettempdir())))
             except PostgreSQLUnavailable as error:
                 click.echo(f"PostgreSQL is left out: {error}", err=True)
             else:
-                for part in ("crm", "peer", "growth"):
+                for part in _PARTS:
                     server.create_database(part)
-                found.append(("postgresql", *(server.url(part) for part in ("crm", "peer", "growth"))))
+                found.append(("postgresql", *(server.url(part) for part in _PARTS)))
         yield iter(found)
 
 
@@ -129,12 +133,13 @@ def main(as_json: bool, database: str, scale: int, times: int, growth: bool) -> 
     """Measure crm-core beside raw SQLAlchemy Core and Django, in one run."""
     figures: list[Figure] = []
     with databases(database) as each:
-        for name, url, peer_url, growth_url in each:
+        for name, url, peer_url, growth_url, views_url in each:
             click.echo(f"measuring {name} ...", err=True)
             figures += database_figures(url, peer_url, name, scale, times)
             if growth:
                 with opened(growth_url) as store:
                     figures += growth_figures(store, name, 0)
+            figures += view_figures(views_url, name)
     click.echo("measuring start-up and memory ...", err=True)
     figures += startup_figures(max(times, 7))
     if growth:

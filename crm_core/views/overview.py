@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Extension", "Fact", "Overview", "StageSince", "overview"]
 
 _MONTHS = 12
+_NOT_TO_DO = ("question", "role")
+"""Open items that are nothing to do: what is not known is asked for, and roles only hang on their people."""
 
 
 @attrs.frozen(eq=False)
@@ -109,7 +111,7 @@ def overview(session: CrmSession, account: Account, *, entries: int = 15) -> Ove
     panels = session.store.dispatch.gather_overview(session, [id_])
     found = ways(session, id_)
     gathered = open_items(session, found.down)
-    open_of = Counter(item.account_id for item in gathered)
+    open_of = Counter(item.account_id for item in gathered if item.kind not in _NOT_TO_DO)
     items = [item for item in gathered if item.account_id == id_]
     team, everybody, points = responsible(session, id_), people(session, id_), account_points(session, id_)
     stages, related_, whole = _stages(session, id_), related(session, id_), group(session, found, open_of)
@@ -131,7 +133,7 @@ def overview(session: CrmSession, account: Account, *, entries: int = 15) -> Ove
         former_stages=tuple(stage for stage in stages if not stage.present),
         group=whole,
         related=related_,
-        open=tuple(items),
+        open=tuple(item for item in items if item.kind not in _NOT_TO_DO),
         months=months,
         timeline=story.entries,
         panels=panels.parts,

@@ -150,3 +150,11 @@ def test_a_savepoint_works_on_both(database_url):
             session.flush()
             savepoint.rollback()
         assert [values["name"] for values in support.state(store).values()] == ["kept"]
+
+
+def test_postgresql_compiles_no_statements(database_url):
+    """It would take a tenth of a second for each, because conditions of visibility look expensive."""
+    with support.opened(database_url) as store, store.engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            assert connection.exec_driver_sql("SHOW jit").scalar_one() == "off"
+            assert connection.connection.driver_connection.autocommit is False

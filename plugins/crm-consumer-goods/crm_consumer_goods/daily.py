@@ -14,6 +14,9 @@ from crm_core import CrmSession, News, NextAction, dated
 
 __all__ = ["actions", "news"]
 
+NEWS_LABELS = {"visit": "Outlet visit: {note}", "shelf": "Not on the shelf: {product}", "kind": "Coverage"}
+"""What the news say."""
+
 _FOUR_WEEKS = 28
 
 
@@ -27,7 +30,7 @@ def news(session: CrmSession, accounts: Sequence[int], since: dt.datetime) -> It
     for visit in session.scalars(held):
         yield News(
             account_id=visit.account_id, at=visit.updated_at, kind="visit",
-            text="Outlet visit: {note}" if visit.note else "Outlet visit", values={"note": visit.note or ""},
+            text=NEWS_LABELS["visit"] if visit.note else "Outlet visit", values={"note": visit.note or ""},
             record_type="consumer_goods.visit", record_id=visit.id, user_id=visit.user_id,
         )  # fmt: skip
     missing = (
@@ -38,7 +41,7 @@ def news(session: CrmSession, accounts: Sequence[int], since: dt.datetime) -> It
     )
     for row in session.execute(missing):
         yield News(
-            account_id=row.account_id, at=row.updated_at, kind="store_check", text="Not on the shelf: {product}",
+            account_id=row.account_id, at=row.updated_at, kind="store_check", text=NEWS_LABELS["shelf"],
             values={"product": row.product}, record_type="consumer_goods.store_check", record_id=row.id,
             user_id=row.user_id,
         )  # fmt: skip

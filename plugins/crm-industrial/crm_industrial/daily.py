@@ -13,6 +13,9 @@ from crm_industrial.touches import NurtureTouch
 
 __all__ = ["actions", "news"]
 
+KIND_LABELS = ("Touch",)
+"""What the kind of news is called."""
+
 
 def news(session: CrmSession, accounts: Sequence[int], since: dt.datetime) -> Iterator[News]:
     """What others did for the user's prospects, in one statement."""
@@ -41,6 +44,6 @@ def actions(session: CrmSession, accounts: Sequence[int]) -> Iterator[NextAction
         yield NextAction(
             account_id=account_id, kind="touch", title="Do something for the prospect",
             reason="The last touch was {days} days ago; patience is not forgetting.", urgency=35,
-            due=last + dt.timedelta(quiet), record_type="account", record_id=account_id,
+            record_type="account", record_id=account_id,
             values={"days": (session.now - last).days},
         )  # fmt: skip

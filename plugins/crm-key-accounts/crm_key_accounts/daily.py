@@ -13,6 +13,9 @@ from crm_key_accounts.views import dimension_label
 
 __all__ = ["actions", "news"]
 
+NEWS_LABELS = ("The value score moved from {before} to {after}: {label}", "Alert")
+"""What the news say, and what their kind is called."""
+
 _FELL, _ROSE = 70, 35
 """How urgent an alert is: a value that fell costs us something."""
 
@@ -23,7 +26,7 @@ def news(session: CrmSession, accounts: Sequence[int], since: dt.datetime) -> It
     for alert in session.scalars(query):
         yield News(
             account_id=alert.account_id, at=alert.created_at, kind="alert",
-            text="The value score moved from {before} to {after}: {label}",
+            text=NEWS_LABELS[0],
             values={"before": alert.score_before, "after": alert.score_after,
                     "label": dimension_label(session, alert.dimension)},
             record_type="key_accounts.alert", record_id=alert.id, user_id=alert.created_by,
@@ -39,6 +42,6 @@ def actions(session: CrmSession, accounts: Sequence[int]) -> Iterator[NextAction
             account_id=alert.account_id, kind="alert", title="Take note of the value alert, and say what is done",
             reason="The value score fell by {points}: {label}." if fell
             else "The value score rose by {points}: {label}.",
-            urgency=_FELL if fell else _ROSE, due=alert.at, record_type="key_accounts.alert", record_id=alert.id,
+            urgency=_FELL if fell else _ROSE, record_type="key_accounts.alert", record_id=alert.id,
             values={"points": abs(alert.move), "label": dimension_label(session, alert.dimension)},
         )  # fmt: skip

@@ -23,6 +23,12 @@ _DECIDED = {
 DECIDED_LABELS = ("{project}: decided to go", "{project}: decided not to go", "{project}: to be reviewed")
 """What was decided, as templates."""
 
+MILESTONE_LABELS = (
+    "{project}: {milestone} was reached on {day}", "{project}: {milestone} is expected on {day}", "Project decision",
+    "Milestone",
+)  # fmt: skip
+"""What became of a milestone, and what kinds of news are called."""
+
 
 def news(session: CrmSession, accounts: Sequence[int], since: dt.datetime) -> Iterator[News]:
     """Decisions, and milestones that were reached or moved; in two statements."""
@@ -49,8 +55,7 @@ def news(session: CrmSession, accounts: Sequence[int], since: dt.datetime) -> It
         reached = each.actual_day is not None
         yield News(
             account_id=each.account_id, at=each.updated_at, kind="milestone",
-            text="{project}: {milestone} was reached on {day}" if reached
-            else "{project}: {milestone} is expected on {day}",
+            text=MILESTONE_LABELS[0 if reached else 1],
             values={"project": each.project, "milestone": each.name,
                     "day": (each.actual_day or each.forecast_day).isoformat()},
             record_type="project_sales.milestone", record_id=each.id,

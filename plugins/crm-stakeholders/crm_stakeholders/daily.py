@@ -14,6 +14,11 @@ from crm_stakeholders.views import titles
 
 __all__ = ["actions", "news"]
 
+NEWS_LABELS = (
+    "{name} has a part in a decision: {label}", "{name} has no part in a decision any more: {label}", "Stakeholder",
+)  # fmt: skip
+"""What the news say, and what their kind is called."""
+
 
 def news(session: CrmSession, accounts: Sequence[int], since: dt.datetime) -> Iterator[News]:
     """Who came into a decision or left it, in one statement; what they think of us is not told."""
@@ -28,8 +33,7 @@ def news(session: CrmSession, accounts: Sequence[int], since: dt.datetime) -> It
     for row in session.execute(query, execution_options={"all_dates": True}):
         yield News(
             account_id=row.account_id, at=row.updated_at, kind="stakeholder",
-            text="{name} has a part in a decision: {label}" if row.valid_to is None
-            else "{name} has no part in a decision any more: {label}",
+            text=NEWS_LABELS[0 if row.valid_to is None else 1],
             values={"name": row.name, "label": words.get(row.role, row.role)}, record_type="stakeholders.role",
             record_id=row.id,
         )  # fmt: skip
