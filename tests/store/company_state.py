@@ -78,7 +78,7 @@ def two_owners(state: State) -> list[Any]:
 
 
 def dangling(crm: Crm, state: State) -> list[Any]:
-    """References to records that are not there, soft ones (type and id) included."""
+    """References to records that are not there."""
     found = []
     for record_type in crm.types.values():
         refs = [(field.name, field.target) for field in record_type.refs]
@@ -89,6 +89,17 @@ def dangling(crm: Crm, state: State) -> list[Any]:
                 if value is not None and (target, value) not in state.records:
                     found.append((record_type.name, id_, name, target, value))
     return found
+
+
+def left_behind(crm: Crm, state: State) -> list[Any]:
+    """Soft references (type and id) to a record that was merged into another one."""
+    gone = {(row["record_type"], row["source_id"]) for _, row in state.of("redirect")}
+    return [
+        (soft.record, id_, values[soft.id_field])
+        for soft in crm.build.policy.references
+        for id_, values in state.of(soft.record)
+        if (soft.target or values[str(soft.type_field)], values[soft.id_field]) in gone
+    ]
 
 
 def model(crm: Crm, state: State, now: dt.datetime) -> Model:

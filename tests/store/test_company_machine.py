@@ -39,6 +39,7 @@ from crm_core import (
     User,
     activities,
     handovers,
+    merging,
     organisation,
     ownership,
     pools,
@@ -47,7 +48,7 @@ from crm_core import (
 from crm_core.domain.handovers import Handover, HandoverItem, HandoverState, ItemState
 from crm_core.store.tables import TECHNICAL_TABLES
 
-from .company_state import State, dangling, model, owned, read, two_owners
+from .company_state import State, dangling, left_behind, model, owned, read, two_owners
 
 DAYS = 5
 TIME_ZONE = ZoneInfo("Asia/Shanghai")
@@ -426,6 +427,27 @@ class CompanyMachine(RuleBasedStateMachine):
         if not active and holds and not covered:
             assert self.refused is not None, "somebody went who still owned accounts"
 
+    # -- merging -----------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.ids("account")) > 1)
+    @rule(kind=st.sampled_from(["account", "account", "contact"]), one=picks, other=picks)
+    def merge(self, kind: str, one: int, other: int) -> None:
+        """Two that are the same become one: nobody who saw the source sees less."""
+        target, source = self.pick(kind, one), self.pick(kind, other)
+        if target == source:
+            return
+        cls = CLASSES[kind]
+        saw = {who for who in PEOPLE if self.here(who) and self.sees(who, cls, source)}
+        with self.acting("boss") as session:
+            merging.merge(session, session.get(cls, target), session.get(cls, source))
+        if self.refused is None:
+            assert (kind, source) not in self.state.records
+            assert {who for who in saw if not self.sees(who, cls, target)} == set()
+
+    def sees(self, who: str, cls: Any, id_: int | None) -> bool:
+        with self.crm.session(who, read_only=True) as session:
+            return session.get(cls, id_) is not None
+
     # -- taking back -------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.last is not None)
@@ -462,6 +484,7 @@ class CompanyMachine(RuleBasedStateMachine):
     def no_reference_dangles(self) -> None:
         if hasattr(self, "state"):
             assert dangling(self.crm, self.state) == []
+            assert left_behind(self.crm, self.state) == []
 
     @rule(who=people, wide=st.booleans())
     def nobody_sees_what_they_may_not(self, who: str, wide: bool) -> None:
