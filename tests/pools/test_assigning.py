@@ -121,7 +121,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_accounts(comp
         with company.session() as session, statements(company) as told:
             assert len(pools.assign(session).steps) == number
         counts.append(len(told))
-    assert counts[0] == counts[1]
+    assert counts[1] <= counts[0]
 
 
 def test_more_accounts_than_fit_into_one_batch(company: Company) -> None:

