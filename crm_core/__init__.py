@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from crm_core.hooks import NextAction as NextAction
     from crm_core.hooks import OpenItem as OpenItem
     from crm_core.hooks import Panel as Panel
+    from crm_core.hooks import Signal as Signal
     from crm_core.hooks import TimelineEntry as TimelineEntry
     from crm_core.hooks import Touch as Touch
     from crm_core.hooks import hookimpl as hookimpl
@@ -172,7 +173,7 @@ _MODULES: dict[str, str] = {
     **dict.fromkeys(
         (
             "Finding", "GiveWay", "Job", "Merging", "News", "NextAction",
-            "OpenItem", "Panel", "TimelineEntry", "Touch", "hookimpl",
+            "OpenItem", "Panel", "Signal", "TimelineEntry", "Touch", "hookimpl",
         ),
         "crm_core.hooks",
     ),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from crm_consumer_goods import daily, outlets, store_checks, views, visits
+from crm_consumer_goods import daily, outlets, signals, store_checks, views, visits
 from crm_consumer_goods.open_work import open_work
 from crm_consumer_goods.settings import Settings
 from crm_core import (
@@ -19,6 +19,7 @@ from crm_core import (
     Record,
     Role,
     Scope,
+    Signal,
     TimelineEntry,
     hookimpl,
 )
@@ -52,7 +53,7 @@ def crm_register_roles() -> Iterable[Role]:
 @hookimpl
 def crm_register_vocabularies() -> Mapping[str, Mapping[str, str]]:
     """A store check is an activity of its own kind."""
-    return {"activity.kind": {"store_check": "Store check"}}
+    return {"activity.kind": {"store_check": "Store check"}, "account.signal": {signals.STORE_CHECK: "Store check"}}
 
 
 @hookimpl
@@ -106,3 +107,11 @@ def crm_gather_news(session: CrmSession, accounts: Sequence[int], since: dt.date
 def crm_gather_actions(session: CrmSession, user_id: int, accounts: Sequence[int]) -> Iterable[NextAction]:
     """What is due."""
     return daily.actions(session, user_id, accounts)
+
+
+@hookimpl
+def crm_gather_signals(
+    session: CrmSession, accounts: Sequence[int], kinds: Collection[str], since: dt.datetime | None, until: dt.datetime
+) -> Iterable[Signal]:
+    """Visits and store checks."""
+    return signals.signals(session, accounts, kinds, since, until)

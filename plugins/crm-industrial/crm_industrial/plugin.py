@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from crm_core import (
     ChangeBatch,
@@ -17,11 +17,12 @@ from crm_core import (
     Record,
     Role,
     Scope,
+    Signal,
     TimelineEntry,
     Touch,
     hookimpl,
 )
-from crm_industrial import daily, departments, programmes, touches, views
+from crm_industrial import daily, departments, programmes, signals, touches, views
 from crm_industrial.open_work import open_work
 from crm_industrial.settings import Settings
 
@@ -56,6 +57,7 @@ def crm_register_roles() -> Iterable[Role]:
 def crm_register_vocabularies() -> Mapping[str, Mapping[str, str]]:
     """What may be done for a prospect; a build file may add to it."""
     return {
+        "account.signal": {signals.TOUCH: "Nurture touch"},
         "industrial.touch_kind": {
             "visit": "Visit",
             "call": "Call",
@@ -118,3 +120,11 @@ def crm_gather_news(session: CrmSession, accounts: Sequence[int], since: dt.date
 def crm_gather_actions(session: CrmSession, accounts: Sequence[int]) -> Iterable[NextAction]:
     """What is due."""
     return daily.actions(session, accounts)
+
+
+@hookimpl
+def crm_gather_signals(
+    session: CrmSession, accounts: Sequence[int], kinds: Collection[str], since: dt.datetime | None, until: dt.datetime
+) -> Iterable[Signal]:
+    """Touches."""
+    return signals.signals(session, accounts, kinds, since, until)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from crm_core import (
     ChangeBatch,
@@ -17,11 +17,12 @@ from crm_core import (
     Record,
     Role,
     Scope,
+    Signal,
     TimelineEntry,
     Touch,
     hookimpl,
 )
-from crm_project_sales import checks, daily, views
+from crm_project_sales import checks, daily, signals, views
 from crm_project_sales.decisions import Decision
 from crm_project_sales.milestones import Milestone
 from crm_project_sales.open_work import open_work
@@ -61,6 +62,7 @@ def crm_register_roles() -> Iterable[Role]:
 def crm_register_vocabularies() -> Mapping[str, Mapping[str, str]]:
     """Kinds of milestones, and what salespeople of projects do beside visits and calls."""
     return {
+        "account.signal": {signals.MILESTONE: "Milestone reached", signals.ACCEPTANCE: "Acceptance of a project"},
         "activity.kind": {"site_visit": "Site visit", "bid_meeting": "Bid meeting"},
         "project_sales.milestone_kind": {
             "specification": "Specification",
@@ -119,3 +121,11 @@ def crm_gather_news(session: CrmSession, accounts: Sequence[int], since: dt.date
 def crm_gather_actions(session: CrmSession, accounts: Sequence[int]) -> Iterable[NextAction]:
     """What is due."""
     return daily.actions(session, accounts)
+
+
+@hookimpl
+def crm_gather_signals(
+    session: CrmSession, accounts: Sequence[int], kinds: Collection[str], since: dt.datetime | None, until: dt.datetime
+) -> Iterable[Signal]:
+    """Milestones that were reached."""
+    return signals.signals(session, accounts, kinds, since, until)
