@@ -327,14 +327,14 @@ def _loss(application: Application, names: Shower, each: Loss) -> tuple[str, ...
 
 
 def _picture(application: Application, report: Simulation) -> None:
-    """A bar for each week."""
+    """A bar for each week, from the first to the last in which something would have gone back."""
     weeks: Counter[dt.date] = Counter()
     for day, count in report.by_day().items():
         weeks[day - dt.timedelta(day.weekday())] += count
     most = max(weeks.values())
-    first = report.since - dt.timedelta(report.since.weekday())
+    first, last = min(weeks), max(weeks)
     rows = []
-    while first <= report.until:
+    while first <= last:
         count = weeks[first]
         bar = "█" * max(1, round(count * _BAR / most)) if count else ""
         rows.append((first.isoformat(), str(count), bar))

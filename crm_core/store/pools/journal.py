@@ -12,7 +12,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, or_, select
 
 from crm_core.domain.activities import Activity, Status
 from crm_core.domain.pools import HELD_ACTIVITY
@@ -27,6 +27,7 @@ __all__ = ["Sign", "account_versions", "held_activities"]
 
 _IMPORT = "import"
 _CHUNK = 1000
+_OF_ACTIVITIES = ("status", "account_id", "started_at")
 
 
 @attrs.frozen
@@ -49,20 +50,27 @@ class _Version:
 
 
 def _changes(record_type: RecordType, since: dt.datetime) -> Select[Any]:
+    """The changes since a moment. What an import created was there before: that it was created here is no change."""
     return (
         select(CHANGE.c.record_id, CHANGE.c.operation, CHANGE.c.before, CHANGE_SET.c.at, CHANGE_SET.c.source)
         .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
-        .where(CHANGE.c.type == record_type.name, CHANGE_SET.c.at > since)
+        .where(
+            CHANGE.c.type == record_type.name,
+            CHANGE_SET.c.at > since,
+            or_(CHANGE_SET.c.source != _IMPORT, CHANGE.c.operation != "create"),
+        )
         .order_by(CHANGE.c.record_id, CHANGE.c.version.desc(), CHANGE.c.position.desc())
     )
 
 
-def _versions(session: CrmSession, record_type: RecordType, since: dt.datetime) -> Iterator[tuple[int, list[_Version]]]:
-    """Records that changed since a moment, each with its versions, the latest first."""
+def _versions(
+    session: CrmSession, record_type: RecordType, since: dt.datetime, fields: Collection[str] | None = None
+) -> Iterator[tuple[int, list[_Version]]]:
+    """Records that changed since a moment, each with its versions, the latest first; values of ``fields`` (of all)."""
     rows = session.core(_changes(record_type, since))
     groups = ((id_, list(group)) for id_, group in groupby(rows, key=lambda row: row.record_id))
     while part := list(islice(groups, _CHUNK)):
-        current = session.writer.rows(record_type, [id_ for id_, _ in part])
+        current = session.writer.rows(record_type, [id_ for id_, _ in part], fields=fields)
         for id_, changes in part:
             state: dict[str, Any] | None = current.get(id_)
             versions: list[_Version] = []
@@ -80,10 +88,7 @@ def account_versions(
     found = {}
     for id_, versions in _versions(session, record_type, since):
         if id_ in ids:
-            earliest = [(each.since, each.values) for each in reversed(versions)]
-            if len(versions) > 1 and versions[-1].values is None and versions[-2].imported:
-                earliest[:2] = [(None, versions[-2].values)]
-            found[id_] = earliest
+            found[id_] = [(each.since, each.values) for each in reversed(versions)]
     return found
 
 
@@ -116,7 +121,7 @@ def held_activities(
         for account_id, at in rows:
             if account_id in ids:
                 found[account_id].append(Sign(HELD_ACTIVITY, at))
-    for _, versions in _versions(session, Activity.crm_type, since):
+    for _, versions in _versions(session, Activity.crm_type, since, _OF_ACTIVITIES):
         ended: dt.datetime | None = None
         for version in versions:
             values = version.values
