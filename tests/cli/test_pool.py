@@ -113,6 +113,18 @@ def test_recycle_and_assign_now(company, crm, twins):
     assert "It was never in a pool" in crm("pool", "history", "华东轴承").out
 
 
+def test_the_jobs_do_the_same(company, crm, twins):
+    assert "is done" in crm("jobs", "run", "pool.recycle").out
+    assert "is done" in crm("jobs", "run", "pool.assign").out
+    with Crm.open("crm.toml") as opened, opened.system_session("test", read_only=True) as session:
+        owners = {id_: ownership.owner(session, session.require(Account, id_)) for id_ in twins}
+        (acme,) = session.list(Account, 'name == "Acme Bearings"')
+        assert ownership.owner(session, acme) is None
+    assert {each.login for each in owners.values()} == {"zhao.min"}
+    schedules = {each["job"]: each for each in crm("jobs", "--json").json["schedules"]}
+    assert {"pool.recycle", "pool.assign"} <= schedules.keys()
+
+
 def test_nobody_has_room(company, crm):
     file = company / "crm.toml"
     text = file.read_text(encoding="utf-8").replace('assign = "round', 'in_all = { "*" = 1 }\nassign = "round')

@@ -199,6 +199,56 @@ def test_only_who_may_let_the_rules_run(company: Company) -> None:
         assert len(pools.recycle(session).warned) == 1
 
 
+def test_batch_after_batch_and_all_or_nothing(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crm_core.store.pools.recycling._BATCH", 2)
+    ids = [company.account(f"Mill {number}", owner="li") for number in range(5)]
+    told: list[int] = []
+    company.clock.forward(days=9)
+    with company.session() as session:
+        assert [step.account_id for step in pools.recycle(session, progress=told.append).warned] == ids
+    assert told == [2, 4, 5]
+    with company.session() as session:
+        assert len(pools.due(session, ids)) == 5
+    company.clock.forward(days=4)
+    real, calls = pools.recycling.end_ownership, []
+
+    def failing(*args: Any) -> None:
+        calls.append(args)
+        if len(calls) == 2:
+            raise RuntimeError("the power is gone")
+        real(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("crm_core.store.pools.recycling.end_ownership", failing)
+        with pytest.raises(RuntimeError), company.session() as session:
+            pools.recycle(session)
+    assert len(calls) == 2
+    with company.session() as session:
+        assert session.count(PoolEvent) == 5
+        assert session.count(Ownership) == 5
+    with company.session() as session:
+        assert [step.account_id for step in pools.recycle(session).recycled] == ids
+
+
+def test_an_owner_who_changes_meanwhile_is_left_alone(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look at an account and holding it, somebody else may have got it."""
+    acme = company.account("Acme", owner="li")
+    company.clock.forward(days=9)
+    real = pools.recycling.lock
+
+    def later(session: Any, record_type: Any, ids: Any) -> None:
+        real(session, record_type, ids)
+        row = session.list(Ownership)[0]
+        session.delete_many(Ownership, [row.id])
+        ownership.assign(session, session.require(Account, acme), to="wang")
+        session.flush()
+
+    monkeypatch.setattr("crm_core.store.pools.recycling.lock", later)
+    with company.session() as session:
+        assert pools.recycle(session).steps == ()
+        assert session.count(PoolEvent) == 0
+
+
 # -- signs of plugins -----------------------------------------------------------------------------------------------
 
 
