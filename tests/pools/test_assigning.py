@@ -68,6 +68,25 @@ def test_members_are_named_or_follow_from_roles_and_units(make_company: Founder)
         assert count.unknown == ("nobody",)
 
 
+def test_roles_alone_or_units_alone_say_who_receives(make_company: Founder) -> None:
+    by_role = {"roles": ["sales"], "assign": "round_robin"}
+    company = make_company(
+        {"north": by_role, "other": by_role | {"roles": [], "units": ["HQ"], "where": "grade is None"}}
+    )
+    some(company, 3, grade="B")
+    assert hand_out(company) == ["li", "wang", "sun"]
+    company.crm.close()
+
+
+def test_nobody_receives_where_nobody_is(make_company: Founder) -> None:
+    company = make_company({"north": TURNS | {"units": ["WEST"]}})
+    some(company, 1)
+    company.clock.forward(days=1)
+    with company.session() as session:
+        assert pools.assign(session).left == {"north": 1}
+        assert pools.counts(session)[0].unknown == ("WEST",)
+
+
 def test_capacity_is_respected_and_the_rest_stays(make_company: Founder) -> None:
     company = make_company({"north": TURNS | {"in_all": {"A": 1, "*": 2}}})
     some(company, 1, owner="wang")

@@ -215,6 +215,20 @@ def test_nobody_gives_back_what_no_pool_takes(company: Company) -> None:
     assert company.owner(shop) == "li"
 
 
+def test_nobody_releases_twice_within_one_moment(company: Company) -> None:
+    """What has not begun yet leaves no row behind."""
+    acme = company.account("Acme", owner="li")
+    with company.session() as session:
+        account = session.require(Account, acme)
+        later = company.clock.moment + dt.timedelta(days=9)
+        ownership.assign(session, account, to="sun", role=ownership.OwnershipRole.BACKUP, from_=later)
+    with company.session("li") as session:
+        pools.release(session, acme, reason="moved")
+    with company.session() as session:
+        (row,) = session.list(Ownership, all_dates=True)
+        assert row.user_id == company.users["li"]
+
+
 def test_a_claim_and_a_release_can_be_undone(company: Company) -> None:
     acme = company.account("Acme")
     with company.session() as session:

@@ -365,6 +365,28 @@ def test_who_would_have_lost_what_and_which_visit_would_have_saved_it(company: C
     assert report.by_day() == {day(11): 3}
 
 
+def test_one_sign_of_life_does_not_help_where_two_are_missing(make_company: Founder, install_teller: Any) -> None:
+    rules = [
+        {"without": "order", "days": 10},
+        {"without": "held_activity", "days": 10},
+        {"after": "contract_end", "days": 3},
+    ]
+    trade = Trade()
+    with install_teller(trade) as discovery:
+        company = make_company({"north": POOLS["north"] | {"recycle": rules}}, plugins=["teller"], discovery=discovery)
+    trade.clock = lambda: company.clock.moment
+    both, ended = company.account("Both", owner="li"), company.account("Ended", owner="li")
+    trade.signals.append(Signal(ended, "contract_end", START + dt.timedelta(days=4)))
+    company.clock.forward(days=15)
+    with company.session() as session:
+        losses = {each.account_id: each for each in pools.simulate(session, since=day(0)).losses}
+    assert (losses[both].day, losses[both].sign, losses[both].last_chance, losses[both].saved) == (
+        day(11), "order", None, False,
+    )  # fmt: skip
+    # No visit keeps what ends on a day.
+    assert (losses[ended].day, losses[ended].sign, losses[ended].last_chance) == (day(8), "contract_end", None)
+
+
 def test_an_activity_that_was_entered_late_did_not_help(company: Company) -> None:
     acme = company.account("Acme", owner="li")
     company.clock.forward(days=12)
