@@ -70,12 +70,11 @@ def test_members_are_named_or_follow_from_roles_and_units(make_company: Founder)
 
 def test_roles_alone_or_units_alone_say_who_receives(make_company: Founder) -> None:
     by_role = {"roles": ["sales"], "assign": "round_robin"}
-    company = make_company(
-        {"north": by_role, "other": by_role | {"roles": [], "units": ["HQ"], "where": "grade is None"}}
-    )
+    by_unit = {"units": ["SOUTH"], "assign": "round_robin", "where": 'grade == "C"'}
+    company = make_company({"south": by_unit, "all": by_role})
     some(company, 3, grade="B")
-    assert hand_out(company) == ["li", "wang", "sun"]
-    company.crm.close()
+    some(company, 2, grade="C")
+    assert hand_out(company) == ["sun", "sun", "li", "wang", "sun"]
 
 
 def test_nobody_receives_where_nobody_is(make_company: Founder) -> None:
