@@ -26,6 +26,8 @@ def find_record(session: CrmSession, record_type: RecordType, reference: str) ->
     id_ = record_id(session, record_type, reference)
     found: Record | None = session.get(record_type.cls, id_)
     if found is None:
+        if session.as_of is None:
+            session.tell_merged(record_type.cls, id_)
         raise _nothing(record_type, reference)
     return found
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from crm_core.errors import PermissionDenied
 from crm_core.exchange.checking import checked
+from crm_core.exchange.doubles import first_doubles, served_already
 from crm_core.exchange.lookups import Resolver
 from crm_core.exchange.mapping import ImportMapping
 from crm_core.exchange.mapping_file import read_mapping
@@ -68,6 +69,8 @@ def run_import(
                     files.add(plan.source.path)
                     reports.append(run.run(_teller(progress, plan.name, number, len(plans))))
                 session.check()
+                doubles, served = first_doubles(session), served_already(session)
+                count = session.noted.count
             if dry_run:
                 session.rollback()
         path = rejects.finish()
@@ -82,6 +85,9 @@ def run_import(
         rejects=path,
         first_rejects=tuple(rejects.first),
         seconds=time.monotonic() - started,
+        duplicates=count,
+        first_duplicates=doubles,
+        served=served,
     )
 
 

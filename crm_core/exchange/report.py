@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-__all__ = ["ImportReport", "Progress", "Rejected", "SectionReport", "Tell"]
+__all__ = ["Double", "ImportReport", "Progress", "Rejected", "SectionReport", "Tell"]
 
 
 @attrs.frozen
@@ -36,6 +36,19 @@ class Rejected:
     reason: str
 
 
+@attrs.frozen
+class Double:
+    """A record that came in, and one that it might be a double of, with the kinds of what they have in common."""
+
+    record: str
+    id: int
+    name: str
+    other_id: int
+    other_name: str
+    score: float
+    keys: tuple[str, ...]
+
+
 @attrs.define
 class SectionReport:
     """Rows of one section by what became of them.
@@ -61,7 +74,10 @@ class SectionReport:
 class ImportReport:
     """The outcome of an import. ``change_set`` is what to undo, ``None`` when nothing changed or nothing was kept.
 
-    ``rejects`` is the file with all rejected rows, ``first_rejects`` the first of them.
+    ``duplicates`` counts pairs of a record that came in and one that it might be a double of, ``first_duplicates`` are
+    the likeliest of them; ``served`` are customers that came in and are served already, out of sight, each with whom to
+    ask, as far as the build lets that be told. ``rejects`` is the file with all rejected rows, ``first_rejects`` the
+    first of them.
     """
 
     mapping: str
@@ -71,6 +87,9 @@ class ImportReport:
     rejects: Path | None
     first_rejects: tuple[Rejected, ...]
     seconds: float
+    duplicates: int = 0
+    first_duplicates: tuple[Double, ...] = ()
+    served: tuple[tuple[str, str | None], ...] = ()
 
     @property
     def read(self) -> int:
@@ -121,6 +140,9 @@ class ImportReport:
             "change_set": self.change_set,
             "rejects": str(self.rejects) if self.rejects else None,
             "first_rejects": [attrs.asdict(each) for each in self.first_rejects],
+            "duplicates": self.duplicates,
+            "first_duplicates": [attrs.asdict(each) for each in self.first_duplicates],
+            "served": [{"name": name, "ask": ask} for name, ask in self.served],
             "seconds": round(self.seconds, 3),
             "sections": [attrs.asdict(each) for each in self.sections],
         }

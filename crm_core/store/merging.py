@@ -141,8 +141,14 @@ def _carry_out(
         report.conflicts.append(Problem("", error.problem, error.mend, {**error.values, "record": error.record}))
 
 
-def split(session: CrmSession, merged: Redirect | int, *, dry_run: bool = False) -> UndoReport:
-    """Take apart what was merged: ``merged`` is the redirect, or the id of the record that went.
+def split(
+    session: CrmSession,
+    merged: Redirect | int,
+    *,
+    record_type: RecordType | None = None,
+    dry_run: bool = False,
+) -> UndoReport:
+    """Take apart what was merged: ``merged`` is the redirect, or the id of the record that went (of this type).
 
     The merge's change set is undone, with what was changed since as conflicts. Raises :class:`NotFound` where nothing
     was merged, or where the actor may not know of it.
@@ -150,6 +156,8 @@ def split(session: CrmSession, merged: Redirect | int, *, dry_run: bool = False)
     redirect = Redirect.crm_type.table
     id_ = merged.id if isinstance(merged, Redirect) else merged
     condition = (redirect.c.id == id_) | (redirect.c.source_id == id_)
+    if record_type is not None:
+        condition &= redirect.c.record_type == record_type.name
     row = session.core(select(redirect).where(condition).order_by(redirect.c.id.desc()).limit(1)).first()
     if row is None or _seen_target(session, row.record_type, row.target_id) is None:
         raise NotFound("Nothing was merged under the id {id}.", mend="Give the id of the record that went.", id=id_)

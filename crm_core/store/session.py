@@ -221,7 +221,7 @@ class CrmSession(Session):
         """Like ``get``, but raises :class:`NotFound` instead of returning ``None``."""
         found: R | None = self.get(entity, ident)
         if found is None:
-            self._tell_merged(entity, ident)
+            self.tell_merged(entity, ident)
             raise NotFound(
                 "There is no {record} {id}.",
                 mend="Check the id, or ask whoever is responsible for it.",
@@ -230,7 +230,7 @@ class CrmSession(Session):
             )
         return found
 
-    def _tell_merged(self, entity: type[Record], ident: int) -> None:
+    def tell_merged(self, entity: type[Record], ident: int) -> None:
         """Say where a record went, to whoever sees what it was merged into."""
         from crm_core.store.merging import merged_into
 

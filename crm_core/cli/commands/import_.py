@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["command", "import_", "print_import"]
 
 _SHOWN = 5
+_DOUBLES = 10
 _LABELS = ("read", "created", "updated", "unchanged", "skipped", "rejected")
 
 
@@ -100,6 +101,22 @@ def print_import(application: Application, report: ImportReport) -> None:
     for each in report.first_rejects[:_SHOWN]:
         output.line(translator.format("{file}, line {line}: {reason}", file=each.file, line=each.line,
                                       reason=each.reason))  # fmt: skip
+    if report.first_duplicates:
+        output.table(
+            ("record", "id", "name", "other id", "other name", "in common"),
+            (
+                (each.record, str(each.id), each.name, str(each.other_id), each.other_name,
+                 ", ".join(translator.text(key) for key in each.keys))
+                for each in report.first_duplicates[:_DOUBLES]
+            ),
+            title="Perhaps there already",
+        )  # fmt: skip
+        output.say("Pairs that might be the same: {count}. 'crm duplicates' lists them.", count=report.duplicates)
+    for name, ask in report.served[:_DOUBLES]:
+        if ask is None:
+            output.say("{name} is served already.", name=name)
+        else:
+            output.say("{name} is served already: ask {user}.", name=name, user=ask)
     if report.rejects is not None and report.rejected:
         output.say("All {count} rejected rows: {file}", count=report.rejected, file=str(report.rejects))
     elif report.rejected:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from crm_core.store.changes import ChangeSet
     from crm_core.store.undo import UndoReport
 
-__all__ = ["command"]
+__all__ = ["command", "print_undo", "undo_json"]
 
 
 _LABELS = ("deleted", "restored", "reverted")
@@ -59,9 +59,9 @@ def command_undo(
         report: UndoReport = session.undo(change_set, dry_run=dry_run)
     made = None if dry_run else session.last_change_set
     if as_json:
-        application.output.json(_json(report, made))
+        application.output.json(undo_json(report, made))
     else:
-        _print(application, report, made)
+        print_undo(application, report, made)
 
 
 command = command_undo
@@ -95,7 +95,8 @@ def _head(each: ChangeSet) -> dict[str, Any]:
     }
 
 
-def _json(report: UndoReport, made: int | None) -> dict[str, Any]:
+def undo_json(report: UndoReport, made: int | None) -> dict[str, Any]:
+    """What an undo did, as JSON."""
     return {
         "undone": _head(report.undone),
         "dry_run": report.dry_run,
@@ -107,7 +108,8 @@ def _json(report: UndoReport, made: int | None) -> dict[str, Any]:
     }
 
 
-def _print(application: Application, report: UndoReport, made: int | None) -> None:
+def print_undo(application: Application, report: UndoReport, made: int | None) -> None:
+    """What an undo did, for people."""
     output, translator = application.output, application.translator
     rows = [
         (translator.text(what), name, str(count))

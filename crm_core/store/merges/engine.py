@@ -50,17 +50,17 @@ class Engine:
 
     # -- what is told ------------------------------------------------------------------------------------------
 
-    def resolved(self, record_type: RecordType, id_: int, text: str, **values: Any) -> None:
+    def resolved(self, record_type: RecordType, id_: int, *, problem: str, **values: Any) -> None:
         """A row was not simply moved."""
-        self._tell(self.report.resolved, record_type, record_type.name, id_, text, "", values)
+        self._tell(self.report.resolved, record_type, record_type.name, id_, problem, "", values)
 
-    def conflict(self, record_type: RecordType, id_: int, text: str, mend: str, **values: Any) -> None:
+    def conflict(self, record_type: RecordType, id_: int, *, problem: str, mend: str, **values: Any) -> None:
         """A row stands in the way."""
-        self._tell(self.report.conflicts, record_type, record_type.name, id_, text, mend, values)
+        self._tell(self.report.conflicts, record_type, record_type.name, id_, problem, mend, values)
 
-    def foreign_conflict(self, name: str, id_: int, text: str, mend: str, **values: Any) -> None:
+    def foreign_conflict(self, name: str, id_: int, *, problem: str, mend: str, **values: Any) -> None:
         """A row of a plugin that is not in the build stands in the way."""
-        self._tell(self.report.conflicts, None, name, id_, text, mend, values)
+        self._tell(self.report.conflicts, None, name, id_, problem, mend, values)
 
     def _tell(
         self,

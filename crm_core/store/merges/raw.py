@@ -77,8 +77,8 @@ def _extension(engine: Engine, reference: Reference, table: Table, pairs: Mappin
             continue
         if target in rows:
             engine.foreign_conflict(
-                reference.type, source, "both have one, and its plugin is switched off.",
-                "Switch on the plugin {plugin}.", plugin=reference.plugin,
+                reference.type, source, problem="both have one, and its plugin is switched off.",
+                mend="Switch on the plugin {plugin}.", plugin=reference.plugin,
             )  # fmt: skip
             continue
         values = rows[source]

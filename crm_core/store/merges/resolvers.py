@@ -23,10 +23,10 @@ __all__ = ["LOOKED_AT", "Teller", "resolve", "turns_on_itself"]
 class Teller(Protocol):
     """Who hears what became of rows."""
 
-    def resolved(self, record_type: RecordType, id_: int, text: str, **values: Any) -> None:
+    def resolved(self, record_type: RecordType, id_: int, *, problem: str, **values: Any) -> None:
         """A row was not simply moved, and what became of it."""
 
-    def conflict(self, record_type: RecordType, id_: int, text: str, mend: str, **values: Any) -> None:
+    def conflict(self, record_type: RecordType, id_: int, *, problem: str, mend: str, **values: Any) -> None:
         """A row stands in the way."""
 
 
@@ -66,7 +66,7 @@ def _drop_what_turns_on_itself(work: Work, teller: Teller) -> None:
         for id_, values in list(work.moved.items()):
             if values[one] is not None and values[one] == values[other]:
                 work.drop(id_)
-                teller.resolved(work.type, id_, "it was between the two, and goes.")
+                teller.resolved(work.type, id_, problem="it was between the two, and goes.")
 
 
 # -- rows of which only one may hold ---------------------------------------------------------------------------
@@ -97,8 +97,8 @@ def _clashes(work: Work, exclusive: Exclusive) -> list[tuple[int, list[int]]]:
 def _refuse(work: Work, teller: Teller, exclusive: Exclusive) -> None:
     for id_, others in _clashes(work, exclusive):
         teller.conflict(
-            work.type, id_, "it would hold at the same time as {other}, for the same {key}.",
-            "End one of them first, or let its plugin answer crm_check_merge.",
+            work.type, id_, problem="it would hold at the same time as {other}, for the same {key}.",
+            mend="End one of them first, or let its plugin answer crm_check_merge.",
             other=others[0], key=", ".join(exclusive.fields),
         )  # fmt: skip
 
@@ -111,11 +111,13 @@ def _cut(work: Work, teller: Teller, exclusive: Exclusive) -> None:
         if not free:
             work.join(id_, others[0])
             teller.resolved(
-                work.type, id_, "{other} holds at its time, and stays; this one goes into it.", other=others[0]
+                work.type, id_, problem="{other} holds at its time, and stays; this one goes into it.", other=others[0]
             )
             continue
         _spread(work, id_, [(part, {}) for part in free])
-        teller.resolved(work.type, id_, "it is cut to the time in which {other} does not hold.", other=others[0])
+        teller.resolved(
+            work.type, id_, problem="it is cut to the time in which {other} does not hold.", other=others[0]
+        )
 
 
 def _spread(work: Work, id_: int, parts: list[tuple[Span, dict[str, Any]]]) -> None:
@@ -146,12 +148,12 @@ def _ownership(work: Work, teller: Teller) -> None:
                 parts.append((part, {} if owner is None else {"role": OwnershipRole.COLLABORATOR}))
         if not parts:
             work.join(id_, others[0])
-            teller.resolved(work.type, id_, "{other} says the same; this one goes into it.", other=others[0])
+            teller.resolved(work.type, id_, problem="{other} says the same; this one goes into it.", other=others[0])
             continue
         _spread(work, id_, parts)
         teller.resolved(
             work.type, id_,
-            "the owner in {other} stays; this one becomes a collaborator for that time."
+            problem="the owner in {other} stays; this one becomes a collaborator for that time."
             if any(values for _, values in parts) else "it is cut to the time in which {other} does not hold.",
             other=others[0],
         )  # fmt: skip
@@ -191,7 +193,7 @@ def _join_same(
             if extra is None:
                 continue
             work.join(id_, other, **{**extra, **joined})
-            teller.resolved(work.type, id_, "{other} says the same; this one goes into it.", other=other)
+            teller.resolved(work.type, id_, problem="{other} says the same; this one goes into it.", other=other)
             break
 
 
