@@ -109,6 +109,9 @@ class TestTheWholeWay:
         assert set(here.owners().values()) == {"li"}
         shown = crm("handover", "show", id_, "--json").json
         assert (shown["state"], {item["state"] for item in shown["items"]}) == ("undone", {"undone"})
+        assert {each["kind"] for each in shown["open"]} == {"visit", "promise"}
+        text = crm("handover", "show", id_).out
+        assert all(part in text for part in ("Firm 0", "Undone", "See 0", "Promise"))
 
     def test_a_draft_is_tried_and_cancelled(self, crm: Callable[..., Ended], here: Company) -> None:
         tried = crm("handover", "draft", "li", "--to-pool", "--where", "name == 'Firm 1'", "--dry-run", user="zhou")

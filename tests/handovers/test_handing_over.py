@@ -12,6 +12,7 @@ from crm_core import (
     Account,
     Activity,
     Conflict,
+    Crm,
     Handover,
     HandoverItem,
     NotFound,
@@ -25,7 +26,7 @@ from crm_core import (
 )
 from crm_core.domain.handovers import HandoverState, ItemState
 
-from .conftest import Company
+from .conftest import Company, found
 
 DAY = dt.timedelta(days=1)
 
@@ -306,11 +307,42 @@ class TestDoing:
             ).all()
             assert rows == [company.users["sun"]]
 
-    def test_custom_values_of_a_row_stay_with_the_successor(self, company: Company) -> None:
+    def test_custom_values_of_a_row_stay_with_the_successor(self, database_url: str) -> None:
+        fields = {"ownership": {"quota": {"kind": "number", "scale": 0}}}
+        with Crm.open({"crm": {"database": database_url}, "custom_fields": fields}, check=False) as crm:
+            crm.store.create_all()
+            company = found(crm)
+            with company.system() as session:
+                row = session.scalars(select(Ownership).where(Ownership.account_id == company.accounts[0])).one()
+                row.custom = {"quota": 7}
+            company.done(scope="name == 'Firm 0'")
+            with company.system() as session:
+                rows = session.scalars(
+                    select(Ownership).where(Ownership.account_id == company.accounts[0]).order_by(Ownership.id),
+                    execution_options={"all_dates": True},
+                )
+                assert [(row.user_id, row.custom) for row in rows] == [
+                    (company.users["li"], {"quota": 7}), (company.users["wang"], {"quota": 7}),
+                ]  # fmt: skip
+
+    def test_what_begins_later_and_goes_to_the_pool_never_begins(self, company: Company) -> None:
         with company.system() as session:
-            row = session.scalars(select(Ownership).where(Ownership.account_id == company.accounts[0])).one()
-            assert row.custom == {}
-        company.done()
+            other = session.require(Account, company.other)
+            ownership.transfer(session, other, to="li", from_=session.clock() + 10 * DAY)
+        id_ = company.accepted(scope="name == 'Other'", to=None, to_pool=True)
+        before = company.state()
+        with company.session() as session:
+            deed = handovers.do(session, session.require(Handover, id_))
+            assert (deed.ended, deed.begun) == (1, 0)
+        with company.system() as session:
+            rows = session.scalars(
+                select(Ownership.user_id).where(Ownership.account_id == company.other),
+                execution_options={"all_dates": True},
+            )
+            assert rows.all() == [company.users["wang"]]
+        with company.session() as session:
+            handovers.undo(session, session.require(Handover, id_))
+        assert company.state() == before
 
     def test_the_successor_cannot_do_it_themselves(self, company: Company) -> None:
         id_ = company.offered(to="sun")

@@ -105,6 +105,16 @@ class TestLeaving:
         with company.session() as session:
             handovers.cancel(session, session.require(Handover, id_))
 
+    def test_nothing_goes_over_to_one_who_has_gone_meanwhile(self, company: Company) -> None:
+        id_ = company.accepted(to="sun")
+        with company.session("qian") as session:
+            by_object(session, company.users["sun"])
+        with company.session() as session:
+            handover = session.require(Handover, id_)
+            with pytest.raises(Conflict, match="sun is not active and cannot take anything over"):
+                handovers.do(session, handover)
+            handovers.assign(session, handovers.items(session, handover), "wang")
+
     def test_undoing_an_activation_is_a_deactivation(self, company: Company) -> None:
         with company.session("qian") as session:
             by_object(session, company.users["sun"])

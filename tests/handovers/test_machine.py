@@ -44,7 +44,8 @@ class Handovers(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.crm = Crm.open({"crm": {"database": self.url, "time_zone": "Asia/Shanghai"}}, check=False)
+        build = {"crm": {"database": self.url, "time_zone": "Asia/Shanghai"}, "pools": POOLS}
+        self.crm = Crm.open(build, check=False)
         self.crm.store.create_all()
         with self.crm.system_session("empty") as session:
             for name in ("handover", "activity", "affiliation", "contact", "account", "membership", "user", "unit"):
@@ -167,6 +168,11 @@ class Handovers(RuleBasedStateMachine):
             handover = session.require(Handover, id_)
             if handover.state is not HandoverState.OFFERED:
                 return
+            if any(items[account][1] and not self.active[items[account][1]] for account in ready):
+                with pytest.raises(Conflict):
+                    handovers.do(session, handover, partial=True)
+                session.rollback()
+                return
             if waiting:
                 with pytest.raises(Conflict):
                     handovers.do(session, handover)
@@ -284,6 +290,16 @@ class Handovers(RuleBasedStateMachine):
                 assert mine <= expected
 
     @invariant()
+    def whoever_has_gone_is_being_relieved(self) -> None:
+        if not hasattr(self, "owner"):
+            return
+        for account, who in self.owner.items():
+            if who and not self.active[who]:
+                states = {items[account][0] for id_, items in self.items.items()
+                          if self.leaver[id_] == who and account in items}  # fmt: skip
+                assert states & {"drafted", "offered", "accepted", "refused"}
+
+    @invariant()
     def states_and_shares_agree(self) -> None:
         if not hasattr(self, "owner"):
             return
@@ -308,11 +324,13 @@ class Handovers(RuleBasedStateMachine):
             self.crm.close()
 
 
+@pytest.mark.timeout(1800)  # with the profile for a night
 def test_handovers_against_a_model(database_url: str) -> None:
     Handovers.url = database_url
+    few = max(6, settings.default.max_examples // 25)  # each example writes for seconds
     run_state_machine_as_test(
         Handovers,
         settings=settings(
-            max_examples=20, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=few, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from crm_core.store.session import CrmSession
 
-__all__ = ["accept", "cancel", "offer", "refuse", "withdraw"]
+__all__ = ["accept", "cancel", "offer", "refuse", "require_active", "require_active_leaver", "withdraw"]
 
 _ALL_DATES = {"all_dates": True}
 
@@ -62,7 +62,7 @@ def offer(session: CrmSession, handover: Handover) -> list[HandoverItem]:
             id=handover.id,
             count=missing,
         )
-    _require_active(session, drafted)
+    require_active(session, drafted)
     require_pool(session, drafted)
     for item in drafted:
         item.state = ItemState.ACCEPTED if item.to_pool else ItemState.OFFERED
@@ -167,7 +167,8 @@ def _answer(
     return found
 
 
-def _require_active(session: CrmSession, drafted: Sequence[HandoverItem]) -> None:
+def require_active(session: CrmSession, drafted: Sequence[HandoverItem]) -> None:
+    """Refuse successors who have gone themselves."""
     ids = sorted({item.successor_id for item in drafted if item.successor_id is not None})
     for start in range(0, len(ids), 1000):
         gone = session.scalars(

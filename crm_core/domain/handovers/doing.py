@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from sqlalchemy import select
 
-from crm_core.domain.handovers.answering import withdraw
+from crm_core.domain.handovers.answering import require_active, withdraw
 from crm_core.domain.handovers.finding import follow_items, items, require_pool, seen_as_kernel
 from crm_core.domain.handovers.records import WAITING, Handover, HandoverItem, HandoverState, ItemState
 from crm_core.domain.ownership import Ownership, OwnershipRole
@@ -72,6 +72,7 @@ def do(session: CrmSession, handover: Handover, *, partial: bool = False) -> Dee
             total=len(found),
         )
     require_pool(session, ready)
+    require_active(session, ready)
     now = session.clock()
     moment = handover.effective_at or now
     later = moment > now
