@@ -32,7 +32,7 @@ from crm_core import (
 from crm_core.domain.handovers import HandoverState, ItemState
 from crm_core.domain.ownership import OwnershipRole, Share
 
-from .conftest import found
+from .conftest import POOLS, found
 
 PEOPLE = ("li", "wang", "sun")
 
@@ -327,10 +327,10 @@ class Handovers(RuleBasedStateMachine):
 @pytest.mark.timeout(1800)  # with the profile for a night
 def test_handovers_against_a_model(database_url: str) -> None:
     Handovers.url = database_url
-    few = max(6, settings.default.max_examples // 25)  # each example writes for seconds
+    few = max(10, settings.default.max_examples // 20)  # each example writes for seconds
     run_state_machine_as_test(
         Handovers,
         settings=settings(
-            max_examples=few, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=few, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
