@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from crm_core import Account, ContactPoint, quality
+from crm_core import Account, Contact, ContactPoint, activities, contacts, quality
 from crm_core.cli.application import Application
 from crm_core.cli.running import run
 
-from .conftest import BUILD, World
+from .conftest import BUILD, START, World
 
 RunCrm = Callable[..., Any]
 
@@ -118,6 +118,14 @@ def test_people_who_moved_on_the_command_line(cli: RunCrm, world: World, tmp_pat
     assert (found["read"], len(found["moves"]), found["rejected"]) == (2, 1, 1) and (tmp_path / "r.csv").exists()
     out, _ = cli("contacts", "moved", "moved.csv", lang="zh_CN.UTF-8")
     assert ("未变：1" in out and "没有改变" in out) or "Nothing was changed" not in out
+    with world.session() as session:
+        acme, person = session.require(Account, world.accounts["Acme"]), session.require(Contact, world.people["Acme"])
+        contacts.move(session, person, to=acme, at=START)
+        activities.plan(session, "visit", "Spring visit", start=START, account=acme, contact=person, user="li")
+    world.clock.forward(1)
+    out, err = cli("contacts", "moved", "moved.csv")
+    assert "Spring visit" in out and "Done as the change set" in out and "crm quality close ID" in err
+    assert "Nothing was changed." in cli("contacts", "moved", "moved.csv")[0]
     assert "moved" in cli("contacts", code=2)[1] + cli("contacts", "--help")[0]
 
 

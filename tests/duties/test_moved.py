@@ -301,6 +301,20 @@ def test_a_plugin_that_fails_is_named_and_the_rest_stands(deals: World, tmp_path
     assert [each.title for each in report.flagged] == ["Spring visit"] and len(report.moves) == 1
 
 
+def test_what_fails_leaves_nothing_behind(deals: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure after all rows were written, while what hangs on them is looked up: as if nothing had been begun."""
+    before = places(deals)
+
+    def broken(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("crm_core.exchange.moved.running.open_items", broken)
+    with pytest.raises(OSError, match="no space"):
+        run(deals, tmp_path, "mobile,employer\n13800138000,Beta\n13511112222,Beta\n", rejects_path=tmp_path / "r.csv")
+    assert places(deals) == before
+    assert not list(tmp_path.glob("r.csv*"))
+
+
 def test_undo_restores_everything(deals: World, tmp_path: Path) -> None:
     def all_of_it() -> list[Any]:
         with deals.session() as session:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 from typing import Any
 
 import pytest
 
-from crm_core import Account, Affiliation, Contact, QualityIssue, contacts, quality
+from crm_core import Account, Address, Affiliation, Contact, Money, QualityIssue, contacts, quality
 from crm_core.domain.quality import IssueState
 from crm_core.errors import Conflict, NotFound, PermissionDenied, ValidationError
 from crm_core.store.history import change_sets
@@ -78,6 +79,46 @@ def test_what_changed_meanwhile_is_a_conflict(world: World) -> None:
     with world.session("sun") as session, pytest.raises(Conflict, match="was changed since it was proposed"):
         quality.approve(session, session.require(QualityIssue, id_))
     assert state(world, id_).state is IssueState.OPEN
+
+
+def test_values_of_every_kind_come_back_as_they_were(world: World) -> None:
+    values = {
+        "revenue": Money("1200.50", "CNY"), "address": Address(city="上海", country="CN"), "employees": 60,
+        "tags": frozenset({"vip", "old"}), "active": False, "website": "https://acme.example",
+    }  # fmt: skip
+    with world.session("li") as session:
+        quality.propose(session, session.require(Account, world.accounts["Acme"]), values)
+        person = session.require(Contact, world.people["Acme"])
+        quality.propose(session, person, {"birthday": dt.date(1980, 2, 29)})
+    with world.session("sun") as session:
+        quality.approve(session, *quality.proposals(session))
+    with world.session() as session:
+        acme = session.require(Account, world.accounts["Acme"])
+        assert {name: getattr(acme, name) for name in values} == values
+        assert session.require(Contact, world.people["Acme"]).birthday == dt.date(1980, 2, 29)
+
+
+def test_a_proposal_about_what_is_gone_is_obsolete(world: World) -> None:
+    with world.session("sun") as session:
+        person = session.add_one(Contact(name="Nobody"))
+        session.flush()
+        (issue,) = quality.propose(session, person, {"language": "zh"})
+        issue.__dict__["record_id"] = 999_999_999  # as after a merge that an older version made
+        assert quality.approve(session, issue)[0].state is IssueState.OBSOLETE
+        session.rollback()
+
+
+def test_a_matter_is_closed_by_the_steward_of_what_it_is_about(world: World) -> None:
+    with world.session() as session:
+        (matter,) = quality.note_issues(
+            session, [{"kind": "other", "contact_id": world.people["Acme"], "record_type": "contact",
+                       "record_id": world.people["Acme"], "subject": "spell it right"}],
+        )  # fmt: skip
+        id_ = matter.id
+    assert "is no steward of the contact" in refusal(
+        world, "li", lambda s: quality.close(s, s.require(QualityIssue, id_))
+    )
+    assert refusal(world, "sun", lambda s: quality.close(s, s.require(QualityIssue, id_))) == ""
 
 
 def test_what_is_so_already_is_obsolete(world: World) -> None:

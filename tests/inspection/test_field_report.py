@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from sqlalchemy import event
 
@@ -16,6 +17,7 @@ from crm_core import Account, Contact, Crm, Money, Unit, User, organisation, own
 from crm_core.assembly import Manifest, assemble
 from crm_core.assembly import given as plugins
 from crm_core.inspection import FieldReport, FieldUse, field_report
+from crm_core.inspection.uses import uses
 
 BUILD: dict[str, Any] = {
     "custom_fields": {
@@ -71,12 +73,42 @@ def test_rules_are_uses() -> None:
         ("rule", "duties.sizes.where", 'region == "east" and owner.active')
     ]
     assert [each.by for each in field(found, "account.fleet").uses] == ["pools.open.where"]
-    everything = report(everything=True)
-    # The way to a field is used, too: the owner, by ownership.
-    for name in ("user.active", "ownership.user_id", "ownership.account_id"):
-        record, _, plain = name.partition(".")
-        if [each for each in everything.fields if (each.record, each.field) == (record, plain)]:
-            assert any(use.by == "duties.sizes.where" for use in field(everything, name).uses)
+
+
+@pytest.mark.parametrize(
+    ("expression", "used"),
+    [
+        ("owner.active", {"ownership.account_id", "ownership.user_id", "user.active"}),
+        ('any(contacts, role == "x" and contact.language == "zh")',
+         {"affiliation.account_id", "affiliation.role", "affiliation.contact_id", "contact.language"}),
+        ('address.city == "x" and revenue.amount > 1', {"account.address", "account.revenue"}),
+        ('owner.unit.name == "E"',
+         {"ownership.account_id", "ownership.user_id", "membership.user_id", "membership.unit_id", "unit.name"}),
+        ('key_accounts.tier == "key"', {"key_accounts.tier.tier"}),
+        ("region != None", {"account.region"}),
+    ],
+)  # fmt: skip
+def test_the_fields_on_the_way_are_used_too(expression: str, used: set[str]) -> None:
+    config = {
+        **BUILD,
+        "crm": {"plugins": ["key_accounts"]},
+        "duties": {"x": {"record": "account", "where": expression}},
+    }
+    build = assemble(config)
+    found = {f"{record}.{name}" for (record, name), by in uses(build).items()
+             if any(use.by == "duties.x.where" for use in by)}  # fmt: skip
+    (tier,) = (each.name for each in build.types.extensions("account"))
+    assert found == {each.replace("key_accounts.tier.tier", f"{tier}.tier") for each in used}
+
+
+def test_settings_of_plugins_are_compared_by_name_alone() -> None:
+    mentioned = {"crm": {"plugins": ["consumer_goods"]}}
+    build = assemble(mentioned)
+    build = attrs.evolve(build, file=attrs.evolve(build.file, plugins={"consumer_goods": {"order": "employees desc"}}))
+    (use,) = [use for use in uses(build)["account", "employees"] if use.kind == "rule"]
+    assert (use.by, use.certain) == ("plugins.consumer_goods.order", False)
+    employees = field(field_report(build), "account.employees")
+    assert employees.verdict == "perhaps"
 
 
 def test_a_duty_demands_and_does_not_use() -> None:
