@@ -193,8 +193,15 @@ def statements(world: World, login: str) -> Iterator[int]:
     yield len(counted)
 
 
-def test_one_statement_for_each_check(troubled: World) -> None:
-    assert next(statements(troubled, "li")) == next(statements(troubled, "zhou")) == len(CHECKS) + 4
+def test_a_look_at_another_day(troubled: World) -> None:
+    with troubled.session("li", at=START + dt.timedelta(days=10)) as session:
+        assert {each.kind for each in quality.queue(session)} >= {"two_main_places", "shared_point", "duplicate"}
+    with troubled.session("li", at=START - dt.timedelta(days=10)) as session:
+        assert "shared_point" not in {each.check for each in quality.findings(session)}  # nobody worked there yet
+
+
+def test_a_fixed_number_of_statements(troubled: World) -> None:
+    assert next(statements(troubled, "li")) == next(statements(troubled, "zhou")) == len(CHECKS) + 5
 
 
 def test_the_queue_has_proposals_before_findings(troubled: World) -> None:

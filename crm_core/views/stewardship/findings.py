@@ -48,7 +48,8 @@ def findings(
     """What is stale, contradicts itself or is missing, among what the actor sees at the session's ``at``.
 
     ``accounts`` (records or ids) or an expression ``where`` choose what is looked at, ``kinds`` which checks are made;
-    ``limit`` is for each check. One statement per check. Raises :class:`NotFound` for an unknown check.
+    ``limit`` is for each check. A fixed number of statements: one per check, two for ``shared_point``. Raises
+    :class:`NotFound` for an unknown check.
     """
     wanted = list(CHECKS) if kinds is None else [_known(name) for name in kinds]
     look = Look(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import aliased
@@ -13,7 +14,7 @@ from crm_core.domain.contacts import Affiliation, Contact, ContactPoint, PointKi
 from crm_core.domain.quality import IssueState, QualityIssue
 from crm_core.errors import Problem
 from crm_core.fields import matching
-from crm_core.fields.folding import to_half_width
+from crm_core.store.duplicates import candidates
 from crm_core.store.erasure import ERASED
 from crm_core.views.stewardship.looking import Look, QualityFinding
 
@@ -23,6 +24,9 @@ __all__ = [
 ]  # fmt: skip
 
 _PERSONAL = (PointKind.MOBILE, PointKind.EMAIL, PointKind.WECHAT)
+_KEYS = ("phone", "email", "wechat")
+_MOST = 20_000
+"""So many people are compared at most: a database takes only so many values in one statement."""
 
 
 def two_main_places(look: Look) -> Iterator[QualityFinding]:
@@ -93,41 +97,35 @@ def left_with_plans(look: Look) -> Iterator[QualityFinding]:
 
 def shared_point(look: Look) -> Iterator[QualityFinding]:
     """A mobile number, an e-mail address or a WeChat name is one person's."""
+    ids = {
+        id_
+        for pair in candidates(look.session, Contact)
+        if any(key.kind in _KEYS for key in pair.keys)
+        for id_ in (pair.id, pair.other_id)
+    }
+    if not ids:
+        return
     query = (
         select(ContactPoint.id, ContactPoint.kind, ContactPoint.value, ContactPoint.contact_id, Contact.name,
                Affiliation.account_id, Account.name.label("account"))
         .join(Contact, Contact.id == ContactPoint.contact_id)
         .join(Affiliation, Affiliation.contact_id == Contact.id)
         .join(Account, Account.id == Affiliation.account_id)
-        .where(ContactPoint.kind.in_(_PERSONAL), ContactPoint.value != ERASED)
+        .where(ContactPoint.kind.in_(_PERSONAL), ContactPoint.contact_id.in_(sorted(ids)[:_MOST]))
         .order_by(ContactPoint.id, Affiliation.id)
     )  # fmt: skip
-    rough: dict[tuple[PointKind, str], list[tuple[int, PointKind, str, int, str, int, str]]] = {}
-    for row in look.rows(query, Affiliation.account_id):
-        # The last digits are cheap; only numbers that share them are read properly.
-        if key := _digits(row.value)[-8:] if row.kind is PointKind.MOBILE else row.value.casefold():
-            rough.setdefault((row.kind, key), []).append(tuple(row))
-    region = look.session.policy.duplicates.region
-    for rows in rough.values():
-        if len({row[3] for row in rows}) > 1:
-            yield from _shared(rows, region)
+    yield from _shared(look.rows(query, Affiliation.account_id), look.session.policy.duplicates.region)
 
 
-def _digits(value: str) -> str:
-    return "".join(char for char in to_half_width(value) if char.isdigit())
-
-
-def _shared(rows: list[tuple[int, PointKind, str, int, str, int, str]], region: str) -> Iterator[QualityFinding]:
-    first: dict[str, tuple[int, str]] = {}
-    told: set[tuple[str, int]] = set()
+def _shared(rows: Iterable[Any], region: str) -> Iterator[QualityFinding]:
+    first: dict[tuple[PointKind, str], tuple[int, str]] = {}
+    told: set[tuple[PointKind, str, int]] = set()
     for id_, kind, value, contact_id, name, account_id, account in rows:
         key = matching.phone_key(value, region, extension=True) if kind is PointKind.MOBILE else value.casefold()
-        if key is None:
+        owner, owner_name = first.setdefault((kind, key or value), (contact_id, name))
+        if owner == contact_id or (kind, key or value, contact_id) in told:
             continue
-        owner, owner_name = first.setdefault(key, (contact_id, name))
-        if owner == contact_id or (key, contact_id) in told:
-            continue
-        told.add((key, contact_id))
+        told.add((kind, key or value, contact_id))
         yield QualityFinding(
             check="shared_point", account_id=account_id, account=account, contact_id=contact_id,
             record_type="contact_point", record_id=id_,
