@@ -16,6 +16,7 @@ from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.domain.pools import PoolEvent, PoolEventKind
 from crm_core.hooks.values import Failed, TimelineEntry
+from crm_core.store.redirected import merges_into
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -38,6 +39,7 @@ _POOLS = {
     PoolEventKind.RECYCLED: "Recycled",
     PoolEventKind.RELEASED: "Released",
 }
+_MERGED = "Another account was merged into it."
 STATUS_LABELS = (
     "Became owner", "No longer owner", "Became collaborator", "No longer collaborator", "Became backup",
     "No longer backup", "Became mentor", "No longer mentor", "Began there", "Left",
@@ -77,6 +79,7 @@ def timeline(
         *_affiliations(session, ids),
         *_stages(session, ids),
         *_pool_events(session, ids, since, until, limit),
+        *_merges(session, ids, until, limit),
     ]
     gathered = session.store.dispatch.gather_timeline(session, ids, since, until, limit)
     wanted = (
@@ -200,4 +203,16 @@ def _pool_events(
             record_type="pool_event",
             record_id=row.id,
             user_id=row.user_id,
+        )
+
+
+def _merges(session: CrmSession, ids: Sequence[int], until: dt.datetime | None, limit: int) -> Iterable[TimelineEntry]:
+    for row in merges_into(session, Account.crm_type, ids, until, limit):
+        yield TimelineEntry(
+            at=row.at,
+            account_id=row.target_id,
+            kind="merge",
+            title=_MERGED,
+            record_type="account",
+            record_id=row.target_id,
         )

@@ -159,3 +159,39 @@ def test_it_fits_the_terminal(company, crm, monkeypatch, columns, language):
     assert len(lines) > 30
     assert max(width(line) for line in lines) <= columns
     assert any("陈小明" in line for line in lines)
+
+
+def test_a_group_former_people_handovers_and_withdrawn_fields(company, crm):
+    crm("shell", "-c", """
+import datetime as dt
+from crm_core import accounts, contacts, handovers, ownership, Lifecycle
+acme = session.list(Account, 'name == "Acme Bearings"')[0]
+east = session.list(Account, 'name == "华东轴承"')[0]
+top = session.add_one(Account(name="Top Group"))
+accounts.relate(session, acme, "branch", top)
+accounts.relate(session, top, "partner", acme)
+ownership.assign(session, east, to="li.wei", since_always=True)
+ann = session.add_one(Contact(name="Ann"))
+contacts.affiliate(session, ann, acme, role="director", from_=dt.date(2020, 1, 1))
+contacts.move(session, ann, to=east, role="owner", at=dt.date(2024, 1, 1))
+accounts.promote(session, acme, "dormant", business_line="pumps", at=dt.date(2024, 1, 1))
+accounts.promote(session, acme, "lost", business_line="pumps", at=dt.date(2024, 6, 1))
+session.commit()""")  # fmt: skip
+    crm("handover", "draft", "li.wei", "--to", "wang.fang", "--reason", "leaves")
+    file = company / "crm.toml"
+    text = file.read_text("utf-8").partition("[custom_fields.account.vehicles]")
+    roles = text[2].partition("[roles.clerk]")
+    retired = '[retired_fields.account]\nvehicles = "number"\n\n'
+    file.write_text(text[0] + retired + roles[1] + roles[2], "utf-8")
+    shown = crm("show", "account", "Acme Bearings").out
+    for part in ("Top Group › Acme Bearings", "Group", "华东轴承", "→ 华东轴承 (owner)", "2020-01-01 – 2024-01-01",
+                 "Branch of", "Partner of", "Handover from 李伟 to 王芳: Drafted", "Lost (pumps)", "vehicles",
+                 "Yearly revenue"):  # fmt: skip
+        assert part in shown, part
+    data = crm("show", "account", "Acme Bearings", "--json").json["overview"]
+    assert data["group"]["rollup"]["accounts"] == 2
+    assert data["group"]["rollup"]["sums"][0]["amount"] == {"amount": "1200.5", "currency": "CNY"}
+    assert data["handovers"][0]["state"] == "drafted"
+    assert data["quality"]["ask"][0]["text"]
+    crm("show", "account", "Acme Bearings", "--html", "acme.html")
+    assert "Top Group" in (company / "acme.html").read_text("utf-8")

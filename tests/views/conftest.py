@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -61,3 +62,54 @@ def counted(crm: Crm) -> Iterator[list[str]]:
 @pytest.fixture
 def statements() -> Callable[[Crm], Any]:
     return counted
+
+
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+
+
+class Reader(HTMLParser):
+    """Checks that tags nest, and gathers what a browser would see."""
+
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.open, self.tags, self.attributes, self.text = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-1:]}"
+        self.open.pop()
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.text.append(data)
+
+
+def read(html):
+    """A page as a browser reads it; fails where it is not well-formed, has a script, or would load something."""
+    reader = Reader()
+    reader.feed(html)
+    reader.close()
+    assert reader.open == []
+    assert not {"script", "img", "iframe", "object", "embed", "link", "form", "base"} & set(reader.tags)
+    for name, value in reader.attributes:
+        assert not name.startswith("on"), name
+        assert name != "src"
+        if name == "href":
+            assert value.startswith(("mailto:", "tel:", "#")), value
+    style = html.partition("<style>")[2].partition("</style>")[0]
+    assert "url(" not in style and "@import" not in style
+    return reader
+
+
+@pytest.fixture
+def read_html() -> Callable[[str], Reader]:
+    return read

@@ -16,7 +16,10 @@ from crm_core import (
     Crm,
     Finding,
     Manifest,
+    News,
+    NextAction,
     Objection,
+    OpenItem,
     Panel,
     PointKind,
     Stage,
@@ -32,7 +35,7 @@ from crm_core import (
     ownership,
 )
 from crm_core.assembly import given
-from crm_core.views import Point, check_contact, overview, timeline
+from crm_core.views import Point, check_contact, looked, overview, timeline, today, whats_new
 
 DAY = dt.datetime(2026, 2, 3, 9, tzinfo=dt.UTC)
 
@@ -54,6 +57,32 @@ def crm_gather_timeline(session: Any, accounts: Any, since: Any, until: Any, lim
         TimelineEntry(at=DAY, account_id=id_, kind="hello", title="Hello", record_type="account", record_id=id_)
         for id_ in accounts
     ]
+
+
+@hookimpl
+def crm_gather_news(session: Any, accounts: Any, since: Any) -> list[News]:
+    """News of every account, or a failure when the session says so."""
+    if session.info.get("fail"):
+        raise RuntimeError("no news today")
+    return [News(account_id=id_, at=since, kind="hello", text="Hello", record_type="account", record_id=id_)
+            for id_ in accounts]  # fmt: skip
+
+
+@hookimpl
+def crm_gather_actions(session: Any, user_id: int, accounts: Any) -> list[NextAction]:
+    """Something to do at every account, or a failure when the session says so."""
+    if session.info.get("fail"):
+        raise RuntimeError("nothing to do today")
+    return [NextAction(account_id=id_, kind="hello", title="Say hello", reason="It is polite.", urgency=100)
+            for id_ in accounts]  # fmt: skip
+
+
+@hookimpl
+def crm_gather_handover(session: Any, accounts: Any, user_id: int | None) -> list[OpenItem]:
+    """Nothing, or a failure when the session says so."""
+    if session.info.get("fail"):
+        raise RuntimeError("nothing is open today")
+    return []
 
 
 @hookimpl
@@ -118,8 +147,44 @@ def test_a_failing_panel_says_so_and_the_rest_stands(crm: Crm) -> None:
         acme = customer(session, "Acme")
         session.info["fail"] = True
         view = overview(session, acme)
-        assert [(part.plugin, part.hook) for part in view.failed] == [("looker", "crm_gather_overview")]
+        assert {(part.plugin, part.hook) for part in view.failed} == {
+            ("looker", "crm_gather_overview"), ("looker", "crm_gather_handover"),
+        }  # fmt: skip
         assert view.people
+        assert view.open, "the kernel's own part stands"
+
+
+def test_failing_news_and_actions_say_so_and_the_rest_stands(crm: Crm) -> None:
+    with crm.system_session("test") as session:
+        acme = customer(session, "Acme")
+    with crm.session("li.wei", read_only=True) as session:
+        view = today(session)
+        assert "hello" in {each.kind for account in view.news for each in account.learned}
+        assert next(iter(view.actions)).title == "Say hello"
+        assert view.news.failed == view.actions.failed == ()
+    with crm.session("li.wei", read_only=True) as session:
+        session.info["fail"] = True
+        view = today(session)
+        assert [(part.plugin, part.hook) for part in view.news.failed] == [("looker", "crm_gather_news")]
+        assert [(part.plugin, part.hook) for part in view.actions.failed] == [("looker", "crm_gather_actions")]
+        assert {each.account_id for each in view.news} == {acme.id}
+        assert "visit" in {each.kind for each in view.actions}
+
+
+def test_news_of_a_plugin_about_what_the_reader_wrote_are_left_out(crm: Crm) -> None:
+    with crm.system_session("test") as session:
+        acme = customer(session, "Acme")
+    with crm.session("li.wei") as session:
+        looked(session, whats_new(session))
+    with crm.session("li.wei") as session:
+        session.require(Account, acme.id).grade = "A"
+        session.commit()
+        assert whats_new(session).accounts == ()
+    with crm.system_session("test") as session:
+        session.require(Account, acme.id).note = "by somebody else"
+    with crm.session("li.wei", read_only=True) as session:
+        (account,) = whats_new(session).accounts
+        assert [each.kind for each in account.learned] == ["hello"]
 
 
 def test_the_overview_shows_only_what_the_actor_sees(crm: Crm) -> None:
