@@ -145,9 +145,8 @@ def _batches(session: CrmSession, pools: Bound, pool: Pool, now: dt.datetime) ->
 
 def _query(session: CrmSession, pools: Bound, pool: Pool, now: dt.datetime) -> Any:
     table = account_type(session).table
-    scope = pools.of_scope(pool.scope)
-    number = [each.name for each in scope.pools].index(pool.name)
-    query = select(table.c.id, table.c.grade).where(scope.number(table) == number, free(table, pool.scope, now))
+    mine = pools.of_scope(pool.scope).taken_by(pool, table)
+    query = select(table.c.id, table.c.grade).where(mine, free(table, pool.scope, now))
     return query.order_by(table.c.id).limit(_BATCH)
 
 

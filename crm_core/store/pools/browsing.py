@@ -70,10 +70,9 @@ def browse(
     _require_shown_order(pool, parsed)
     pools = bound(session).of_scope(pool.scope)
     keys = parsed.values()
-    names = [each.name for each in pools.pools]
     query = (
         select(*table.c, *keys)
-        .where(pools.number(table) == names.index(pool.name), free(table, pool.scope, session.clock()))
+        .where(pools.taken_by(pool, table), free(table, pool.scope, session.clock()))
         .order_by(*parsed.columns())
         .limit(limit + 1)
     )

@@ -7,7 +7,21 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import ColumnElement, FromClause, and_, case, exists, func, literal, null, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+    true,
+)  # fmt: skip
 
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.domain.pools import Pool
@@ -70,6 +84,16 @@ class Bound:
             for number, each in enumerate(self.filters)
         ]
         return case(*met, else_=null())
+
+    def taken_by(self, pool: Pool, table: FromClause) -> ColumnElement[bool]:
+        """Of rows of accounts: those that belong to a pool, owned or not; written so that databases can plan by it."""
+        place = [each.name for each in self.pools].index(pool.name)
+        own = self.filters[place]
+        earlier = [
+            false() if each is None else not_(func.coalesce(each.where(table), literal(False)))
+            for each in self.filters[:place]
+        ]
+        return and_(true() if own is None else own.where(table), *earlier)
 
 
 def bound(session: CrmSession, pools: Iterable[Pool] | None = None, now: dt.datetime | None = None) -> Bound:
