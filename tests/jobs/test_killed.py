@@ -21,7 +21,7 @@ from crm_core.store.tables import CHANGE_SET
 
 CRM = Path(sys.executable).with_name("crm")
 MAKING, COUNTING, TELLING = 260, 80, 40
-KILLS = 30
+KILLED_FROM_OUTSIDE, KILLED_AT_A_COMMIT, KILLED_WHILE_TOLD = 12, 18, 6
 
 BUILD = """
 [crm]
@@ -34,10 +34,33 @@ lease = 1
 
 PLUGIN = """
     import os
+    import signal
     import time
     from pathlib import Path
 
+    from sqlalchemy import Engine, event
+
     from crm_core import Account, Job, hookimpl
+
+    def die_at_a_commit(number, moment):
+        "Kill this process right before or right after the database has its so many-th COMMIT."
+        left = number
+
+        @event.listens_for(Engine, "commit")
+        def count(connection):
+            nonlocal left
+            left -= 1
+            if left == 0 and moment == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        @event.listens_for(Engine, "begin")
+        def next_one(connection):
+            if left <= 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    if "KILLING_AT" in os.environ:
+        number, _, moment = os.environ["KILLING_AT"].partition(" ")
+        die_at_a_commit(int(number), moment)
 
     def note(name, line):
         file = os.open(Path(__file__).parents[1] / name, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
@@ -60,7 +83,9 @@ PLUGIN = """
 
     @hookimpl
     def crm_on_committed(crm, change_sets):
-        for change_set in change_sets:
+        for number, change_set in enumerate(change_sets):
+            if str(number) == os.environ.get("KILLING_WHILE_TOLD"):
+                os.kill(os.getpid(), signal.SIGKILL)
             note("feed.txt", change_set.id)
 
     @hookimpl
@@ -96,21 +121,22 @@ def folder(tmp_path, database_url, monkeypatch):
         del sys.modules[name]
 
 
-def worker(folder, *options):
+def worker(folder, *options, **environ):
     return subprocess.Popen(
-        [CRM, "worker", "--json", *options], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        [CRM, "worker", "--json", "--poll", "0.05", *options], cwd=folder, env={**os.environ, **environ},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
 
 
 def lines(path):
     return [int(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def lead(folder, chance):
-    """One worker, killed after a random number of events; what it told until then."""
-    process = worker(folder, "--poll", "0.05")
+def killed_from_outside(folder, chance):
+    """One worker, killed after a random number of events."""
+    process = worker(folder)
     told = []
-    left = chance.randrange(1, 25)
+    left = chance.randrange(1, 20)
     for line in process.stdout:
         told.append(json.loads(line)["event"])
         left -= told[-1] != "started"
@@ -118,7 +144,24 @@ def lead(folder, chance):
             break
     time.sleep(chance.random() * 0.02)
     process.send_signal(signal.SIGKILL)
-    process.wait(30)
+    return ended(process, told)
+
+
+def killed_at_a_commit(folder, chance):
+    """One worker, killed next to a random commit: where it hurts most."""
+    return ended(worker(folder, KILLING_AT=f"{chance.randrange(4, 44)} {chance.choice(['before', 'after'])}"))
+
+
+def killed_while_told(folder, chance):
+    """One worker, killed in the middle of telling the plugin of a batch."""
+    return ended(worker(folder, KILLING_WHILE_TOLD=str(chance.randrange(0, 3))))
+
+
+def ended(process, told=None):
+    """What a worker told until it was killed."""
+    if told is None:
+        told = [json.loads(line)["event"] for line in process.stdout if line.endswith("}\n")]
+    process.wait(60)
     errors = process.stderr.read()
     process.stdout.close()
     process.stderr.close()
@@ -145,10 +188,17 @@ def test_killed_workers_lose_nothing_and_repeat_nothing_that_is_atomic(folder):
                     jobs.enqueue(session, name, {"number": number})
 
         happened = Counter()
-        for _ in range(KILLS):
-            happened += lead(folder, chance)
+        ways = [killed_from_outside] * KILLED_FROM_OUTSIDE + [killed_at_a_commit] * KILLED_AT_A_COMMIT
+        ways += [killed_while_told] * KILLED_WHILE_TOLD
+        chance.shuffle(ways)
+        for number, way in enumerate(ways):
+            # So that there is always something to tell, and none of them is left without work.
+            for part in "abc":
+                with crm.system_session("test") as session:
+                    session.add(Account(name=f"told {number} {part}"))
+            happened += way(folder, chance)
         for _ in range(20):
-            last = worker(folder, "--until-empty", "--poll", "0.05")
+            last = worker(folder, "--until-empty")
             output, errors = last.communicate(timeout=120)
             assert last.returncode == 0, errors
             happened += Counter(json.loads(line)["event"] for line in output.splitlines())
@@ -161,7 +211,7 @@ def test_killed_workers_lose_nothing_and_repeat_nothing_that_is_atomic(folder):
             ("killing.count", "done"): COUNTING, ("killing.make", "done"): MAKING, ("killing.tell", "done"): TELLING,
         }  # fmt: skip
         with crm.system_session("test", read_only=True) as session:
-            made = Counter(session.scalars(select(Account.name)))
+            made = Counter(session.scalars(select(Account.name).where(Account.name.not_like("told %"))))
             (counter,) = session.list(Account, 'name == "Counter"')
         expected = {f"{word} {number}": 1 for word in ("job", "second") for number in range(MAKING)}
         assert made == expected | {"Counter": 1}
