@@ -280,7 +280,13 @@ def upgrade() -> None:
         sqlite_where=sa.text("record_id IS NOT NULL"),
         postgresql_where=sa.text("record_id IS NOT NULL"),
     )
-    op.create_index("ix_crm_search_document_shown_id", "crm_search_document", ["shown_id"])
+    op.create_index(
+        "ix_crm_search_document_shown_id",
+        "crm_search_document",
+        ["shown_id"],
+        sqlite_where=sa.text("shown_id <> id"),
+        postgresql_where=sa.text("shown_id <> id"),
+    )
     op.create_index(
         "ix_crm_search_document_tokens",
         "crm_search_document",

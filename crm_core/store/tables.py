@@ -209,7 +209,12 @@ SEARCH_DOCUMENT = Table(
     Column("body", stored_text(None), nullable=False),
     Column("tokens", Lexemes()),
     Index("ix_crm_search_document_account_id", "account_id"),
-    Index("ix_crm_search_document_shown_id", "shown_id"),
+    Index(
+        "ix_crm_search_document_shown_id",
+        "shown_id",
+        sqlite_where=text("shown_id <> id"),
+        postgresql_where=text("shown_id <> id"),
+    ),
     Index(
         "ix_crm_search_document_record_id",
         "record_id",

@@ -251,8 +251,12 @@ class Visibility:
         query = (
             select(owner.c.account_id)
             .select_from(owner.join(member, member.c.user_id == owner.c.user_id))
-            .where(valid_at(owner, self.now), valid_at(member, self.now))
+            .where(valid_at(owner, self.now), self._colleague(member, reach))
         )
+        return query, owner.c.account_id
+
+    def _colleague(self, member: FromClause, reach: Reach) -> ColumnElement[bool]:
+        """Memberships that hold now in a unit within reach."""
         grounds: list[ColumnElement[bool]] = []
         if reach.units:
             grounds.append(member.c.unit_id.in_(sorted(reach.units)))
@@ -260,7 +264,7 @@ class Visibility:
             closure = bare(UNIT_CLOSURE).alias()
             below = select(closure.c.descendant_id).where(closure.c.ancestor_id.in_(sorted(reach.subtrees)))
             grounds.append(member.c.unit_id.in_(below))
-        return query.where(or_(*grounds)), owner.c.account_id
+        return and_(valid_at(member, self.now), or_(*grounds))
 
     def _shared(self, reach: Reach) -> Select[Any] | None:
         if not reach.share_roles or self.actor.user_id is None:

@@ -173,11 +173,11 @@ def _print_check(application: Application, found: Checked, as_json: bool) -> Non
             output.line(example)
         if found.unready:
             output.say("Not indexed: {records}.", records=", ".join(found.unready))
+    if found.missing or found.stale or found.superfluous or found.unready:
+        raise Conflict("The search index is not what the records say.", mend="Run 'crm search reindex'.")
     if not found.tokens:
         raise Conflict(
             "The words of the search index are not those of its documents.", mend="Run 'crm search reindex --whole'."
         )
-    if not found.right:
-        raise Conflict("The search index is not what the records say.", mend="Run 'crm search reindex'.")
     if not as_json:
         output.say("The search index is what the records say.")

@@ -1,13 +1,16 @@
-"""The statement that finds: candidates by the index, then everything else at their documents, in the database.
+"""The statements that find: candidates by the index, then everything else at their documents, in the database.
 
 Visibility is the one criterion of each record type, inside the statement: what the actor does not see is neither
 counted nor ranked, and takes no place among the first. A term may also stand in the document of the account that a
 record hangs on, or of the record that is shown instead; these, too, only where the actor sees them.
+
+To build such a statement takes ten times as long as to run it, so the store remembers those of the last actors by the
+shape of the query; what differs between two queries of one shape are parameters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -15,6 +18,7 @@ from sqlalchemy import (
     FromClause,
     Select,
     and_,
+    bindparam,
     case,
     exists,
     false,
@@ -24,12 +28,13 @@ from sqlalchemy import (
     select,
     true,
     type_coerce,
-    union,
+    union_all,
 )
 
-from crm_core.fields.columns import BIGINT
+from crm_core.fields.columns import BIGINT, Moment, stored_text
 from crm_core.store.search.indexed import Indexed
-from crm_core.store.search.terms import Term
+from crm_core.store.search.sight import Sight
+from crm_core.store.search.terms import Term, Way
 from crm_core.store.tables import SEARCH_DOCUMENT
 from crm_core.store.visibility import bare
 
@@ -37,16 +42,20 @@ if TYPE_CHECKING:
     from crm_core.store.search.index import SearchIndex
     from crm_core.store.session import CrmSession
 
-__all__ = ["KEY", "Asking"]
+__all__ = ["Asking", "rank_of"]
 
-KEY = 2**45
-"""In a hit's key, ranks count in steps of it, and below it stands the id of the document that matched."""
-
+_KEY = 2**45
 _CLASSES, _SIZES = 4, 256
 _ELSEWHERE = 15
-_TIERS = 4
 _SCRIPTS = ("text", "pinyin", "initials")
-_MOST_COUNTED = 20_000
+_FORMS = ("whole", "start", "word", "part")
+_FEW, _MANY = 500, 200_000
+_TEXT = stored_text(None)
+
+
+def rank_of(key: int) -> int:
+    """How well a hit matches, from the key by which hits are sorted: 0 is best."""
+    return key // _KEY // _SIZES // _CLASSES
 
 
 class Asking:
@@ -55,15 +64,15 @@ class Asking:
     def __init__(self, session: CrmSession, terms: Sequence[Term], kinds: frozenset[str] | None) -> None:
         self.session = session
         self.index: SearchIndex = session.store.search
-        self.terms = terms
-        self.types = [each for each in self.index.plan.indexed.values() if self._wanted(each, kinds)]
+        self.terms = list(terms)
         self.kinds = kinds
+        self.types = [each for each in self.index.plan.indexed.values() if self._wanted(each)]
+        self._sight = Sight(session)
         self._position = func.instr if session.dialect == "sqlite" else func.strpos
 
-    @staticmethod
-    def _wanted(indexed: Indexed, kinds: frozenset[str] | None) -> bool:
+    def _wanted(self, indexed: Indexed) -> bool:
         shown = {target.name for _, target in indexed.shown} or {indexed.type.name}
-        return kinds is None or not shown.isdisjoint(kinds)
+        return self.kinds is None or not shown.isdisjoint(self.kinds)
 
     @property
     def needed(self) -> frozenset[str]:
@@ -72,115 +81,197 @@ class Asking:
         return frozenset(each.type.name for each in (*self.types, *above))
 
     def find(self, limit: int) -> list[Any]:
-        """The first hits: ``(shown id, key)``."""
+        """The first hits: key, id and type of what is shown, record, type and account of what matched."""
         if not self.types:
             return []
-        rows = self._one() if len(self.terms) == 1 else self._several(self._rarest())
-        hits = rows.subquery("hits")
-        shown, matched = SEARCH_DOCUMENT.alias("shown"), SEARCH_DOCUMENT.alias("matched")
-        best = select(hits.c.shown_id, func.min(hits.c.key).label("key")).group_by(hits.c.shown_id)
-        first = best.order_by(func.min(hits.c.key)).limit(limit).subquery("best")
-        statement = (
-            select(first.c.key, first.c.shown_id, shown.c.type, _record(matched), matched.c.type, matched.c.account_id)
-            .select_from(first)
-            .join(shown, shown.c.id == first.c.shown_id)
-            .join(matched, matched.c.id == first.c.key.bitwise_and(literal(KEY - 1, BIGINT)))
-            .order_by(first.c.key)
-        )
-        return list(self.session.core(statement).all())
+        self._rarest_first()
+        parameters = self._parameters()
+        if self._wide:
+            # Whoever sees nearly everything: the best are looked at first, until there are enough.
+            some = limit * 4
+            rows = self._run(lazily=True, parameters={**parameters, "some": some})
+            found: dict[int, Any] = {}
+            for row in rows:
+                found.setdefault(row.shown_id, row)
+            if len(rows) < some or len(found) >= limit:
+                return list(found.values())[:limit]
+        return self._run(lazily=False, parameters={**parameters, "some": limit})
 
-    # -- which documents -----------------------------------------------------------------------------------------
+    @property
+    def _wide(self) -> bool:
+        visibility = self.session.visibility
+        return visibility.reach("account.read").all or visibility.wide
+
+    def _run(self, *, lazily: bool, parameters: Mapping[str, Any]) -> list[Any]:
+        actor = self.session.actor
+        shape = tuple(tuple((way.script, len(way.patterns)) for way in term.ways) for term in self.terms)
+        key = (actor.user_id, actor.places, actor.system, self._wide, self.kinds, shape, lazily)
+        statement = self.index.remembered(key, lambda: self._statement(lazily))
+        return list(self.session.core(statement, parameters).all())
+
+    # -- parameters ----------------------------------------------------------------------------------------------
+
+    def _parameters(self) -> dict[str, Any]:
+        given: dict[str, Any] = {
+            "now": self.session.now,
+            "at": self.session.at,
+            "query": self.index.driver.query(self.terms[0].ways),
+        }
+        for number, term in enumerate(self.terms):
+            for place, way in enumerate(term.ways):
+                for index, pattern in enumerate(way.patterns):
+                    name, marks = _name(number, place, index), way.marks
+                    given[f"{name}_part"] = pattern
+                    if len(way.patterns) == 1:
+                        given[f"{name}_whole"] = f"{marks.title}{pattern}{marks.end}"
+                        given[f"{name}_start"] = f"{marks.title}{pattern}"
+                        given[f"{name}_word"] = f"{marks.word}{pattern}"
+        if len(self.terms) > 1:
+            phrase = " ".join(term.text for term in sorted(self.terms, key=lambda term: term.place))
+            given["phrase_whole"], given["phrase_start"] = f"\x02 {phrase} \x03", f"\x02 {phrase}"
+        return given
+
+    def _rarest_first(self) -> None:
+        """The term with the fewest candidates leads; of common ones no more is counted than tells them apart."""
+        leading = [term for term in self.terms if term.indexed]
+        for most in (_FEW, _MANY) if len(leading) > 1 else ():
+            counts = [
+                self.index.driver.count(self.index.driver.query(term.ways), most).label(f"n{number}")
+                for number, term in enumerate(leading)
+            ]
+            found = self.session.core(select(*counts)).one()
+            if min(found) < most or most == _MANY:
+                leading = [leading[found.index(min(found))]]
+                break
+        self.terms.sort(key=lambda term: term is not leading[0])
+
+    # -- the statement -------------------------------------------------------------------------------------------
+
+    def _statement(self, lazily: bool) -> Select[Any]:
+        source = self._one() if len(self.terms) == 1 else self._several()
+        if lazily:
+            # Without a limit of its own the sorted subquery would be taken apart.
+            ordered = source.order_by(source.selected_columns.key)
+            ordered = ordered.limit(-1) if self.session.dialect == "sqlite" else ordered.offset(literal(0))
+            hits = ordered.subquery("hits")
+            first = select(hits.c.shown_id, hits.c.key).where(self._visible(hits))
+        else:
+            hits = source.subquery("hits")
+            best = func.min(hits.c.key)
+            first = (
+                select(hits.c.shown_id, best.label("key"))
+                .where(self._visible(hits))
+                .group_by(hits.c.shown_id)
+                .order_by(best)
+            )
+        found = first.limit(bindparam("some", type_=BIGINT)).subquery("best")
+        shown, matched = SEARCH_DOCUMENT.alias("shown"), SEARCH_DOCUMENT.alias("matched")
+        return (
+            select(
+                found.c.key,
+                found.c.shown_id,
+                shown.c.type.label("shown_type"),
+                _record(matched).label("matched_id"),
+                matched.c.type.label("matched_type"),
+                matched.c.account_id,
+            )
+            .select_from(found)
+            .join(shown, shown.c.id == found.c.shown_id)
+            .join(matched, matched.c.id == found.c.key.bitwise_and(literal(_KEY - 1, BIGINT)))
+            .order_by(found.c.key)
+        )
 
     def _one(self) -> Select[Any]:
-        (term,) = self.terms
         rows = SEARCH_DOCUMENT.alias("d")
-        return select(rows.c.shown_id, self._key(rows, self._tier(term, rows.c.body)).label("key")).where(
-            self.index.driver.candidates(rows, term.ways), self._holds(term, rows.c.body), self._visible(rows)
+        (term,) = self.terms
+        return select(*_identity(rows), self._key(rows, self._tier(0, term, rows.c.body))).where(
+            self.index.driver.candidates(rows, bindparam("query")), self._holds(0, term, rows.c.body)
         )
 
-    def _several(self, rarest: Term) -> Select[Any]:
-        """Whatever matches holds the rarest term, or hangs on what holds it."""
+    def _several(self) -> Select[Any]:
+        """Whatever matches holds the leading term, or hangs on what holds it."""
         found = SEARCH_DOCUMENT.alias("f")
         holding = (
-            select(found.c.id, found.c.type, found.c.shown_id)
-            .where(self.index.driver.candidates(found, rarest.ways), self._holds(rarest, found.c.body))
+            select(*_whole(found))
+            .where(self.index.driver.candidates(found, bindparam("query")), self._holds(0, self.terms[0], found.c.body))
             .cte("holding")
         )
-        beneath, shown = SEARCH_DOCUMENT.alias("b"), SEARCH_DOCUMENT.alias("s")
+        shown, beneath = SEARCH_DOCUMENT.alias("s"), SEARCH_DOCUMENT.alias("b")
         accounts = [each.type.name for each in self.index.plan.indexed.values() if each.is_account]
-        candidates = union(
-            select(holding.c.id),
-            select(shown.c.id).where(shown.c.shown_id.in_(select(holding.c.shown_id))),
-            select(beneath.c.id).where(
-                beneath.c.account_id.in_(select(holding.c.id).where(holding.c.type.in_(accounts)))
+        # Some come in by two ways; of each hit only the best is kept anyway.
+        rows = union_all(
+            select(*_whole(holding)),
+            select(*_whole(shown)).where(
+                shown.c.shown_id.in_(select(holding.c.id).where(holding.c.id == holding.c.shown_id)),
+                shown.c.shown_id != shown.c.id,
             ),
-        ).subquery("candidates")
-        rows, whole, above = (SEARCH_DOCUMENT.alias(name) for name in ("d", "h", "a"))
-        own = case((whole.c.id == rows.c.id, rows.c.body), else_=rows.c.body + func.coalesce(whole.c.body, ""))
+            select(*_whole(beneath)).where(
+                beneath.c.account_id.in_(select(holding.c.id).where(holding.c.type.in_(accounts))),
+                beneath.c.id != beneath.c.account_id,
+            ),
+        ).subquery("d")
+        whole, above = SEARCH_DOCUMENT.alias("h"), SEARCH_DOCUMENT.alias("a")
         joined = (
-            select(rows.c.id, rows.c.type, rows.c.shown_id, rows.c.size, own.label("own"),
-                   func.coalesce(above.c.body, "").label("above"))
+            select(
+                *_identity(rows),
+                rows.c.size,
+                (rows.c.body + func.coalesce(whole.c.body, "")).label("own"),
+                func.coalesce(above.c.body, "").label("above"),
+            )
             .select_from(rows)
-            .join(candidates, candidates.c.id == rows.c.id)
-            .join(whole, whole.c.id == rows.c.shown_id, isouter=True)
-            .join(above, and_(above.c.id == rows.c.account_id, self._account_visible(rows.c.account_id)),
-                  isouter=True)
-            .where(self._visible(rows))
+            .join(whole, whole.c.id == _other(rows.c.shown_id, rows), isouter=True)
+            .join(
+                above,
+                and_(above.c.id == _other(rows.c.account_id, rows), self._account_visible(rows.c.account_id)),
+                isouter=True,
+            )
             .subquery("joined")
-        )  # fmt: skip
-        own_holds = [self._holds(term, joined.c.own) for term in self.terms]
-        each = [or_(own_, self._holds(term, joined.c.above)) for own_, term in zip(own_holds, self.terms, strict=True)]
-        tiers = [self._tier(term, joined.c.own) for term in self.terms]
-        phrase = " ".join(term.text for term in self.terms)
+        )
+        terms = list(enumerate(self.terms))
+        in_own = [self._holds(number, term, joined.c.own) for number, term in terms]
+        anywhere = [or_(own_, self._holds(number, term, joined.c.above))
+                    for own_, (number, term) in zip(in_own, terms, strict=True)]  # fmt: skip
+        tiers = [self._tier(number, term, joined.c.own) for number, term in terms]
         rank = case(
-            (self._at(joined.c.own, f"\x02 {phrase} \x03"), 0),
-            (self._at(joined.c.own, f"\x02 {phrase}"), 1),
+            (self._at(joined.c.own, "phrase_whole"), 0),
+            (self._at(joined.c.own, "phrase_start"), 1),
             else_=sum(tiers[1:], tiers[0]) + 2,
         )
-        return select(joined.c.shown_id, self._key(joined, rank).label("key")).where(*each, or_(*own_holds))
-
-    def _rarest(self) -> Term:
-        """The term with the fewest candidates, by a count that stops early."""
-        indexed = [term for term in self.terms if term.indexed]
-        if len(indexed) == 1:
-            return indexed[0]
-        rows = SEARCH_DOCUMENT.alias("d")
-        counts = [self.index.driver.count(rows, term.ways, _MOST_COUNTED) for term in indexed]
-        found = self.session.core(select(*(count.label(f"n{number}") for number, count in enumerate(counts)))).one()
-        return min(zip(found, range(len(indexed)), indexed, strict=True))[2]
+        return select(*_identity(joined), self._key(joined, rank)).where(*anywhere, or_(*in_own))
 
     # -- what they hold ------------------------------------------------------------------------------------------
 
-    def _at(self, body: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
-        return self._position(body, literal(pattern)) > 0
+    def _at(self, body: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
+        found: ColumnElement[bool] = self._position(body, bindparam(parameter, type_=_TEXT)) > 0
+        return found
 
-    def _holds(self, term: Term, body: ColumnElement[Any]) -> ColumnElement[bool]:
-        return or_(*(and_(*(self._at(body, pattern) for pattern in way.patterns)) for way in term.ways))
+    def _whole_way(self, number: int, place: int, way: Way, body: ColumnElement[Any]) -> ColumnElement[bool]:
+        return and_(*(self._at(body, f"{_name(number, place, index)}_part") for index in range(len(way.patterns))))
 
-    def _tier(self, term: Term, body: ColumnElement[Any]) -> ColumnElement[Any]:
-        """How well a term stands in a body: the whole title, its beginning, a word's beginning, anywhere; within each
-        in the original script, by pinyin, by initials.
+    def _holds(self, number: int, term: Term, body: ColumnElement[Any]) -> ColumnElement[bool]:
+        return or_(*(self._whole_way(number, place, way, body) for place, way in enumerate(term.ways)))
+
+    def _tier(self, number: int, term: Term, body: ColumnElement[Any]) -> ColumnElement[Any]:
+        """How well a term stands in a body: the whole title, its beginning, a word's beginning, anywhere.
+
+        Within each the original script is best, then pinyin, then initials.
         """
         whens: list[tuple[ColumnElement[bool], int]] = []
-        for tier in range(_TIERS):
-            for way in term.ways:
-                marks, value = way.marks, tier * len(_SCRIPTS) + _SCRIPTS.index(way.script)
-                if len(way.patterns) > 1:
-                    whens += [] if tier < _TIERS - 1 else [
-                        (and_(*(self._at(body, pattern) for pattern in way.patterns)), value)
-                    ]  # fmt: skip
-                    continue
-                pattern = way.patterns[0]
-                forms = (f"{marks.title}{pattern}{marks.end}", f"{marks.title}{pattern}", f"{marks.word}{pattern}")
-                whens.append((self._at(body, (*forms, pattern)[tier]), value))
+        for tier, form in enumerate(_FORMS):
+            for place, way in enumerate(term.ways):
+                value = tier * len(_SCRIPTS) + _SCRIPTS.index(way.script)
+                if form == "part":
+                    whens.append((self._whole_way(number, place, way, body), value))
+                elif len(way.patterns) == 1:
+                    whens.append((self._at(body, f"{_name(number, place, 0)}_{form}"), value))
         return case(*whens, else_=_ELSEWHERE)
 
     def _key(self, rows: Any, rank: ColumnElement[Any]) -> ColumnElement[Any]:
-        """Rank, then accounts before people before the rest, then short titles, then the older record."""
+        """Rank, then accounts before people before the rest, then short titles, then the older document."""
         ranks = {each.type.name: each.rank for each in self.types}
         kind = case(ranks, value=rows.c.type, else_=_CLASSES - 1)
-        order = (rank * _CLASSES + kind) * _SIZES + rows.c.size
-        return type_coerce(type_coerce(order, BIGINT) * literal(KEY, BIGINT) + rows.c.id, BIGINT)
+        order = type_coerce((rank * _CLASSES + kind) * _SIZES + rows.c.size, BIGINT)
+        return type_coerce(order * literal(_KEY, BIGINT) + rows.c.id, BIGINT).label("key")
 
     # -- who may see them ----------------------------------------------------------------------------------------
 
@@ -189,50 +280,60 @@ class Asking:
         parts: list[ColumnElement[bool]] = []
         for indexed in self.types:
             conditions = self._conditions(indexed, rows)
-            if conditions is None:
-                continue
             if conditions:
                 parts.append(and_(rows.c.type == indexed.type.name, *conditions))
             else:
                 plain.append(indexed.type.name)
-        if plain:
-            parts.insert(0, rows.c.type.in_(plain))
-        return or_(*parts) if parts else false()
+        return or_(*([rows.c.type.in_(plain)] if plain else []), *parts)
 
-    def _conditions(self, indexed: Indexed, rows: FromClause) -> list[ColumnElement[bool]] | None:
-        """What a document of a type must meet; ``None`` when none can."""
-        session = self.session
+    def _conditions(self, indexed: Indexed, rows: FromClause) -> list[ColumnElement[bool]]:
+        """What a document of a type must meet."""
+        session, sight = self.session, self._sight
         found: list[ColumnElement[bool]] = []
         permissions = [permission for permission, _ in indexed.parts if permission is not None]
         granted = [permission for permission in permissions if session.can(permission)]
         if len(granted) < len(permissions):
             found.append(or_(rows.c.permission.is_(None), rows.c.permission.in_(granted)))
-        record_type = indexed.type
-        at = session.at if record_type.dated else None
-        seen = session.visibility.sees(record_type, _record(rows) if indexed.has_others else rows.c.id, at)
+        at: Any = bindparam("at", type_=Moment()) if indexed.type.dated else None
+        seen = sight.sees(indexed.type, _record(rows) if indexed.has_others else rows.c.id, at)
         if seen is not None:
             found.append(seen)
-        if indexed.shown:
-            ways: list[ColumnElement[bool]] = []
-            for _, target in indexed.shown:
-                if self.kinds is not None and target.name not in self.kinds:
-                    continue
-                seen = session.visibility.sees(target, rows.c.shown_id)
-                if seen is None and len(indexed.shown) > 1:
-                    others = bare(target.table).alias()
-                    seen = exists(select(1).select_from(others).where(others.c.id == rows.c.shown_id))
-                ways.append(true() if seen is None else seen)
-            if not any(way is true() for way in ways):
-                found.append(or_(*ways))
+        ways: list[ColumnElement[bool]] = []
+        for _, target in indexed.shown:
+            if self.kinds is not None and target.name not in self.kinds:
+                continue
+            seen = sight.sees(target, rows.c.shown_id)
+            if seen is None and len(indexed.shown) > 1:
+                others = bare(target.table).alias()
+                seen = exists(select(1).select_from(others).where(others.c.id == rows.c.shown_id))
+            ways.append(true() if seen is None else seen)
+        if ways and not any(way is true() for way in ways):
+            found.append(or_(*ways))
         return found
 
     def _account_visible(self, account_id: ColumnElement[Any]) -> ColumnElement[bool]:
-        parts = [
-            self.session.visibility.sees(each.type, account_id)
-            for each in self.index.plan.indexed.values()
-            if each.is_account
-        ]
+        accounts = [each.type for each in self.index.plan.indexed.values() if each.is_account]
+        parts = [self._sight.sees(each, account_id) for each in accounts]
         return or_(*(true() if part is None else part for part in parts)) if parts else false()
+
+
+def _name(term: int, way: int, pattern: int) -> str:
+    return f"t{term}w{way}p{pattern}"
+
+
+def _identity(rows: FromClause) -> tuple[ColumnElement[Any], ...]:
+    """What visibility is decided by, and what is shown."""
+    return rows.c.id, rows.c.type, rows.c.record_id, rows.c.permission, rows.c.shown_id
+
+
+def _whole(rows: FromClause) -> tuple[ColumnElement[Any], ...]:
+    """What a match is decided by, too."""
+    return (*_identity(rows), rows.c.account_id, rows.c.size, rows.c.body)
+
+
+def _other(id_: ColumnElement[Any], rows: FromClause) -> ColumnElement[Any]:
+    """The id of another document, or null where it is the same: nothing needs to be looked up then."""
+    return func.nullif(id_, rows.c.id)
 
 
 def _record(rows: FromClause) -> ColumnElement[Any]:

@@ -43,11 +43,14 @@ class SearchDriver(Protocol):
     def clear(self, connection: Connection) -> None:
         """Forget all tokens."""
 
-    def candidates(self, rows: FromClause, ways: Sequence[Way]) -> ColumnElement[bool]:
-        """Which documents (``rows``) have all tokens of at least one of the ways; some more do no harm."""
+    def query(self, ways: Sequence[Way]) -> str:
+        """The query for documents that have all tokens of at least one of the ways, in the driver's language."""
 
-    def count(self, rows: FromClause, ways: Sequence[Way], most: int) -> ColumnElement[int]:
-        """How many candidates there are, counted up to ``most``."""
+    def candidates(self, rows: FromClause, query: ColumnElement[str]) -> ColumnElement[bool]:
+        """Which documents (``rows``) meet a query; some more do no harm."""
+
+    def count(self, query: str, most: int) -> ColumnElement[int]:
+        """How many candidates a query has, counted up to ``most``."""
 
     def purge(self, engine: Engine) -> None:
         """After an erasure has committed: let nothing remain of tokens that were removed."""

@@ -59,13 +59,17 @@ class Fts5:
         self.prepare(connection)
         connection.exec_driver_sql(_ORDER, ("delete-all",))
 
-    def candidates(self, rows: FromClause, ways: Sequence[Way]) -> ColumnElement[bool]:
-        """By their ids."""
-        return rows.c.id.in_(select(_table.c.rowid).where(_table.c[_NAME].op("MATCH")(_query(ways))))
+    def query(self, ways: Sequence[Way]) -> str:
+        """In the language of FTS5."""
+        return " OR ".join(f"({' AND '.join(map(_phrase, way.tokens))})" for way in ways)
 
-    def count(self, rows: FromClause, ways: Sequence[Way], most: int) -> ColumnElement[int]:
+    def candidates(self, rows: FromClause, query: ColumnElement[str]) -> ColumnElement[bool]:
+        """By their ids."""
+        return rows.c.id.in_(select(_table.c.rowid).where(_table.c[_NAME].op("MATCH")(query)))
+
+    def count(self, query: str, most: int) -> ColumnElement[int]:
         """Of the matches, without looking at documents."""
-        found = select(literal(1)).where(_table.c[_NAME].op("MATCH")(_query(ways))).limit(most).subquery()
+        found = select(literal(1)).where(_table.c[_NAME].op("MATCH")(query)).limit(most).subquery()
         return select(func.count()).select_from(found).scalar_subquery()
 
     def purge(self, engine: Engine) -> None:
@@ -86,10 +90,6 @@ class Fts5:
             return digest((id_, (token,)) for token, id_ in rows)
         finally:
             connection.exec_driver_sql(f"DROP TABLE {words}")
-
-
-def _query(ways: Sequence[Way]) -> str:
-    return " OR ".join(f"({' AND '.join(map(_phrase, way.tokens))})" for way in ways)
 
 
 def _phrase(token: Token) -> str:

@@ -12,9 +12,9 @@ from sqlalchemy import literal, null, select, type_coerce, union_all
 from crm_core.errors import UnsupportedStatement, ValidationError
 from crm_core.fields.field import Field
 from crm_core.records import Record, RecordType
-from crm_core.store.search.asking import _CLASSES, _SIZES, KEY, Asking
+from crm_core.store.search.asking import Asking, rank_of
 from crm_core.store.search.terms import Term, terms_of
-from crm_core.store.search.texts import Text, body_of
+from crm_core.store.search.texts import Form, body_of
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -77,8 +77,8 @@ def _shown(session: CrmSession, terms: Sequence[Term], found: Sequence[Any]) -> 
         field, text = _excerpt(terms, session.types[matched_type], values.get((matched_type, matched_id), {}))
         if not field:
             field, text = _excerpt(terms, shown, own)
-        rank = key // KEY // _SIZES // _CLASSES
-        hits.append(Hit(shown_type, shown_id, _title(shown, shown_id, own), account_id, text, field, rank))
+        title = _title(shown, shown_id, own)
+        hits.append(Hit(shown_type, shown_id, title, account_id, text, field, rank_of(key)))
     return hits
 
 
@@ -131,7 +131,7 @@ def _excerpt(terms: Sequence[Term], record_type: RecordType, values: dict[str, s
     for term in terms:
         for name, value in values.items():
             field = record_type.by_name[name]
-            if field.search and _holds(term, body_of([Text(value, sound=True, surname=field.surname, phone=True)])):
+            if field.search and _holds(term, body_of([(value, Form(surname=field.surname, phone=True))])):
                 found.setdefault(name, _around(value, term.text))
                 break
     return next((f"{record_type.name}.{name}" for name in found), ""), " · ".join(found.values())

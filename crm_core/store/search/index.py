@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Mapping
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select
+from sqlalchemy import Connection, Engine, Select, delete, func, insert, select
 
 from crm_core.errors import StoreError
 from crm_core.records import Types
@@ -16,6 +18,8 @@ from crm_core.store.tables import SEARCH_STATE
 
 __all__ = ["SearchIndex"]
 
+_REMEMBERED = 200
+
 
 class SearchIndex:
     """What can be searched in a build, and how."""
@@ -23,6 +27,22 @@ class SearchIndex:
     def __init__(self, types: Types, dialect: str, driver: Any = None) -> None:
         self.types = types
         self.driver: SearchDriver = driver_for(dialect, driver)
+        self._lock = threading.Lock()
+        self._statements: OrderedDict[Hashable, Select[Any]] = OrderedDict()
+
+    def remembered(self, key: Hashable, make: Callable[[], Select[Any]]) -> Select[Any]:
+        """A statement that was made before for the same kind of question, or a new one."""
+        with self._lock:
+            known = self._statements.get(key)
+            if known is not None:
+                self._statements.move_to_end(key)
+                return known
+        made = make()
+        with self._lock:
+            self._statements[key] = made
+            if len(self._statements) > _REMEMBERED:
+                self._statements.popitem(last=False)
+        return made
 
     @functools.cached_property
     def plan(self) -> Plan:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import attrs
 from sqlalchemy import ColumnElement, FromClause, func, literal, null, select
@@ -14,7 +15,7 @@ from crm_core.fields.field import Field
 from crm_core.fields.kinds import PhoneKind, TextKind
 from crm_core.records import Owned, Record, RecordType, Through, Types, Via
 from crm_core.store.marks import ERASED
-from crm_core.store.search.texts import FORMAT, Text, body_of, fold_text
+from crm_core.store.search.texts import FORMAT, Form, body_of
 from crm_core.store.visibility import bare
 
 __all__ = ["Document", "Indexed", "Plan", "Step"]
@@ -23,8 +24,7 @@ _SOUND_LENGTH = 200
 _SIZE = 255
 
 
-@attrs.frozen
-class Document:
+class Document(NamedTuple):
     """A row of the index, without its id: what is kept of a record, or of its fields that need a permission."""
 
     record_id: int
@@ -79,18 +79,40 @@ class Indexed:
         shown = self.shown[0][1] if self.shown else self.type
         return 0 if isinstance(shown.access, Owned) else 1 if isinstance(shown.access, Through) else 2
 
-    def documents(self, id_: int, values: Mapping[str, Any], account_id: int | None) -> Iterator[Document]:
+    def documents(self, id_: int, values: Mapping[str, Any], account_id: int | None) -> list[Document]:
         """What the index keeps of a record with these values; the first always, those of restricted fields if any."""
-        shown_id = next((values[name] for name, _ in self.shown if name != "id" and values.get(name) is not None), id_)
-        for permission, fields in self.parts:
+        shown_id, name = id_, self.type.name
+        for reference, _ in self.shown:
+            if reference != "id" and values.get(reference) is not None:
+                shown_id = values[reference]
+                break
+        found = []
+        for permission, forms in self.forms:
             texts = [
-                self._text(field, value)
-                for field in fields
-                if (value := values.get(field.name)) is not None and not (field.personal and value == ERASED)
+                (value, form)
+                for field, form, personal in forms
+                if (value := values.get(field)) and not (personal and value == ERASED)
             ]
             if texts or permission is None:
-                size = min(len(fold_text(texts[0].value)), _SIZE) if texts else _SIZE
-                yield Document(id_, self.type.name, permission, account_id, shown_id, size, body_of(texts))
+                size = min(len(texts[0][0]), _SIZE) if texts else _SIZE
+                body = _repeated(tuple(texts)) if self.shown else body_of(texts)
+                found.append(Document(id_, name, permission, account_id, shown_id, size, body))
+        return found
+
+    @functools.cached_property
+    def forms(self) -> tuple[tuple[str | None, tuple[tuple[str, Form, bool], ...]], ...]:
+        """By permission the names of fields, how each goes into the index, and whether it is personal."""
+        return tuple(
+            (permission, tuple((field.name, self.form(field), field.personal) for field in fields))
+            for permission, fields in self.parts
+        )
+
+    def form(self, field: Field) -> Form:
+        """How a field goes into the index."""
+        title = not self.shown and (field.name == self.type.title or field.name.endswith("name"))
+        length = field.kind.length if isinstance(field.kind, TextKind) else None
+        sound = length is not None and length <= _SOUND_LENGTH
+        return Form(title, sound, field.surname, isinstance(field.kind, PhoneKind))
 
     def is_main(self, document: Document) -> bool:
         """Whether a document has the id of its record."""
@@ -100,13 +122,6 @@ class Indexed:
     def has_others(self) -> bool:
         """Whether records have documents with ids of their own."""
         return self.type.extends is not None or len(self.parts) > 1
-
-    def _text(self, field: Field, value: Any) -> Text:
-        name = field.name
-        title = not self.shown and (name == self.type.title or name.endswith("name"))
-        length = field.kind.length if isinstance(field.kind, TextKind) else None
-        sound = length is not None and length <= _SOUND_LENGTH
-        return Text(str(value), title, sound, field.surname, isinstance(field.kind, PhoneKind))
 
     def signature(self, driver: str) -> str:
         """What the documents follow from; others are of no use."""
@@ -118,6 +133,12 @@ class Indexed:
             *(f"{name}={target.name}" for name, target in self.shown),
         ]
         return hashlib.sha256("|".join(parts).encode()).hexdigest()[:40]
+
+
+@functools.lru_cache(maxsize=4096)
+def _repeated(texts: tuple[tuple[str, Form], ...]) -> str:
+    """The same roles and departments are everywhere."""
+    return body_of(texts)
 
 
 def _described(field: Field) -> str:

@@ -166,19 +166,27 @@ def put(
         return
     fresh = _fresh(session, [each for each in documents if not indexed.is_main(each) and each.key not in ids])
     connection, driver = session.connection(), session.store.search.driver
-    tokens: list[tuple[int, set[str]]] = []
-    rows: list[tuple[Any, ...]] = []
-    in_column = driver.column(()) is not None
-    for each in documents:
-        main = indexed.is_main(each)
-        id_ = each.record_id if main else ids.get(each.key) or next(fresh)
-        words = tokens_of(each.body)
-        tokens.append((id_, words))
-        row = (id_, None if main else each.record_id, each.type, each.permission, each.account_id, each.shown_id,
-               each.size, each.body)  # fmt: skip
-        rows.append((*row, driver.column(words)) if in_column else row)
-    insert_tuples(connection, SEARCH_DOCUMENT.name, (*_COLUMNS, "tokens") if in_column else _COLUMNS, rows)
-    driver.add(connection, tokens)
+    words = [tokens_of(each.body) for each in documents]
+    rows: list[Any]
+    if indexed.has_others:
+        own = [indexed.is_main(each) for each in documents]
+        new = [
+            each.record_id if main else ids.get(each.key) or next(fresh)
+            for each, main in zip(documents, own, strict=True)
+        ]
+        rows = [
+            (id_, None if main else each.record_id, *each[1:])
+            for id_, main, each in zip(new, own, documents, strict=True)
+        ]
+    else:
+        new = [each.record_id for each in documents]
+        rows = [(each.record_id, None, *each[1:]) for each in documents]
+    columns: tuple[str, ...] = _COLUMNS
+    if driver.column(()) is not None:
+        columns = (*_COLUMNS, "tokens")
+        rows = [(*row, driver.column(each)) for row, each in zip(rows, words, strict=True)]
+    insert_tuples(connection, SEARCH_DOCUMENT.name, columns, rows)
+    driver.add(connection, list(zip(new, words, strict=True)))
 
 
 def _fresh(session: CrmSession, documents: Sequence[Document]) -> Iterator[int]:

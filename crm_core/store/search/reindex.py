@@ -236,6 +236,6 @@ def digest(documents: Iterable[tuple[int, Iterable[str]]]) -> int:
     blake = hashlib.blake2b
     total = 0
     for id_, tokens in documents:
-        for token in tokens:
+        for token in set(tokens):
             total += int.from_bytes(blake(f"{id_} {token}".encode(), digest_size=8).digest(), "big")
     return total % 2**64

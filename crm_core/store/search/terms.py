@@ -48,10 +48,11 @@ class Way:
 
 @attrs.frozen
 class Term:
-    """A word of the query, folded, with the ways to hold it: the best first."""
+    """A word of the query, folded, with the ways to hold it, the best first; ``place`` is its place in the query."""
 
     text: str
     ways: tuple[Way, ...]
+    place: int = 0
 
     @property
     def indexed(self) -> bool:
@@ -62,7 +63,7 @@ class Term:
 def terms_of(query: str) -> tuple[Term, ...]:
     """The terms of a query; raises :class:`ValidationError` for one that says too little, or too much."""
     words = fold_text(query).split()
-    terms = tuple(dict.fromkeys(_merged(words)))
+    terms = tuple(attrs.evolve(term, place=place) for place, term in enumerate(dict.fromkeys(_merged(words))))
     if not any(term.indexed for term in terms):
         raise ValidationError(
             "{query!r} says too little to search for.",

@@ -47,14 +47,18 @@ class Trigram:
     def clear(self, connection: Connection) -> None:
         """They go with their documents."""
 
-    def candidates(self, rows: FromClause, ways: Sequence[Way]) -> ColumnElement[bool]:
-        """By the GIN index."""
-        return rows.c.tokens.op("@@", is_comparison=True)(cast(_query(ways), TSQUERY))
+    def query(self, ways: Sequence[Way]) -> str:
+        """In the language of text search."""
+        return " | ".join(f"({' & '.join(map(_lexeme, way.tokens))})" for way in ways)
 
-    def count(self, rows: FromClause, ways: Sequence[Way], most: int) -> ColumnElement[int]:
+    def candidates(self, rows: FromClause, query: ColumnElement[str]) -> ColumnElement[bool]:
+        """By the GIN index."""
+        return rows.c.tokens.op("@@", is_comparison=True)(cast(query, TSQUERY))
+
+    def count(self, query: str, most: int) -> ColumnElement[int]:
         """Of the matches."""
         documents = SEARCH_DOCUMENT.alias()
-        found = select(literal(1)).where(self.candidates(documents, ways)).limit(most).subquery()
+        found = select(literal(1)).where(self.candidates(documents, literal(query))).limit(most).subquery()
         return select(func.count()).select_from(found).scalar_subquery()
 
     def purge(self, engine: Engine) -> None:
@@ -72,10 +76,6 @@ class Trigram:
             execution_options={"stream_results": True, "max_row_buffer": 1000},
         )
         return digest((id_, tokens) for id_, tokens in rows)
-
-
-def _query(ways: Sequence[Way]) -> str:
-    return " | ".join(f"({' & '.join(map(_lexeme, way.tokens))})" for way in ways)
 
 
 def _lexeme(token: Token) -> str:
