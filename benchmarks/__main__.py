@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from benchmarks.pages import growth_figures, page_figures
 from benchmarks.report import Figure, print_figures, ratio, rounds
+from benchmarks.search import search_figures
 from benchmarks.sides import CoreSide, crm_bulk, crm_single, crm_update, opened
 from benchmarks.startup import memory_figure, startup_figures
 from benchmarks.views import view_figures
@@ -100,12 +101,12 @@ def database_figures(url: str, peer_url: str, name: str, scale: int, times: int)
     return figures
 
 
-_PARTS = ("crm", "peer", "growth", "views")
+_PARTS = ("crm", "peer", "growth", "views", "search")
 
 
 @contextlib.contextmanager
 def databases(which: str) -> Iterator[Iterator[tuple[str, ...]]]:
-    """Name, then a database for us, the peer, growth and views; servers are stopped at the end."""
+    """Name, then a database for us, the peer, growth, views and searching; servers are stopped at the end."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crm-bench-")))
         found: list[tuple[str, ...]] = []
@@ -133,13 +134,15 @@ def main(as_json: bool, database: str, scale: int, times: int, growth: bool) -> 
     """Measure crm-core beside raw SQLAlchemy Core and Django, in one run."""
     figures: list[Figure] = []
     with databases(database) as each:
-        for name, url, peer_url, growth_url, views_url in each:
+        for name, url, peer_url, growth_url, views_url, search_url in each:
             click.echo(f"measuring {name} ...", err=True)
             figures += database_figures(url, peer_url, name, scale, times)
             if growth:
                 with opened(growth_url) as store:
                     figures += growth_figures(store, name, 0)
             figures += view_figures(views_url, name)
+            if growth:
+                figures += search_figures(search_url, name, 100_000, scale, times)
     click.echo("measuring start-up and memory ...", err=True)
     figures += startup_figures(max(times, 7))
     if growth:

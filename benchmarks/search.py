@@ -144,9 +144,9 @@ def main(as_json: bool, database: str, accounts: int, times: int) -> None:
 
     figures: list[Figure] = []
     with databases(database) as each:
-        for name, _url, _peer_url, growth_url in each:
+        for name, *_others, url in each:
             click.echo(f"measuring the search on {name} ...", err=True)
-            figures += search_figures(growth_url, name, accounts, 5000, times)
+            figures += search_figures(url, name, accounts, 5000, times)
     print_figures(figures, as_json)
 
 
