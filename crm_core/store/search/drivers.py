@@ -34,10 +34,10 @@ class SearchDriver(Protocol):
     def column(self, tokens: Iterable[str]) -> str | None:
         """What the column ``tokens`` of a document holds, in the driver's form; ``None`` to leave it empty."""
 
-    def add(self, connection: Connection, documents: Sequence[tuple[int, Iterable[str]]]) -> None:
+    def add(self, connection: Connection, documents: Iterable[tuple[int, Iterable[str]]]) -> None:
         """Take in the tokens of new documents, by their ids."""
 
-    def remove(self, connection: Connection, documents: Sequence[tuple[int, Iterable[str]]]) -> None:
+    def remove(self, connection: Connection, documents: Iterable[tuple[int, Iterable[str]]]) -> None:
         """Forget the tokens of documents, which are exactly those they were added with."""
 
     def clear(self, connection: Connection) -> None:

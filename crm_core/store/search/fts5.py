@@ -42,13 +42,13 @@ class Fts5:
         """Nothing: the tokens have their own table."""
         return None
 
-    def add(self, connection: Connection, documents: Sequence[tuple[int, Iterable[str]]]) -> None:
+    def add(self, connection: Connection, documents: Iterable[tuple[int, Iterable[str]]]) -> None:
         """Insert them."""
         rows = [(id_, text) for id_, tokens in documents if (text := " ".join(tokens))]
         if rows:
             connection.exec_driver_sql(_INSERT, rows)
 
-    def remove(self, connection: Connection, documents: Sequence[tuple[int, Iterable[str]]]) -> None:
+    def remove(self, connection: Connection, documents: Iterable[tuple[int, Iterable[str]]]) -> None:
         """A table without content must be told what it forgets."""
         rows = [(id_, text) for id_, tokens in documents if (text := " ".join(tokens))]
         if rows:

@@ -48,8 +48,10 @@ def keep(session: CrmSession, entries: Sequence[Entry]) -> None:
                 gone.setdefault(name, []).append(entry.id)
     for name, ids in gone.items():
         take(session, name, ids)
+    made: list[tuple[Any, ...]] = []
     for name, rows in created.items():
-        put(session, indexed[name], documents_of(session, indexed[name], rows))
+        made += _laid(session, indexed[name], documents_of(session, indexed[name], rows))
+    _write(session, made)
     for name, group in updated.items():
         _update(session, name, group)
 
@@ -162,31 +164,44 @@ def put(
         ids = {document.key: id_ for id_, document in had.items()}
         drop(session, {id_: document for id_, document in had.items() if document.key not in same})
         documents = [document for document in documents if document.key not in same]
-    if not documents:
+    _write(session, _laid(session, indexed, documents, ids))
+
+
+def _laid(
+    session: CrmSession,
+    indexed: Indexed,
+    documents: Sequence[Document],
+    ids: Mapping[tuple[int, str | None], int] | None = None,
+) -> list[tuple[Any, ...]]:
+    """Rows for documents; ``ids`` are those that documents of their own had before."""
+    if not indexed.has_others:
+        return [(each.record_id, None, *each[1:]) for each in documents]
+    known = ids or {}
+    fresh = _fresh(session, [each for each in documents if not indexed.is_main(each) and each.key not in known])
+    rows: list[tuple[Any, ...]] = []
+    for each in documents:
+        if indexed.is_main(each):
+            rows.append((each.record_id, None, *each[1:]))
+        else:
+            rows.append((known.get(each.key) or next(fresh), *each))
+    return rows
+
+
+def _write(session: CrmSession, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows of whatever types, and their words."""
+    if not rows:
         return
-    fresh = _fresh(session, [each for each in documents if not indexed.is_main(each) and each.key not in ids])
     connection, driver = session.connection(), session.store.search.driver
-    words = [tokens_of(each.body) for each in documents]
-    rows: list[Any]
-    if indexed.has_others:
-        own = [indexed.is_main(each) for each in documents]
-        new = [
-            each.record_id if main else ids.get(each.key) or next(fresh)
-            for each, main in zip(documents, own, strict=True)
-        ]
-        rows = [
-            (id_, None if main else each.record_id, *each[1:])
-            for id_, main, each in zip(new, own, documents, strict=True)
-        ]
-    else:
-        new = [each.record_id for each in documents]
-        rows = [(each.record_id, None, *each[1:]) for each in documents]
     columns: tuple[str, ...] = _COLUMNS
     if driver.column(()) is not None:
         columns = (*_COLUMNS, "tokens")
-        rows = [(*row, driver.column(each)) for row, each in zip(rows, words, strict=True)]
-    insert_tuples(connection, SEARCH_DOCUMENT.name, columns, rows)
-    driver.add(connection, list(zip(new, words, strict=True)))
+        insert_tuples(
+            connection, SEARCH_DOCUMENT.name, columns, [(*row, driver.column(tokens_of(row[-1]))) for row in rows]
+        )
+    else:
+        insert_tuples(connection, SEARCH_DOCUMENT.name, columns, rows)
+    # One after the other: to hold the words of a whole batch costs more than to make them.
+    driver.add(connection, ((row[0], tokens_of(row[-1])) for row in rows))
 
 
 def _fresh(session: CrmSession, documents: Sequence[Document]) -> Iterator[int]:
@@ -233,7 +248,7 @@ def drop(session: CrmSession, documents: Mapping[int, Document]) -> None:
     if not documents:
         return
     connection, driver = session.connection(), session.store.search.driver
-    driver.remove(connection, [(id_, tokens_of(document.body)) for id_, document in documents.items()])
+    driver.remove(connection, ((id_, tokens_of(document.body)) for id_, document in documents.items()))
     ids = list(documents)
     for start in range(0, len(ids), _CHUNK):
         session.core(delete(SEARCH_DOCUMENT).where(SEARCH_DOCUMENT.c.id.in_(ids[start : start + _CHUNK])))

@@ -38,10 +38,10 @@ class Trigram:
         """As the text form of a vector."""
         return " ".join(map(_quoted, tokens))
 
-    def add(self, connection: Connection, documents: Sequence[tuple[int, Iterable[str]]]) -> None:
+    def add(self, connection: Connection, documents: Iterable[tuple[int, Iterable[str]]]) -> None:
         """They came with their documents."""
 
-    def remove(self, connection: Connection, documents: Sequence[tuple[int, Iterable[str]]]) -> None:
+    def remove(self, connection: Connection, documents: Iterable[tuple[int, Iterable[str]]]) -> None:
         """They go with their documents."""
 
     def clear(self, connection: Connection) -> None:
