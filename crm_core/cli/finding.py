@@ -9,6 +9,7 @@ from sqlalchemy import select
 from crm_core.domain.external import ExternalRef
 from crm_core.errors import ExpressionError, NotFound
 from crm_core.records import Record, RecordType
+from crm_core.store.merging import tell_merged
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -27,7 +28,7 @@ def find_record(session: CrmSession, record_type: RecordType, reference: str) ->
     found: Record | None = session.get(record_type.cls, id_)
     if found is None:
         if session.as_of is None:
-            session.tell_merged(record_type.cls, id_)
+            tell_merged(session, record_type, id_)
         raise _nothing(record_type, reference)
     return found
 

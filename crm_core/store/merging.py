@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
     from crm_core.store.undo import UndoReport
 
-__all__ = ["FieldChoice", "MergeReport", "merge", "merged_into", "resolve", "split"]
+__all__ = ["FieldChoice", "MergeReport", "merge", "merged_into", "resolve", "split", "tell_merged"]
 
 R = TypeVar("R", bound=Record)
 
@@ -208,3 +208,16 @@ def _seen_target(session: CrmSession, name: str, id_: int) -> int | None:
     if record_type is None or not session.writer.visible_ids(record_type, {id_}):
         return None
     return id_
+
+
+def tell_merged(session: CrmSession, record_type: RecordType, id_: int) -> None:
+    """Raise :class:`NotFound` that says where a record went, to whoever sees what it was merged into."""
+    now = merged_into(session, record_type, [id_]).get(id_)
+    if now is not None:
+        raise NotFound(
+            "The {record} {id} was merged into {target}.",
+            mend="Ask for {target}.",
+            record=record_type.name,
+            id=id_,
+            target=now,
+        )

@@ -6,35 +6,27 @@ import datetime as dt
 import functools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
-from sqlalchemy import Executable, Result, inspect
-from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlalchemy.orm import Session
-from sqlalchemy.orm.attributes import set_committed_value
-from sqlalchemy.orm.exc import StaleDataError
-
-from crm_core.errors import Conflict, NotFound, Problem, StoreError, UnsupportedStatement, ValidationError
+from crm_core.errors import NotFound
 from crm_core.records import Record, RecordType
+from crm_core.store import bulk_rows
 from crm_core.store.actor import Actor
 from crm_core.store.changes import ChangeSet
-from crm_core.store.differences import overlay
 from crm_core.store.journal import Entry, Head
 from crm_core.store.noting import Noted, Served
 from crm_core.store.reading import Reading, get_options
+from crm_core.store.session_base import SessionBase
 from crm_core.store.tracking import track_deletes, track_flush
-from crm_core.store.values import preparer
 from crm_core.store.visibility import Visibility
 from crm_core.store.writer import Mark, Writer
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-    from crm_core.records import Types
     from crm_core.store.duplicates import Candidate
     from crm_core.store.explain import Ground
     from crm_core.store.ids import IdSource
-    from crm_core.store.policy import Policy
     from crm_core.store.search.hits import Hit
     from crm_core.store.store import Store
 
@@ -48,7 +40,7 @@ T = TypeVar("T")
 List_: TypeAlias = list
 
 
-class CrmSession(Session):
+class CrmSession(SessionBase):
     """One person's (or system principal's) work with the CRM: reads see what they may see, writes are journalled.
 
     Leaving the ``with`` block commits; an exception rolls back. ``at`` is the moment in the business that dated
@@ -99,36 +91,10 @@ class CrmSession(Session):
 
     # -- what the session knows --------------------------------------------------------------------------------
 
-    @property
-    def types(self) -> Types:
-        """The record types of the build."""
-        return self.store.types
-
-    @property
-    def policy(self) -> Policy:
-        """Roles, vocabularies, custom fields of the build."""
-        return self.store.policy
-
-    @property
-    def dialect(self) -> str:
-        """``sqlite`` or ``postgresql``."""
-        return self.store.dialect
-
     @functools.cached_property
     def visibility(self) -> Visibility:
         """What the actor may see and change."""
         return Visibility(self.types, self.policy, self.actor, self.now, lambda: self.store.owned_count(self))
-
-    @property
-    def user_id(self) -> int:
-        """The id of the acting user; a system principal has none and gets :class:`NotFound`."""
-        if self.actor.user_id is None:
-            raise NotFound(
-                "{principal} is a system principal, not a user.",
-                mend="Name the user explicitly.",
-                principal=self.actor.principal,
-            )
-        return self.actor.user_id
 
     @property
     def duplicates(self) -> List_[Candidate]:
@@ -156,10 +122,6 @@ class CrmSession(Session):
         moment = self.store.clock()
         self._latest = max(moment, getattr(self, "_latest", moment))
         return self._latest
-
-    def driver_moment(self, moment: dt.datetime) -> Any:
-        """A moment in the form in which the driver takes it."""
-        return moment.isoformat(" ", "microseconds") if self.dialect == "sqlite" else moment
 
     def __enter__(self) -> Self:
         return self
@@ -190,26 +152,6 @@ class CrmSession(Session):
 
     # -- reading -----------------------------------------------------------------------------------------------
 
-    def connection(self, *args: Any, **kwargs: Any) -> Connection:
-        """The raw connection of the current transaction; it bypasses visibility and journal: for the store only."""
-        if args or kwargs:
-            return super().connection(*args, **kwargs)
-        # Finding it anew costs more than a small statement; a savepoint begins where it first asks for it.
-        transaction = self.get_nested_transaction() or self.get_transaction()
-        if transaction is None or self._held[0] is not transaction:
-            connection = super().connection()
-            self._held = (self.get_nested_transaction() or self.get_transaction(), connection)
-        held: Connection = self._held[1]
-        return held
-
-    def on_transaction_end(self) -> None:
-        """The transaction, and with it the connection, is gone."""
-        self._held = (None, None)
-
-    def core(self, statement: Executable, parameters: Any = None) -> Result[Any]:
-        """The store's own statement, without visibility; for the kernel only."""
-        return self.connection().execute(statement, parameters)
-
     def get(self, entity: Any, ident: Any, **options: Any) -> Any:
         """The record with this id, or ``None`` if there is none that the actor may see; validity does not matter."""
         if self.as_of is not None:
@@ -221,7 +163,9 @@ class CrmSession(Session):
         """Like ``get``, but raises :class:`NotFound` instead of returning ``None``."""
         found: R | None = self.get(entity, ident)
         if found is None:
-            self.tell_merged(entity, ident)
+            from crm_core.store.merging import tell_merged
+
+            tell_merged(self, entity.crm_type, ident)
             raise NotFound(
                 "There is no {record} {id}.",
                 mend="Check the id, or ask whoever is responsible for it.",
@@ -229,21 +173,6 @@ class CrmSession(Session):
                 id=ident,
             )
         return found
-
-    def tell_merged(self, entity: type[Record], ident: int) -> None:
-        """Say where a record went, to whoever sees what it was merged into."""
-        from crm_core.store.merging import merged_into
-
-        record_type = entity.crm_type
-        now = merged_into(self, record_type, [ident]).get(ident)
-        if now is not None:
-            raise NotFound(
-                "The {record} {id} was merged into {target}.",
-                mend="Ask for {target}.",
-                record=record_type.name,
-                id=ident,
-                target=now,
-            )
 
     def list(
         self,
@@ -333,23 +262,6 @@ class CrmSession(Session):
 
     # -- writing -----------------------------------------------------------------------------------------------
 
-    def next_id(self) -> int:
-        """A fresh id, for a record that is added in this session."""
-        id_ = self._fresh_id()
-        if not self.actor.system:
-            self._handed.add(id_)
-        return id_
-
-    def _fresh_id(self) -> int:
-        given = self.ids.ready()
-        return self.ids.next(self.connection()) if given is None else given
-
-    def change_set_id(self) -> int:
-        """The id of the current change set."""
-        if self._change_set_id is None:
-            self._change_set_id = self._fresh_id()
-        return self._change_set_id
-
     def add_one(self, record: R) -> R:
         """Add a record and return it, with its id."""
         self.add(record)
@@ -361,41 +273,11 @@ class CrmSession(Session):
         A mapping may give its ``id`` (from :meth:`next_id`). Everything that holds for single records holds here.
         Raises :class:`~crm_core.errors.ValidationError` for the first bad row.
         """
-        self.flush()
-        record_type = self._own_type(entity.crm_type)
-        prepare = preparer(record_type, self.dialect).values
-        ids: List_[int] = []
-        for part in _parts(rows, min(batch, 1000)):
-            values = [prepare(row) for row in part]
-            given = [row.get("id") for row in part]
-            if not record_type.extends:
-                self._require_own((id_ for id_ in given if id_ is not None), record_type)
-            if None in given:
-                fresh = iter(self.ids.many(self.connection(), given.count(None)))
-                given = [next(fresh) if id_ is None else id_ for id_ in given]
-            self._translated(functools.partial(self.writer.insert, record_type, values, given))  # type: ignore[arg-type]
-            ids += given  # type: ignore[arg-type]
-        return ids
+        return bulk_rows.add(self, entity, rows, batch)
 
     def update_many(self, entity: type[Record], rows: Iterable[Mapping[str, Any]], *, batch: int = 1000) -> int:
         """Change many records: each mapping has the ``id`` and the fields to change. Returns how many changed."""
-        self.flush()
-        record_type = self._own_type(entity.crm_type)
-        check = preparer(record_type, self.dialect).check
-        changed = 0
-        for part in _parts(rows, batch):
-            changes: dict[int, dict[str, Any]] = {}
-            for row in part:
-                if row.get("id") is None:
-                    raise ValidationError(
-                        "{record} cannot be written.",
-                        [Problem("id", "It is not said which record is to change.", "Give its id.")],
-                        record=record_type.name,
-                    )
-                values = check({name: value for name, value in row.items() if name != "id"})
-                changes[row["id"]] = overlay(changes.get(row["id"], {}), values)
-            changed += self._translated(functools.partial(self.writer.update, record_type, changes))
-        return changed
+        return bulk_rows.change(self, entity, rows, batch)
 
     def delete_many(self, entity: type[Record], ids: Iterable[int]) -> int:
         """Delete records by id with all that hangs on them; returns how many rows went."""
@@ -433,35 +315,6 @@ class CrmSession(Session):
         """Check, journal and commit."""
         self._translated(super().commit)
 
-    def written(self, record_type: RecordType, entries: Iterable[Entry]) -> None:
-        """Records changed in bulk show it; what is assigned to them but not yet written stays."""
-        for entry in entries if len(self.identity_map) else ():
-            key = inspect(record_type.cls).identity_key_from_primary_key((entry.id,))
-            held = self.identity_map.get(key)
-            if held is None:
-                continue
-            pending = inspect(held).committed_state
-            stale = ["updated_at"]
-            for name, value in {**entry.after, "version": entry.version}.items():
-                field = record_type.by_name.get(name)
-                columns = field.column_names if field is not None else (name,)
-                if name in pending:
-                    pending[name] = value
-                elif len(columns) > 1:
-                    stale += [f"_{column}" for column in columns if f"_{column}" not in pending]
-                elif name == "custom" or (field is not None and field.restricted):
-                    stale.append(name)
-                else:
-                    set_committed_value(held, name, value)
-            self.expire(held, stale)
-
-    def expunge_ids(self, record_type: RecordType, ids: Iterable[int]) -> None:
-        """Records deleted in bulk leave the session."""
-        for id_ in ids:
-            held = self.identity_map.get(inspect(record_type.cls).identity_key_from_primary_key((id_,)))
-            if held is not None:
-                self.expunge(held)
-
     def kernel_reactions(self, batches: Sequence[tuple[RecordType, List_[Entry]]]) -> None:
         """What the kernel itself does when records change."""
         from crm_core.store.reactions import react
@@ -472,70 +325,7 @@ class CrmSession(Session):
         """Who and why, for the journal."""
         return Head(self.actor.principal, self.actor.user_id, self.reason, self.source, self.undoes)
 
-    def _require_own(self, ids: Iterable[int], record_type: RecordType) -> None:
-        """An id that somebody made up may be another record's, and the refusal of the database would tell so."""
-        if not self.actor.system and (strange := set(ids) - self._handed):
-            raise UnsupportedStatement(
-                "The id {id} was not given out by this session.",
-                mend="Leave it out, or take it from session.next_id().",
-                record=record_type.name,
-                id=min(strange),
-            )
-
-    def _own_type(self, record_type: RecordType) -> RecordType:
-        if self.types.get(record_type.name) is not record_type:
-            raise UnsupportedStatement(
-                "{record} belongs to the plugin {plugin}, which is not part of this build.",
-                mend="Add it to the plugins of the build file.",
-                record=record_type.name,
-                plugin=record_type.plugin,
-            )
-        return record_type
-
-    def _translated(self, work: Callable[[], T]) -> T:
-        """What the database refuses, in words."""
-        try:
-            return work()
-        except StaleDataError as error:
-            raise Conflict(
-                "Somebody else changed the same record meanwhile.", mend="Read it again and repeat the change."
-            ) from error
-        except IntegrityError as error:
-            raise Conflict(
-                "The database refuses the change: {reason}.",
-                mend="A record it refers to is gone, or a technical key is taken; read again and repeat.",
-                reason=str(error.orig).splitlines()[0],
-            ) from error
-        except OperationalError as error:
-            # Waiting too long for another writer, or two that wait for each other, is nobody's mistake.
-            if "locked" in str(error.orig) or getattr(error.orig, "sqlstate", "") in _OTHERS_HOLD:
-                raise Conflict("Another writer holds the database.", mend="Repeat the change.") from error
-            raise
-
     # -- what SQLAlchemy tells us ------------------------------------------------------------------------------
-
-    def on_pending(self, record: Any) -> None:
-        """A record was added: it gets its id now, so that others can refer to it."""
-        record_type = self._own_type(record.crm_type)
-        state = record.__dict__
-        if state.get("id") is None:
-            if record_type.extends:
-                raise StoreError(
-                    "The extension {record} has no id.",
-                    mend="Give it the id of the record it extends: extension.id = account.id.",
-                    record=record_type.name,
-                )
-            record.id = self._fresh_id()
-            self._given.add(record.id)
-        elif not record_type.extends and state["id"] not in self._given:
-            self._require_own((state["id"],), record_type)
-        if state.get("custom") is None:
-            record.custom = {}
-
-    def on_transient(self, record: Any) -> None:
-        """A record did not come into being after all: the id it was given here may be given to another."""
-        if record.__dict__.get("id") in self._given:
-            del record.__dict__["id"]
 
     def on_flush(self) -> None:
         """Gather what will be written, before it is."""
@@ -591,37 +381,3 @@ class CrmSession(Session):
     def savepoint_mark(self) -> Mark | None:
         """Where the innermost open savepoint began."""
         return self._marks.get(self.get_nested_transaction())
-
-    # -- forms that would bypass the write path ----------------------------------------------------------------
-
-    def merge(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused: see the message."""
-        self._refuse("merge()", "session.get() and assign, or session.update_many()")
-
-    def bulk_save_objects(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused: see the message."""
-        self._refuse("bulk_save_objects()", "session.add_many()")
-
-    def bulk_insert_mappings(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused: see the message."""
-        self._refuse("bulk_insert_mappings()", "session.add_many()")
-
-    def bulk_update_mappings(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused: see the message."""
-        self._refuse("bulk_update_mappings()", "session.update_many()")
-
-    def _refuse(self, form: str, instead: str) -> NoReturn:
-        raise UnsupportedStatement(
-            "{form} would bypass checks and journal.", mend="Write {instead}.", form=form, instead=instead
-        )
-
-
-def _parts(rows: Iterable[Mapping[str, Any]], size: int) -> Iterable[list[Mapping[str, Any]]]:
-    part: list[Mapping[str, Any]] = []
-    for row in rows:
-        part.append(row)
-        if len(part) >= size:
-            yield part
-            part = []
-    if part:
-        yield part

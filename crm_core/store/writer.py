@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import functools
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import ColumnElement, Select, bindparam, select, update
+from sqlalchemy import bindparam, update
 from sqlalchemy import delete as sql_delete
 
-from crm_core.errors import Conflict, NotFound, PermissionDenied
-from crm_core.records import Record, RecordType, Via
-from crm_core.store import rules
+from crm_core.errors import Conflict, NotFound
+from crm_core.records import Record, RecordType
+from crm_core.store import held, rules
 from crm_core.store.bulk import insert_tuples
 from crm_core.store.changes import ChangeBatch
-from crm_core.store.created import Created
 from crm_core.store.dependants import RAW, Plan, change_raw, plan_delete
 from crm_core.store.differences import difference, filled
 from crm_core.store.inserting import forget_inserted
 from crm_core.store.journal import Entry, Journal, coalesce
-from crm_core.store.key_fields import check_key_fields, require_steward
+from crm_core.store.key_fields import check_key_fields
 from crm_core.store.noting import note
+from crm_core.store.permits import Permits
 from crm_core.store.upkeep import follow
-from crm_core.store.values import column_values, from_columns, preparer
+from crm_core.store.values import column_values, preparer
 
 if TYPE_CHECKING:
-    from crm_core.store.actor import Reach
     from crm_core.store.session import CrmSession
 
 __all__ = ["Mark", "Writer"]
@@ -48,46 +45,20 @@ class Mark:
     inserted: int
 
 
-class Writer:
+class Writer(Permits):
     """All writes of one session. Entries wait in ``log`` until they are checked and journalled."""
 
     def __init__(self, session: CrmSession) -> None:
-        self.session = session
+        super().__init__(session)
         self.journal = Journal()
         self.log: list[Entry] = []
         self.checked = 0
-        self.created = Created()
         self.expected: Callable[[str, set[int]], set[int]] | None = None
         """Says which missing records of a type an undo will yet restore."""
         self.inserted: list[Record] = []
         self.verified: defaultdict[str, set[int]] = defaultdict(set)
         self.wrote = False
-        self._kernel = False
-        self.seeing: Mapping[str, Collection[int]] = {}
-        """By record type, what new records may refer to although the actor does not see it."""
         self._met: defaultdict[tuple[str, int], set[tuple[Any, ...]]] = defaultdict(set)
-
-    @contextmanager
-    def as_kernel(self, seeing: Mapping[str, Collection[int]] | None = None) -> Iterator[None]:
-        """What follows from the kernel's own rules needs no permission of the actor.
-
-        ``seeing`` are ids by record type that new records may refer to although the actor does not see them: whoever
-        claims an account from a pool, or takes over what somebody else left. What was assigned before still needs the
-        actor's own permission, and is written first.
-        """
-        self.session.flush()
-        before = self._kernel, self.seeing
-        self._kernel, self.seeing = True, {**self.seeing, **{name: set(ids) for name, ids in (seeing or {}).items()}}
-        try:
-            yield
-            self.session.flush()
-        finally:
-            self._kernel, self.seeing = before
-
-    @property
-    def is_kernel(self) -> bool:
-        """Whether what is written now follows from a rule of the kernel."""
-        return self._kernel
 
     def forget(self, *, committed: bool) -> None:
         """The transaction has ended, one way or the other."""
@@ -109,149 +80,6 @@ class Writer:
             return False
         met.add(key)
         return True
-
-    # -- questions ---------------------------------------------------------------------------------------------
-
-    def visible_ids(
-        self, record_type: RecordType, ids: Iterable[int], verb: str = "read", *, permission: str | None = None
-    ) -> set[int]:
-        """Those of ``ids`` that exist and that the actor may read (update, delete), or reads with a ``permission``."""
-        criterion = self.session.visibility.criterion(record_type, record_type.table, verb, permission=permission)
-        return self._matching(record_type, ids, criterion)
-
-    def require_steward(self, record_type: RecordType, ids: Iterable[int]) -> None:
-        """Refuse whoever may not decide about key fields of these records."""
-        require_steward(self.session, record_type, ids)
-
-    def within(self, record_type: RecordType, ids: Iterable[int], reaches: frozenset[Reach]) -> set[int]:
-        """Those of the accounts ``ids`` that lie within all of ``reaches``."""
-        return self._matching(record_type, ids, self.session.visibility.accounts_within(record_type.table, reaches))
-
-    def _matching(self, record_type: RecordType, ids: Iterable[int], criterion: ColumnElement[bool] | None) -> set[int]:
-        found: set[int] = set()
-        ordered = sorted(ids)
-        for start in range(0, len(ordered), _CHUNK):
-            query = _by_ids(record_type)
-            if criterion is not None:
-                query = query.where(criterion)
-            found.update(self.session.core(query, {"ids": ordered[start : start + _CHUNK]}).scalars())
-        return found
-
-    def rows(
-        self,
-        record_type: RecordType,
-        ids: Iterable[int],
-        *,
-        fields: Collection[str] | None = None,
-        lock: bool = False,
-    ) -> dict[int, dict[str, Any]]:
-        """Rows by id: values of all ``fields``, and ``version``, ``created_at``, ``created_by``, ``custom``.
-
-        ``lock`` keeps others from changing them, or hanging something on them, until the transaction ends.
-        """
-        found: dict[int, dict[str, Any]] = {}
-        ordered = sorted(ids)
-        table = record_type.table
-        columns = list(table.c)
-        if fields is not None:
-            wanted = {name for field in record_type.fields if field.name in fields for name in field.column_names}
-            columns = [table.c[name] for name in (*sorted(wanted), *_BESIDE)]
-        for start in range(0, len(ordered), _CHUNK):
-            query = select(*columns).where(table.c.id.in_(ordered[start : start + _CHUNK]))
-            for row in self.session.core(query.with_for_update() if lock else query).mappings():
-                values = from_columns(record_type, dict(row))
-                values |= {name: row[name] for name in ("version", "created_at", "created_by")}
-                if row["custom"]:
-                    values["custom"] = row["custom"]
-                found[row["id"]] = values
-        return found
-
-    def may(self, record_type: RecordType, verb: str) -> None:
-        """Refuse what no role or share of the actor allows anywhere."""
-        session = self.session
-        if session.read_only:
-            raise PermissionDenied(
-                "This session is read-only.", mend="Open one without read_only=True.", record=record_type.name
-            )
-        if session.at_given or session.as_of is not None:
-            raise PermissionDenied(
-                "A session that looks at another time cannot write.",
-                mend="Open a session without at and as_of; give dates to the verbs.",
-                record=record_type.name,
-            )
-        if self._kernel:
-            return
-        reach = session.visibility.reach(record_type.permission(verb))
-        if reach.nothing and not reach.share_roles:
-            raise self._no_role(record_type, verb)
-
-    def _no_role(self, record_type: RecordType, verb: str) -> PermissionDenied:
-        return PermissionDenied(
-            "{principal} may not {verb} records of type {record}.",
-            mend="A role with the permission {permission} is needed.",
-            principal=self.session.actor.principal,
-            verb=verb,
-            record=record_type.name,
-            permission=record_type.permission(verb),
-        )
-
-    def may_change(self, record_type: RecordType, ids: Iterable[int], verb: str) -> None:
-        """Refuse changes of records that the actor does not see, or sees but may not change."""
-        self.may(record_type, verb)
-        if self.session.actor.system or self._kernel:
-            return
-        wanted = set(ids) - self.created.of(record_type)
-        missing = wanted - self.visible_ids(record_type, wanted, verb) if wanted else set()
-        if not missing:
-            return
-        if unseen := missing - self.visible_ids(record_type, missing):
-            raise NotFound(
-                "There is no {record} {id}.",
-                mend="Check the id, or ask whoever is responsible for it.",
-                record=record_type.name,
-                id=min(unseen),
-            )
-        raise PermissionDenied(
-            "{principal} may see the {record} {id}, but not {verb} it.",
-            mend="Ask its owner, or a role whose permission {permission} reaches it.",
-            principal=self.session.actor.principal,
-            record=record_type.name,
-            id=min(missing),
-            verb=verb,
-            permission=record_type.permission(verb),
-        )
-
-    def may_create(self, record_type: RecordType, rows: Sequence[Mapping[str, Any]], ids: Sequence[int]) -> None:
-        """Refuse new records beneath something the actor may not add to."""
-        self.may(record_type, "create")
-        if self.session.actor.system or self._kernel:
-            return
-        if self.session.visibility.reach(record_type.permission("create")).nothing:
-            # Only a share could grant it, and a share reaches no further than what hangs on the account.
-            names = self.session.visibility.shareable(record_type)
-            if not all(any(name == "id" or row.get(name) is not None for name in names) for row in rows):
-                raise self._no_role(record_type, "create")
-        if not self.session.visibility.may_add(record_type):
-            raise PermissionDenied(
-                "{principal} may not create records of type {record}, from which everybody's rights follow.",
-                mend="A role with the permission {permission} at scope all is needed.",
-                principal=self.session.actor.principal,
-                record=record_type.name,
-                permission=record_type.permission("create"),
-            )
-        for name, target, wanted, criterion in self.session.visibility.parents(record_type, rows, ids):
-            beneath = wanted - self.created.of(target)
-            if beneath and criterion is not None and (missing := beneath - self._matching(target, beneath, criterion)):
-                raise PermissionDenied(
-                    "{principal} may not add a {record} to the {target} {id}.",
-                    mend="Ask its owner, or a role whose permission {permission} reaches it.",
-                    principal=self.session.actor.principal,
-                    record=record_type.name,
-                    field=name,
-                    target=target.name,
-                    id=min(missing),
-                    permission=record_type.permission("create"),
-                )
 
     # -- bulk --------------------------------------------------------------------------------------------------
 
@@ -329,25 +157,6 @@ class Writer:
         self._write_updates(record_type, entries, old)
         return entries
 
-    def may_move(self, record_type: RecordType, rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> None:
-        """A record that is hung on another parent must be allowed there, as if it were created there.
-
-        ``rows`` are pairs of what a record is to be and what of it changes.
-        """
-        if not isinstance(record_type.access, Via) or self.session.actor.system or self._kernel:
-            return
-        moved = [row for row, change in rows if not change.keys().isdisjoint(record_type.access.fields)]
-        if moved:
-            for _, target, wanted, criterion in self.session.visibility.parents(record_type, moved, (), "update"):
-                beneath = wanted - self.created.of(target)
-                if beneath and criterion is not None and beneath - self._matching(target, beneath, criterion):
-                    raise PermissionDenied(
-                        "{principal} may not move a {record} there.",
-                        mend="Ask the owner of the target.",
-                        principal=self.session.actor.principal,
-                        record=record_type.name,
-                    )
-
     def _write_updates(
         self, record_type: RecordType, entries: Sequence[Entry], old: Mapping[int, Mapping[str, Any]]
     ) -> None:
@@ -383,7 +192,7 @@ class Writer:
                         mend="Read them again and repeat the change.",
                         record=record_type.name,
                     )
-        session.written(record_type, entries)
+        held.show(session, record_type, entries)
 
     def delete(self, record_type: RecordType, ids: Iterable[int]) -> int:
         """Delete records with all that hangs on them; returns how many rows went."""
@@ -425,7 +234,7 @@ class Writer:
             for start in range(0, len(ids), _CHUNK):
                 session.core(sql_delete(rows.table).where(rows.table.c.id.in_(ids[start : start + _CHUNK])))
             if rows.type is not None:
-                session.expunge_ids(rows.type, ids)
+                held.drop(session, rows.type, ids)
             entries += [
                 Entry(rows.type, rows.name, id_, "delete", filled(values), {}, values.get("version", 0) + 1)
                 for id_, values in rows.values.items()
@@ -546,10 +355,3 @@ class Writer:
         if entries:
             follow(self.session, entries)
             self.journal.write(self.session.connection(), self.session.change_set_id(), entries)
-
-
-@functools.cache
-def _by_ids(record_type: RecordType) -> Select[tuple[int]]:
-    """Ids that exist; made once, because every write with references asks it."""
-    table = record_type.table
-    return select(table.c.id).where(table.c.id.in_(bindparam("ids", expanding=True)))

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from crm_core.domain.accounts import Account
 from crm_core.domain.activities import Activity
 from crm_core.domain.contacts import Contact
+from crm_core.domain.handovers import Handover
 from crm_core.domain.organisation import Unit, User
 from crm_core.store.differences import filled
 from crm_core.testing.strategies import records
@@ -36,6 +37,7 @@ def targets(store) -> dict[str, int]:
             "user": session.add_one(User(login="target", name="target")),
             "activity": session.add_one(Activity(kind="call", subject="target")),
         }
+        made["handover"] = session.add_one(Handover(leaver_id=made["user"].id))
         made["journal_test.machine"] = session.add_one(Machine(account_id=made["account"].id, name="target"))
         return {name: record.id for name, record in made.items()}
 

@@ -1,0 +1,70 @@
+"""Many rows at once from plain mappings: checked, written and journalled in batches, without an object for each."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from crm_core.errors import Problem, ValidationError
+from crm_core.records import Record
+from crm_core.store.differences import overlay
+from crm_core.store.values import preparer
+
+if TYPE_CHECKING:
+    from crm_core.store.session import CrmSession
+
+__all__ = ["add", "change"]
+
+_BATCH = 1000
+
+
+def add(session: CrmSession, entity: type[Record], rows: Iterable[Mapping[str, Any]], batch: int) -> list[int]:
+    """See :meth:`CrmSession.add_many`."""
+    session.flush()
+    record_type = session._own_type(entity.crm_type)
+    prepare = preparer(record_type, session.dialect).values
+    ids: list[int] = []
+    for part in _parts(rows, min(batch, _BATCH)):
+        values = [prepare(row) for row in part]
+        given = [row.get("id") for row in part]
+        if not record_type.extends:
+            session._require_own((id_ for id_ in given if id_ is not None), record_type)
+        if None in given:
+            fresh = iter(session.ids.many(session.connection(), given.count(None)))
+            given = [next(fresh) if id_ is None else id_ for id_ in given]
+        session._translated(functools.partial(session.writer.insert, record_type, values, given))  # type: ignore[arg-type]
+        ids += given  # type: ignore[arg-type]
+    return ids
+
+
+def change(session: CrmSession, entity: type[Record], rows: Iterable[Mapping[str, Any]], batch: int) -> int:
+    """See :meth:`CrmSession.update_many`."""
+    session.flush()
+    record_type = session._own_type(entity.crm_type)
+    check = preparer(record_type, session.dialect).check
+    changed = 0
+    for part in _parts(rows, batch):
+        changes: dict[int, dict[str, Any]] = {}
+        for row in part:
+            if row.get("id") is None:
+                raise ValidationError(
+                    "{record} cannot be written.",
+                    [Problem("id", "It is not said which record is to change.", "Give its id.")],
+                    record=record_type.name,
+                )
+            values = check({name: value for name, value in row.items() if name != "id"})
+            changes[row["id"]] = overlay(changes.get(row["id"], {}), values)
+        changed += session._translated(functools.partial(session.writer.update, record_type, changes))
+    return changed
+
+
+def _parts(rows: Iterable[Mapping[str, Any]], size: int) -> Iterable[list[Mapping[str, Any]]]:
+    part: list[Mapping[str, Any]] = []
+    for row in rows:
+        part.append(row)
+        if len(part) >= size:
+            yield part
+            part = []
+    if part:
+        yield part
