@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
-from crm_core import Account, Address, MergeReport, Money, PermissionDenied, ValidationError, merging
+from crm_core import Account, Address, BuildError, Crm, MergeReport, Money, PermissionDenied, ValidationError, merging
 from crm_core.domain.quality import Steward
 from crm_core.fields.field import Field
 from crm_core.fields.kinds import NumberKind, TextKind
@@ -197,3 +197,48 @@ def test_what_would_refer_to_itself_refers_to_nothing(company: Company) -> None:
         merging.split(session, whole.id)
     with company.session() as session:
         assert session.require(Machine, part.id).part_of_id == whole.id
+
+
+# -- the build file --------------------------------------------------------------------------------------------
+
+
+def opened(url: str, **merge: Any) -> Crm:
+    build = {
+        "crm": {"database": url},
+        "custom_fields": {"account": {"colour": {"kind": "text"}, "marks": {"kind": "tags"}}},
+        "merge": merge,
+    }
+    return Crm.open(build, check=False)
+
+
+def test_rules_are_read_from_the_build_file(database_url: str) -> None:
+    rules = {"name": "longest", "custom.colour": "newest", "custom.marks": "union", "tags": "target"}
+    with opened(database_url, account=rules) as crm:
+        assert crm.build.policy.merge == {"account": rules}
+        crm.migrate()
+        with crm.system_session("init") as session:
+            pair = [session.add_one(Account(name=name)) for name in ("Acme", "Acme Bearings")]
+            pair[0].custom, pair[1].custom = {"marks": ["a"], "colour": "red"}, {"marks": ["b"], "colour": "blue"}
+        with crm.system_session("merge") as session:
+            merging.merge(session, *(session.require(Account, each.id) for each in pair))
+        with crm.system_session("look") as session:
+            account = session.require(Account, pair[0].id)
+            assert account.name == "Acme Bearings"
+            assert account.custom == {"marks": ["a", "b"], "colour": "blue"}
+
+
+@pytest.mark.parametrize(
+    ("merge", "message"),
+    [
+        ({"acount": {"name": "longest"}}, r"merge\.acount: There is no record 'acount'. Did you mean account"),
+        ({"account": {"nam": "longest"}}, r"merge\.account\.nam: There is no field 'nam'. Did you mean name"),
+        ({"account": {"custom.color": "longest"}}, r'merge\.account\."custom\.color": .* Did you mean custom.colour'),
+        ({"account": {"name": "best"}}, r"merge\.account\.name: 'best' is no rule"),
+        ({"account": {"name": "union"}}, r"Only tags can be united"),
+        ({"account": {"employees": "longest"}}, r"Only texts are longer"),
+        ({"account": {"name": 1}}, r"merge\.account\.name: Expected a text"),
+    ],
+)
+def test_mistakes_in_the_rules(database_url: str, merge: dict[str, Any], message: str) -> None:
+    with pytest.raises(BuildError, match=message):
+        opened(database_url, **merge)
