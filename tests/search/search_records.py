@@ -62,6 +62,14 @@ class Memo(Record):
     text: Mapped[str] = text(200, search=True)
 
 
+@record("search_probe.lead", access=via("account_id"))
+class Lead(Record):
+    """Outlives its account."""
+
+    account_id: Mapped[int | None] = ref("account", default=None, on_delete="clear")
+    name: Mapped[str] = text(80, search=True)
+
+
 @record("search_probe.norm", access=public())
 class Norm(Record):
     """Everybody's."""
@@ -91,6 +99,8 @@ POLICY = Policy(
             Role("no_people", (("*.read", Scope.OWN), ("contact.erase", Scope.OWN))),
             Role("admin", (("*", Scope.ALL),)),
             Role("reader", (("*.read", Scope.OWN),)),
+            Role("deputy", (("*.read", Scope.UNIT),)),
+            Role("stranger", ()),
             # Sees affiliations far and wide, but people and accounts of their own only.
             Role("lopsided", (("affiliation.read", Scope.ALL), ("contact_point.read", Scope.ALL),
                               ("account.read", Scope.OWN), ("contact.read", Scope.OWN))),

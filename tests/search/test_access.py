@@ -12,13 +12,14 @@ from crm_core.domain.activities import Activity
 from crm_core.domain.contacts import Affiliation, Contact, ContactPoint, PointKind
 from crm_core.domain.organisation import Membership, Unit, User
 from crm_core.domain.ownership import Ownership, Share
+from crm_core.store import visibility
 
 from .search_records import Device, Memo, Nickname, Norm, Part, Rate, Site
 
 PAST, FUTURE = dt.datetime(2020, 1, 1, tzinfo=dt.UTC), dt.datetime(2090, 1, 1, tzinfo=dt.UTC)
 PLACES = (("li", "East", "sales"), ("wang", "East", "sales"), ("zhou", "East", "manager"), ("sun", "West", "sales"),
           ("wu", "Root", "director"), ("qian", "Root", "admin"), ("xu", "East", "engineer"),
-          ("lu", "East", "lopsided"))  # fmt: skip
+          ("lu", "East", "lopsided"), ("bao", "East", "deputy"), ("nan", "East", "stranger"))  # fmt: skip
 
 
 @pytest.fixture
@@ -83,13 +84,19 @@ def test_each_sees_their_own(company):
 
 def test_wider_roles_see_more(company):
     assert sorted(titles(company, "zhou", "works")) == ["Acme Works", "Beta Works"]
+    assert sorted(titles(company, "bao", "works")) == ["Acme Works", "Beta Works"]
     assert sorted(titles(company, "wu", "works")) == ["Acme Works", "Beta Works", "Gamma Works"]
     assert len(titles(company, "qian", "person")) == 4  # nobody's person, too
     assert sorted(titles(company, "wu", "valve")) == ["Valve at Acme", "Valve at Beta", "Valve at Gamma"]
 
 
-def test_a_hit_of_everything_that_is_seen_and_of_nothing_else(company):
-    """Every hit can be read in the same session, and whatever can be read is found by its own words."""
+@pytest.mark.parametrize("border", [5000, 0])
+def test_a_hit_of_everything_that_is_seen_and_of_nothing_else(company, monkeypatch, border):
+    """Every hit can be read in the same session, and whatever can be read is found by its own words.
+
+    In both shapes of visibility: for those who see few accounts, and for those who see very many.
+    """
+    monkeypatch.setattr(visibility, "WIDE", border)
     for login, *_ in PLACES:
         with company.session(login, read_only=True) as session:
             for cls, word in ((Account, "works"), (Contact, "person"), (Activity, "plant"), (Device, "press"),

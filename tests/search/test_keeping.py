@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, event, update
 
 from crm_core.domain import contacts
 from crm_core.domain.accounts import Account
@@ -16,7 +16,7 @@ from crm_core.store.search.reindex import check, reindex
 from crm_core.store.store import Store
 from crm_core.store.tables import SEARCH_DOCUMENT, SEARCH_STATE
 
-from .search_records import POLICY, TYPES, WITHOUT, Device, Nickname, Part, Site
+from .search_records import POLICY, TYPES, WITHOUT, Device, Lead, Nickname, Part, Site
 from .support import documents, verify
 
 
@@ -297,6 +297,25 @@ def test_records_of_a_plugin_that_is_switched_off(store, database_url):
     verify(store)
 
 
+def test_records_that_were_changed_while_their_plugin_was_off_are_reindexed_when_it_returns(store, database_url):
+    ids = build(store)
+    with store.session(principal="test") as session:
+        lead = session.add_one(Lead(name="Zinc roof", account_id=ids["beta"])).id
+    assert found(store, "zinc beta") == [lead]
+    without = Store(database_url, WITHOUT, POLICY)
+    try:
+        with without.session(principal="test") as session:
+            session.delete(session.get(Account, ids["beta"]))  # empties a reference of the plugin
+    finally:
+        without.close()
+    assert store.unindexed() == ["search_probe.lead"]
+    with store.session(principal="test", read_only=True) as session, pytest.raises(StoreError):
+        session.search("zinc")
+    reindex(store)
+    assert found(store, "zinc") == [lead]
+    verify(store)
+
+
 def test_reindexing_without_a_plugin_takes_its_documents_away_until_it_is_back(store, database_url):
     build(store)
     before = documents(store)
@@ -446,10 +465,7 @@ def test_an_index_of_another_driver_is_built_anew(store, database_url):
 def test_nothing_is_written_for_fields_that_nobody_searches(store):
     ids = build(store)
     statements = []
-    from sqlalchemy import event
-
     event.listen(store.engine, "before_cursor_execute", lambda _c, _x, text, *_: statements.append(text))
     with store.session(principal="test") as session:
         session.get(Account, ids["acme"]).grade = "A"
     assert [text for text in statements if "crm_search" in text] == []
-    assert select is not None

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from sqlalchemy import ColumnElement, Integer, column, func, literal, select, table
+from sqlalchemy.exc import OperationalError
+
+from crm_core.errors import StoreError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, FromClause
@@ -36,7 +39,15 @@ class Fts5:
 
     def prepare(self, connection: Connection) -> None:
         """Make the table."""
-        connection.exec_driver_sql(_CREATE)
+        try:
+            connection.exec_driver_sql(_CREATE)
+        except OperationalError as error:
+            if "no such module" not in str(error.orig):
+                raise
+            raise StoreError(
+                "The SQLite library of this Python has no full-text search (FTS5).",
+                mend="Use a Python that was built with it, as those of python.org and of all distributions are.",
+            ) from error
 
     def column(self, tokens: Iterable[str]) -> str | None:
         """Nothing: the tokens have their own table."""

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, delete, func, insert, select
+from sqlalchemy import Connection, Engine, Select, delete, insert, select
 
 from crm_core.errors import StoreError
 from crm_core.records import Types
@@ -91,8 +91,3 @@ class SearchIndex:
         """All records of a type are indexed."""
         connection.execute(delete(SEARCH_STATE).where(SEARCH_STATE.c.type == name))
         connection.execute(insert(SEARCH_STATE).values(type=name, signature=self.signatures[name]))
-
-    def count(self, connection: Connection) -> int:
-        """How many records there are to index."""
-        tables = [indexed.type.table for indexed in self.plan.indexed.values()]
-        return sum(connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables)
