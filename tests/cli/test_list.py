@@ -89,7 +89,8 @@ session.commit()""")  # fmt: skip
     relation = crm("list", "account_relation", "--json").json["records"][0]
     assert relation["share"] == "0.25"
     assert "0.25" in crm("show", "account_relation", relation["id"]).out
-    assert crm("show", "account", "Acme Bearings", "--json").json["overview"]["related"][0]["outward"] is False
+    group = crm("show", "account", "Acme Bearings", "--json").json["overview"]["group"]
+    assert [(each["name"], each["share"]) for each in group["below"]] == [("华东轴承", "0.25")]
 
 
 def test_fields_that_the_build_no_longer_knows(company, crm):

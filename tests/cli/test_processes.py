@@ -25,7 +25,7 @@ def start(company, *args, **environ):
 def test_chinese_in_a_chinese_terminal(company):
     ended = start(company, "show", "account", "华东轴承", LANG="zh_CN.UTF-8", PYTHONIOENCODING="utf-8")
     assert ended.returncode == 0
-    assert "名称" in ended.stdout.decode()
+    assert "完整度" in ended.stdout.decode()
     assert "华东轴承" in ended.stdout.decode()
 
 

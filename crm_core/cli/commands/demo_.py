@@ -57,7 +57,9 @@ def command_demo(
         migrate(application, crm)
         _fill(application, crm, source, accounts)
         print_report(application.output, crm.report, short=True)
-        _next(application, target if kept else None, _look(application, crm))
+        account = _look(application, crm)
+        _find(application, account)
+        _next(application, target if kept else None, account, _busiest(application))
         crm.close()
     finally:
         if not kept:
@@ -126,6 +128,34 @@ def _look(application: Application, crm: Crm) -> str:
     return name
 
 
+def _find(application: Application, account: str) -> None:
+    """The same account by a part of its name, within what one may see."""
+    with application.session(read_only=True) as session:
+        hits = session.search(account[:4], limit=5) if len(account) > 1 else []
+    if hits:
+        application.output.line()
+        application.output.say("Found by {text!r}: {titles}.", text=account[:4],
+                               titles=", ".join(hit.title for hit in hits))  # fmt: skip
+
+
+def _busiest(application: Application) -> str:
+    """The login of whoever has the most planned activities."""
+    from sqlalchemy import func, select
+
+    from crm_core.domain.activities import Activity, Status
+    from crm_core.domain.organisation import User
+
+    with application.session(read_only=True) as session:
+        query = (
+            select(User.login)
+            .join(Activity, Activity.user_id == User.id)
+            .where(User.active, Activity.status == Status.PLANNED)
+            .group_by(User.login)
+            .order_by(func.count().desc(), User.login)
+        )
+        return session.scalars(query).first() or "LOGIN"
+
+
 def _richest(session: CrmSession) -> Account | None:
     """The account that most plugins have something to say of; of several the first."""
     from crm_core.domain.accounts import Account
@@ -138,8 +168,9 @@ def _richest(session: CrmSession) -> Account | None:
     return max(found, key=lambda account: (len(said[account.id]), -account.id), default=None)
 
 
-def _next(application: Application, folder: Path | None, account: str) -> None:
-    name = shlex.quote(account)
+def _next(application: Application, folder: Path | None, account: str, login: str) -> None:
+    """Commands to go on with, as they can be pasted."""
+    who, name = shlex.quote(login), shlex.quote(account)
     output = application.output
     output.heading(application.translator.text("What to try next"))
     if folder is None:
@@ -151,6 +182,12 @@ def _next(application: Application, folder: Path | None, account: str) -> None:
         f"crm show account {name} --why",
         f"crm show account {name} --at 2025-12-31",
         f"crm history account {name}",
+        f"crm show account {name} --html account.html",
+        f"crm --user {who} today",
+        f"crm handover draft {who} --to-pool --dry-run",
+        "crm pool list",
+        "crm duplicates",
+        "crm build fields",
         "crm undo --last --dry-run",
         "crm plugins",
     ):
