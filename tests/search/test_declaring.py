@@ -86,6 +86,18 @@ def test_long_texts_and_long_words():
     assert "end" not in tokens
 
 
+def test_long_words_can_be_asked_for(store):
+    word = "".join(chr(97 + number % 23) + chr(97 + number // 23) for number in range(90))
+    with store.session(principal="test") as session:
+        session.add_many(Account, [{"name": word}, {"name": word[:150] + "other"}])
+    with store.session(principal="test", read_only=True) as session:
+        assert [hit.title for hit in session.search(word)] == [word]
+        assert [hit.title for hit in session.search(word[10:140] + " " + word[100:])] == [word]
+        assert session.search("x" * 5000) == []
+        assert session.search("haier" * 900) == []
+        assert session.search("1" * 5000) == []
+
+
 def test_long_texts_are_shown_in_part(store):
     from crm_core.domain.activities import Activity
 

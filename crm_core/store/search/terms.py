@@ -19,6 +19,7 @@ _PHONE = re.compile(r"[0-9+()./#*-]*[0-9][0-9+()./#*-]*")
 _LETTERS = re.compile(r"[a-z]{2,12}")
 _INITIALS = 8
 _LONG_NUMBER = 5
+_TOKENS = 40  # of a longer word the rest is decided at the document
 
 
 @attrs.frozen
@@ -118,7 +119,7 @@ def _term(word: str) -> Term:
 def _tokens(word: str) -> tuple[Token, ...]:
     """What the index must hold where a word is part of another."""
     if len(word) > 2:
-        return tuple(dict.fromkeys(Token(each) for each in grams(word) if len(each) == 3))
+        return tuple(dict.fromkeys(Token(each) for each in grams(word) if len(each) == 3))[:_TOKENS]
     if len(word) == 2 or word >= "\u2e80":
         return (Token(word, prefix=True),)
     return ()
