@@ -114,7 +114,8 @@ def holds(name, word):
 
     for match in HAN.finditer(folded):
         spoken = [each for each in lazy_pinyin(match.group()) if each.isascii() and each.isalpha()]
-        if any("".join(spoken[start:]).startswith(word) for start in range(len(spoken))):
+        sounds = len(word) > 1 and not set(word).isdisjoint("aeiouv")
+        if sounds and any("".join(spoken[start:]).startswith(word) for start in range(len(spoken))):
             return True
         for initials in ("".join(each[0] for each in spoken), "".join("r" if each == "er" else each[0]
                                                                       for each in spoken)):  # fmt: skip

@@ -106,7 +106,7 @@ def _term(word: str) -> Term:
     if _PHONE.fullmatch(word):
         ways += _numbers(word)
     letters = word.replace("lue", "lve").replace("nue", "nve")
-    for way in divided(letters):
+    for way in divided(letters) if len(letters) > 1 else ():
         said = "".join(f"{SYLLABLE}{each.upper()}" for each in way)
         whole = tuple(Token(f"~{each}") for each in way[:-1])
         ways.append(Way("pinyin", (said,), (*whole, Token(f"~{way[-1]}", prefix=True))))
