@@ -12,7 +12,7 @@ from sqlalchemy.sql.visitors import replacement_traverse
 from crm_core.errors import PermissionDenied, UnsupportedStatement
 from crm_core.fields.field import Field
 from crm_core.records import Record, RecordType
-from crm_core.records.declare import record_type_target
+from crm_core.records.mapping import record_type_target
 from crm_core.store.actor import valid_at
 from crm_core.store.froms import make_orm
 from crm_core.store.guard import inspect_statement, trusted

@@ -12,17 +12,17 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import Row, Table, delete, func, select
+from sqlalchemy import Row, func, select
 
 from crm_core.errors import Conflict, Problem, UndoConflict
 from crm_core.records import RecordType
 from crm_core.store.changes import ChangeSet
-from crm_core.store.dependants import RAW, change_raw, plan_delete, reflect, restore_raw, unwrap
+from crm_core.store.dependants import plan_delete, unwrap
 from crm_core.store.differences import STORES_OWN, filled, same
 from crm_core.store.erasure import ERASED
 from crm_core.store.history import change_set, require_undo
-from crm_core.store.journal import Entry
-from crm_core.store.tables import CHANGE, CHANGE_SET, REFERENCE
+from crm_core.store.tables import CHANGE, CHANGE_SET
+from crm_core.store.undo_raw import take_back_raw
 from crm_core.store.unseen import is_hidden, refuse_unseen, seen_before, touches_hidden
 from crm_core.store.values import decode_values
 
@@ -227,7 +227,7 @@ class _Undo:
     def _run(self, name: str, operation: str, run: Mapping[int, Row[Any]]) -> None:
         record_type = self.session.types.get(name)
         if record_type is None:
-            self._foreign(name, operation, run)
+            take_back_raw(self, name, operation, run)
         elif operation == "create":
             self._take_away(record_type, run)
         elif operation == "update":
@@ -254,7 +254,7 @@ class _Undo:
         for rows in plan.deleted:
             for id_ in rows.values.keys() - self._here(rows.name, rows.values, "create"):
                 self.conflict(rows.name, id_, "it hangs on what would go.")
-            self._count(self.report.deleted, rows.name, len(rows.values))
+            self.count(self.report.deleted, rows.name, len(rows.values))
         for other, changes in plan.cleared:
             for id_ in changes.keys() - self._here(other.name, changes, "create"):
                 self.conflict(other.name, id_, "it refers to what would go.")
@@ -280,7 +280,7 @@ class _Undo:
                 self.conflict(name, id_, "it was deleted since.")
         self._find_gaps(record_type, changes)
         if changes and not self.report.conflicts:
-            self._count(self.report.reverted, name, self.session.writer.update(record_type, changes))
+            self.count(self.report.reverted, name, self.session.writer.update(record_type, changes))
 
     def _find_gaps(self, record_type: RecordType, rows: Mapping[int, Mapping[str, Any]]) -> None:
         """References to what was deleted in a later change set, or what the actor may not see."""
@@ -352,63 +352,11 @@ class _Undo:
         self._find_gaps(record_type, rows)
         if rows and not self.report.conflicts:
             self.session.writer.insert(record_type, list(rows.values()), list(rows), versions=versions, stamps=stamps)
-            self._count(self.report.restored, name, len(rows))
+            self.count(self.report.restored, name, len(rows))
 
     def _values(self, record_type: RecordType, text: str | None) -> dict[str, Any]:
         return unwrap(self.session, record_type, decode_values(record_type, text))
 
-    def _foreign(self, name: str, operation: str, run: Mapping[int, Row[Any]]) -> None:
-        """Rows of a plugin that is not in the build: what was done to them is taken back as they lie in the table."""
-        table_name = self.session.core(select(REFERENCE.c.table).where(REFERENCE.c.type == name)).scalar()
-        table = reflect(self.session, table_name) if table_name else None
-        for id_, row in run.items():
-            before, after = decode_values(None, row.before).get(RAW), decode_values(None, row.after).get(RAW)
-            if table is not None and operation == "create" and RAW in decode_values(None, row.after):
-                self._take_away_raw(table, name, id_, after or {}, row.version)
-            elif table is None or before is None:
-                self.conflict(name, id_, "its plugin is not part of this build.")
-            elif operation == "delete":
-                self._restore_raw(table, name, id_, before, row.version)
-            else:
-                self._revert_raw(table, name, id_, before, after or {})
-
-    def _take_away_raw(self, table: Table, name: str, id_: int, raw: Mapping[str, Any], version: int) -> None:
-        """A row that was made as it lies in the table: only a merge does so, for the extensions of others' plugins."""
-        row = self.session.core(select(table).where(table.c.id == id_)).mappings().first()
-        if row is None:
-            return
-        if row["version"] != version:
-            self.conflict(name, id_, "it was changed since.")
-        elif not self.report.conflicts:
-            self.session.core(delete(table).where(table.c.id == id_))
-            self.session.writer._take([Entry(None, name, id_, "delete", {RAW: dict(raw)}, {}, version + 1)])
-            self._count(self.report.deleted, name, 1)
-
-    def _restore_raw(self, table: Table, name: str, id_: int, raw: Mapping[str, Any], version: int) -> None:
-        if self.session.core(select(table.c.id).where(table.c.id == id_)).first() is not None:
-            self.conflict(name, id_, "a record with this id exists again.")
-        elif not self.report.conflicts:
-            raw = {**raw, "version": version + 1}
-            restore_raw(self.session, table, raw)
-            self.session.writer._take([Entry(None, name, id_, "create", {}, {RAW: raw}, version + 1)])
-            self._count(self.report.restored, name, 1)
-
-    def _revert_raw(
-        self, table: Table, name: str, id_: int, before: Mapping[str, Any], after: Mapping[str, Any]
-    ) -> None:
-        row = self.session.core(select(table).where(table.c.id == id_)).mappings().first()
-        if row is None:
-            self.conflict(name, id_, "it was deleted since.")
-            return
-        for column in before:
-            if row.get(column) != after.get(column):
-                self.conflict(name, id_, "{field} was changed since.", field=column)
-        if not self.report.conflicts:
-            change_raw(self.session, table, id_, before)
-            self.session.writer._take(
-                [Entry(None, name, id_, "update", {RAW: dict(after)}, {RAW: dict(before)}, row["version"] + 1)]
-            )
-            self._count(self.report.reverted, name, 1)
-
-    def _count(self, part: dict[str, int], name: str, number: int) -> None:
+    def count(self, part: dict[str, int], name: str, number: int) -> None:
+        """Note how many records of a type were dealt with."""
         part[name] = part.get(name, 0) + number

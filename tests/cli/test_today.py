@@ -95,7 +95,7 @@ def test_a_former_owner_reads_the_name_and_why(company, crm):
 
 
 def test_a_system_principal_has_no_day(company, crm):
-    assert "is a system principal, not a user" in crm("today", code=6).err
+    assert "crm --user LOGIN today" in crm("today", code=2).err
     assert "may not look at the CRM" in crm("--user", "wang.fang", "today", "--as", "li.wei", code=5).err
 
 

@@ -13,6 +13,7 @@ from crm_core.cli.moments import MOMENT, When
 from crm_core.cli.output import Output
 from crm_core.cli.overviews import deep, print_failed
 from crm_core.cli.times import as_json, moment_of
+from crm_core.cli.usage import ConflictingOptions
 from crm_core.cli.writing import write_page
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def command_today(
     """
     from crm_core.views import looked, today
 
+    if login is None and application.user is None:
+        raise ConflictingOptions("Say whose day it is: crm --user LOGIN today.")
     with application.looking(login=login) as session:
         view = today(session, since=moment_of(application, since))
         if page is not None:
