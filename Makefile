@@ -19,7 +19,8 @@ COVERAGE_MIN ?= 95
 # `make test TESTS=tests/test_fields.py PYTEST_ARGS=-x` runs a part, and asks no coverage of it.
 TESTS ?=
 PYTEST_ARGS ?=
-WORKERS ?= 2
+# Twice the processors: many tests wait for processes that they start.
+WORKERS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 1))))
 
 # Two runs of make in one tree must not install at once.
 LOCK := $(if $(shell command -v flock),flock .venv.lock)
