@@ -175,6 +175,8 @@ class _Undo:
         self.conflicts = 0
         self._met: dict[str, set[int]] = {}
         self._told: set[tuple[str, str | None]] = set()
+        self._cleared: set[tuple[str, int, str]] = set()
+        """References between what goes that were emptied on the way: nobody else changed them."""
         self.size: int = session.core(
             select(func.count()).select_from(CHANGE).where(CHANGE.c.change_set_id == change_set_id)
         ).scalar_one()
@@ -242,6 +244,8 @@ class _Undo:
             after = self._values(record_type, run[id_].after)
             there, then = filled(now), filled(after)
             for field in sorted((there.keys() | then.keys()) - STORES_OWN):
+                if (name, id_, field) in self._cleared:
+                    continue
                 if there.get(field) != then.get(field) and (there.get(field) or then.get(field) or field in after):
                     self.conflict(name, id_, "{field} was changed since.", field=field)
         if not current:
@@ -258,6 +262,7 @@ class _Undo:
         for other, changes in plan.cleared:
             for id_ in changes.keys() - self._here(other.name, changes, "create"):
                 self.conflict(other.name, id_, "it refers to what would go.")
+            self._cleared.update((other.name, id_, field) for id_, emptied in changes.items() for field in emptied)
         for rows in plan.raw_cleared:
             for id_ in rows.values:
                 self.conflict(rows.name, id_, "it refers to what would go.")

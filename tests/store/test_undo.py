@@ -127,6 +127,26 @@ def test_undoing_what_was_done_changes_nothing(store, before, operations):
     assert support.replay(store) == start
 
 
+def test_an_undo_is_undone_where_what_came_back_referred_to_each_other(store):
+    """Taking away the one empties the reference of the other, which is nobody's change."""
+    with store.session(principal="test") as session:
+        owner, spare = (session.add_one(Account(name=name)).id for name in ("owner", "spare"))
+        session.flush()
+        session.add(Machine(account_id=owner, name="m", spare_for_id=spare))
+    there = support.state(store)
+
+    def work(session):
+        session.delete_many(Account, [spare])
+        session.delete_many(Account, [owner])
+
+    _, back = undone(store, done(store, work))
+    assert support.state(store) == there
+    _, again = undone(store, back)
+    assert support.state(store) == {}
+    undone(store, again)
+    assert support.state(store) == there
+
+
 def test_the_report_counts_and_the_head_says_what_was_undone(store):
     kept = one(store)
 
