@@ -397,3 +397,21 @@ def test_nothing_goes_back_where_no_pool_takes_it(company: Company) -> None:
         session.flush()
         with pytest.raises(Conflict, match="No pool takes"):
             handovers.do(session, handover)
+
+
+def test_an_item_that_was_written_by_hand_takes_nothing_back(company: Company) -> None:
+    """Whoever may change items must not undo by them what others did out of their sight."""
+    with company.system() as session:
+        ownership.transfer(session, session.require(Account, company.other), to="sun")
+        session.check()
+        rows = session.list(Ownership, f"account_id == {company.other}", all_dates=True, limit=None)
+        moved = [["ownership", row.id] for row in rows]
+        session.commit()
+        foreign = session.last_change_set
+    with company.session() as session:
+        handover = handovers.draft(session, "li", to="wang", scope="name == 'Firm 0'")
+        (item,) = handovers.items(session, handover)
+        item.state, item.moved, item.change_sets = ItemState.DONE, moved, [foreign]
+        session.commit()
+        with pytest.raises(Conflict, match="does not say what the handover did"):
+            handovers.take_back(session, item)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -22,7 +23,8 @@ from crm_core.store.tables import CHANGE_SET
 
 CRM = Path(sys.executable).with_name("crm")
 MAKING, COUNTING, TELLING = 260, 80, 40
-KILLED_FROM_OUTSIDE, KILLED_AT_A_COMMIT, KILLED_WHILE_TOLD = 12, 18, 6
+PATIENCE = 2  # seconds
+KILLED_FROM_OUTSIDE, KILLED_AT_A_COMMIT, KILLED_WHILE_TOLD = 8, 10, 4
 
 BUILD = """
 [crm]
@@ -162,9 +164,15 @@ def killed_while_told(folder, chance):
 
 def ended(process, told=None):
     """What a worker told until it was killed."""
-    if told is None:
-        told = [json.loads(line)["event"] for line in process.stdout if line.endswith("}\n")]
-    process.wait(60)
+    # Where the work is done before the moment comes, none of them waits for it for ever.
+    watch = threading.Timer(PATIENCE, process.kill)
+    watch.start()
+    try:
+        if told is None:
+            told = [json.loads(line)["event"] for line in process.stdout if line.endswith("}\n")]
+        process.wait(60)
+    finally:
+        watch.cancel()
     errors = process.stderr.read()
     process.stdout.close()
     process.stderr.close()

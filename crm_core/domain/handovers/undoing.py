@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -42,6 +42,7 @@ def take_back(session: CrmSession, item: HandoverItem | Iterable[HandoverItem]) 
     for handover in {each.handover_id: session.require(Handover, each.handover_id) for each in found}.values():
         require_active_leaver(session, handover)
     rows = session.writer.rows(HandoverItem.crm_type, [each.id for each in found], fields=("moved", "change_sets"))
+    _require_genuine(session, found, rows)
     open_ = {
         (each.record_type, each.record_id)
         for each in everything_open(session, {each.account_id for each in found}, None)
@@ -61,9 +62,26 @@ def take_back(session: CrmSession, item: HandoverItem | Iterable[HandoverItem]) 
         for change_set in sorted(change_sets, reverse=True):
             session.undo(change_set, only=only)
         session.update_many(HandoverItem, [{"id": id_, "state": ItemState.UNDONE} for id_ in rows])
+    withdraw(session, found)
     for id_ in handovers:
         _follow(session, session.require(Handover, id_))
     return TakenBack(items=len(found), records={name: len(ids) for name, ids in only.items()}, kept=dict(kept))
+
+
+def _require_genuine(session: CrmSession, found: Iterable[HandoverItem], rows: Mapping[int, Mapping[str, Any]]) -> None:
+    """What is taken back must be what the handover did: the items themselves may have been written by hand."""
+    for each in found:
+        values = rows[each.id]
+        ids = [id_ for name, id_ in values["moved"] if name == Ownership.crm_type.name]
+        owned = session.writer.rows(Ownership.crm_type, ids, fields=("account_id",))
+        foreign = any(row["account_id"] != each.account_id for row in owned.values())
+        if foreign or not set(values["change_sets"]) <= session.change_sets_of(HandoverItem.crm_type, each.id):
+            raise Conflict(
+                "The item {id} does not say what the handover did.",
+                mend="Undo its change set instead; somebody with the permission system.undo may.",
+                record="handover_item",
+                id=each.id,
+            )
 
 
 def undo(session: CrmSession, handover: Handover) -> TakenBack:
