@@ -63,6 +63,10 @@ def merge(
         raise NotFound("There is no {record} {id}.", record=record_type.name, id=min(set(ids) - rows.keys()))
     survivors = choose_fields(session, record_type, ids, (rows[ids[0]], rows[ids[1]]), own)
     check_key_fields(session, record_type, [(target.id, survivors.changes)])
+    # What the source loses is a change of it, too: or else a new record, freely written, would outdo a guarded one.
+    merged = {**rows[ids[0]], **survivors.changes}
+    lost = {name: merged.get(name) for name in record_type.by_name if merged.get(name) != rows[ids[1]].get(name)}
+    check_key_fields(session, record_type, [(source.id, lost)])
     report.fields += survivors.told
     savepoint = session.begin_nested()
     try:

@@ -158,7 +158,10 @@ def test_key_fields_are_a_stewards(company: Company) -> None:
     one, other = company.account("li", name="Acme"), company.account("li", name="Acme Bearings")
     with pytest.raises(PermissionDenied, match="key field"):
         merged(company, one, other, "li", choose={"name": "source"})
-    assert merged(company, one, other, "li").conflicts == []
+    with pytest.raises(PermissionDenied, match="key field"):
+        merged(company, one, other, "li")  # the source would lose its name to one that anybody may have written
+    same = company.account("li", name="Acme")
+    assert merged(company, one, same, "li").conflicts == []
     company.store.close()
 
 
