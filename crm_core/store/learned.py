@@ -199,6 +199,8 @@ def gone(session: CrmSession, reader: int, since: Look) -> list[Gone]:
             row.c.valid_to <= now,
             or_(row.c.valid_to > since.at, committed_since(session, since)),
             row.c.account_id.not_in(held),
+            # What ended it: that a merge moved the row, or why it was corrected later, is not theirs to know.
+            CHANGE.c.after.contains('"valid_to"', autoescape=True),
         )
         .order_by(row.c.account_id, row.c.valid_to, row.c.id, CHANGE.c.version)
     )
