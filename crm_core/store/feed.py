@@ -1,7 +1,7 @@
 """The feed: committed change sets in commit order, at least once, for consumers with a position of their own.
 
 On PostgreSQL ids are not in commit order, so the feed follows transaction ids and stops before the oldest transaction
-that is still running: a late committer is never skipped.
+of this database that is still running: a late committer is never skipped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Position", "advance", "behind", "end", "join", "one", "position", "read"]
 
-_OLDEST_RUNNING: Any = text("CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)")
+# A server gives its transaction ids to all its databases. Who works in another one cannot write here, and need not be
+# waited for; a transaction of which the server does not say where it runs (a prepared one) is waited for.
+_OLDEST_RUNNING: Any = text(
+    """(SELECT CAST(CAST(least(
+        pg_snapshot_xmax(pg_current_snapshot()),
+        pg_current_xact_id_if_assigned(),
+        (SELECT min(running) FROM pg_snapshot_xip(pg_current_snapshot()) AS running
+          WHERE NOT EXISTS (SELECT 1 FROM pg_stat_activity AS elsewhere
+                             WHERE elsewhere.backend_xid = CAST(running AS xid)
+                               AND elsewhere.datname <> current_database()))
+    ) AS text) AS bigint))"""
+)
 
 
 @attrs.frozen(order=True)

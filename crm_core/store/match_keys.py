@@ -77,7 +77,7 @@ def _contact(values: Mapping[str, Any], _rules: DuplicateRules) -> Iterator[Key]
     birthday = values.get("birthday")
     if birthday is not None:
         for name in _names(values):
-            yield "birthday", f"{birthday.isoformat()} {name}"
+            yield "birthday", f"{birthday.isoformat()} {name}"[: matching.LONGEST]
 
 
 def _names(values: Mapping[str, Any]) -> set[str]:

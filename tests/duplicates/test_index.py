@@ -151,6 +151,20 @@ def test_an_erased_person_leaves_no_key(company: Company) -> None:
         assert session.core(select(key.kind).where(key.record_id == ann)).all() == []
 
 
+def test_the_longest_values_have_keys_that_fit(company: Company) -> None:
+    """PostgreSQL refuses what is too long for a column: a long name must not keep a person from being written."""
+    longest = {
+        field.name: getattr(field.kind, "length", None) or 0
+        for field in (*Contact.crm_type.fields, *ContactPoint.crm_type.fields)
+    }
+    with company.system() as session:
+        session.add(Account(name="長" * 200, registration_country="AQ", registration_number="9" * 40))
+        one = session.add_one(Contact(name="长" * longest["name"], birthday=dt.date(1980, 1, 2)))
+        session.add(ContactPoint(contact_id=one.id, kind=PointKind.WECHAT, value="长" * longest["value"]))
+    with company.system() as session:
+        assert duplicates.check_index(session).right
+
+
 def test_bulk_changes_are_followed_in_few_statements(company: Company) -> None:
     def cost(count: int) -> int:
         with company.system() as session:
