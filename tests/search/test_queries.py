@@ -36,6 +36,11 @@ ACCOUNTS = (
     {"name": "TCL 王牌电器"},
     {"name": "ООО Ромашка"},
     {"name": "臺灣積體電路"},
+    # Each holds the pieces of one number, but not the number; they are older, and their titles are shorter.
+    {"name": "Lu 1", "phone": "021-5000-0013", "registration_number": "913100005000003001"},
+    {"name": "Lu 2", "phone": "+86 21 5000 0023", "registration_number": "91310021500000030X"},
+    {"name": "Lu 3", "phone": "021-5000-00031"},
+    {"name": "Lujiazui Trade", "phone": "+86 21 5000 0003"},
 )
 PEOPLE = (
     ("单雄信", "海尔", "采购", "采购经理", "+86 138 0000 1234"),
@@ -118,6 +123,10 @@ QUERIES = (
     ("+8613711112222", "contact", "李单"),  # kept without the code, asked with it
     ("020 7946 0958", "contact", "Ann Baker"),  # asked with the zero that the code replaces
     ("+86 532 88938888", "account", "Acme Bearings"),  # kept with the zero
+    ("021 5000 0003", "account", "Lujiazui Trade"),  # the number before what holds its pieces, or more digits
+    ("(021) 5000-0003", "account", "Lujiazui Trade"),
+    ("02150000003", "account", "Lujiazui Trade"),
+    ("5000 0003", "account", "Lujiazui Trade"),  # its end, without the code of the city
     ("acme-bearings.example", "account", "Acme Bearings"),  # signs are a part of words
     ("264574251", "account", "海尔"),  # a registration number
     ("海尔 采购", "contact", "单雄信"),  # the account and the role of a person in it

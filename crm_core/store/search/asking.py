@@ -46,8 +46,8 @@ __all__ = ["Asking", "rank_of"]
 
 _KEY = 2**45
 _CLASSES, _SIZES = 4, 256
-_ELSEWHERE = 15
-_SCRIPTS = ("text", "pinyin", "initials")
+_ELSEWHERE = 20
+_SCRIPTS = ("text", "number", "pinyin", "initials", "pieces")
 _FORMS = ("whole", "start", "word", "part")
 _FEW, _MANY = 500, 200_000
 _TEXT = stored_text(None)
@@ -120,12 +120,9 @@ class Asking:
         for number, term in enumerate(self.terms):
             for place, way in enumerate(term.ways):
                 for index, pattern in enumerate(way.patterns):
-                    name, marks = _name(number, place, index), way.marks
-                    given[f"{name}_part"] = pattern
-                    if len(way.patterns) == 1:
-                        given[f"{name}_whole"] = f"{marks.title}{pattern}{marks.end}"
-                        given[f"{name}_start"] = f"{marks.title}{pattern}"
-                        given[f"{name}_word"] = f"{marks.word}{pattern}"
+                    given[f"{_name(number, place, index)}_part"] = pattern
+                for form, held in way.forms.items():
+                    given[f"{_name(number, place, 0)}_{form}"] = held
         if len(self.terms) > 1:
             phrase = " ".join(term.text for term in sorted(self.terms, key=lambda term: term.place))
             given["phrase_whole"], given["phrase_start"] = f"\x02 {phrase} \x03", f"\x02 {phrase}"
@@ -254,7 +251,7 @@ class Asking:
     def _tier(self, number: int, term: Term, body: ColumnElement[Any]) -> ColumnElement[Any]:
         """How well a term stands in a body: the whole title, its beginning, a word's beginning, anywhere.
 
-        Within each the original script is best, then pinyin, then initials.
+        Within each the original script is best, then pinyin, then initials, then the pieces of a number.
         """
         whens: list[tuple[ColumnElement[bool], int]] = []
         for tier, form in enumerate(_FORMS):
@@ -262,7 +259,7 @@ class Asking:
                 value = tier * len(_SCRIPTS) + _SCRIPTS.index(way.script)
                 if form == "part":
                     whens.append((self._whole_way(number, place, way, body), value))
-                elif len(way.patterns) == 1:
+                elif form in way.forms:
                     whens.append((self._at(body, f"{_name(number, place, 0)}_{form}"), value))
         return case(*whens, else_=_ELSEWHERE)
 

@@ -8,7 +8,7 @@ import attrs
 
 from crm_core.errors import ValidationError
 from crm_core.store.search.syllables import divided
-from crm_core.store.search.texts import INITIAL, MARKS, SYLLABLE, Marks, digits_of, fold_text, grams
+from crm_core.store.search.texts import INITIAL, MARKS, NUMBER, SYLLABLE, digits_of, fold_text, grams
 
 __all__ = ["MOST", "Term", "Token", "Way", "terms_of"]
 
@@ -34,7 +34,8 @@ class Token:
 class Way:
     """One way to hold a term: all ``patterns`` in the body, all ``tokens`` in the index.
 
-    ``script`` is ``text``, ``pinyin`` or ``initials``. Without tokens the index cannot help.
+    ``script`` is ``text``, ``number`` (its digits), ``pinyin``, ``initials`` or ``pieces`` (the parts of a number, in
+    any places). Without tokens the index cannot help.
     """
 
     script: str
@@ -42,9 +43,24 @@ class Way:
     tokens: tuple[Token, ...]
 
     @property
-    def marks(self) -> Marks:
-        """The marks of its script."""
-        return MARKS[self.script]
+    def forms(self) -> dict[str, str]:
+        """What the body holds where the term is a whole title (or number), its beginning, or that of a word.
+
+        A number that ends so is nearly whole: what stands before is the code of the country or a zero.
+        """
+        if len(self.patterns) > 1:
+            return {}
+        (pattern,) = self.patterns
+        if self.script == "number":
+            return {
+                "whole": f"{NUMBER}{pattern}{NUMBER}", "start": f"{pattern}{NUMBER}", "word": f"{NUMBER}{pattern}",
+            }  # fmt: skip
+        marks = MARKS["text" if self.script == "pieces" else self.script]
+        return {
+            "whole": f"{marks.title}{pattern}{marks.end}",
+            "start": f"{marks.title}{pattern}",
+            "word": f"{marks.word}{pattern}",
+        }
 
 
 @attrs.frozen
@@ -88,7 +104,7 @@ def _merged(words: list[str]) -> list[Term]:
             end += 1
         parts = words[start:end]
         if len(parts) > 1 and sum(map(len, map(digits_of, parts))) >= _LONG_NUMBER:
-            terms.append(Term(" ".join(parts), (_all_of(parts), *_numbers("".join(parts)))))
+            terms.append(Term(" ".join(parts), (*_numbers("".join(parts)), _all_of(parts))))
             start = end
         else:
             terms.append(_term(words[start]))
@@ -98,7 +114,7 @@ def _merged(words: list[str]) -> list[Term]:
 
 def _all_of(parts: list[str]) -> Way:
     patterns = tuple(dict.fromkeys(parts))
-    return Way("text", patterns, tuple(token for part in patterns for token in _tokens(part)))
+    return Way("pieces", patterns, tuple(token for part in patterns for token in _tokens(part)))
 
 
 def _term(word: str) -> Term:
@@ -132,9 +148,9 @@ def _numbers(word: str) -> list[Way]:
     if len(digits) >= _LONG_NUMBER:
         forms += [_national(word, digits), digits.lstrip("0")]
     return [
-        Way("text", (form,), _tokens(form))
+        Way("number", (form,), _tokens(form))
         for form in dict.fromkeys(forms)
-        if len(form) >= 2 and form != word
+        if len(form) >= 2 and (form != word or len(form) >= _LONG_NUMBER)
     ]  # fmt: skip
 
 

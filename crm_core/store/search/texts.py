@@ -2,7 +2,7 @@
 
 A body has four parts. *Text* is folded, each word after a space, each field after a line's end, the title between
 marks. *Syllables* are the pinyin of Chinese runs in capitals, *initials* their first letters, *digits* the bare digits
-of telephone numbers. As folded text holds neither capitals nor control characters, a pattern that is looked for in the
+of telephone numbers, each between marks. As folded text holds neither capitals nor control characters, a pattern that is looked for in the
 whole body is found in the part that it is meant for, and nowhere else.
 """
 
@@ -20,17 +20,17 @@ from crm_core.fields.folding import HAN, readings
 from crm_core.fields.matching import simplified
 
 __all__ = [
-    "CHARACTERS", "FORMAT", "INITIAL", "MARKS", "PART", "SYLLABLE", "Form", "Marks", "body_of", "digits_of",
+    "CHARACTERS", "FORMAT", "INITIAL", "MARKS", "NUMBER", "PART", "SYLLABLE", "Form", "Marks", "body_of", "digits_of",
     "fold_text", "grams", "tokens_of",
 ]  # fmt: skip
 
-FORMAT = 1
+FORMAT = 2
 """The form of bodies and tokens; an index of another form must be built anew."""
 
 CHARACTERS = 20_000
 """So many characters of a field are indexed; of longer ones the rest is not found."""
 
-PART, SYLLABLE, INITIAL = "\x1f", "\x1d", "\x1c"
+PART, SYLLABLE, INITIAL, NUMBER = "\x1f", "\x1d", "\x1c", "\x11"
 _DIGITS = 5
 _DIGIT = re.compile(r"\d")
 
@@ -124,7 +124,7 @@ def body_of(texts: Iterable[tuple[str, Form]]) -> str:
         if _DIGIT.search(folded):
             digits = digits_of(folded)
             if form.phone or len(digits) >= _DIGITS:
-                numbers += f"\x11{digits}"
+                numbers += f"{NUMBER}{digits}{NUMBER}"
     return f"{' '.join(parts)}{PART}{syllables}{PART}{initials}{PART}{numbers}"
 
 
@@ -191,7 +191,7 @@ def tokens_of(body: str) -> list[str]:
         found += [f"~{each.lower()}" for each in syllables.split(SYLLABLE) if each.isalpha()]
         for word in initials.translate(_TO_WORDS).lower().split():
             found += [f"^{each}" for each in grams(word)]
-    for word in digits.split("\x11"):
+    for word in digits.split(NUMBER):
         if word:
             found += grams(word)
     return found
