@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 from msgspec import json
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, and_, func, or_, select
 
 from crm_core.errors import PermissionDenied, ValidationError
 from crm_core.records import Record, RecordType
 from crm_core.store import match_keys
-from crm_core.store.match_keys import KEYED, Key
+from crm_core.store.match_keys import KEYED, READ_FROM, Key
 from crm_core.store.tables import MATCH_KEY
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ class Matcher(Protocol):
     """A driver of the kind ``matching``: an engine that finds candidates.
 
     ``Matcher()`` makes one. It may read as the system (``session.as_system``): pairs of which the actor does not see
-    both are left out afterwards.
+    both are left out afterwards. What a pair has in common it takes only from what the actor sees: keys and score are
+    shown as they come.
     """
 
     def candidates(
@@ -172,11 +173,27 @@ def make_candidate(type_name: str, first: int, second: int, keys: Iterable[Key])
 
 
 def _visible(session: CrmSession, record_type: RecordType) -> list[Any]:
-    """The condition on the table of keys that the actor sees the record; nothing for whoever sees all."""
+    """The conditions on the table of keys that the actor sees the record, and what the key is read from.
+
+    A key that is read from a hidden place or telephone would tell of it. Nothing for whoever sees all.
+    """
+    key = MATCH_KEY.c
+    records = _seen_ids(session, record_type)
+    sources = {kinds: _seen_ids(session, session.types[name]) for name, kinds in READ_FROM[record_type.name].items()}
+    conditions: list[Any] = [] if records is None else [key.record_id.in_(records)]
+    if any(seen is not None for seen in sources.values()):
+        grounds: list[Any] = [key.source_id == key.record_id]
+        for kinds, seen in sources.items():
+            ground = key.kind.in_(sorted(kinds))
+            grounds.append(ground if seen is None else and_(ground, key.source_id.in_(seen)))
+        conditions.append(or_(*grounds))
+    return conditions
+
+
+def _seen_ids(session: CrmSession, record_type: RecordType) -> Select[Any] | None:
+    """The records of a type that the actor sees; ``None``: all."""
     criterion = session.visibility.criterion(record_type, record_type.table)
-    if criterion is None:
-        return []
-    return [MATCH_KEY.c.record_id.in_(select(record_type.table.c.id).where(criterion))]
+    return None if criterion is None else select(record_type.table.c.id).where(criterion)
 
 
 def _groups(session: CrmSession, record_type: RecordType, ids: Sequence[int] | None) -> Iterator[tuple[Key, list[int]]]:
@@ -206,9 +223,9 @@ def _holders_sql(keys: str, type_: str, most: str, join: str, text: str) -> str:
         f"WHERE n.key = {text} AND n.record_type = {type_} LIMIT 1 OFFSET {most})"
     )
     return (
-        f"SELECT {text}, NULL, m.kind, m.record_id FROM {keys} {join} crm_match_key m "  # noqa: S608 - all of it is ours
+        f"SELECT {text}, NULL, m.kind, m.record_id, m.source_id FROM {keys} {join} crm_match_key m "  # noqa: S608 - all of it is ours
         f"ON m.key = {text} AND m.record_type = {type_} WHERE NOT {common} "
-        f"UNION ALL SELECT {text}, 1, NULL, NULL FROM {keys} WHERE {common}"
+        f"UNION ALL SELECT {text}, 1, NULL, NULL, NULL FROM {keys} WHERE {common}"
     )
 
 
@@ -225,36 +242,43 @@ _HOLDERS = {
 
 @attrs.define
 class Holders:
-    """Who has keys already: all of them, and those that the actor sees."""
+    """Who has keys already: those that the actor sees, and those that are out of sight.
 
-    everybody: defaultdict[Key, set[int]] = attrs.field(factory=lambda: defaultdict(set))
+    Who is seen, but not what the key is read from, is neither.
+    """
+
+    hidden: defaultdict[Key, set[int]] = attrs.field(factory=lambda: defaultdict(set))
     seen: defaultdict[Key, set[int]] = attrs.field(factory=lambda: defaultdict(set))
 
 
 def holders_of(session: CrmSession, record_type: RecordType, keys: Iterable[Key]) -> Holders:
-    """Who holds these keys already; one statement, and one more where somebody does.
+    """Who holds these keys already; one statement, and one for each type of record involved where somebody does.
 
     What is common is judged by what the actor sees: that many others have a key must not show either.
     """
     wanted = set(keys)
     texts = sorted({key for _, key in wanted})
     found = Holders()
+    held: list[tuple[Key, int, int]] = []
     common: set[str] = set()
     most = session.policy.duplicates.most
     if session.dialect == "sqlite":
         parameters: Any = (json.encode(texts).decode(), record_type.name, most)
     else:
         parameters = {"keys": texts, "type": record_type.name, "most": most}
-    for value, many, kind, id_ in session.connection().exec_driver_sql(_HOLDERS[session.dialect], parameters):
+    rows = session.connection().exec_driver_sql(_HOLDERS[session.dialect], parameters)
+    for value, many, kind, id_, source_id in rows:
         if many is not None:
             common.add(value)
         elif (kind, value) in wanted:
-            found.everybody[kind, value].add(id_)
-    ids = {id_ for held in found.everybody.values() for id_ in held}
-    visible = session.writer.visible_ids(record_type, ids) if ids else set()
-    for key, held in found.everybody.items():
-        if held & visible:
-            found.seen[key] = held & visible
+            held.append(((kind, value), id_, source_id))
+    visible = session.writer.visible_ids(record_type, {id_ for _, id_, _ in held}) if held else set()
+    read = _read_sources(session, record_type, [each for each in held if each[1] in visible])
+    for key, id_, source_id in held:
+        if id_ not in visible:
+            found.hidden[key].add(id_)
+        elif source_id == id_ or source_id in read:
+            found.seen[key].add(id_)
     conditions = _visible(session, record_type)
     if common and conditions:
         held_by = MATCH_KEY.c
@@ -264,6 +288,16 @@ def holders_of(session: CrmSession, record_type: RecordType, keys: Iterable[Key]
             if (row.kind, row.key) in wanted:
                 found.seen[row.kind, row.key].add(row.record_id)
     return found
+
+
+def _read_sources(session: CrmSession, record_type: RecordType, held: Iterable[tuple[Key, int, int]]) -> set[int]:
+    """The other records that keys are read from, as far as the actor sees them."""
+    by_type: defaultdict[str, set[int]] = defaultdict(set)
+    for (kind, _), id_, source_id in held:
+        for name, kinds in READ_FROM[record_type.name].items():
+            if kind in kinds and source_id != id_:
+                by_type[name].add(source_id)
+    return {id_ for name, ids in by_type.items() for id_ in session.writer.visible_ids(session.types[name], ids)}
 
 
 # -- the table -------------------------------------------------------------------------------------------------

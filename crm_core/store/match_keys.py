@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from crm_core.store.journal import Entry
     from crm_core.store.session import CrmSession
 
-__all__ = ["KEYED", "Key", "Row", "check_keys", "follow_keys", "keys_of", "reindex"]
+__all__ = ["KEYED", "READ_FROM", "Key", "Row", "check_keys", "follow_keys", "keys_of", "reindex"]
 
 Key: TypeAlias = tuple[str, str]
 """Kind and key."""
@@ -35,6 +35,15 @@ Row: TypeAlias = tuple[str, int, int, str, str]
 
 KEYED: tuple[str, ...] = (Account.crm_type.name, Contact.crm_type.name)
 """The record types that have match keys."""
+
+READ_FROM: Mapping[str, Mapping[str, frozenset[str]]] = {
+    Account.crm_type.name: {ContactPoint.crm_type.name: frozenset({"domain", "email", "phone", "wechat"})},
+    Contact.crm_type.name: {
+        Affiliation.crm_type.name: frozenset({"name"}),
+        ContactPoint.crm_type.name: frozenset({"email", "phone", "wechat"}),
+    },
+}
+"""By record type the other records that keys are read from, each with the kinds of key; the rest is of the record."""
 
 T = TypeVar("T")
 _COLUMNS = ("record_type", "record_id", "source_id", "kind", "key")

@@ -150,7 +150,7 @@ def _tell_served(session: CrmSession, new: Mapping[Key, Mapping[int, None]], the
     own = session.writer.created.of(account)
     unseen: defaultdict[int, set[int]] = defaultdict(set)
     for key, fresh in new.items():
-        hidden = there.everybody.get(key, set()) - there.seen.get(key, set()) - own
+        hidden = there.hidden.get(key, set()) - own
         for id_ in fresh:
             unseen[id_] |= hidden
     owners = _owners(session, {id_ for ids in unseen.values() for id_ in ids})
