@@ -175,13 +175,6 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'running'"),
     )
     op.create_index(
-        "ix_crm_job_running_key",
-        "crm_job",
-        ["name", "key"],
-        sqlite_where=sa.text("state = 'running'"),
-        postgresql_where=sa.text("state = 'running'"),
-    )
-    op.create_index(
         "ix_crm_job_waiting",
         "crm_job",
         ["run_at", "id"],
@@ -197,6 +190,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'waiting'"),
     )
     op.create_index("uq_crm_job_occurrence", "crm_job", ["name", "occurrence"], unique=True)
+    op.create_index(
+        "uq_crm_job_running_key",
+        "crm_job",
+        ["name", "key"],
+        unique=True,
+        sqlite_where=sa.text("state = 'running'"),
+        postgresql_where=sa.text("state = 'running'"),
+    )
     op.create_table(
         "crm_job_schedule",
         sa.Column("name", c.stored_text(80), nullable=False),

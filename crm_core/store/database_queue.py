@@ -126,19 +126,24 @@ class DatabaseQueue:
             with self._reading() as connection:
                 if due(connection, database_now(connection)) is None:
                     return None
-        with self._writing() as connection:
-            now = database_now(connection)
-            row = due(connection, now)
-            if row is None:
-                return None
-            taken = (
-                update(JOB)
-                .where(_C.id == row.id)
-                .values(state="running", worker=worker, attempts=row.attempts + 1, started_at=now, touched_at=now,
-                        lease_until=now + dt.timedelta(seconds=terms[row.name].lease))
-                .returning(JOB)
-            )  # fmt: skip
-            return _job(connection.execute(taken).one())
+        while True:
+            try:
+                with self._writing() as connection:
+                    now = database_now(connection)
+                    row = due(connection, now)
+                    if row is None:
+                        return None
+                    taken = (
+                        update(JOB)
+                        .where(_C.id == row.id)
+                        .values(state="running", worker=worker, attempts=row.attempts + 1, started_at=now,
+                                touched_at=now, lease_until=now + dt.timedelta(seconds=terms[row.name].lease))
+                        .returning(JOB)
+                    )  # fmt: skip
+                    return _job(connection.execute(taken).one())
+            except IntegrityError:
+                # Its twin began between the look and the taking; the next look sees that.
+                continue
 
     def renew(self, job: QueuedJob, terms: Terms) -> bool:
         """The worker is alive: its lease begins anew."""

@@ -103,7 +103,8 @@ JOB = Table(
     Column("finished_at", Moment()),
     Index("ix_crm_job_waiting", "run_at", "id", sqlite_where=_WAITING, postgresql_where=_WAITING),
     Index("ix_crm_job_running", "lease_until", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
-    Index("ix_crm_job_running_key", "name", "key", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
+    # Two of one key never run at a time: a look whether one does may be out of date when the other is taken.
+    Index("uq_crm_job_running_key", "name", "key", unique=True, sqlite_where=_RUNNING, postgresql_where=_RUNNING),
     Index("ix_crm_job_over", "state", "finished_at", "id", sqlite_where=_OVER, postgresql_where=_OVER),
     # The same work is not queued twice. That it runs already is no reason: it may have read before we wrote.
     Index("uq_crm_job_key", "name", "key", unique=True, sqlite_where=_WAITING, postgresql_where=_WAITING),
