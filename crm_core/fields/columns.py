@@ -206,7 +206,7 @@ class Tags(Json):
         return None if loaded is None else frozenset(loaded)
 
     def to_driver(self, dialect: str) -> Converter | None:
-        return lambda tags: json_text(sorted(tags))
+        return lambda tags: json_text(sorted(tags)) if tags else "[]"
 
 
 DAY = Date()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crm_core.errors import Problem, ValidationError
-from crm_core.records import Record
+from crm_core.records import Record, RecordType
+from crm_core.store.collecting import uncollected
 from crm_core.store.differences import overlay
 from crm_core.store.values import preparer
 
@@ -26,15 +27,26 @@ def add(session: CrmSession, entity: type[Record], rows: Iterable[Mapping[str, A
     prepare = preparer(record_type, session.dialect).values
     ids: list[int] = []
     for part in _parts(rows, min(batch, _BATCH)):
-        values = [prepare(row) for row in part]
-        given = [row.get("id") for row in part]
-        if not record_type.extends:
-            session._require_own((id_ for id_ in given if id_ is not None), record_type)
-        if None in given:
-            fresh = iter(session.ids.many(session.connection(), given.count(None)))
-            given = [next(fresh) if id_ is None else id_ for id_ in given]
-        session._translated(functools.partial(session.writer.insert, record_type, values, given))  # type: ignore[arg-type]
-        ids += given  # type: ignore[arg-type]
+        ids += _add(session, record_type, prepare, part)
+    return ids
+
+
+@uncollected
+def _add(
+    session: CrmSession,
+    record_type: RecordType,
+    prepare: Callable[[Mapping[str, Any]], dict[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
+) -> list[int]:
+    values = [prepare(row) for row in rows]
+    given = [row.get("id") for row in rows]
+    if not record_type.extends:
+        session._require_own((id_ for id_ in given if id_ is not None), record_type)
+    if None in given:
+        fresh = iter(session.ids.many(session.connection(), given.count(None)))
+        given = [next(fresh) if id_ is None else id_ for id_ in given]
+    ids: list[int] = given  # type: ignore[assignment]
+    session._translated(functools.partial(session.writer.insert, record_type, values, ids))
     return ids
 
 

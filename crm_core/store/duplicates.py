@@ -217,27 +217,32 @@ def _groups(session: CrmSession, record_type: RecordType, ids: Sequence[int] | N
         yield (kind, value), [row.record_id for row in group]
 
 
-def _holders_sql(keys: str, type_: str, most: str, join: str, text: str) -> str:
+def _holders_sql(keys: str, type_: str, most: str, text: str, joined: str) -> str:
     common = (
         f"EXISTS (SELECT 1 FROM crm_match_key n "  # noqa: S608 - all of it is ours
         f"WHERE n.key = {text} AND n.record_type = {type_} LIMIT 1 OFFSET {most})"
     )
     return (
-        f"SELECT {text}, NULL, m.kind, m.record_id, m.source_id FROM {keys} {join} crm_match_key m "  # noqa: S608 - all of it is ours
-        f"ON m.key = {text} AND m.record_type = {type_} WHERE NOT {common} "
-        f"UNION ALL SELECT {text}, 1, NULL, NULL, NULL FROM {keys} WHERE {common}"
+        f"SELECT {text}, NULL, m.kind, m.record_id, m.source_id FROM {keys} {joined} "  # noqa: S608 - all of it is ours
+        f"WHERE NOT {common} UNION ALL SELECT {text}, 1, NULL, NULL, NULL FROM {keys} WHERE {common}"
     )
 
 
 # Written by hand because every creation of a customer asks it: whoever has one of these keys, and which of the keys so
-# many have that they say nothing. The look behind OFFSET ends early, however common a key is; SQLite would look anew
-# for each of the holders unless the order of the join is given.
+# many have that they say nothing. The look behind OFFSET ends early, however common a key is. Each key is looked up by
+# the index: SQLite would look anew for each of the holders unless the order of the join is given, and PostgreSQL, as
+# long as it has no statistics, would compare all keys with all holders unless each is a query of its own.
 _HOLDERS = {
-    "sqlite": _holders_sql("json_each(?1) j", "?2", "?3", "CROSS JOIN", "j.value"),
-    "postgresql": _holders_sql(
-        "unnest(%(keys)s::text[]) AS j(value)", "%(type)s", "%(most)s", "JOIN", 'j.value COLLATE "C"'
+    "sqlite": _holders_sql(
+        "json_each(?1) j", "?2", "?3", "j.value",
+        "CROSS JOIN crm_match_key m ON m.key = j.value AND m.record_type = ?2",
     ),
-}
+    "postgresql": _holders_sql(
+        "unnest(%(keys)s::text[]) AS j(value)", "%(type)s", "%(most)s", 'j.value COLLATE "C"',
+        "CROSS JOIN LATERAL (SELECT k.kind, k.record_id, k.source_id FROM crm_match_key k "
+        'WHERE k.key = j.value COLLATE "C" AND k.record_type = %(type)s LIMIT %(most)s) m',
+    ),
+}  # fmt: skip
 
 
 @attrs.define

@@ -46,6 +46,7 @@ READ_FROM: Mapping[str, Mapping[str, frozenset[str]]] = {
 """By record type the other records that keys are read from, each with the kinds of key; the rest is of the record."""
 
 T = TypeVar("T")
+_NOBODY: Mapping[int, Mapping[str, Any]] = {}
 _COLUMNS = ("record_type", "record_id", "source_id", "kind", "key")
 _CHUNK = 1000
 _PHONES = frozenset({PointKind.PHONE, PointKind.MOBILE})
@@ -143,9 +144,12 @@ _SOURCES: dict[str, _Source] = {
 
 
 def keys_of(
-    session: CrmSession, name: str, rows: Mapping[int, Mapping[str, Any]], people: Mapping[int, set[str]] | None = None
+    session: CrmSession,
+    name: str,
+    rows: Mapping[int, Mapping[str, Any]],
+    people: Mapping[int, Mapping[str, Any]] = _NOBODY,
 ) -> list[Row]:
-    """The rows of the table for sources of one type, by their values; ``people`` are names of contacts known already.
+    """The rows of the table for sources of one type, by their values; ``people`` are contacts known already.
 
     Affiliations need the names of their contacts: one statement for each thousand.
     """
@@ -164,8 +168,9 @@ def keys_of(
                 owned = "contact" if values.get("contact_id") is not None else "account"
                 found += ((owned, owner, id_, *key) for key in dict.fromkeys(_point(values, rules)))
     else:
-        known = dict(people or {})
-        known |= _people(session, {values["contact_id"] for values in rows.values()} - known.keys())
+        wanted = {values["contact_id"] for values in rows.values()}
+        known = {id_: _names(people[id_]) for id_ in wanted & people.keys()}
+        known |= _people(session, wanted - known.keys())
         for id_, values in rows.items():
             person = values["contact_id"]
             keys = _at_account(values["account_id"], sorted(known.get(person, ())))
@@ -210,10 +215,14 @@ def follow_keys(session: CrmSession, entries: Sequence[Entry]) -> None:
         for id_ in _affiliations(session, renamed) - created["affiliation"].keys():
             stale["affiliation"].setdefault(id_, {})
     fresh: list[Row] = []
-    people = {id_: _names(values) for id_, values in created["contact"].items()}
+    known = session.noted.worked_out
+    renamed |= {id_ for id_, values in created["contact"].items() if id_ not in known or known[id_][0] is not values}
+    for id_, values in created["affiliation"].items():
+        if values["contact_id"] in renamed:
+            known.pop(id_, None)  # it was worked out with the name that the person had then
     for name, rows in created.items():
         if rows:
-            fresh += _remembered(session, name, rows, people)
+            fresh += _remembered(session, name, rows, created["contact"])
     for name, before in stale.items():
         if before:
             source = _SOURCES[name]
@@ -240,7 +249,10 @@ def _owned(name: str, id_: int, values: Mapping[str, Any]) -> set[tuple[int, int
 
 
 def _remembered(
-    session: CrmSession, name: str, rows: Mapping[int, Mapping[str, Any]], people: Mapping[int, set[str]]
+    session: CrmSession,
+    name: str,
+    rows: Mapping[int, Mapping[str, Any]],
+    people: Mapping[int, Mapping[str, Any]],
 ) -> list[Row]:
     """Keys of new sources: those that the look for duplicates has worked out already are taken from there."""
     known = session.noted.worked_out

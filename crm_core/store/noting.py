@@ -12,6 +12,7 @@ from sqlalchemy import select
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.store.actor import valid_at
+from crm_core.store.collecting import uncollected
 from crm_core.store.duplicates import Candidate, Holders, holders_of, make_candidate
 from crm_core.store.match_keys import KEYED, Key, Row, keys_of
 
@@ -90,11 +91,16 @@ def note(session: CrmSession) -> None:
     if not session.policy.duplicates.at_creation:
         return
     made = [each for each in entries if each.operation == "create" and each.name in _SOURCES]
+    people = {each.id: each.after for each in made if each.name == "contact"}
+    for each in entries:
+        if each.operation != "create" and each.name == "contact":
+            people.pop(each.id, None)  # the database knows the latest name
     for start in range(0, len(made), _KEPT):
-        _look(session, made[start : start + _KEPT])
+        _look(session, made[start : start + _KEPT], people)
 
 
-def _look(session: CrmSession, entries: Sequence[Entry]) -> None:
+@uncollected
+def _look(session: CrmSession, entries: Sequence[Entry], people: Mapping[int, Mapping[str, Any]]) -> None:
     by_type: defaultdict[str, dict[int, Mapping[str, Any]]] = defaultdict(dict)
     for entry in entries:
         by_type[entry.name][entry.id] = entry.after
@@ -103,7 +109,7 @@ def _look(session: CrmSession, entries: Sequence[Entry]) -> None:
     worked_out = session.noted.worked_out
     for name, rows in by_type.items():
         shares: dict[int, list[Row]] = {id_: [] for id_ in rows}
-        for row in keys_of(session, name, rows):
+        for row in keys_of(session, name, rows, people):
             record_type, record_id, source_id, kind, key = row
             shares[source_id].append(row)
             # Only what is new itself: of an older record it was told when it was created.

@@ -158,11 +158,8 @@ def _generate(
 def _fill_field(field: Field, number: int, scope: dict[str, Any], source: list[str], record: str) -> None:
     name = field.name
     scope[f"check{number}"] = lambda value, field=field: field.check(value, record)
-    enum = getattr(field.kind, "enum", None)
-    fast = field.kind.fast("v")
-    if enum is not None:
-        scope[f"enum{number}"] = enum
-        fast = fast.replace("enum_", f"enum{number}")
+    scope[f"kind{number}"] = field.kind
+    fast = field.kind.fast("v").replace("kind_", f"kind{number}")
     source.append(f" v = get({name!r}, MISSING)")
     if field.required:
         scope[f"missing{number}"] = _missing(field, record)

@@ -15,6 +15,7 @@ from crm_core.records import Record, RecordType
 from crm_core.store import held, rules
 from crm_core.store.bulk import insert_tuples
 from crm_core.store.changes import ChangeBatch
+from crm_core.store.collecting import uncollected
 from crm_core.store.dependants import RAW, Plan, change_raw, plan_delete
 from crm_core.store.differences import difference, filled
 from crm_core.store.inserting import forget_inserted
@@ -310,7 +311,7 @@ class Writer(Permits):
             dispatch = self.session.store.dispatch
             if not dispatch.hears_changes():
                 continue
-            told = [ChangeBatch(record_type, [entry.change() for entry in group]) for record_type, group in batches]
+            told = _told(batches)
             for batch in told:
                 dispatch.check_changes(self.session, batch)
             for batch in told:
@@ -345,6 +346,7 @@ class Writer(Permits):
         self.session.check()
         self.flush_journal()
 
+    @uncollected
     def flush_journal(self) -> None:
         """Write the checked part of the log to the journal."""
         floor = self._floor()
@@ -355,3 +357,8 @@ class Writer(Permits):
         if entries:
             follow(self.session, entries)
             self.journal.write(self.session.connection(), self.session.change_set_id(), entries)
+
+
+@uncollected
+def _told(batches: Sequence[tuple[RecordType, Sequence[Entry]]]) -> list[ChangeBatch]:
+    return [ChangeBatch(record_type, [entry.change() for entry in group]) for record_type, group in batches]

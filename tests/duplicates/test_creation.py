@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from crm_core import Account, Affiliation, Contact, ContactPoint, PointKind, ownership
 from crm_core.errors import BuildError
@@ -164,3 +165,27 @@ def test_few_statements_for_many_records(company: Company) -> None:
 def test_mistakes_in_the_build_file(database_url: str, section: dict[str, Any], message: str) -> None:
     with pytest.raises(BuildError, match=message):
         opened(database_url, duplicates=section)
+
+
+def test_each_key_is_looked_up_by_the_index_also_before_there_are_statistics(company: Company) -> None:
+    """On PostgreSQL a table that was just filled was compared with every new key, row by row."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if "crm_match_key n" in statement:
+            sent.append((statement, parameters))
+
+    event.listen(company.crm.store.engine, "before_cursor_execute", note)
+    with company.system() as session:
+        session.add_many(Account, [{"name": f"Acme {number}"} for number in range(1500)])
+        session.commit()
+        session.add_many(Account, [{"name": f"Acme {number}"} for number in range(1000, 1500)])
+        session.commit()
+        assert len(session.duplicates) == 500
+        (statement, parameters) = sent[-1]
+        how = "EXPLAIN" if session.dialect == "postgresql" else "EXPLAIN QUERY PLAN"
+        plan = [str(row) for row in session.connection().exec_driver_sql(f"{how} {statement}", parameters)]
+    event.remove(company.crm.store.engine, "before_cursor_execute", note)
+    reads = [line for line in plan if "crm_match_key" in line or "SEARCH" in line or "SCAN" in line]
+    assert sum("ix_crm_match_key_key" in line for line in reads) == 3, plan
+    assert not [line for line in plan if "Seq Scan on crm_match_key" in line or "SCAN m" in line], plan

@@ -178,3 +178,30 @@ def test_bulk_changes_are_followed_in_few_statements(company: Company) -> None:
     assert cost(900) <= cost(5) <= 2  # many rows are copied rather than inserted on PostgreSQL
     with company.system() as session:
         assert duplicates.check_index(session).right
+
+
+def test_a_person_who_is_renamed_before_the_commit_is_known_by_the_new_name(company: Company) -> None:
+    acme = company.account("li", name="Acme")
+    older = company.person(acme, "Cleo Old")
+    with company.system() as session:
+        new = session.add_one(Contact(name="Ann Buyer"))
+        session.add(Affiliation(account_id=acme, contact_id=new.id))
+        session.add(Affiliation(account_id=acme, contact_id=older, role="buyer"))
+        session.check()  # their doubles were looked for by the names that they had
+        new.name = "Berta Miller"
+        session.require(Contact, older).name = "Cleo New"
+    with company.system() as session:
+        assert duplicates.check_index(session).right
+
+
+def test_names_that_are_written_with_their_places_are_not_asked_for(company: Company) -> None:
+    acme = company.account("li", name="Acme")
+    with company.system() as session, counted(company.crm) as seen:
+        people = session.add_many(Contact, [{"name": f"Ann {number}"} for number in range(30)])
+        session.add_many(Affiliation, [{"account_id": acme, "contact_id": id_} for id_ in people])
+        session.update_many(Contact, [{"id": people[0], "name": "Berta"}])
+        asked = len(seen)
+        session.commit()
+        assert len([each for each in seen[asked:] if "crm_contact.local_name" in each]) == 1  # of Berta alone
+    with company.system() as session:
+        assert duplicates.check_index(session).right

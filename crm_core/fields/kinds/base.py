@@ -39,7 +39,7 @@ class Kind:
         raise NotImplementedError
 
     def fast(self, var: str) -> str:
-        """Python source that is true only where ``check`` would return ``var`` unchanged."""
+        """Python source that is true only where ``check`` would return ``var`` unchanged; ``kind_`` is the kind."""
         return "False"
 
     def split(self, value: Any) -> tuple[Any, ...]:

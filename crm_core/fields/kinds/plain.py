@@ -46,7 +46,7 @@ class ChoiceKind(Kind):
             ) from None
 
     def fast(self, var: str) -> str:
-        return f"{var}.__class__ is enum_"
+        return f"{var}.__class__ is kind_.enum"
 
     def encode(self, value: Any) -> Any:
         return value.value if isinstance(value, Enum) else value

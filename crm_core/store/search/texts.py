@@ -33,6 +33,7 @@ CHARACTERS = 20_000
 PART, SYLLABLE, INITIAL, NUMBER = "\x1f", "\x1d", "\x1c", "\x11"
 _DIGITS = 5
 _DIGIT = re.compile(r"\d")
+_NO_DIGITS = {code: None for code in range(128) if not chr(code).isdigit()}
 
 
 @attrs.frozen
@@ -104,7 +105,7 @@ def fold_text(text: str) -> str:
 def digits_of(text: str) -> str:
     """The digits alone, in their plain forms."""
     if text.isascii():
-        return "".join(_DIGIT.findall(text))
+        return text.translate(_NO_DIGITS)
     return "".join(str(unicodedata.decimal(char)) for char in text if char.isdecimal())
 
 
@@ -165,6 +166,8 @@ _TO_WORDS = str.maketrans({INITIAL: None, "\x1a": " ", "\x1b": " "})
 def grams(word: str) -> Iterable[str]:
     """The runs of three characters in a word, and its last two."""
     size = len(word) - 1
+    if size < _REMEMBERED:
+        return _short_grams(word)
     if size < len(_RUNS):
         # Half the time of slicing in a loop, for what is most of the work of indexing.
         return map(word.__getitem__, _RUNS[size])
@@ -172,6 +175,13 @@ def grams(word: str) -> Iterable[str]:
 
 
 _RUNS = tuple(tuple(slice(start, start + 3) for start in range(size)) for size in range(64))
+_REMEMBERED = 10
+
+
+@functools.lru_cache(maxsize=8192)
+def _short_grams(word: str) -> tuple[str, ...]:
+    """The same few words are in very many names."""
+    return tuple(map(word.__getitem__, _RUNS[len(word) - 1]))
 
 
 def tokens_of(body: str) -> list[str]:
