@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sqlalchemy import delete, insert, select
 
 from crm_core.domain.accounts import Account
+from crm_core.domain.handovers.records import OPEN, WAITING, Handover, HandoverItem, HandoverState, ItemState
 from crm_core.domain.organisation import Unit, User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.errors import Conflict
@@ -42,6 +43,31 @@ def _creator_owns(session: CrmSession, _type: RecordType, entries: Sequence[Entr
         with session.writer.as_kernel():
             # What an undo restores is not new, and has the owner that it had.
             _own_new_accounts(session, [e.id for e in entries if e.operation == "create" and e.version == 1])
+
+
+def _handover_follows(session: CrmSession, _type: RecordType, entries: Sequence[Entry]) -> None:
+    """A handover of which nothing waits any more is over, also where what waited went with its account."""
+    ids = sorted({entry.before["handover_id"] for entry in entries if entry.operation == "delete"})
+    if not ids or session.writer.expected is not None:
+        return  # an undo brings back the state, too
+    handover, item = Handover.crm_type.table, HandoverItem.crm_type.table
+    states: dict[int, set[ItemState]] = {}
+    for start in range(0, len(ids), 1000):
+        query = (
+            select(handover.c.id, item.c.state)
+            .select_from(handover.outerjoin(item, item.c.handover_id == handover.c.id))
+            .where(handover.c.id.in_(ids[start : start + 1000]), handover.c.state.in_(OPEN))
+            .distinct()
+        )
+        for row in session.core(query):
+            states.setdefault(row.id, set()).update([] if row.state is None else [row.state])
+    over = [
+        {"id": id_, "state": HandoverState.DONE if ItemState.DONE in found else HandoverState.CANCELLED}
+        for id_, found in states.items()
+        if found.isdisjoint(WAITING)
+    ]
+    with session.writer.as_kernel():
+        session.update_many(Handover, over)
 
 
 def rebuild_closure(session: CrmSession) -> None:
@@ -88,6 +114,7 @@ def _own_new_accounts(session: CrmSession, created: Sequence[int]) -> None:
 _REACTIONS: dict[str, tuple[Reaction, ...]] = {
     Unit.crm_type.name: (_keep_closure,),
     Account.crm_type.name: (_creator_owns,),
+    HandoverItem.crm_type.name: (_handover_follows,),
     User.crm_type.name: (leaver_hands_over,),
     Ownership.crm_type.name: (owners_are_active,),
 }

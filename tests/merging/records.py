@@ -57,6 +57,7 @@ class Term(Dated):
     account_id: Mapped[int] = ref("account")
     line: Mapped[str] = text(20)
     value: Mapped[int] = number(0, default=0)
+    secret: Mapped[str | None] = text(80, default=None, restricted="merge_probe.term.read_secret")
 
 
 @record("merge_probe.clause", access=via("term_id"))

@@ -180,7 +180,8 @@ def _owners(
     session: CrmSession, handover: Handover, ready: Sequence[HandoverItem], moment: dt.datetime, now: dt.datetime
 ) -> tuple[Mapping[int, list[tuple[str, int]]], int, int]:
     """End the leaver's rows and begin the successors'; by item what was written, and how many rows each."""
-    by_key = {(item.account_id, item.role, item.scope): item for item in ready}
+    # Of two for one responsibility the first counts, here as in _leading.
+    by_key = {(item.account_id, item.role, item.scope): item for item in sorted(ready, key=_id, reverse=True)}
     name = Ownership.crm_type.name
     changed: dict[int, list[tuple[str, int]]] = {item.id: [] for item in ready}
     updates: list[dict[str, Any]] = []
@@ -297,6 +298,8 @@ def _move(
 def _leading(session: CrmSession, handover: Handover, ready: Sequence[HandoverItem]) -> dict[int, HandoverItem]:
     """By account the item that open work follows: the owner's before all others, a person before the pool.
 
+    An item whose work went over before counts only where no other does: what is open by now came later, or from an
+    account that was merged into this one.
     Accounts whose leading item is not among ``ready`` are left out: their work goes over with that one.
     """
     accounts = sorted({item.account_id for item in ready})
@@ -305,18 +308,27 @@ def _leading(session: CrmSession, handover: Handover, ready: Sequence[HandoverIt
     try:
         for start in range(0, len(accounts), 1000):
             query = select(
-                HandoverItem.id, HandoverItem.account_id, HandoverItem.role, HandoverItem.scope, HandoverItem.to_pool
+                HandoverItem.id,
+                HandoverItem.account_id,
+                HandoverItem.role,
+                HandoverItem.scope,
+                HandoverItem.to_pool,
+                HandoverItem.settled_at,
             ).where(
                 HandoverItem.handover_id == handover.id,
                 HandoverItem.account_id.in_(accounts[start : start + 1000]),
                 HandoverItem.state != ItemState.UNDONE,
             )
             for row in system.execute(query):
-                rank = (row.to_pool, _ORDER.index(row.role), row.scope, row.id)
+                rank = (row.settled_at is not None, row.to_pool, _ORDER.index(row.role), row.scope, row.id)
                 first[row.account_id] = min(rank, first.get(row.account_id, rank))
     finally:
         system.close()
     return {item.account_id: item for item in ready if first[item.account_id][-1] == item.id}
+
+
+def _id(item: HandoverItem) -> int:
+    return item.id
 
 
 def _counted(moved: Mapping[int, list[tuple[str, int]]]) -> dict[str, int]:

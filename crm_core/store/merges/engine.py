@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from json import dumps
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from sqlalchemy import ColumnElement, select
 
 from crm_core.domain.external import ExternalRef
+from crm_core.domain.quality import json_value
 from crm_core.errors import Conflict, Problem
 from crm_core.records import RecordType, SoftReference
 from crm_core.store.dependants import plan_delete
@@ -17,7 +20,7 @@ from crm_core.store.merges import raw
 from crm_core.store.merges.report import MergeReport
 from crm_core.store.merges.resolvers import LOOKED_AT, resolve, turns_on_itself
 from crm_core.store.merges.survivors import choose_fields
-from crm_core.store.merges.work import Work
+from crm_core.store.merges.work import Rows, Work
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -57,6 +60,27 @@ class Engine:
     def conflict(self, record_type: RecordType, id_: int, *, problem: str, mend: str, **values: Any) -> None:
         """A row stands in the way."""
         self._tell(self.report.conflicts, record_type, record_type.name, id_, problem, mend, values)
+
+    def lost(self, record_type: RecordType, id_: int, *, field: str, kept: Any, lost: Any, other: int) -> None:
+        """What a row said of a field is lost, told to whoever may read that field."""
+        if field in self.session._reading.restricted_names(record_type):
+            return
+        self.resolved(
+            record_type, id_, problem="of {field}, {kept!r} stays in {other}, and {lost!r} is lost.",
+            field=field, kept=_shown(record_type, field, kept), lost=_shown(record_type, field, lost), other=other,
+        )  # fmt: skip
+
+    def look_up(self, record_type: RecordType, field: str, values: Iterable[int]) -> Rows:
+        """Records that have one of ``values`` in a field, whether the actor sees them or not."""
+        table = record_type.table
+        ids: list[int] = []
+        for part in _chunks(sorted(values)):
+            ids += self.session.core(select(table.c.id).where(table.c[field].in_(part))).scalars()
+        return self.session.writer.rows(record_type, ids)
+
+    def now(self) -> dt.datetime:
+        """The present moment."""
+        return self.session.clock()
 
     def foreign_conflict(self, name: str, id_: int, *, problem: str, mend: str, **values: Any) -> None:
         """A row of a plugin that is not in the build stands in the way."""
@@ -252,6 +276,13 @@ class Engine:
                 record=min(left),
             )
         self.session.writer.carry_out(plan)
+
+
+def _shown(record_type: RecordType, field: str, value: Any) -> str:
+    """A value as a text, as the journal would keep it; custom fields are kept so anyway."""
+    known = record_type.by_name.get(field)
+    plain = value if value is None or known is None else json_value(known.kind.encode(value))
+    return plain if isinstance(plain, str) else "" if plain is None else dumps(plain, ensure_ascii=False)
 
 
 def _referred(record_type: RecordType, rows: Iterable[Mapping[str, Any]]) -> dict[str, set[int]]:

@@ -5,6 +5,7 @@ Every resolver decides and tells; none lets a row go without a word.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeAlias
@@ -12,10 +13,12 @@ from typing import Any, Protocol, TypeAlias
 from crm_core.domain.accounts import AccountAddress, AccountRelation, Lifecycle
 from crm_core.domain.activities import Participant
 from crm_core.domain.contacts import Affiliation, Consent, ContactPoint
+from crm_core.domain.handovers.records import OPEN, WAITING, Handover, HandoverItem
 from crm_core.domain.ownership import Ownership, OwnershipRole, Share
 from crm_core.records import Exclusive, RecordType, Via
+from crm_core.store.differences import STORES_OWN
 from crm_core.store.merges.cutting import Span, overlap, pieces, span, united
-from crm_core.store.merges.work import Work
+from crm_core.store.merges.work import Rows, Work
 
 __all__ = ["LOOKED_AT", "Teller", "resolve", "turns_on_itself"]
 
@@ -28,6 +31,15 @@ class Teller(Protocol):
 
     def conflict(self, record_type: RecordType, id_: int, *, problem: str, mend: str, **values: Any) -> None:
         """A row stands in the way."""
+
+    def lost(self, record_type: RecordType, id_: int, *, field: str, kept: Any, lost: Any, other: int) -> None:
+        """A row went into another one, and what it said of a field is lost to what stays."""
+
+    def look_up(self, record_type: RecordType, field: str, values: Iterable[int]) -> Rows:
+        """Records that have one of ``values`` in a field, whether the actor sees them or not."""
+
+    def now(self) -> dt.datetime:
+        """The present moment."""
 
 
 Resolver: TypeAlias = Callable[[Work, Teller], None]
@@ -109,10 +121,10 @@ def _cut(work: Work, teller: Teller, exclusive: Exclusive) -> None:
         parts = pieces(span(work.moved[id_]), [(span(work.present[each]), True) for each in others])
         free = [part for part, taken in parts if not taken]
         if not free:
-            work.join(id_, others[0])
-            teller.resolved(
-                work.type, id_, problem="{other} holds at its time, and stays; this one goes into it.", other=others[0]
-            )
+            _join(
+                work, teller, id_, others[0], {},
+                problem="{other} holds at its time, and stays; this one goes into it.",
+            )  # fmt: skip
             continue
         _spread(work, id_, [(part, {}) for part in free])
         teller.resolved(
@@ -147,8 +159,7 @@ def _ownership(work: Work, teller: Teller) -> None:
             if owner != row["user_id"]:
                 parts.append((part, {} if owner is None else {"role": OwnershipRole.COLLABORATOR}))
         if not parts:
-            work.join(id_, others[0])
-            teller.resolved(work.type, id_, problem="{other} says the same; this one goes into it.", other=others[0])
+            _join(work, teller, id_, others[0], _filled(work.present[others[0]], row), problem=_SAME)
             continue
         _spread(work, id_, parts)
         teller.resolved(
@@ -168,6 +179,11 @@ def _lifecycle(work: Work, teller: Teller) -> None:
 # -- rows that say the same ------------------------------------------------------------------------------------
 
 
+_SAME = "{other} says the same; this one goes into it."
+_TIMES = frozenset({"valid_from", "valid_to", "confirmed_at", "consent_at"})
+"""Moments that are joined by a rule, so that the other one is no loss."""
+
+
 def _join_same(
     work: Work,
     teller: Teller,
@@ -176,7 +192,8 @@ def _join_same(
 ) -> None:
     """Join a moved row with one of the survivor's that has equal ``fields`` and, if dated, meets it in time.
 
-    ``more`` says what the joined row is besides, or nothing where the two must stand side by side.
+    ``more`` says what the joined row is besides, or nothing where the two must stand side by side. What only the moved
+    row says is taken over.
     """
     there: defaultdict[Any, list[int]] = defaultdict(list)
     for id_, values in sorted(work.present.items()):
@@ -189,18 +206,45 @@ def _join_same(
                 if not overlap(span(row), span(held)):
                     continue
                 joined["valid_from"], joined["valid_to"] = united(span(row), span(held))
-            extra = more(held, row) if more is not None else _filled(held, row)
+            extra = more(held, row) if more is not None else {}
             if extra is None:
                 continue
-            work.join(id_, other, **{**extra, **joined})
-            teller.resolved(work.type, id_, problem="{other} says the same; this one goes into it.", other=other)
+            _join(work, teller, id_, other, {**_filled(held, row), **extra, **joined}, problem=_SAME)
             break
 
 
-def _filled(held: Mapping[str, Any], row: Mapping[str, Any], names: Iterable[str] = ()) -> dict[str, Any]:
-    """What the joined row takes from the one that goes: fields that are empty in the other."""
-    wanted = names or (row.keys() - {"version", "created_at", "created_by", "custom", "valid_from", "valid_to"})
-    return {name: row.get(name) for name in wanted if held.get(name) is None and row.get(name) is not None}
+def _join(work: Work, teller: Teller, id_: int, other: int, values: Mapping[str, Any], *, problem: str) -> None:
+    """Let a moved row go into ``other``, which takes ``values``, and tell what is lost by that."""
+    row, held = dict(work.moved[id_]), dict(work.present[other])
+    work.join(id_, other, **values)
+    teller.resolved(work.type, id_, problem=problem, other=other)
+    own, had, has = ({**_custom(each), **_fields(work, each)} for each in (row, held, work.present[other]))
+    for name, value in sorted(has.items()):
+        for lost in (own.get(name), had.get(name)):
+            if lost != value and not _says_nothing(lost):
+                teller.lost(work.type, id_, field=name, kept=value, lost=lost, other=other)
+
+
+def _fields(work: Work, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row.get(name) for name in work.type.by_name if name not in _TIMES}
+
+
+def _custom(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"custom.{name}": value for name, value in (row.get("custom") or {}).items()}
+
+
+def _says_nothing(value: Any) -> bool:
+    return value is None or value is False or value is Consent.UNKNOWN or value in ("", frozenset(), [], {})
+
+
+def _filled(held: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the joined row takes from the one that goes: fields, and custom fields, that are empty in the other."""
+    wanted = row.keys() - STORES_OWN - {"custom", "valid_from", "valid_to"}
+    found = {name: row[name] for name in wanted if held.get(name) is None and row[name] is not None}
+    own, theirs = held.get("custom") or {}, row.get("custom") or {}
+    if any(own.get(name) is None for name in theirs):
+        found["custom"] = {**theirs, **{name: value for name, value in own.items() if value is not None}}
+    return found
 
 
 def _affiliation(work: Work, teller: Teller) -> None:
@@ -211,7 +255,6 @@ def _affiliation(work: Work, teller: Teller) -> None:
             return None
         confirmed = [at for at in (held.get("confirmed_at"), row.get("confirmed_at")) if at is not None]
         return {
-            **_filled(held, row, names),
             "primary": held["primary"] or row["primary"],
             "confirmed_at": max(confirmed, default=None),
         }
@@ -232,13 +275,53 @@ def _contact_point(work: Work, teller: Teller) -> None:
                 chosen = max(said, key=lambda each: (each["consent_at"] is not None, each["consent_at"] or 0))
             consent, at = chosen["consent"], chosen["consent_at"]
         return {
-            **_filled(held, row, ("label",)),
             "preferred": held["preferred"] or row["preferred"],
             "consent": consent,
             "consent_at": at,
         }
 
     _join_same(work, teller, ("contact_id", "account_id", "kind", "value"), more)
+
+
+def _handover_item(work: Work, teller: Teller) -> None:
+    """What somebody is to hand over is handed over once: as the survivor's item says, which is as it was answered.
+
+    Whoever no longer is the owner hands over what they are instead.
+    """
+    ids = {row["handover_id"] for rows in (work.moved, work.present) for row in rows.values()}
+    handovers = teller.look_up(Handover.crm_type, "id", ids)
+
+    def key(row: Mapping[str, Any]) -> Any:
+        handover = handovers[row["handover_id"]]
+        if row["state"] not in WAITING or handover["state"] not in OPEN:
+            return None
+        return handover["leaver_id"], row["account_id"], row["role"], row["scope"]
+
+    waiting = {id_: row for id_, row in sorted(work.moved.items()) if key(row) is not None}
+    owners = _owners(teller, {row["account_id"] for row in waiting.values()})
+    for id_, row in waiting.items():
+        owner = owners.get((row["account_id"], row["scope"]))
+        if row["role"] is OwnershipRole.OWNER and owner not in (None, handovers[row["handover_id"]]["leaver_id"]):
+            work.change(id_, role=OwnershipRole.COLLABORATOR)
+            teller.resolved(work.type, id_, problem="the owner stays; this one hands over a collaborator's part.")
+    there = {key(row): id_ for id_, row in sorted(work.present.items(), reverse=True)}
+    for id_, row in waiting.items():
+        other = there.get(key(row))
+        if other is not None:
+            _join(
+                work, teller, id_, other, {},
+                problem="{other} hands over the same, and stays; this one goes into it.",
+            )  # fmt: skip
+
+
+def _owners(teller: Teller, accounts: Iterable[int]) -> dict[tuple[int, str], int]:
+    """By account and scope, who owns it now, or will."""
+    now = teller.now()
+    return {
+        (row["account_id"], row["scope"]): row["user_id"]
+        for _, row in sorted(teller.look_up(Ownership.crm_type, "account_id", accounts).items(), reverse=True)
+        if row["role"] is OwnershipRole.OWNER and (row["valid_to"] is None or row["valid_to"] > now)
+    }
 
 
 def _same(*fields: str) -> Resolver:
@@ -252,6 +335,7 @@ _RESOLVERS: dict[str, Resolver] = {
     ContactPoint.crm_type.name: _contact_point,
     AccountRelation.crm_type.name: _same("account_id", "other_id", "kind", "share"),
     AccountAddress.crm_type.name: _same("account_id", "kind", "address"),
+    HandoverItem.crm_type.name: _handover_item,
     Participant.crm_type.name: _same("activity_id", "contact_id", "user_id"),
     Share.crm_type.name: _same("account_id", "user_id", "unit_id", "role", "reason", "because_type", "because_id"),
 }
