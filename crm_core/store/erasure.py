@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from crm_core.store.values import column_values, decode_values, encode_values, k
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["ERASED", "erase", "erase_journal", "erased_key", "tombstone"]
+__all__ = ["ERASED", "erase", "erase_journal", "erased_key", "is_erased", "tombstone"]
 
 
 def erase(session: CrmSession, record: Record, reason: str) -> int:
@@ -155,6 +156,13 @@ def erased_key(system: str, record_type: str, key: str) -> str:
     if key.startswith(ERASED):
         return key
     return f"{ERASED} {sha256(f'{system}|{record_type}|{key}'.encode()).hexdigest()[:40]}"
+
+
+def is_erased(record_type: RecordType, values: Mapping[str, Any]) -> bool:
+    """Whether these values of a record are what an erasure left."""
+    return values.get("erased_at") is not None or any(
+        field.personal and values.get(field.name) == ERASED for field in record_type.fields
+    )
 
 
 def tombstone(record_type: RecordType) -> dict[str, Any]:

@@ -7,13 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 
-from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import Affiliation, Contact, ContactPoint
-from crm_core.domain.handovers.records import Handover, HandoverItem, ItemState
 from crm_core.domain.ownership import Ownership
-from crm_core.domain.pools import PoolEvent, PoolEventKind
 from crm_core.records import RecordType
 from crm_core.store.actor import valid_at
 from crm_core.store.looks import LATE, Look, committed_since
@@ -24,7 +21,7 @@ from crm_core.store.visibility import bare
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["Gone", "Written", "gone", "held_accounts", "written", "written_by_others", "written_points"]
+__all__ = ["Written", "held_accounts", "written", "written_by_others", "written_points"]
 
 
 @attrs.frozen(kw_only=True)
@@ -169,101 +166,3 @@ def written_by_others(
         .distinct()
     )
     return wanted & {(row.type, row.record_id) for row in session.core(query)}
-
-
-@attrs.frozen(kw_only=True)
-class Gone:
-    """An account that was somebody's: how it was called when it ceased to be, since when, and why."""
-
-    account_id: int
-    name: str
-    at: dt.datetime
-    reason: str
-    how: str
-
-
-def gone(session: CrmSession, reader: int, since: Look) -> list[Gone]:
-    """Accounts that ceased to be the reader's since a look, not by their own doing: name and reason, no more.
-
-    This reads beyond the rights of the reader, who can no longer see the account; so it must be the reader who asks.
-    """
-    row, now = Ownership.crm_type.table, session.now
-    held = held_accounts(reader, now)
-    query = (
-        select(row.c.account_id, row.c.valid_to, CHANGE_SET.c.reason, CHANGE_SET.c.user_id, row.c.id)
-        .select_from(row)
-        .join(CHANGE, and_(CHANGE.c.record_id == row.c.id, CHANGE.c.type == "ownership"))
-        .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
-        .where(
-            row.c.user_id == reader,
-            row.c.valid_to <= now,
-            or_(row.c.valid_to > since.at, committed_since(session, since)),
-            row.c.account_id.not_in(held),
-            # What ended it: that a merge moved the row, or why it was corrected later, is not theirs to know.
-            CHANGE.c.after.contains('"valid_to"', autoescape=True),
-        )
-        .order_by(row.c.account_id, row.c.valid_to, row.c.id, CHANGE.c.version)
-    )
-    ended: dict[int, Any] = {}
-    for found in session.core(query):
-        ended[found.account_id] = found  # the last change of the last responsibility
-    lost = {id_: found for id_, found in ended.items() if found.user_id is None or found.user_id != reader}
-    names, why = _names_then(session, lost), _reasons(session, reader, lost)
-    return [
-        Gone(
-            account_id=id_, name=names[id_], at=found.valid_to, how=why.get(id_, ("ended", ""))[0],
-            reason=why.get(id_, ("", ""))[1] or found.reason or "",
-        )
-        for id_, found in sorted(lost.items(), key=lambda item: (item[1].valid_to, item[0]))
-    ]  # fmt: skip
-
-
-def _names_then(session: CrmSession, lost: Mapping[int, Any]) -> dict[int, str]:
-    """How accounts were called when they ceased to be the reader's: later names are not theirs to know."""
-    table, ids = Account.crm_type.table, sorted(lost)
-    present = session.core(select(table.c.id, table.c.name).where(table.c.id.in_(ids)))
-    names: dict[int, str] = {row.id: row.name for row in present}
-    renamed = (
-        select(CHANGE.c.record_id, CHANGE.c.before, CHANGE_SET.c.at)
-        .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
-        .where(CHANGE.c.record_id.in_(ids), CHANGE.c.type == "account", CHANGE.c.operation == "update")
-        .order_by(CHANGE.c.record_id, CHANGE.c.version.desc())
-    )
-    for row in session.core(renamed):
-        if row.at > lost[row.record_id].valid_to:
-            names[row.record_id] = decode_values(Account.crm_type, row.before).get("name", names[row.record_id])
-    return names
-
-
-def _reasons(session: CrmSession, reader: int, lost: Mapping[int, Any]) -> dict[int, tuple[str, str]]:
-    """How and why each was lost, where a pool or a handover says so."""
-    ids = sorted(lost)
-    item, handover = HandoverItem.crm_type.table, Handover.crm_type.table
-    found: dict[int, tuple[str, str]] = {}
-    handed = (
-        select(item.c.account_id, handover.c.reason)
-        .join(handover, handover.c.id == item.c.handover_id)
-        .where(item.c.account_id.in_(ids), handover.c.leaver_id == reader, item.c.state == ItemState.DONE)
-        .order_by(item.c.done_at, item.c.id)
-    )
-    for row in session.core(handed):
-        found[row.account_id] = ("handed over", row.reason or "")
-    event = PoolEvent.crm_type.table
-    latest = (
-        select(
-            event.c.account_id,
-            func.coalesce(event.c.reason, event.c.rule).label("reason"),
-            func.max(event.c.at).label("at"),
-        )
-        .where(
-            event.c.account_id.in_(ids),
-            event.c.user_id == reader,
-            event.c.kind.in_([PoolEventKind.RECYCLED, PoolEventKind.RELEASED]),
-        )
-        .group_by(event.c.account_id, event.c.reason, event.c.rule)
-        .order_by(func.max(event.c.at))
-    )
-    for row in session.core(latest):
-        if row.account_id not in found or row.at >= lost[row.account_id].valid_to:
-            found[row.account_id] = ("recycled", row.reason or "")
-    return found

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import select
 
 from crm_core.domain.redirects import Redirect
 from crm_core.errors import Conflict, MergeConflict, NotFound, Objection, Problem, ValidationError
 from crm_core.records import Record, RecordType
+from crm_core.store.erasure import is_erased
 from crm_core.store.key_fields import check_key_fields
 from crm_core.store.merges.engine import Engine
 from crm_core.store.merges.report import FieldChoice, MergeReport
@@ -41,10 +42,12 @@ def merge(
     (``{"name": "source", "custom.vehicles": "newest", "key_accounts.profile.tier": "longest"}``). Nothing is lost: the
     owner of the source becomes a collaborator, rows that cannot both hold are cut or joined, and the report tells of
     each. The source leaves a redirect. The merge is a change set of its own, so that its undo splits the two again
-    (:func:`split`).
+    (:func:`split`): raises :class:`Conflict` in a session that has written already, and so does whatever is written
+    after it before the commit.
 
     Needs the permission ``<record>.merge`` on both, and that both may be changed. Raises :class:`MergeConflict`, and
-    changes nothing, when something stands in the way; with ``dry_run`` the report says what would.
+    changes nothing, when something stands in the way, as it does where one of the two was erased; with ``dry_run`` the
+    report says what would.
     """
     record_type = _mergeable(target, source)
     session.check()
@@ -61,6 +64,10 @@ def merge(
     rows = session.writer.rows(record_type, ids, lock=True)
     if rows.keys() != set(ids):
         raise NotFound("There is no {record} {id}.", record=record_type.name, id=min(set(ids) - rows.keys()))
+    if _refuse_erased(record_type, ids, rows, report):
+        if not dry_run:
+            raise _conflict(report)
+        return report
     survivors = choose_fields(session, record_type, ids, (rows[ids[0]], rows[ids[1]]), own)
     check_key_fields(session, record_type, [(target.id, survivors.changes)])
     # What the source loses is a change of it, too: or else a new record, freely written, would outdo a guarded one.
@@ -79,16 +86,40 @@ def merge(
         savepoint.rollback()
         session.expire_all()
         if report.conflicts and not dry_run:
-            raise MergeConflict(
-                "The {record} {source} cannot be merged into {target}. Nothing was changed.",
-                report.conflicts, record=record_type.name, source=source.id, target=target.id,
-            )  # fmt: skip
+            raise _conflict(report)
         report.redirect_id = None
     else:
         savepoint.commit()
+        session.writer.closed = True
         session.source, session.reason = "merge", reason or session.reason
         session.expire_all()
     return report
+
+
+def _conflict(report: MergeReport) -> MergeConflict:
+    return MergeConflict(
+        "The {record} {source} cannot be merged into {target}. Nothing was changed.",
+        report.conflicts,
+        record=report.record_type,
+        source=report.source_id,
+        target=report.target_id,
+    )
+
+
+def _refuse_erased(
+    record_type: RecordType, ids: Iterable[int], rows: Mapping[int, Mapping[str, Any]], report: MergeReport
+) -> bool:
+    """What was erased is nobody's double any more: the tombstone would outlive the person, or come back to life."""
+    for id_ in ids:
+        if is_erased(record_type, rows[id_]):
+            report.conflicts.append(
+                Problem(
+                    f"{record_type.name} {id_}",
+                    "it was erased.",
+                    "Leave it by itself. If the other one is the same person, erase that one too.",
+                )
+            )
+    return bool(report.conflicts)
 
 
 def _mergeable(target: Record, source: Record) -> RecordType:

@@ -60,6 +60,8 @@ def track_flush(session: CrmSession) -> None:
         for record_type, ids in fresh.items():
             writer.created.discard(record_type, ids)
         raise
+    if work:
+        writer.require_open()
     now = session.clock()
     created: defaultdict[RecordType, list[tuple[Record, Entry]]] = defaultdict(list)
     for record, entry in work:

@@ -44,6 +44,7 @@ class Mark:
     checked: int
     journal: int | None
     inserted: int
+    closed: bool
 
 
 class Writer(Permits):
@@ -59,6 +60,8 @@ class Writer(Permits):
         self.inserted: list[Record] = []
         self.verified: defaultdict[str, set[int]] = defaultdict(set)
         self.wrote = False
+        self.closed = False
+        """A merge is all that this change set holds: its undo must not take back anything else."""
         self._met: defaultdict[tuple[str, int], set[tuple[Any, ...]]] = defaultdict(set)
 
     def forget(self, *, committed: bool) -> None:
@@ -72,7 +75,7 @@ class Writer(Permits):
         self.verified.clear()
         self._met.clear()
         self.journal.forget()
-        self.wrote = False
+        self.wrote = self.closed = False
 
     def first_of_new(self, rule: tuple[str, int], target: RecordType, key: tuple[Any, ...]) -> bool:
         """Whether ``key`` belongs to a ``target`` created in this transaction, and a rule meets it the first time."""
@@ -256,15 +259,25 @@ class Writer(Permits):
 
     def _take(self, entries: list[Entry]) -> None:
         """Note bulk changes; a large log is checked and journalled at once, so that memory stays flat."""
-        self.wrote = self.wrote or bool(entries)
+        if entries:
+            self.require_open()
+            self.wrote = True
         self.log += entries
         if self.session.streaming and len(self.log) - self._floor() >= _CHUNK:
             self.check()
             self.flush_journal()
 
+    def require_open(self) -> None:
+        """Refuse to write beside a merge."""
+        if self.closed:
+            raise Conflict(
+                "A merge stands alone, so that it can be taken apart again.",
+                mend="Commit the merge before you change anything else in this session.",
+            )
+
     def mark(self) -> Mark:
         """Where a savepoint begins."""
-        return Mark(len(self.log), self.checked, self.journal.mark(), len(self.inserted))
+        return Mark(len(self.log), self.checked, self.journal.mark(), len(self.inserted), self.closed)
 
     def back(self, mark: Mark) -> None:
         """A savepoint was rolled back: what was written since did not happen."""
@@ -276,6 +289,7 @@ class Writer(Permits):
         del self.log[mark.length :]
         self.checked = min(mark.checked, self.checked)
         self.verified.clear()
+        self.closed = mark.closed
         self.journal.back(mark.journal)
 
     def _floor(self) -> int:

@@ -17,7 +17,8 @@ from crm_core.domain.dated import as_moment
 from crm_core.domain.organisation import User, find_user
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.hooks.values import Failed, Gathered, News
-from crm_core.store.learned import Gone, Written, gone, written, written_by_others, written_points
+from crm_core.store.gone import Gone, gone
+from crm_core.store.learned import Written, written, written_by_others, written_points
 from crm_core.store.looks import LATE, Look, last_look, note_look, present_look
 from crm_core.views.overview import names_of
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete
 
-from crm_core import Account, Crm, Membership, Money, ownership
+from crm_core import Account, Contact, Crm, Membership, Money, contacts, ownership
 from crm_core.store.tables import MATCH_KEY
 
 MAPPING = """\
@@ -121,6 +121,18 @@ def test_what_stands_in_the_way_is_told(doubles, crm, install_plugin):
     assert "In the way" in planned.out and "under contract" in planned.out and "cannot be merged" in planned.out
     ended = crm("merge", "account", one, other, code=7)
     assert "cannot be merged" in ended.err and "cli_against: " in ended.err
+
+
+def test_an_erased_person_is_merged_with_nobody(company, crm):
+    with Crm.open("crm.toml") as opened:
+        with opened.system_session("test") as session:
+            gone, live = (session.add_one(Contact(name=name)).id for name in ("Gone", "Live"))
+        with opened.system_session("test") as session:
+            contacts.erase(session, session.require(Contact, gone), reason="asked for it")
+    planned = crm("merge", "contact", str(gone), str(live), "--dry-run")
+    assert "it was erased" in planned.out and "erase that one too" in planned.out and "cannot be merged" in planned.out
+    assert "it was erased" in crm("merge", "contact", str(live), str(gone), code=7).err
+    assert "抹除" in crm("--lang", "zh_CN", "merge", "contact", str(live), str(gone), "--dry-run").out
 
 
 def test_an_import_tells_what_may_be_there_already(doubles, company, crm):

@@ -104,6 +104,48 @@ def test_it_stands_alone(company: Company) -> None:
         session.rollback()
 
 
+@pytest.mark.parametrize("how", ["object", "rows", "another merge", "undo", "delete", "streaming"])
+def test_nothing_is_written_beside_it(company: Company, how: str) -> None:
+    """It would be taken back with it, though it has nothing to do with it."""
+    one, other, third = company.account("li"), company.account("li"), company.account("li", grade="C")
+    earlier = company.account("li")
+    with company.session(read_only=True) as session:
+        head = _heads(session)[0].id
+    before = dump(company.store)
+    with company.session(streaming=how == "streaming") as session:
+        pair = session.require(Account, one), session.require(Account, other)
+        merging.merge(session, *pair)
+        with pytest.raises(Conflict, match=r"A merge stands alone.*Commit the"):
+            if how == "object":
+                session.require(Account, third).grade = "B"
+                session.flush()
+            elif how == "delete":
+                session.delete(session.require(Account, third))
+                session.flush()
+            elif how == "another merge":
+                merging.merge(session, pair[0], session.require(Account, third))
+            elif how == "undo":
+                session.undo(head)
+            else:
+                session.update_many(Account, [{"id": third, "grade": "B"}])
+        session.rollback()
+    assert dump(company.store) == before
+    with company.session() as session:
+        pair = session.require(Account, one), session.require(Account, other)
+        with pytest.raises(RuntimeError), session.begin_nested():
+            merging.merge(session, *pair)
+            raise RuntimeError
+        session.require(Account, third).grade = "B"  # that merge did not happen
+    with company.session() as session:
+        merging.merge(session, *(session.require(Account, id_) for id_ in (one, other)))
+        session.commit()
+        session.require(Account, third).grade = "A"
+    with company.session() as session:
+        merging.split(session, other)
+        assert session.require(Account, third).grade == "A"
+        assert session.require(Account, earlier).grade is None
+
+
 # -- what moves ------------------------------------------------------------------------------------------------
 
 
@@ -407,6 +449,25 @@ def test_an_erased_person_is_gone_from_what_went_into_them(company: Company) -> 
         assert secret not in journal
     with company.session() as session, pytest.raises(UndoConflict, match="erased"):
         merging.split(session, other)
+
+
+@pytest.mark.parametrize("erased", ["target", "source"])
+def test_whoever_was_erased_is_nobodys_double(company: Company, erased: str) -> None:
+    acme = company.account("li")
+    gone, live = company.person(acme, name="Gone"), company.person(acme, name="Live", local_name="活")
+    with company.session() as session:
+        contacts.erase(session, session.require(Contact, gone), reason="asked for it")
+    before = dump(company.store)
+    pair = (gone, live) if erased == "target" else (live, gone)
+    wanted = f"contact {gone}: it was erased. Leave it by itself. If the other one is the same person, erase that one"
+    with company.session("li") as session:
+        found = [session.require(Contact, id_) for id_ in pair]
+        report = merging.merge(session, *found, dry_run=True)
+        assert [str(each)[: len(wanted)] for each in report.conflicts] == [wanted]
+        assert (report.fields, report.moved) == ([], {})
+        with pytest.raises(MergeConflict, match="it was erased"):
+            merging.merge(session, *found)
+    assert dump(company.store) == before
 
 
 # -- costs -----------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from crm_core import (
     activities,
     contacts,
     handovers,
+    merging,
     ownership,
 )
 from crm_core.domain.pools import PoolEvent, PoolEventKind
@@ -250,6 +251,63 @@ def test_a_former_owner_is_told_the_name_and_the_reason_only(crm, acme):
     assert read(crm).gone == ()
     with crm.session("wang.fang", read_only=True) as session:
         assert whats_new(session, "li.wei", since=dt.date(2020, 1, 1)).gone == ()
+
+
+def test_a_merge_of_what_was_theirs_once_is_not_theirs_to_know(crm, acme):
+    """A merge moves the rows of former owners; that it did, and how the account is called now, is no news to them."""
+    with crm.system_session("test") as session:
+        once, into = account(session, "Once", "li.wei"), account(session, "Into", "zhao.min")
+    with crm.system_session("test", reason="territories") as session:
+        ownership.transfer(session, session.require(Account, once.id), to="chen.yi")
+        kept = session.list(Ownership, f"account_id == {once.id}", all_dates=True)
+        (mine,) = [row.id for row in kept if row.valid_to is not None]
+    assert [(each.name, each.reason) for each in read(crm).gone] == [("Once", "territories")]
+    with crm.system_session("test", reason="Secret: fraud") as session:
+        merging.merge(session, session.require(Account, into.id), session.require(Account, once.id))
+    with crm.system_session("test", reason="Secret: corrected") as session:
+        row = session.require(Ownership, mine)
+        assert row.account_id == into.id
+        row.reason = "Secret reason"
+    assert read(crm).gone == ()
+    assert "Secret" not in repr(read(crm, since=dt.date(2020, 1, 1), keep=True))
+
+
+def test_what_was_lost_before_a_merge_is_told_as_it_was(crm, acme):
+    with crm.system_session("test") as session:
+        once, into = account(session, "Once", "li.wei"), account(session, "Into", "zhao.min")
+    read(crm)
+    with crm.system_session("test", reason="territories") as session:
+        ownership.transfer(session, session.require(Account, once.id), to="chen.yi")
+    with crm.system_session("test", reason="Secret: fraud") as session:
+        session.require(Account, once.id).name = "Secretly renamed"
+    for step in range(3):
+        if step < 2:
+            with crm.system_session("test", reason="Secret: fraud") as session:
+                last = session.add_one(Account(name="Secret"))
+                session.commit()
+                merging.merge(session, last, session.require(Account, merging.resolve(session, Account, once.id)))
+        news = read(crm, keep=step < 2)
+        assert [(each.account_id, each.name, each.reason) for each in news.gone] == [(once.id, "Once", "territories")]
+    assert into.id != once.id
+    assert read(crm).gone == ()
+
+
+def test_a_merge_that_cuts_a_responsibility_of_the_time_before_is_no_news(crm, acme):
+    """Whoever owned one of the two before the other's owner came is cut in two; nothing ended by that."""
+    days = [NOW - dt.timedelta(days=number) for number in (400, 300, 200)]
+    with crm.system_session("test") as session:
+        once, into = account(session, "Once"), account(session, "Into")
+        reader = session.list(User, 'login == "li.wei"')[0].id
+        other = session.list(User, 'login == "zhao.min"')[0].id
+        session.add(Ownership(account_id=once.id, user_id=reader, valid_from=days[0], valid_to=days[2], reason="mine"))
+        session.add(Ownership(account_id=into.id, user_id=other, valid_from=days[1]))
+    read(crm)
+    with crm.system_session("test", reason="Secret: fraud") as session:
+        merging.merge(session, session.require(Account, into.id), session.require(Account, once.id))
+    assert read(crm).gone == ()
+    with crm.system_session("test", reason="Secret: two after all") as session:
+        merging.split(session, once.id)
+    assert read(crm).gone == ()
 
 
 def test_a_handover_says_why(crm, acme):
