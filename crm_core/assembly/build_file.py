@@ -40,7 +40,8 @@ class CrmSection:
     """``[crm]``: the CRM as a whole.
 
     ``database`` is an address as SQLAlchemy knows it; a relative SQLite file lies beside the build file.
-    ``plugins`` lists every plugin of the build. ``strict`` refuses to open when one of them is broken;
+    ``plugins`` lists every plugin of the build, ``disabled`` those among them that are switched off: their data are
+    kept, and they are not imported. ``strict`` refuses to open when one of them is broken;
     otherwise it is left out. ``time_zone`` is where days begin, ``currency`` what amounts without one are in.
     ``creator_owns`` makes whoever creates an account its owner.
     """
@@ -48,6 +49,7 @@ class CrmSection:
     name: str = "CRM"
     database: str = "sqlite:///crm.db"
     plugins: tuple[str, ...] = ()
+    disabled: tuple[str, ...] = ()
     strict: bool = True
     locale: str = "en"
     time_zone: str = "UTC"
@@ -207,7 +209,8 @@ def read(given: str | Path | Mapping[str, Any] | BuildFile) -> tuple[BuildFile, 
             # Without the list of plugins none of their settings could be read, and their mistakes would stay
             # hidden.
             plugins, _ = structure(value.get("plugins", ()), tuple[str, ...], "crm.plugins")
-            sections["crm"] = CrmSection(plugins=plugins or ())
+            disabled, _ = structure(value.get("disabled", ()), tuple[str, ...], "crm.disabled")
+            sections["crm"] = CrmSection(plugins=plugins or (), disabled=disabled or ())
     file = BuildFile(source=source, **sections)
     return file, [*problems, *_checked(file.crm)]
 
@@ -252,6 +255,13 @@ def _checked(crm: CrmSection) -> Iterator[Problem]:
     for number, name in enumerate(crm.plugins):
         if name in crm.plugins[:number]:
             yield _problem(f"plugins[{number}]", "{value!r} is listed twice.", "Remove one of them.", value=name)
+    for number, name in enumerate(crm.disabled):
+        if name not in crm.plugins:
+            mend = "Did you mean {near}? Otherwise remove it." if crm.plugins else "Remove it."
+            yield _problem(
+                f"disabled[{number}]", "{value!r} is not among the plugins, so it cannot be switched off.", mend,
+                value=name, near=nearest(name, crm.plugins),
+            )  # fmt: skip
 
 
 def _checked_database(address: str) -> Iterator[Problem]:

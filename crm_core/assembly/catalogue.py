@@ -166,7 +166,7 @@ def policy(file: BuildFile, catalogue: Catalogue, settings: Mapping[str, Any], v
         else:
             vocabularies[name] = {**vocabularies.get(name, {}), **words}
     vocabularies[ROLE] = {role.name: role.label or role.name for role in roles.values()}
-    verdicts.warnings += _idle_grants(roles, catalogue.permissions, file)
+    verdicts.warnings += _idle_grants(roles, catalogue.permissions, file, verdicts)
     custom = custom_fields(file, catalogue.types, verdicts)
     tz = ZoneInfo(file.crm.time_zone)
     if "account" in catalogue.types:
@@ -189,13 +189,20 @@ def policy(file: BuildFile, catalogue: Catalogue, settings: Mapping[str, Any], v
     )
 
 
-def _idle_grants(roles: Mapping[str, Role], permissions: Mapping[str, str], file: BuildFile) -> Iterator[Problem]:
+def _idle_grants(
+    roles: Mapping[str, Role], permissions: Mapping[str, str], file: BuildFile, verdicts: Verdicts
+) -> Iterator[Problem]:
     """Patterns that grant nothing: often a misspelt permission."""
     for role in roles.values():
         for pattern, _ in role.grants:
-            if not any(fnmatchcase(permission, pattern) for permission in permissions):
+            path = f'roles.{role.name}.permissions."{pattern}"' if role.name in file.roles else f"role {role.name}"
+            if any(fnmatchcase(permission, pattern) for permission in permissions):
+                continue
+            if pattern.partition(".")[0] in verdicts.off:
+                verdicts.ignore(path, pattern.partition(".")[0])
+            else:
                 yield Problem(
-                    f'roles.{role.name}.permissions."{pattern}"' if role.name in file.roles else f"role {role.name}",
+                    path,
                     "{pattern!r} matches no permission of this build.",
                     "Did you mean {near}?" if "*" not in pattern else "",
                     {"pattern": pattern, "near": nearest(pattern, permissions)},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -52,6 +52,7 @@ class Crm:
         check: bool = True,
         discovery: Discovery | None = None,
         clock: Callable[[], dt.datetime] | None = None,
+        without: Collection[str] = (),
     ) -> Self:
         """Assemble a build and open its database.
 
@@ -59,6 +60,8 @@ class Crm:
         what it says. ``check`` refuses a database whose tables are not those of the build; open without it to
         migrate. ``discovery`` says which plugins there are (by default: what is installed). ``clock`` tells the
         present moment (by default: that of this machine), so that rules about time can be tried on another day.
+        ``without`` leaves plugins out this time, with what requires them (``"*"``: all); see
+        :func:`~crm_core.assembly.assemble`.
 
         Raises :class:`~crm_core.errors.BuildError` when the build does not fit together,
         :class:`~crm_core.errors.StoreError` when the database cannot be used.
@@ -68,7 +71,7 @@ class Crm:
         from crm_core.assembly.load import assemble
         from crm_core.store.store import Store, utc_now
 
-        build = assemble(given, strict=strict, discovery=discovery or installed)
+        build = assemble(given, strict=strict, discovery=discovery or installed, without=without)
         chosen = build.file.drivers.get("search")
         search = None
         if chosen is not None:

@@ -32,7 +32,8 @@ def custom_fields(file: BuildFile, types: Types, verdicts: Verdicts) -> dict[str
             if record not in types:
                 verdicts.doubt(
                     Problem(f"{section}.{_key(record)}", "There is no record {record!r}.", "Did you mean {near}?",
-                            {"record": record, "near": nearest(record, types)})
+                            {"record": record, "near": nearest(record, types)}),
+                    record,
                 )  # fmt: skip
     result: dict[str, dict[str, Field]] = {}
     for record, declarations in file.custom_fields.items():

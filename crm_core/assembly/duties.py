@@ -40,7 +40,7 @@ def duties(
             *_where_mistakes(path, section, types, custom, tz),
         ]
         for problem in wrong:
-            verdicts.doubt(problem)
+            verdicts.doubt(problem, section.record if problem.path == f"{path}.record" else None)
         if not wrong:
             found[name] = Duty(
                 name=name, label=section.label, record=section.record, fields=section.fields, who=section.who,

@@ -25,7 +25,8 @@ def chosen_jobs(file: BuildFile, registered: Mapping[str, Job], verdicts: Verdic
         if job is None:
             verdicts.doubt(
                 Problem(f'jobs."{name}"', "There is no job {name!r} in this build.", "Did you mean {near}?",
-                        {"name": name, "near": nearest(name, registered)})
+                        {"name": name, "near": nearest(name, registered)}),
+                name,
             )  # fmt: skip
             continue
         wrong = list(_mistakes(f'jobs."{name}"', job, section))

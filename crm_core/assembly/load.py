@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +21,7 @@ from crm_core.assembly.manifest import HOOK_API, Manifest
 from crm_core.assembly.report import AssemblyReport, PluginEntry
 from crm_core.assembly.selection import Candidate, select
 from crm_core.assembly.structuring import structure
+from crm_core.assembly.switched_off import EVERY, SwitchedOff, matches
 from crm_core.assembly.verdicts import Verdicts
 from crm_core.errors import BuildError, CrmError, Problem
 from crm_core.hooks import SPECS, Dispatcher, mistakes
@@ -36,6 +37,7 @@ def assemble(
     *,
     strict: bool | None = None,
     discovery: Discovery = installed,
+    without: Collection[str] = (),
 ) -> Build:
     """Judge and load a build.
 
@@ -43,11 +45,15 @@ def assemble(
     outranks what it says. Strict, everything that is wrong is raised at once as
     :class:`~crm_core.errors.BuildError`; otherwise a broken plugin and whatever requires it are left out, and
     the report says why. Mistakes in the build file itself are raised in any case.
+
+    ``without`` names plugins to leave out this time, with what requires them, as if ``[crm] disabled`` named them;
+    ``"*"`` stands for all. Nothing of a plugin that is switched off is imported, not even its manifest.
     """
     file, problems = read(given)
     strict = file.crm.strict if strict is None else strict
     verdicts = Verdicts(file=problems)
     found = list(discovery())
+    _switch_off(file, without, {each.name for each in found}, verdicts)
     candidates = [Candidate(kernel.manifest, kernel.FOUND), *_selected(file, found, verdicts)]
     catalogue = Catalogue()
     loaded: list[LoadedPlugin] = []
@@ -80,6 +86,20 @@ def assemble(
         jobs=jobs,
         report=_report(file, strict, loaded, dispatcher, verdicts),
     )
+
+
+def _switch_off(file: BuildFile, without: Collection[str], there: set[str], verdicts: Verdicts) -> None:
+    for name in file.crm.plugins:
+        if name in file.crm.disabled:
+            verdicts.switch_off(SwitchedOff(name, "disabled"))
+        elif name != KERNEL and matches(name, without):
+            verdicts.switch_off(SwitchedOff(name, "without"))
+    known = {*file.crm.plugins, *there}
+    for name in sorted(set(without) - known - {EVERY}):
+        verdicts.file.append(
+            Problem("without", "There is no plugin {name!r} to leave out.", "Did you mean {near}?",
+                    {"name": name, "near": nearest(name, known)})
+        )  # fmt: skip
 
 
 def _selected(file: BuildFile, found: list[Any], verdicts: Verdicts) -> list[Candidate]:
@@ -198,6 +218,9 @@ def _check_sections(file: BuildFile, loaded: list[LoadedPlugin], there: set[str]
     for name in file.plugins:
         if name in names or name in verdicts.plugins:
             continue
+        if name in verdicts.off:
+            verdicts.ignore(f"plugins.{name}", name)
+            continue
         problem = Problem(f"plugins.{name}", "The plugin is not in the build.",
                           "Add it to plugins in [crm], or remove the section." if name in there else
                           "Did you mean {near}?", {"near": nearest(name, names | there)})  # fmt: skip
@@ -236,5 +259,6 @@ def _report(
         },
         drivers=file.drivers,
         left_out=tuple(verdicts.plugins.values()),
+        off=tuple(verdicts.off[name] for name in sorted(verdicts.off)),
         warnings=tuple(verdicts.warnings),
     )

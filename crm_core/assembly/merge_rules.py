@@ -28,7 +28,7 @@ def merge_rules(
         record_type = types.get(name)
         if record_type is None:
             values: dict[str, Any] = {"name": name, "near": nearest(name, types)}
-            verdicts.doubt(Problem(path, "There is no record {name!r}.", "Did you mean {near}?", values))
+            verdicts.doubt(Problem(path, "There is no record {name!r}.", "Did you mean {near}?", values), name)
             continue
         own = custom.get(name, {})
         known = {*record_type.by_name, *(f"custom.{each}" for each in own)}

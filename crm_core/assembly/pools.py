@@ -53,8 +53,9 @@ def pools(
         custom=custom,
         derived=DERIVED,
     )
-    for name, rules in file.pools.items():
+    for name, written in file.pools.items():
         path = f"pools.{name}"
+        rules = _heard(path, written, vocabularies.get(SIGNALS, {}), verdicts)
         wrong = [*_figures(path, name, rules), *_recycling(path, rules, vocabularies.get(SIGNALS, {}))]
         verdicts.file += wrong
         # What names fields or roles may be explained by a plugin that was left out.
@@ -110,6 +111,23 @@ def _figures(path: str, name: str, rules: PoolRules) -> Iterator[Problem]:
         if login in rules.members[:number]:
             yield Problem(f"{path}.members[{number}]", "{value!r} is listed twice.", "Remove one of them.",
                           {"value": login})  # fmt: skip
+
+
+def _heard(path: str, rules: PoolRules, signals: Mapping[str, str], verdicts: Verdicts) -> PoolRules:
+    """The rules without those for signals of plugins that are switched off: nobody loses a customer by those."""
+    if not verdicts.off:
+        return rules
+    kept = []
+    for number, rule in enumerate(rules.recycle):
+        if (rule.without is None) != (rule.after is None) and rule.signal not in signals:
+            verdicts.warnings.append(
+                Problem(f"{path}.recycle[{number}]",
+                        "No plugin that is loaded tells of {signal!r}. The rule is kept, and ignored meanwhile.", "",
+                        {"signal": rule.signal})
+            )  # fmt: skip
+        else:
+            kept.append(rule)
+    return attrs.evolve(rules, recycle=tuple(kept))
 
 
 def _recycling(path: str, rules: PoolRules, signals: Mapping[str, str]) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from crm_core.assembly.switched_off import SwitchedOff
 from crm_core.assembly.verdicts import LeftOut
 from crm_core.errors import Problem
 
@@ -46,7 +47,7 @@ class AssemblyReport:
     """What assembly decided.
 
     ``hooks`` names, for each hook that anybody implements, the plugins in call order. ``drivers`` are those
-    that the build file chose, by kind.
+    that the build file chose, by kind. ``off`` are plugins that somebody switched off.
     """
 
     name: str
@@ -57,6 +58,7 @@ class AssemblyReport:
     hooks: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     drivers: Mapping[str, str] = attrs.field(factory=dict)
     left_out: tuple[LeftOut, ...] = ()
+    off: tuple[SwitchedOff, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
     @property
@@ -91,6 +93,9 @@ class AssemblyReport:
                 {"plugin": left.plugin, "because": left.because, "reasons": [str(each) for each in left.reasons]}
                 for left in self.left_out
             ],
+            "switched_off": [
+                {"plugin": each.plugin, "how": each.how, "because": each.because} for each in self.off
+            ],
             "warnings": [str(each) for each in self.warnings],
         }
 
@@ -124,6 +129,11 @@ class AssemblyReport:
                 "Left out",
                 ("plugin", "why"),
                 tuple((left.plugin, "\n".join(str(each) for each in left.reasons)) for left in self.left_out),
+            ),
+            Section(
+                "Switched off",
+                ("plugin", "how"),
+                tuple((each.plugin, each.because or each.how) for each in self.off),
             ),
             Section("Warnings", ("what",), tuple((str(each),) for each in self.warnings)),
         )

@@ -10,7 +10,8 @@ from packaging.version import InvalidVersion, Version
 
 from crm_core.assembly.discovery import Found
 from crm_core.assembly.manifest import HOOK_API, Manifest
-from crm_core.assembly.ordering import ordered
+from crm_core.assembly.ordering import dependents, ordered
+from crm_core.assembly.switched_off import SwitchedOff
 from crm_core.assembly.verdicts import Verdicts
 from crm_core.errors import Problem
 from crm_core.hooks.specs import nearest
@@ -29,16 +30,19 @@ class Candidate:
 def select(wanted: Sequence[str], found: Iterable[Found], verdicts: Verdicts) -> list[Candidate]:
     """The wanted plugins in the order in which they load.
 
-    ``verdicts`` receives those that cannot, and why.
+    ``verdicts`` receives those that cannot, and why; what it knows to be switched off is not looked at.
     """
     offers: dict[str, list[Found]] = {}
     for each in found:
         offers.setdefault(each.name, []).append(each)
     candidates: dict[str, Candidate] = {}
     for name in dict.fromkeys(wanted):
+        if name in verdicts.off:
+            continue
         manifest = _manifest(name, offers, verdicts)
         if manifest is not None:
             candidates[name] = Candidate(manifest, offers[name][0])
+    _leave_out_dependents(candidates, verdicts)
     for name in sorted(candidates):
         _check_versions(candidates[name], verdicts)
         _check_requirements(candidates[name].manifest, candidates, offers, verdicts)
@@ -55,6 +59,16 @@ def select(wanted: Sequence[str], found: Iterable[Found], verdicts: Verdicts) ->
     for name in sorted(set(candidates) - set(order) - set(verdicts.plugins)):
         verdicts.reject_for(name, candidates[name].manifest.requires)
     return [candidates[name] for name in order]
+
+
+def _leave_out_dependents(candidates: dict[str, Candidate], verdicts: Verdicts) -> None:
+    """Whoever leaves a plugin out of one run means what requires it, too; the build file has to say it of each."""
+    requires = {name: tuple(each.manifest.requires) for name, each in candidates.items()}
+    gone = {name: name for name, off in sorted(verdicts.off.items()) if off.how == "without"}
+    for cause in list(gone):
+        for name in sorted(dependents([cause], requires) & candidates.keys()):
+            verdicts.switch_off(SwitchedOff(name, "requires", cause))
+            del candidates[name]
 
 
 def _manifest(name: str, offers: Mapping[str, Sequence[Found]], verdicts: Verdicts) -> Manifest | None:
@@ -117,6 +131,12 @@ def _check_requirements(
         if name not in candidates:
             if name in verdicts.plugins:
                 continue  # told there, and this one follows it
+            if name in verdicts.off:
+                reason = Problem(manifest.name, "It requires the plugin {name!r}, which is switched off.",
+                                 "Switch {plugin} off, too, or {name} on: 'crm plugins enable {name}'.",
+                                 {"name": name, "plugin": manifest.name})  # fmt: skip
+                verdicts.reject(manifest.name, reason)
+                continue
             near = "" if name in offers or not offers else " Did the author mean {near}?"
             mend = "Add {name!r} to plugins in [crm]." if name in offers else "Install it, and add it to [crm] plugins."
             reason = Problem(manifest.name, "It requires the plugin {name!r}, which is not in the build.", mend + near,

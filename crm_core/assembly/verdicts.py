@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import attrs
 
+from crm_core.assembly.switched_off import SwitchedOff
 from crm_core.errors import Problem
 
 __all__ = ["LeftOut", "Verdicts"]
@@ -30,6 +31,11 @@ class Verdicts:
     plugins: dict[str, LeftOut] = attrs.field(factory=dict)
     file: list[Problem] = attrs.field(factory=list)
     warnings: list[Problem] = attrs.field(factory=list)
+    off: dict[str, SwitchedOff] = attrs.field(factory=dict)
+
+    def switch_off(self, off: SwitchedOff) -> None:
+        """Load ``off.plugin`` not, without anything being wrong with it."""
+        self.off.setdefault(off.plugin, off)
 
     def reject(self, plugin: str, *reasons: Problem, because: str | None = None) -> None:
         """Leave ``plugin`` out; further reasons are added to those it has."""
@@ -44,9 +50,26 @@ class Verdicts:
                 self.reject(plugin, reason, because=name)
                 return
 
-    def doubt(self, problem: Problem) -> None:
-        """A mistake of the file, unless a plugin that is left out could explain it."""
-        (self.warnings if self.plugins else self.file).append(problem)
+    def doubt(self, problem: Problem, name: str | None = None) -> None:
+        """A mistake of the file, unless a plugin that is left out or switched off could explain it.
+
+        ``name`` is the record type or job that is named; its first part tells whose it is, so that a misspelt name is
+        a mistake whatever is switched off.
+        """
+        plugin = "" if name is None else name.partition(".")[0] if "." in name else "crm"
+        if plugin in self.off:
+            self.ignore(problem.path, plugin)
+        elif self.plugins or (name is None and self.off):
+            self.warnings.append(problem)
+        else:
+            self.file.append(problem)
+
+    def ignore(self, path: str, plugin: str) -> None:
+        """Say that what stands at ``path`` is kept for a plugin that is switched off, and does nothing meanwhile."""
+        self.warnings.append(
+            Problem(path, "It is kept for the plugin {plugin}, which is switched off, and ignored meanwhile.", "",
+                    {"plugin": plugin})
+        )  # fmt: skip
 
     def causes(self) -> list[Problem]:
         """Everything to mend, each once: what follows from another plugin's fault is not repeated."""

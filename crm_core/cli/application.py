@@ -15,7 +15,8 @@ from crm_core.translation import Translator, language_of
 if TYPE_CHECKING:
     import datetime as dt
 
-    from crm_core.assembly import Crm
+    from crm_core.assembly import Build, Crm
+    from crm_core.assembly.discovery import Found
     from crm_core.cli.output import Output
     from crm_core.store.session import CrmSession
 
@@ -38,6 +39,8 @@ class Application:
         self.user: str | None = None
         self.debug = False
         self.tolerant = False
+        self.without: tuple[str, ...] = ()
+        """Plugins to leave out of this run; ``*`` stands for all."""
         self.plugin: str | None = None
         """The plugin that the command belongs to, which must be in the build."""
         self._crm: Crm | None = None
@@ -69,7 +72,9 @@ class Application:
 
         root = click.get_current_context().find_root()
         root.call_on_close(log_to_stderr(self.debug))
-        crm = self._crm = Crm.open(self.build_file(), strict=False if self.tolerant else None, check=check)
+        crm = self._crm = Crm.open(
+            self.build_file(), strict=False if self.tolerant else None, check=check, without=self.without
+        )
         root.call_on_close(crm.close)
         self.translator = self.translator.also(
             (plugin.name, plugin.locale) for plugin in crm.build.plugins if plugin.locale is not None
@@ -79,6 +84,27 @@ class Application:
             self.output.note("The plugin {plugin} was left out; 'crm plugins' says why.", plugin=left.plugin)
         self._require_plugin(crm)
         return crm
+
+    def assemble(self, *, strict: bool | None = None) -> Build:
+        """Judge and load the build, without its database; ``strict`` outranks the options."""
+        from crm_core.assembly import assemble
+
+        strict = False if strict is None and self.tolerant else strict
+        return assemble(self.build_file(), strict=strict, without=self.without)
+
+    def installed(self) -> list[Found]:
+        """The installed plugins that may be looked at: what is switched off is not imported, not even for help."""
+        from crm_core.assembly.switched_off import EVERY, disabled_in, matches
+        from crm_core.cli.installed import found
+        from crm_core.errors import CrmError
+
+        if EVERY in self.without:
+            return []
+        try:
+            off = {*self.without, *disabled_in(self.build_file())}
+        except CrmError:  # there is no build file yet
+            off = {*self.without}
+        return [each for each in found() if not matches(each.name, off)]
 
     @property
     def crm(self) -> Crm:

@@ -12,7 +12,6 @@ import click
 from crm_core.assembly.discovery import commands
 from crm_core.assembly.manifest import Command, Manifest
 from crm_core.cli.application import Application
-from crm_core.cli.installed import found
 from crm_core.errors import CrmError
 
 __all__ = ["catalogues", "command_of"]
@@ -20,16 +19,14 @@ __all__ = ["catalogues", "command_of"]
 
 def command_of(application: Application, name: str) -> click.Command | None:
     """The command of a plugin, if there is one; its plugin must be in the build once it looks at the CRM."""
-    declared = commands(found).get(name)
+    declared = commands(application.installed).get(name)
     if declared is not None:
         application.plugin = declared[0]
         if application.translator.language != "en":
-            application.translator = application.translator.also(catalogues())
+            application.translator = application.translator.also(catalogues(application))
         return _loaded(declared[1])
     try:
-        from crm_core.assembly import assemble
-
-        build = assemble(application.build_file(), strict=False)
+        build = application.assemble(strict=False)
     except CrmError:
         # Without a build there is only the misspelt name to tell of.
         return None
@@ -42,9 +39,9 @@ def _loaded(registered: Any) -> click.Command:
     return command
 
 
-def catalogues() -> Iterator[tuple[str, Path]]:
+def catalogues(application: Application) -> Iterator[tuple[str, Path]]:
     """The locale folders of installed plugins, without importing them."""
-    for each in found():
+    for each in application.installed():
         try:
             manifest = each.load()
         except Exception:  # noqa: S112  # told by the assembly report

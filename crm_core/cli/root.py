@@ -6,6 +6,7 @@ manifests.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from crm_core.cli.application import Application
 from crm_core.cli.helping import Group, Option, option, translator_of
 
 __all__ = ["COMMANDS", "root"]
+
+_BUILD_VARIABLE = "CRM_BUILD"
 
 COMMANDS: Mapping[str, str] = {
     "init": "Start a CRM: write its build file and make its database.",
@@ -58,9 +61,21 @@ class Root(Group):
         extra.setdefault("obj", Application())
         return super().make_context(info_name, args, parent, **extra)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Learn which plugins stay untouched before anything looks at one: ``--help`` would come first otherwise."""
+        application = _application(ctx)
+        try:
+            given, _, _ = self.make_parser(ctx).parse_args(list(args))
+        except click.UsageError:
+            given = {}  # told in a moment
+        application.without = ("*",) if given.get("no_plugins") else tuple(given.get("without") or ())
+        build = given.get("build") or os.environ.get(_BUILD_VARIABLE)
+        application.build = Path(build) if build else None
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The kernel's commands, then those of installed plugins."""
-        return [*COMMANDS, *_of_plugins()]
+        return [*COMMANDS, *_of_plugins(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name, imported."""
@@ -92,23 +107,26 @@ class Root(Group):
         translator = translator_of(ctx)
         with formatter.section(translator.text("Commands")):
             formatter.write_dl([(name, translator.text(line)) for name, line in COMMANDS.items()])
-        plugins = _of_plugins()
+        plugins = _of_plugins(ctx)
         if plugins:
             if translator.language != "en":
                 from crm_core.cli.plugin_commands import catalogues
 
-                translator = translator.also(catalogues())
+                translator = translator.also(catalogues(_application(ctx)))
             with formatter.section(translator.text("Commands of installed plugins")):
                 formatter.write_dl(
                     [(name, translator.text(each.help, plugin)) for name, (plugin, each) in sorted(plugins.items())]
                 )
 
 
-def _of_plugins() -> Mapping[str, Any]:
-    from crm_core.assembly.discovery import commands
-    from crm_core.cli.installed import found
+def _application(ctx: click.Context) -> Application:
+    return ctx.find_object(Application) or Application()
 
-    return {name: each for name, each in commands(found).items() if name not in COMMANDS}
+
+def _of_plugins(ctx: click.Context) -> Mapping[str, Any]:
+    from crm_core.assembly.discovery import commands
+
+    return {name: each for name, each in commands(_application(ctx).installed).items() if name not in COMMANDS}
 
 
 def _speak(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
@@ -141,8 +159,9 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
 @option(
     "--build",
     metavar="PATH",
-    envvar="CRM_BUILD",
+    envvar=_BUILD_VARIABLE,
     show_envvar=True,
+    expose_value=False,
     help="The build file; else the nearest crm.toml in this folder or above.",
 )
 @option("--user", metavar="LOGIN", help="Act as this user, with their rights; else as the system principal cli.")
@@ -155,6 +174,19 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     help="The language of the output; else that of the environment (LC_ALL, LC_MESSAGES, LANG).",
 )
 @option("--tolerant", is_flag=True, help="Leave out plugins that are broken, rather than refuse to start.")
+@option(
+    "--without",
+    metavar="PLUGIN",
+    multiple=True,
+    expose_value=False,
+    help="Leave out this plugin and what requires it, before anything of it is imported; may be repeated.",
+)
+@option(
+    "--no-plugins",
+    is_flag=True,
+    expose_value=False,
+    help="Leave out all plugins, before anything of them is imported.",
+)
 @option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.option(
     "--version",
@@ -166,12 +198,11 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     help="Show the version and exit.",
 )
 @click.pass_obj
-def root(application: Application, build: str | None, user: str | None, tolerant: bool, debug: bool) -> None:
+def root(application: Application, user: str | None, tolerant: bool, debug: bool) -> None:
     """A CRM made of plugins: ask it, fill it, take things back.
 
     Every command that prints data can print JSON instead (--json).
     """  # fmt: skip
-    application.build = Path(build) if build else None
     application.user = user
     application.tolerant = tolerant
     application.debug = debug

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from crm_core.assembly import AssemblyReport, assemble
+from crm_core.assembly import AssemblyReport
 from crm_core.cli.application import Application, pass_application
 from crm_core.cli.helping import command
 from crm_core.cli.output import Output
 from crm_core.cli.times import as_json
 
 __all__ = ["command", "print_report"]
+
+_HOW_LABELS = {
+    "disabled": "by the build file ([crm] disabled)",
+    "without": "for this run (--without, --no-plugins)",
+    "requires": "for this run, as it requires {because}",
+}
 
 
 @command("plugins")
@@ -20,7 +26,7 @@ def command_plugins(application: Application, as_json: bool) -> None:
     What was loaded from which distribution, who is called when, who may veto, and what was left out and why. The
     database is not touched.
     """
-    build = assemble(application.build_file(), strict=False if application.tolerant else None)
+    build = application.assemble()
     if as_json:
         application.output.json(build.report.as_json())
         return
@@ -71,5 +77,10 @@ def print_report(output: Output, report: AssemblyReport, *, short: bool = False)
             ((left.plugin, "\n".join(translator.error(each) for each in left.reasons)) for left in report.left_out),
             title="Left out",
         )
+    if report.off:
+        output.table(
+            ("plugin", "why"), ((each.plugin, translator.format(_HOW_LABELS[each.how], because=each.because or ""))
+                                for each in report.off), title="Switched off",
+        )  # fmt: skip
     if report.warnings:
         output.table(("what",), ((translator.error(each),) for each in report.warnings), title="Warnings")

@@ -1,0 +1,67 @@
+"""Plugins that are switched off: listed in the build file, kept with all their data, and never imported.
+
+``[crm] disabled`` says so for good, ``crm --without NAME`` and ``crm --no-plugins`` for one run. This module is cheap,
+because ``crm --help`` asks it before it looks at any plugin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+
+__all__ = ["EVERY", "SwitchedOff", "disabled_in", "matches"]
+
+EVERY = "*"
+"""Stands for all plugins in ``without``."""
+
+
+@attrs.frozen
+class SwitchedOff:
+    """A plugin that is not loaded because somebody wants it so.
+
+    ``how``: by the build file (``disabled``), for this run (``without``), or because it requires one that is left out
+    of this run (``requires``, and ``because`` names it).
+    """
+
+    plugin: str
+    how: Literal["disabled", "without", "requires"]
+    because: str | None = None
+
+
+def matches(name: str, without: Collection[str]) -> bool:
+    """Whether ``without`` names this plugin."""
+    return name in without or EVERY in without
+
+
+def disabled_in(file: Path) -> frozenset[str]:
+    """The plugins that a build file, or one that it extends, switches off.
+
+    Read without judging: whoever opens the build is told what is wrong with the file.
+    """
+    return frozenset(_disabled(file, set()))
+
+
+def _disabled(file: Path, seen: set[Path]) -> Iterator[str]:
+    import tomllib
+
+    if file in seen:
+        return
+    seen.add(file)
+    try:
+        content: Mapping[str, Any] = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+        return
+    extended = content.get("extends", ())
+    for each in _texts([extended] if isinstance(extended, str) else extended):
+        yield from _disabled(file.parent / each, seen)
+    section = content.get("crm")
+    if isinstance(section, Mapping):
+        yield from _texts(section.get("disabled", ()))
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, Iterable):
+        yield from (each for each in value if isinstance(each, str))

@@ -1,0 +1,79 @@
+"""The command in a process of its own, with plugins that look installed there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+
+MANIFEST = """\
+from crm_core.assembly.manifest import Manifest
+
+manifest = Manifest(name={name!r}, version="1.0", crm_core=">=0.1,<1", module="crm_{name}.plugin", **{options!r})
+"""
+
+
+@attrs.frozen
+class Ended:
+    """How a process ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@attrs.frozen
+class Site:
+    """A folder with distributions, as pip would leave them."""
+
+    folder: Path
+
+    def add(self, name: str, *, package: str = "", manifest: str = "", plugin: str = "", **options: object) -> Path:
+        """Write the distribution ``crm-<name>``; texts are put before what its modules hold anyway."""
+        home = self.folder / f"crm_{name}"
+        home.mkdir()
+        (home / "__init__.py").write_text(textwrap.dedent(package), encoding="utf-8")
+        text = textwrap.dedent(manifest) + MANIFEST.format(name=name, options=options)
+        (home / "manifest.py").write_text(text, encoding="utf-8")
+        (home / "plugin.py").write_text(textwrap.dedent(plugin), encoding="utf-8")
+        info = self.folder / f"crm_{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: crm-{name}\nVersion: 1.0\n", encoding="utf-8")
+        (info / "entry_points.txt").write_text(
+            f"[crm_core.plugins]\n{name} = crm_{name}.manifest:manifest\n", encoding="utf-8"
+        )
+        return home
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """Distributions for this test alone."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    return Site(folder)
+
+
+@pytest.fixture
+def command(site: Site, tmp_path: Path) -> Callable[..., Ended]:
+    """Runs ``crm`` in a process of its own, where the distributions of ``site`` are installed."""
+
+    def run(*args: object, code: int | None = 0, **environ: str) -> Ended:
+        path = os.pathsep.join(each for each in (str(site.folder), str(REPOSITORY), os.environ.get("PYTHONPATH", "")))
+        kept = {name: os.environ[name] for name in os.environ if name.startswith("COVERAGE")}
+        ended = subprocess.run(
+            [sys.executable, "-c", "from crm_core.cli import main; main()", *(str(each) for each in args)],
+            cwd=tmp_path, env={"PATH": os.environ["PATH"], "PYTHONPATH": path, **kept, **environ},
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert code is None or ended.returncode == code, (ended.returncode, ended.stdout, ended.stderr)
+        return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+    return run
