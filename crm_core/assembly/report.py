@@ -93,9 +93,7 @@ class AssemblyReport:
                 {"plugin": left.plugin, "because": left.because, "reasons": [str(each) for each in left.reasons]}
                 for left in self.left_out
             ],
-            "switched_off": [
-                {"plugin": each.plugin, "how": each.how, "because": each.because} for each in self.off
-            ],
+            "switched_off": [{"plugin": each.plugin, "how": each.how, "because": each.because} for each in self.off],
             "warnings": [str(each) for each in self.warnings],
         }
 

@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "init": "Start a CRM: write its build file and make its database.",
     "migrate": "Bring the database up to date with the build.",
     "plugins": "Show the assembly report: what is loaded, who is called when, who may veto.",
+    "plugin": "Make a plugin, and check that it conforms.",
     "import": "Import data files by a mapping, as one change set that can be undone.",
     "export": "Write records to a file.",
     "undo": "Undo a change set, or list the latest ones.",

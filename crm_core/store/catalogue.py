@@ -91,9 +91,7 @@ def write_catalogues(connection: Connection, types: Types, policy: Policy) -> No
 
 def _write_custom(connection: Connection, types: Types, policy: Policy) -> None:
     # Fields on records of plugins that are switched off stay as they are.
-    known = {
-        (row.type, row.name): row.kind for row in connection.execute(select(CUSTOM_FIELD)) if row.type in types
-    }
+    known = {(row.type, row.name): row.kind for row in connection.execute(select(CUSTOM_FIELD)) if row.type in types}
     problems = []
     wanted = {
         (type_name, name): field.kind.name

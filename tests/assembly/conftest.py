@@ -3,14 +3,15 @@ from __future__ import annotations
 import importlib
 import sys
 import textwrap
-import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crm_core.assembly import Build, Manifest, assemble, given
+from crm_core.testing.projects import installed_projects
 
 HEADER = """\
 from __future__ import annotations
@@ -65,32 +66,10 @@ def build() -> Callable[..., Build]:
 
 
 @pytest.fixture
-def install_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
-    """Makes the distribution in a folder look installed: the folder is imported from, and its metadata is there."""
-    site = tmp_path / "site"
-    site.mkdir()
-    monkeypatch.syspath_prepend(site)
-    folders: list[Path] = []
-
-    def make(folder: Path) -> None:
-        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        info = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-        info.mkdir()
-        metadata = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-        (info / "METADATA").write_text(metadata, encoding="utf-8")
-        groups = [
-            f"[{group}]\n" + "".join(f"{key} = {target}\n" for key, target in entries.items())
-            for group, entries in project["entry-points"].items()
-        ]
-        (info / "entry_points.txt").write_text("\n".join(groups), encoding="utf-8")
-        monkeypatch.syspath_prepend(folder)
-        importlib.invalidate_caches()
-        folders.append(folder)
-
-    yield make
-    for name, module in list(sys.modules.items()):
-        if any(str(getattr(module, "__file__", None)).startswith(f"{folder}/") for folder in folders):
-            del sys.modules[name]
+def install_project() -> Iterator[Callable[[Path], None]]:
+    """Makes the distribution in a folder look installed for the rest of the test."""
+    with ExitStack() as stack:
+        yield lambda folder: stack.enter_context(installed_projects(folder))
 
 
 @pytest.fixture

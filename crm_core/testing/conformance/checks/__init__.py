@@ -1,0 +1,17 @@
+"""The checks, one module each, in the order in which they are run: what is cheap and explains most comes first.
+
+A new check is a module with a ``CHECK``, listed here, and a plugin that it catches in ``tests/dists/twins``; without
+that twin the tests of the kit fail.
+"""
+
+from __future__ import annotations
+
+from crm_core.testing.conformance.checks import loads
+from crm_core.testing.conformance.report import Check
+
+__all__ = ["CHECKS"]
+
+CHECKS: tuple[Check, ...] = (
+    loads.CHECK,
+)  # fmt: skip
+"""Every check of the kit."""

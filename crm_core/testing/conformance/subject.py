@@ -1,0 +1,254 @@
+"""The plugin under test, with what checks share: manifest, distribution, source, a build of it alone, databases."""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crm_core.assembly.discovery import Discovery, Found, installed
+from crm_core.assembly.manifest import Manifest
+from crm_core.errors import BuildError, NotFound
+from crm_core.hooks.specs import nearest
+from crm_core.testing.conformance.databases import Databases
+from crm_core.testing.conformance.sources import Source, read_sources
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
+
+    from crm_core.assembly.build import Build, LoadedPlugin
+    from crm_core.assembly.crm import Crm
+    from crm_core.records import RecordType
+
+__all__ = ["Subject", "Unloadable", "find"]
+
+
+class Unloadable(Exception):
+    """The plugin cannot be loaded, so that there is nothing to look at; the check ``loads`` says why."""
+
+
+def find(name: str, discovery: Discovery = installed) -> Found:
+    """The plugin of this name, or the one that the distribution of this name brings.
+
+    Raises :class:`~crm_core.errors.NotFound` where there is none, or more than one.
+    """
+    found = list(discovery())
+    chosen = [each for each in found if each.name == name]
+    chosen = chosen or [each for each in found if each.distribution and _plain(each.distribution) == _plain(name)]
+    if len(chosen) == 1:
+        return chosen[0]
+    if chosen:
+        raise NotFound(
+            "{name!r} is not one plugin but {count}: {plugins}.",
+            mend="Name one of them; two distributions with the same plugin cannot be installed together.",
+            name=name,
+            count=len(chosen),
+            plugins=", ".join(f"{each.name} ({each.origin})" for each in chosen),
+        )
+    raise NotFound(
+        "There is no plugin and no distribution {name!r} among those installed.",
+        mend="Install it, for example by 'pip install --editable .' in its folder; or did you mean {near}?",
+        name=name,
+        near=nearest(name, {each.name for each in found}) or "-",
+    )
+
+
+def _plain(distribution: str) -> str:
+    return distribution.replace("_", "-").replace(".", "-").lower()
+
+
+class Subject:
+    """What a check looks at.
+
+    Everything is made when first asked for, and shared by all checks of a run. ``config`` are further sections of the
+    build file, for a plugin that cannot do without settings: ``{"plugins": {"my_vertical": {...}}}``.
+    """
+
+    def __init__(
+        self,
+        found: Found,
+        databases: Databases,
+        *,
+        discovery: Discovery = installed,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.found = found
+        self.plugin = found.name
+        self.databases = databases
+        self.discovery = discovery
+        self.notes: dict[str, list[str]] = defaultdict(list)
+        self._config = dict(config or {})
+
+    def note(self, check: str, text: str) -> None:
+        """Add a remark to the result of a check: something that it could not look at, which is no fault."""
+        self.notes[check].append(text)
+
+    # -- what is known without loading it ----------------------------------------------------------------------
+
+    @functools.cached_property
+    def manifest(self) -> Manifest:
+        """The manifest; :class:`Unloadable` where there is none."""
+        try:
+            manifest = self.found.load()
+        except Exception as error:
+            raise Unloadable(f"the manifest cannot be imported: {error}") from error
+        if not isinstance(manifest, Manifest):
+            raise Unloadable(f"the entry point leads to {manifest!r}")
+        return manifest
+
+    @functools.cached_property
+    def distribution(self) -> Distribution | None:
+        """The metadata of the distribution; ``None`` for a plugin that lives inside an application."""
+        from importlib.metadata import PackageNotFoundError, distribution
+
+        if self.found.distribution is None:
+            return None
+        try:
+            return distribution(self.found.distribution)
+        except PackageNotFoundError:
+            return None
+
+    @property
+    def package(self) -> str:
+        """The dotted name of the package with the plugin's modules."""
+        return self.manifest.module.rpartition(".")[0] or self.manifest.module
+
+    @functools.cached_property
+    def folder(self) -> Path:
+        """The folder of the package, found without importing the plugin's modules."""
+        try:
+            spec = find_spec(self.package)
+        except (ImportError, ValueError) as error:
+            raise Unloadable(f"{self.package} cannot be found: {error}") from error
+        places = list(spec.submodule_search_locations or ()) if spec else []
+        if not places:
+            raise Unloadable(f"{self.package} is no package with a folder")
+        return Path(places[0])
+
+    @functools.cached_property
+    def sources(self) -> tuple[Source, ...]:
+        """The modules of the package, revisions of migrations included."""
+        return tuple(read_sources(self.folder, self.package))
+
+    @property
+    def modules(self) -> tuple[Source, ...]:
+        """The modules without the revisions, which Alembic runs from their files."""
+        revisions = self.manifest.migrations
+        if revisions is None:
+            return self.sources
+        return tuple(each for each in self.sources if not each.path.is_relative_to(self.folder / revisions))
+
+    @functools.cached_property
+    def project(self) -> Path | None:
+        """The folder of the sources of the distribution, with its pyproject.toml; ``None`` where it is not there."""
+        for folder in list(self.folder.parents)[:3]:
+            if any((folder / name).is_file() for name in ("pyproject.toml", "setup.py", "setup.cfg")):
+                return folder
+        return None
+
+    @functools.cached_property
+    def documents(self) -> Mapping[str, str]:
+        """The documentation that comes with the distribution, by file: its README and its folder ``docs``.
+
+        Where the sources are not there, the long description of the metadata, and ``docs`` inside the package.
+        """
+        found: dict[str, str] = {}
+        for folder in filter(None, (self.project, self.folder)):
+            pages = [*folder.glob("README*"), *(folder / "docs").rglob("*.md"), *(folder / "docs").rglob("*.rst")]
+            for path in sorted(pages):
+                found[path.relative_to(folder).as_posix()] = path.read_text(encoding="utf-8")
+        if self.project is None and self.distribution is not None:
+            metadata = self.distribution.metadata
+            found["README"] = str(metadata.get("Description") or metadata.get_payload() or "")  # type: ignore[attr-defined]
+        return found
+
+    # -- loaded ------------------------------------------------------------------------------------------------
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The content of a build file with the plugin, and with what it requires, and with nothing else."""
+        return self.config_of(self.plugin)
+
+    def config_of(self, *plugins: str) -> dict[str, Any]:
+        """The content of a build file with these plugins and everything that they require.
+
+        Settings are those that were given for the run.
+        """
+        wanted = self._with_requirements(plugins)
+        sections = {name: section for name, section in self._config.items() if name != "crm"}
+        sections["plugins"] = {
+            name: section for name, section in sections.get("plugins", {}).items() if name in wanted
+        }  # fmt: skip
+        kept = {key: value for key, value in self._config.get("crm", {}).items() if key not in ("plugins", "database")}
+        return {**sections, "crm": {**kept, "plugins": wanted}}
+
+    def _with_requirements(self, plugins: tuple[str, ...]) -> list[str]:
+        offers = {each.name: each for each in self.discovery()}
+        wanted: dict[str, None] = {}
+
+        def add(name: str) -> None:
+            if name in wanted:
+                return
+            wanted[name] = None
+            try:
+                manifest = offers[name].load() if name in offers else None
+            except Exception:
+                return  # assembly tells of it
+            if isinstance(manifest, Manifest):
+                for each in manifest.requires:
+                    if each in offers:
+                        add(each)
+
+        for name in plugins:
+            add(name)
+        return list(wanted)
+
+    @functools.cached_property
+    def build(self) -> Build:
+        """The build of the plugin and its requirements; :class:`Unloadable` where it does not assemble."""
+        from crm_core.assembly.load import assemble
+
+        try:
+            return assemble(self.config, strict=True, discovery=self.discovery)
+        except BuildError as error:
+            raise Unloadable(str(error)) from error
+
+    @property
+    def loaded(self) -> LoadedPlugin:
+        """The plugin in that build."""
+        plugin = self.build.plugin(self.plugin)
+        if plugin is None:
+            raise Unloadable(f"the plugin {self.plugin} was left out")
+        return plugin
+
+    @property
+    def types(self) -> tuple[RecordType, ...]:
+        """The record types of the plugin, extensions included."""
+        return self.loaded.types
+
+    # -- databases ---------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def crm(self, *, migrated: bool = True, **options: Any) -> Iterator[Crm]:
+        """The build opened on a database of its own, migrated or empty, which goes with the block.
+
+        ``options`` are those of :meth:`crm_core.Crm.open`.
+        """
+        from crm_core.assembly.crm import Crm
+
+        self.loaded  # noqa: B018 - tells why it cannot be loaded, before a database is made
+        prepare = self._migrate if migrated else None
+        with self.databases.new("migrated", prepare) as address:
+            given = {"discovery": self.discovery, "check": False, **options}
+            with Crm.open(self.config, database=address, **given) as crm:
+                yield crm
+
+    def _migrate(self, address: str) -> None:
+        from crm_core.assembly.crm import Crm
+
+        with Crm.open(self.config, database=address, check=False, discovery=self.discovery) as crm:
+            crm.migrate()

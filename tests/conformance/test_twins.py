@@ -1,0 +1,34 @@
+"""The kit is itself tested: for every check there is a plugin that is broken on purpose, and is caught."""
+
+from __future__ import annotations
+
+from crm_core.testing import CHECKS, verify
+
+
+def test_every_check_has_a_broken_twin(twins):
+    assert {check.name for check in CHECKS} - {twin.check for twin in twins} == set()
+
+
+def test_every_twin_is_for_a_check_and_lies_in_a_folder_of_its_name(twins):
+    assert {twin.check for twin in twins} <= {check.name for check in CHECKS}
+    assert [twin.folder.name for twin in twins if not twin.folder.name.startswith(twin.check)] == []
+
+
+def test_each_twin_is_caught_by_its_check(twin):
+    with twin.installed():
+        report = verify(twin.plugin, only=[twin.check])
+    assert not report.ok
+    assert {result.outcome for result in report.results if result.check == twin.check} == {"failed"}
+    text = report.text()
+    assert any(twin.what in each.said() and twin.where in each.where for each in report.findings), text
+    assert all(each.said() and each.where and each.mended() for each in report.findings), text
+
+
+def test_each_twin_is_caught_by_no_other_check(twin):
+    """So that a finding tells where to look; those that write to databases are tried by the test above."""
+    others = [check.name for check in CHECKS if not check.database and check.name not in (twin.check, *twin.others)]
+    if not others:
+        return
+    with twin.installed():
+        report = verify(twin.plugin, only=others)
+    assert report.findings == (), report.text()
