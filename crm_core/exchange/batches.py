@@ -25,7 +25,7 @@ from crm_core.exchange.values import json_form
 from crm_core.fields.field import Field
 from crm_core.records import RecordType
 from crm_core.store.key_fields import guarded, not_steward_of, touched
-from crm_core.store.rules import check_values
+from crm_core.store.rules import check_filled, check_values
 from crm_core.store.session import CrmSession
 from crm_core.store.values import preparer
 
@@ -129,7 +129,7 @@ class Batch:
 
     def _absent(self, plan: FieldPlan, row: Pending) -> None:
         # A field that must have a value keeps the one it has, or takes its default.
-        if plan.custom or plan.field.optional:
+        if plan.field.optional:
             self._put(plan, row, None)
 
     # -- the batch ---------------------------------------------------------------------------------------------
@@ -266,6 +266,8 @@ class Batch:
             else:
                 row.values = self._prepare(row.values)
             check_values(self.session, self.type, [row.all_values])
+            if not row.known:
+                check_filled(self.session, self.type, [row.all_values])
         except ValidationError as error:
             self.outcome.reject(row.line, row.key, row.cells, error)
             return False

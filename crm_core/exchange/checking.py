@@ -109,7 +109,8 @@ class _Check:
 
     def _record(self, path: str, section: SectionMapping, record_type: RecordType) -> None:
         if section.on_create == "write":
-            missing = [each.name for each in record_type.fields if each.required and each.name not in section.fields]
+            fields = (*record_type.fields, *self.policy.custom.get(record_type.name, {}).values())
+            missing = [each.name for each in fields if each.required and each.name not in section.fields]
             if missing:
                 self.wrong(path, "A new {record} needs {missing}.", 'Map it, or say on_create = "reject".',
                            record=record_type.name, missing=", ".join(missing))  # fmt: skip

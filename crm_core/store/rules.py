@@ -21,7 +21,10 @@ from crm_core.records import Exclusive, RecordType
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["beside", "check_custom", "check_exclusive", "check_references", "check_values", "lock_keys"]
+__all__ = [
+    "beside", "check_custom", "check_exclusive", "check_filled", "check_kept", "check_references", "check_values",
+    "lock_keys",
+]  # fmt: skip
 
 
 def beside(record_type: RecordType) -> tuple[str, ...]:
@@ -173,6 +176,39 @@ def check_custom(session: CrmSession, record_type: RecordType, values: Mapping[s
                     record=record_type.name,
                     field=name,
                 ) from None
+
+
+def check_filled(session: CrmSession, record_type: RecordType, rows: Iterable[Mapping[str, Any]]) -> None:
+    """New records have the custom fields that the build requires; raises :class:`ValidationError`."""
+    wanted = _required(session, record_type)
+    for row in rows if wanted else ():
+        custom = row.get("custom") or {}
+        _demand(record_type, [name for name in wanted if custom.get(name) is None])
+
+
+def check_kept(session: CrmSession, record_type: RecordType, changes: Iterable[Mapping[str, Any]]) -> None:
+    """No change takes away a custom field that the build requires; a record that has none may go without it."""
+    wanted = _required(session, record_type)
+    for change in changes if wanted else ():
+        custom = change.get("custom") or {}
+        _demand(record_type, [name for name in wanted if name in custom and custom[name] is None])
+
+
+def _required(session: CrmSession, record_type: RecordType) -> list[str]:
+    """What the kernel writes by itself, such as the owner that a pool gives, is asked for nothing it cannot know."""
+    if session.writer.is_kernel:
+        return []
+    return [name for name, field in session.policy.custom.get(record_type.name, {}).items() if field.required]
+
+
+def _demand(record_type: RecordType, missing: Sequence[str]) -> None:
+    if missing:
+        raise ValidationError(
+            "{record} cannot be written.",
+            [Problem(f"custom.{name}", "A value is needed.", "Give one.") for name in missing],
+            record=record_type.name,
+            field=missing[0],
+        )
 
 
 def check_references(

@@ -80,6 +80,7 @@ def _check_new(session: CrmSession, record_type: RecordType, records: list[Recor
     ids = [record.id for record in records]
     rules.check_references(session, record_type, rows, ids)
     rules.check_values(session, record_type, rows)
+    rules.check_filled(session, record_type, rows)
     session.writer.may_create(record_type, rows, ids)
     for record, row in zip(records, rows, strict=True):
         yield record, Entry(record_type, record_type.name, record.id, "create", {}, filled(row), 1)
@@ -124,6 +125,7 @@ def _check_dirty(session: CrmSession, record_type: RecordType, records: list[Rec
         record_type,
         [{**{name: getattr(record, name) for name in beside}, **after} for record, _, after in changed],
     )
+    rules.check_kept(session, record_type, news)
     held = record_type.access.fields if isinstance(record_type.access, Via) else ()
     writer.may_move(
         record_type, [({name: getattr(record, name) for name in held}, after) for record, _, after in changed]

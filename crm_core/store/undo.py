@@ -285,7 +285,7 @@ class _Undo:
                 self.conflict(name, id_, "it was deleted since.")
         self._find_gaps(record_type, changes)
         if changes and not self.report.conflicts:
-            self.count(self.report.reverted, name, self.session.writer.update(record_type, changes))
+            self.count(self.report.reverted, name, self.session.writer.update(record_type, changes, restored=True))
 
     def _find_gaps(self, record_type: RecordType, rows: Mapping[int, Mapping[str, Any]]) -> None:
         """References to what was deleted in a later change set, or what the actor may not see."""

@@ -102,6 +102,8 @@ class Writer(Permits):
         session = self.session
         rules.check_references(session, record_type, rows, ids)
         rules.check_values(session, record_type, rows)
+        if versions is None:
+            rules.check_filled(session, record_type, rows)
         self.may_create(record_type, rows, ids)
         prepared = preparer(record_type, session.dialect)
         now, actor_id = session.clock(), session.actor.user_id
@@ -124,13 +126,18 @@ class Writer(Permits):
             for id_, row in zip(ids, rows, strict=True)
         ])  # fmt: skip
 
-    def update(self, record_type: RecordType, changes: Mapping[int, Mapping[str, Any]]) -> int:
-        """Change checked field values by id; returns how many records really changed."""
-        changed = self._update(record_type, changes)
+    def update(
+        self, record_type: RecordType, changes: Mapping[int, Mapping[str, Any]], *, restored: bool = False
+    ) -> int:
+        """Change checked field values by id; returns how many records really changed.
+
+        Values that are ``restored`` may be absent where the build requires one by now.
+        """
+        changed = self._update(record_type, changes, restored)
         self._take(changed)
         return len(changed)
 
-    def _update(self, record_type: RecordType, changes: Mapping[int, Mapping[str, Any]]) -> list[Entry]:
+    def _update(self, record_type: RecordType, changes: Mapping[int, Mapping[str, Any]], restored: bool) -> list[Entry]:
         if not changes:
             return []
         session = self.session
@@ -157,6 +164,8 @@ class Writer(Permits):
             record_type,
             [{**{name: old[entry.id][name] for name in beside}, **entry.after} for entry in entries],
         )
+        if not restored:
+            rules.check_kept(session, record_type, news)
         self.may_move(record_type, [({**old[entry.id], **entry.after}, entry.after) for entry in entries])
         self._write_updates(record_type, entries, old)
         return entries

@@ -15,7 +15,12 @@ from crm_core.fields.kinds import NumberKind, TextKind
 from .conftest import Company
 from .records import POLICY, Machine, Rating
 
-CUSTOM = {"account": {"vehicles": Field(NumberKind(0), name="vehicles"), "colour": Field(TextKind(80), name="colour")}}
+CUSTOM = {
+    "account": {
+        "vehicles": Field(NumberKind(0), name="vehicles", optional=True, default=None),
+        "colour": Field(TextKind(80), name="colour", optional=True, default=None),
+    }
+}
 
 
 def merged(company: Company, one: int, other: int, login: str | None = None, **options: Any) -> MergeReport:

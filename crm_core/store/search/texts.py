@@ -2,8 +2,8 @@
 
 A body has four parts. *Text* is folded, each word after a space, each field after a line's end, the title between
 marks. *Syllables* are the pinyin of Chinese runs in capitals, *initials* their first letters, *digits* the bare digits
-of telephone numbers, each between marks. As folded text holds neither capitals nor control characters, a pattern that is looked for in the
-whole body is found in the part that it is meant for, and nowhere else.
+of telephone numbers, each between marks. As folded text holds neither capitals nor control characters, a pattern that
+is looked for in the whole body is found in the part that it is meant for, and nowhere else.
 """
 
 from __future__ import annotations
