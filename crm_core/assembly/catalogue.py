@@ -186,6 +186,7 @@ def policy(file: BuildFile, catalogue: Catalogue, settings: Mapping[str, Any], v
         duplicates=file.duplicates,
         merge=merge_rules(file, catalogue.types, custom, verdicts),
         references=tuple(catalogue.references),
+        permissions=frozenset(catalogue.permissions),
     )
 
 

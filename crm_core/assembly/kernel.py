@@ -96,7 +96,7 @@ def crm_register_permissions() -> Mapping[str, str]:
         "activity.read_notes": "Read the private notes on activities",
         "contact.read_notes": "Read the private notes on people",
         "pool.run": "Let the rules of the pools recycle and assign accounts",
-        handovers.READ_DETAILS: "Read how the accounts of a handover were chosen, and which records went over",
+        handovers.READ_DETAILS: "Read why somebody hands over, how accounts were chosen, and which records went over",
         "account.merge": "Merge accounts that are the same",
         "contact.merge": "Merge people who are the same",
         "contact.erase": "Erase a person for good, as laws on personal data demand",

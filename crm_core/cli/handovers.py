@@ -15,6 +15,7 @@ from crm_core.cli.records import plain
 from crm_core.domain import handovers
 from crm_core.domain.accounts import Account
 from crm_core.domain.handovers import Handover, HandoverItem, ItemState
+from crm_core.domain.handovers.records import READ_DETAILS
 from crm_core.domain.organisation import User
 from crm_core.errors import NotFound
 
@@ -80,7 +81,8 @@ def handover_json(session: CrmSession, found: Sequence[Handover]) -> list[dict[s
             "leaver": logins.get(each.leaver_id),
             "state": each.state.value,
             "effective_at": plain(each.effective_at),
-            "reason": each.reason,
+            "message": each.message,
+            "reason": each.reason if session.can(READ_DETAILS) else None,
             "split_share": plain(each.split_share),
             "split_until": plain(each.split_until),
         }
@@ -126,7 +128,7 @@ def print_handovers(output: Output, session: CrmSession, found: Sequence[Handove
         for id_, state in session.execute(query):
             states[id_][state.value] += 1
     output.table(
-        ("handover", "who leaves", "state", "effective from", "accounts", "reason"),
+        ("handover", "who leaves", "state", "effective from", "accounts", "message"),
         (
             (
                 str(each.id),
@@ -134,7 +136,7 @@ def print_handovers(output: Output, session: CrmSession, found: Sequence[Handove
                 translator.choice(each.state.value),
                 shown(each.effective_at, tz),
                 ", ".join(f"{count} {translator.choice(state)}" for state, count in sorted(states[each.id].items())),
-                each.reason or "",
+                each.message or "",
             )
             for each in found
         ),

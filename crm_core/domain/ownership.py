@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
 
-__all__ = ["Ownership", "OwnershipRole", "Share", "assign", "owner", "release", "transfer"]
+__all__ = ["TRANSFER", "Ownership", "OwnershipRole", "Share", "assign", "owner", "release", "transfer"]
+
+TRANSFER = ("account.read", "ownership.create", "ownership.read", "ownership.update")
+"""The permissions that :func:`transfer` needs at an account: one row ends, and another begins."""
 
 
 class OwnershipRole(Enum):

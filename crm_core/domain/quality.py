@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DECIDE",
     "GUARDED",
+    "SUBJECT",
     "IssueState",
     "QualityIssue",
     "Steward",
@@ -38,6 +39,7 @@ __all__ = [
     "proposals",
     "propose",
     "refuse",
+    "require_proposal",
     "withdraw",
 ]
 
@@ -46,6 +48,9 @@ DECIDE = "quality.decide"
 
 GUARDED = ("account", "contact")
 """The records that may have key fields: whoever sees one of them sees the proposals about it, and nothing besides."""
+
+SUBJECT = ("account_id", "contact_id", "record_type", "record_id", "field")
+"""The fields of an issue that say what it is about, and who sees it."""
 
 
 class IssueState(Enum):
@@ -75,7 +80,8 @@ class Steward:
 class QualityIssue(Record):
     """A proposed change of one field (``kind`` is ``change``), or something about a customer that is to be mended.
 
-    Only the verbs of :mod:`crm_core.domain.quality` write it. Values are kept as the journal keeps them.
+    Only the verbs of :mod:`crm_core.domain.quality` write it. Values are kept as the journal keeps them; they are of
+    fields that everybody reads who sees the record. Why something is proposed is for stewards to read.
     """
 
     kind: Mapped[str] = text(40, default="change", vocabulary="quality.kind")
@@ -87,7 +93,7 @@ class QualityIssue(Record):
     field: Mapped[str | None] = text(80, default=None)
     found: Mapped[Any | None] = json(default=None, personal=True, label="Value at the proposal")
     proposed: Mapped[Any | None] = json(default=None, personal=True, label="Proposed value")
-    reason: Mapped[str | None] = text(500, default=None, personal=True)
+    reason: Mapped[str | None] = text(500, default=None, personal=True, restricted=DECIDE)
     state: Mapped[IssueState] = choice(IssueState, default=IssueState.OPEN)
     proposer_id: Mapped[int | None] = ref("user", default=None, on_delete="clear", label="Proposed by")
     assignee_id: Mapped[int | None] = ref(
@@ -151,10 +157,13 @@ def propose(
 def note_issues(session: CrmSession, rows: Sequence[Mapping[str, Any]]) -> list[QualityIssue]:
     """Put matters into the queue in the actor's name, by a rule of the kernel: no permission is needed for it.
 
-    The caller has made sure that the actor sees what they are about.
+    The caller has made sure that the actor sees what they are about. Raises :class:`ValidationError` for a proposal
+    that is about another record than the one it is shown for.
     """
     if not rows:
         return []
+    for row in rows:
+        require_proposal(session, row)
     with session.writer.as_kernel():
         issues = [QualityIssue(**row, proposer_id=session.actor.user_id) for row in rows]
         session.add_all(issues)
@@ -179,6 +188,8 @@ def approve(session: CrmSession, *issues: QualityIssue, note: str | None = None)
         if target is None:
             _settle(session, group, IssueState.OBSOLETE, note)
             continue
+        for issue in group:
+            require_proposal(session, {each: getattr(issue, each) for each in SUBJECT})
         session.writer.require_steward(record_type, {id_})
         wanted = [issue for issue in group if _still_wanted(session, record_type, target, issue)]
         _settle(session, [issue for issue in group if issue not in wanted], IssueState.OBSOLETE, note)
@@ -248,6 +259,25 @@ def _open(session: CrmSession, record_type: RecordType, id_: int) -> list[Qualit
     )
     anchor = QualityIssue.account_id if record_type is Account.crm_type else QualityIssue.contact_id
     return list(session.scalars(query.where(anchor == id_)))
+
+
+def require_proposal(session: CrmSession, values: Mapping[str, Any]) -> None:
+    """Refuse a proposal (by the fields in :data:`SUBJECT`) about another record than the one it is shown for.
+
+    Whoever sees that record would read values of the other, and its steward would change it. Refused is also one about
+    a field that only a few may read. What proposes no field is let through.
+    """
+    if values.get("field") is None:
+        return
+    name, anchors = values["record_type"], {each: values.get(f"{each}_id") for each in GUARDED}
+    if anchors.pop(name, None) != values["record_id"] or any(anchors.values()):
+        raise ValidationError(
+            "A proposal is about the account or the person that it is shown for, and about no other record.",
+            mend="Refuse it, and let it be proposed anew: crm quality propose.",
+            record="quality_issue",
+            field="record_id",
+        )
+    _proposable(session, session.types[name], values["field"])
 
 
 def _proposable(session: CrmSession, record_type: RecordType, name: str) -> Field:

@@ -593,6 +593,7 @@ def upgrade() -> None:
         sa.Column("leaver_id", c.BIGINT, nullable=False),
         sa.Column("scope", c.stored_text(1000)),
         sa.Column("effective_at", c.Moment()),
+        sa.Column("message", c.stored_text(200)),
         sa.Column("reason", c.stored_text(200)),
         sa.Column("state", c.stored_text(40), nullable=False),
         sa.Column("split_share", c.Scaled(4)),

@@ -148,7 +148,7 @@ def _reasons(session: CrmSession, reader: int, lost: Mapping[int, _Ended]) -> di
     item, handover = HandoverItem.crm_type.table, Handover.crm_type.table
     found: dict[int, tuple[str, str]] = {}
     handed = (
-        select(item.c.account_id, handover.c.reason, item.c.done_at)
+        select(item.c.account_id, handover.c.message, item.c.done_at)
         .join(handover, handover.c.id == item.c.handover_id)
         .where(item.c.account_id.in_(ids), handover.c.leaver_id == reader, item.c.state == ItemState.DONE)
         .order_by(item.c.done_at, item.c.id)
@@ -156,7 +156,7 @@ def _reasons(session: CrmSession, reader: int, lost: Mapping[int, _Ended]) -> di
     for row in session.core(handed):
         for each in places[row.account_id]:
             if _own(each, places) or each.at == row.done_at:
-                found[each.account_id] = ("handed over", row.reason or "")
+                found[each.account_id] = ("handed over", row.message or "")
     event = PoolEvent.crm_type.table
     pooled = (
         select(event.c.account_id, event.c.reason, event.c.rule, event.c.at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -18,7 +18,7 @@ from crm_core.store.values import decode_values
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["Event", "change_set", "change_sets", "history", "pending_counts", "to_change", "to_change_set"]
+__all__ = ["Event", "change_set", "change_sets", "history", "makers", "pending_counts", "to_change", "to_change_set"]
 
 
 @attrs.frozen
@@ -99,6 +99,21 @@ def _without(change: Change, hidden: frozenset[str]) -> Change:
         before={name: value for name, value in change.before.items() if name not in hidden},
         after={name: value for name, value in change.after.items() if name not in hidden},
     )
+
+
+def makers(session: CrmSession, record_type: RecordType, ids: Iterable[int]) -> dict[int, dict[int, int | None]]:
+    """By record the change sets that changed it, each with its user; asks nobody, and is for the kernel's rules."""
+    ordered = sorted(ids)
+    found: dict[int, dict[int, int | None]] = {id_: {} for id_ in ordered}
+    for start in range(0, len(ordered), 1000):
+        query = (
+            select(CHANGE.c.record_id, CHANGE.c.change_set_id, CHANGE_SET.c.user_id)
+            .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
+            .where(CHANGE.c.record_id.in_(ordered[start : start + 1000]), CHANGE.c.type == record_type.name)
+        )
+        for row in session.core(query):
+            found[row.record_id][row.change_set_id] = row.user_id
+    return found
 
 
 def change_set(session: CrmSession, id_: int, *, known: bool = False) -> ChangeSet:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from crm_core.domain.quality import DECIDE
+from crm_core.domain.quality import DECIDE, require_proposal
 from crm_core.errors import PermissionDenied
 from crm_core.records import RecordType
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["check_key_fields", "guarded", "not_steward_of", "require_steward", "touched"]
+__all__ = ["check_key_fields", "check_proposals", "guarded", "not_steward_of", "require_steward", "touched"]
 
 
 def guarded(session: CrmSession, record_type: RecordType) -> frozenset[str]:
@@ -48,6 +48,13 @@ def check_key_fields(
             id=first,
             field=field,
         )
+
+
+def check_proposals(session: CrmSession, rows: Iterable[Mapping[str, Any]]) -> None:
+    """A proposal that is written by hand is about the record that it is shown for, too."""
+    if not session.writer.is_kernel:  # a merge turns what it moves in several steps
+        for row in rows:
+            require_proposal(session, row)
 
 
 def not_steward_of(session: CrmSession, record_type: RecordType, ids: Iterable[int]) -> set[int]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, select
 
+from crm_core.domain.ownership import TRANSFER
 from crm_core.errors import NotFound, PermissionDenied
 from crm_core.records import RecordType, Via
 from crm_core.store.created import Created
@@ -73,6 +74,41 @@ class Permits:
     def within(self, record_type: RecordType, ids: Iterable[int], reaches: frozenset[Reach]) -> set[int]:
         """Those of the accounts ``ids`` that lie within all of ``reaches``."""
         return self._matching(record_type, ids, self.session.visibility.accounts_within(record_type.table, reaches))
+
+    def reached(self, permissions: Iterable[str], accounts: Iterable[int]) -> set[int]:
+        """Those of the accounts that every one of the permissions reaches for the actor."""
+        wanted = set(accounts)
+        reaches = {self.session.visibility.reach(name) for name in permissions}
+        narrow = frozenset(reach for reach in reaches if not reach.all)
+        if not narrow:
+            return wanted
+        own = wanted & self.created.of(self.session.types["account"])
+        found = set() if any(reach.nothing for reach in narrow) else own
+        return found | self.within(self.session.types["account"], wanted - own, narrow)
+
+    def require_transfer(self, accounts: Iterable[int]) -> None:
+        """Refuse whoever may not transfer these accounts, to whomever."""
+        wanted = set(accounts)
+        missing = wanted - self.reached(TRANSFER, wanted)
+        if missing:
+            raise PermissionDenied(
+                "{principal} may not give the account {id} to somebody else: that needs the right to transfer it.",
+                mend="Ask whoever may, or for a role whose permissions {permissions} reach it.",
+                record="ownership",
+                principal=self.session.actor.principal,
+                permissions=", ".join(TRANSFER),
+                id=min(missing),
+            )
+
+    def answers_for(self, user_id: int, permissions: Iterable[str]) -> bool:
+        """Whether every one of the permissions reaches whatever a user is responsible for now."""
+        for reach in {self.session.visibility.reach(name) for name in permissions}:
+            if reach.all or (reach.own and user_id == self.session.actor.user_id):
+                continue
+            people = self.session.visibility.people(reach)
+            if people is None or user_id not in self.session.core(people).scalars():
+                return False
+        return True
 
     def _matching(self, record_type: RecordType, ids: Iterable[int], criterion: ColumnElement[bool] | None) -> set[int]:
         found: set[int] = set()

@@ -58,7 +58,7 @@ class Policy:
     pools by name, in the order in which an account is looked for in them. ``duties`` are the reporting duties by name,
     ``steward`` says which fields only a steward changes. ``duplicates`` says how those are looked for, ``merge`` which
     of two values survives, by record type and field; ``references`` are those that no foreign key keeps. ``views`` is
-    what overviews, news and next actions go by.
+    what overviews, news and next actions go by. ``permissions`` are the names of all that the build knows.
     """
 
     roles: Mapping[str, Role] = attrs.field(factory=dict)
@@ -75,3 +75,4 @@ class Policy:
     views: Views = attrs.field(factory=Views)
     merge: Mapping[str, Mapping[str, Rule]] = attrs.field(factory=dict)
     references: tuple[SoftReference, ...] = REFERENCES
+    permissions: frozenset[str] = frozenset()

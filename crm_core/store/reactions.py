@@ -13,6 +13,7 @@ from crm_core.domain.organisation import Unit, User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.errors import Conflict
 from crm_core.records import RecordType
+from crm_core.store.giving import leaver_stays
 from crm_core.store.responsible import leaver_hands_over, owners_are_active
 from crm_core.store.tables import UNIT_CLOSURE
 
@@ -117,4 +118,5 @@ _REACTIONS: dict[str, tuple[Reaction, ...]] = {
     HandoverItem.crm_type.name: (_handover_follows,),
     User.crm_type.name: (leaver_hands_over,),
     Ownership.crm_type.name: (owners_are_active,),
+    Handover.crm_type.name: (leaver_stays,),
 }

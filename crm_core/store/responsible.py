@@ -67,7 +67,7 @@ def _refuse_to_leave(session: CrmSession, rows: Sequence[Any]) -> None:
         problem = "{login} is still responsible for accounts."  # how many is not for everybody to know
     raise Conflict(
         problem,
-        mend="Hand them over first: crm handover draft {login}.",
+        mend="Hand them over first: crm handover draft {login} --to LOGIN.",
         record="user",
         login=login,
         count=len({row.account_id for row in first}),

@@ -10,13 +10,16 @@ from sqlalchemy import Select, and_, bindparam, or_, select
 
 from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import ContactPoint, PointKind
+from crm_core.domain.handovers.records import HandoverItem
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Share
-from crm_core.domain.quality import DECIDE
+from crm_core.domain.quality import SUBJECT, QualityIssue
 from crm_core.domain.registration import registration_problem
-from crm_core.errors import Conflict, NotFound, PermissionDenied, Problem, ValidationError
+from crm_core.errors import Conflict, NotFound, Problem, ValidationError
 from crm_core.fields.kinds import EmailKind, RefKind
 from crm_core.records import Exclusive, RecordType
+from crm_core.store.giving import check_items, check_shares
+from crm_core.store.key_fields import check_proposals
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -25,6 +28,13 @@ __all__ = [
     "beside", "check_custom", "check_exclusive", "check_filled", "check_kept", "check_references", "check_values",
     "lock_keys",
 ]  # fmt: skip
+
+_OF_THEIR_OWN = {
+    Share.crm_type: check_shares,
+    HandoverItem.crm_type: check_items,
+    QualityIssue.crm_type: check_proposals,
+}
+"""Rules of one record type each, on its new or changed rows."""
 
 
 def beside(record_type: RecordType) -> tuple[str, ...]:
@@ -35,6 +45,10 @@ def beside(record_type: RecordType) -> tuple[str, ...]:
         return ("kind",)
     if record_type is Share.crm_type:
         return ("account_id", "role", "valid_from", "valid_to")
+    if record_type is HandoverItem.crm_type:
+        return ("account_id", "state")
+    if record_type is QualityIssue.crm_type:
+        return SUBJECT
     return ("valid_from", "valid_to") if record_type.dated else ()
 
 
@@ -43,9 +57,9 @@ def check_values(session: CrmSession, record_type: RecordType, rows: Iterable[Ma
     policy = session.policy
     worded = [field for field in record_type.fields if field.vocabulary in policy.vocabularies]
     dated = record_type.dated
-    if record_type is Share.crm_type:
+    if record_type in _OF_THEIR_OWN:
         rows = list(rows)
-        _check_shares(session, rows)
+        _OF_THEIR_OWN[record_type](session, rows)
     for row in rows:
         for field in worded:
             word = row.get(field.name)
@@ -103,39 +117,6 @@ def _check_email(value: str) -> None:
             record="contact_point",
             field="value",
         ) from None
-
-
-def _check_shares(session: CrmSession, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Nobody lends more than they hold: every permission of the lent role must reach the account for the lender."""
-    if session.actor.system or session.writer.is_kernel:
-        return
-    verbs = ("create", "read", "update", "delete")
-    permissions = {each.permission(verb) for each in session.types.values() for verb in verbs}
-    permissions |= {
-        field.restricted for each in session.types.values() for field in each.restricted if field.restricted
-    }
-    permissions.add(DECIDE)
-    account = Account.crm_type
-    for row in rows:
-        role = session.policy.roles.get(row["role"])
-        if role is None:
-            continue  # it grants nothing
-        reaches = {session.visibility.reach(name) for name in permissions if role.scope(name) is not None}
-        narrow = frozenset(reach for reach in reaches if not reach.all)
-        wanted = {row["account_id"]}
-        if wanted <= session.writer.created.of(account):
-            held = not any(reach.nothing for reach in narrow)
-        else:
-            held = session.writer.within(account, wanted, narrow) == wanted
-        if not held:
-            raise PermissionDenied(
-                "{principal} cannot lend the role {role} on the account {id}: it allows more than they may do there.",
-                mend="Lend a narrower role, or ask somebody who holds it.",
-                record="share",
-                principal=session.actor.principal,
-                role=role.name,
-                id=row["account_id"],
-            )
 
 
 def _check_registration(row: Mapping[str, Any]) -> None:

@@ -8,8 +8,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
-from sqlalchemy import select
-
 from crm_core.errors import NotFound
 from crm_core.records import Record, RecordType
 from crm_core.store import bulk_rows
@@ -19,7 +17,6 @@ from crm_core.store.journal import Entry, Head
 from crm_core.store.noting import Noted, Served
 from crm_core.store.reading import Reading, get_options
 from crm_core.store.session_base import SessionBase
-from crm_core.store.tables import CHANGE
 from crm_core.store.tracking import track_deletes, track_flush
 from crm_core.store.visibility import Visibility
 from crm_core.store.writer import Mark, Writer
@@ -263,10 +260,11 @@ class CrmSession(SessionBase):
 
         return untaken(self, account_ids, scope)
 
-    def change_sets_of(self, record_type: RecordType, id_: int) -> set[int]:
-        """The change sets in which a record was changed, as the journal has it."""
-        query = select(CHANGE.c.change_set_id).where(CHANGE.c.record_id == id_, CHANGE.c.type == record_type.name)
-        return set(self.core(query).scalars())
+    def changed_by(self, record_type: RecordType, ids: Iterable[int]) -> dict[int, dict[int, int | None]]:
+        """By record the change sets that changed it, as the journal has it, each with its user (``None``: a system)."""
+        from crm_core.store.history import makers
+
+        return makers(self, record_type, ids)
 
     # -- writing -----------------------------------------------------------------------------------------------
 

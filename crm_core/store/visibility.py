@@ -255,6 +255,13 @@ class Visibility:
         )
         return query, owner.c.account_id
 
+    def people(self, reach: Reach) -> Select[Any] | None:
+        """The users for whose accounts a reach stands, besides one's own; ``None`` where there are none."""
+        if not (reach.units or reach.subtrees):
+            return None
+        member = bare(Membership.crm_type.table).alias()
+        return select(member.c.user_id).where(self._colleague(member, reach))
+
     def _colleague(self, member: FromClause, reach: Reach) -> ColumnElement[bool]:
         """Memberships that hold now in a unit within reach."""
         grounds: list[ColumnElement[bool]] = []

@@ -28,7 +28,10 @@ BUILD: dict[str, Any] = {
         },
         "places": {"record": "affiliation", "each": True, "every_days": 30, "who": ["backup", "manager"]},
     },
-    "roles": {"clerk": {"permissions": {"*.read": "unit"}}},
+    "roles": {
+        "clerk": {"permissions": {"*.read": "unit"}},
+        "forger": {"permissions": {"*.read": "own", "quality_issue.*": "own"}},
+    },
 }  # fmt: skip
 
 

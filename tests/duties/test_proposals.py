@@ -7,11 +7,14 @@ import functools
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
+from sqlalchemy.exc import InvalidRequestError
 
-from crm_core import Account, Address, Affiliation, Contact, Money, QualityIssue, contacts, quality
+from crm_core import Account, Address, Affiliation, Contact, Membership, Money, QualityIssue, contacts, quality, shares
 from crm_core.domain.quality import IssueState
 from crm_core.errors import Conflict, NotFound, PermissionDenied, ValidationError
 from crm_core.store.history import change_sets
+from crm_core.views.stewardship import queue
 
 from .conftest import World, refusal
 
@@ -249,3 +252,89 @@ def test_other_matters_are_closed_by_whom_they_are_assigned_to(world: World) -> 
 def test_proposals_are_about_accounts_and_people(world: World) -> None:
     with world.session("li") as session, pytest.raises(ValidationError, match="not about affiliation"):
         quality.propose(session, session.require(Affiliation, world.places["Acme"]), {"role": "x"})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def forger(world: World) -> World:
+    """The world where Li has a role that may write the queue by hand."""
+    with world.session() as session:
+        for place in session.scalars(select(Membership).where(Membership.user_id == world.users["li"])):
+            place.role = "forger"
+    return world
+
+
+def forged(world: World, **values: Any) -> dict[str, Any]:
+    """A proposal that is shown for Acme, and would change something else."""
+    acme, delta = world.accounts["Acme"], world.accounts["Delta"]
+    return {
+        "account_id": acme, "record_type": "account", "record_id": delta, "field": "name", "found": "Delta",
+        "proposed": "Mine",
+    } | values  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "what", ["another account", "another type", "a person by an account", "a person beside an account", "restricted"]
+)
+def test_a_proposal_is_about_the_record_that_it_is_shown_for(forger: World, what: str) -> None:
+    person = forger.people["Delta"]
+    own = forger.people["Acme"]
+    values: dict[str, Any] = {
+        "another account": {},
+        "another type": {"record_type": "membership", "field": "role"},
+        "a person by an account": {"record_type": "contact", "record_id": person},
+        "a person beside an account": {"record_type": "contact", "record_id": own, "contact_id": own},
+        "restricted": {
+            "account_id": None,
+            "contact_id": own,
+            "record_type": "contact",
+            "record_id": own,
+            "field": "note",
+        },
+    }[what]
+    error = "is for a few to read" if what == "restricted" else "A proposal is about the account or the person"
+    row = forged(forger, **values)
+    with pytest.raises(ValidationError, match=error), forger.session("li") as session:
+        session.add(QualityIssue(**row))
+    with pytest.raises(ValidationError, match=error), forger.session("li") as session:
+        session.add_many(QualityIssue, [row])
+    with pytest.raises(ValidationError, match=error), forger.session("li") as session:
+        quality.note_issues(session, [row])
+
+
+def test_a_proposal_is_not_turned_to_another_record_afterwards(forger: World) -> None:
+    id_ = proposal(forger)
+    delta = forger.accounts["Delta"]
+    with pytest.raises(ValidationError, match="A proposal is about"), forger.session("li") as session:
+        session.require(QualityIssue, id_).record_id = delta
+
+
+def test_what_was_forged_all_the_same_is_not_approved(world: World) -> None:
+    """Whatever wrote it: a proposal for one customer does not change another."""
+    with world.session() as session:
+        (id_,) = session.add_many(QualityIssue, [forged(world, record_id=world.accounts["Acme"])])
+        issue = QualityIssue.crm_type.table
+        session.core(update(issue).where(issue.c.id == id_).values(record_id=world.accounts["Delta"]))
+    with world.session("sun") as session, pytest.raises(ValidationError, match="A proposal is about"):
+        quality.approve(session, session.require(QualityIssue, id_))
+    with world.session() as session:
+        assert session.require(Account, world.accounts["Delta"]).name == "Delta"
+    with world.session("sun") as session:
+        quality.refuse(session, session.require(QualityIssue, id_), note="no")
+
+
+def test_why_is_for_the_stewards_to_read(world: World) -> None:
+    """Somebody to whom the account is lent sees what the fields are to be, and not what we say among ourselves."""
+    id_ = proposal(world, reason="they are about to be sold")
+    with world.session() as session:
+        shares.grant(session, session.require(Account, world.accounts["Acme"]), user="wang", reason="holiday")
+    for login in ("wang", "li"):
+        with world.session(login) as session:
+            issue = session.require(QualityIssue, id_)
+            assert issue.proposed == "Acme Ltd"
+            with pytest.raises(InvalidRequestError):
+                _ = issue.reason
+            told = [each.problem.text() for each in queue(session) if each.issue_id == id_]
+            assert told == ["Acme: name is Acme, and should be Acme Ltd. Approve it or refuse it."]
+    with world.session("sun") as session:
+        (told,) = [each.problem.text() for each in queue(session) if each.issue_id == id_]
+        assert "they are about to be sold" in told

@@ -58,7 +58,7 @@ class TestTheWholeWay:
     def test_draft_offer_answer_do_take_back_undo(self, crm: Callable[..., Ended], here: Company) -> None:
         ended = crm("user", "deactivate", "li")
         assert (ended.code, ended.err.strip()) == (
-            7, "li is still responsible for 6 accounts. Hand them over first: crm handover draft li.",
+            7, "li is still responsible for 6 accounts. Hand them over first: crm handover draft li --to LOGIN.",
         )  # fmt: skip
         rule = ("--rule", "address.city == 'Shanghai'", "wang")
         split = ("--split", "0.25", "--split-until", "2099-01-01")

@@ -36,7 +36,7 @@ class TestLeaving:
         with pytest.raises(Conflict) as caught, company.session("qian") as session:
             way(session, company.users["li"])
         assert str(caught.value) == (
-            "li is still responsible for 6 accounts. Hand them over first: crm handover draft li."
+            "li is still responsible for 6 accounts. Hand them over first: crm handover draft li --to LOGIN."
         )
 
     @WAYS

@@ -312,7 +312,7 @@ def test_a_merge_that_cuts_a_responsibility_of_the_time_before_is_no_news(crm, a
 
 def test_a_handover_says_why(crm, acme):
     with crm.session("chen.yi") as session:
-        handover = handovers.draft(session, "li.wei", to="zhao.min", reason="new region")
+        handover = handovers.draft(session, "li.wei", to="zhao.min", message="new region", reason="they quarrel")
         handovers.offer(session, handover)
     with crm.session("zhao.min") as session:
         handovers.accept(session, handovers.waiting_for(session, session.user_id))

@@ -82,7 +82,8 @@ def command() -> None:
         help="Several take over in turn what no rule decides; repeatable.")  # fmt: skip
 @option("--to-pool", is_flag=True, help="What no rule decides goes back to the pool.")
 @option("--effective", type=MOMENT, metavar="DATE", help="When it takes effect; else when it is done.")
-@option("--reason", metavar="TEXT", help="Why; it is told to the successors, too.")
+@option("--message", metavar="TEXT", help="What whoever gives up and the successors are told.")
+@option("--reason", metavar="TEXT", help="Why; only those in charge of handovers read it.")
 @split_options[0]
 @split_options[1]
 @option("--offer", "offers", is_flag=True, help="Offer it at once.")
@@ -98,6 +99,7 @@ def draft(
     in_turn: Sequence[str],
     to_pool: bool,
     effective: When | None,
+    message: str | None,
     reason: str | None,
     split: Decimal | None,
     split_until: When | None,
@@ -106,7 +108,8 @@ def draft(
     as_json: bool,
 ) -> None:
     """Draft a handover of all that LOGIN is responsible for now or later, in every role."""
-    with application.session(reason=reason) as session:
+    # The journal is read by whoever sees the accounts, so that the reason does not belong there.
+    with application.session(reason=message) as session:
         handover = handovers.draft(
             session,
             leaver,
@@ -116,6 +119,7 @@ def draft(
             round_robin=in_turn,
             to_pool=to_pool,
             effective=moment_of(application, effective),
+            message=message,
             reason=reason,
             split=split,
             split_until=moment_of(application, split_until),

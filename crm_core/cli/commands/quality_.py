@@ -14,6 +14,7 @@ from crm_core.cli.moments import shown
 from crm_core.cli.records import plain
 from crm_core.cli.times import as_json
 from crm_core.cli.usage import InvalidValue, Number
+from crm_core.domain.quality import DECIDE
 
 if TYPE_CHECKING:
     from crm_core.domain.quality import QualityIssue
@@ -56,7 +57,7 @@ def command(
 
     if mine:
         with application.looking() as session:
-            _show_issues(application, quality.proposals(session, state=None, mine=True), as_json)
+            _show_issues(application, session, quality.proposals(session, state=None, mine=True), as_json)
         return
     with application.looking() as session:
         entries = quality.queue(session, where=where, kinds=kinds or None, limit=limit)
@@ -93,7 +94,7 @@ def propose(
         found: Any = find_record(session, session.types.find(record), reference)
         made = quality.propose(session, found, _values(session, record, values), reason=reason)
         session.commit()
-        _show_issues(application, made, as_json)
+        _show_issues(application, session, made, as_json)
 
 
 @command.command("approve")
@@ -108,7 +109,7 @@ def approve(application: Application, ids: tuple[int, ...], note: str | None, as
     with application.session() as session:
         issues = quality.approve(session, *_issues(session, ids), note=note)
         session.commit()
-        _show_issues(application, issues, as_json)
+        _show_issues(application, session, issues, as_json)
 
 
 def _deciding(
@@ -119,7 +120,7 @@ def _deciding(
         for issue in issues:
             decide(session, issue)
         session.commit()
-        _show_issues(application, issues, as_json)
+        _show_issues(application, session, issues, as_json)
 
 
 @command.command("refuse")
@@ -192,9 +193,10 @@ def _entry_json(each: QueueEntry) -> dict[str, Any]:
     return values
 
 
-def _issue_json(each: QualityIssue) -> dict[str, Any]:
-    names = ("id", "kind", "record_type", "record_id", "field", "found", "proposed", "reason", "subject", "note")
+def _issue_json(each: QualityIssue, told: bool) -> dict[str, Any]:
+    names = ("id", "kind", "record_type", "record_id", "field", "found", "proposed", "subject", "note")
     return {name: getattr(each, name) for name in names} | {
+        "reason": each.reason if told else None,  # stewards read it
         "state": each.state.value, "decided_at": plain(each.decided_at), "created_at": plain(each.created_at),
     }  # fmt: skip
 
@@ -220,10 +222,11 @@ def _print(application: Application, entries: Sequence[QueueEntry]) -> None:
     )
 
 
-def _show_issues(application: Application, issues: Sequence[QualityIssue], as_json: bool) -> None:
+def _show_issues(application: Application, session: CrmSession, issues: Sequence[QualityIssue], as_json: bool) -> None:
     output, translator = application.output, application.translator
     if as_json:
-        output.json({"issues": [_issue_json(each) for each in issues]})
+        told = session.can(DECIDE)
+        output.json({"issues": [_issue_json(each, told) for each in issues]})
         return
     output.table(
         ("id", "record", "field", "proposed", "state", "note"),

@@ -8,9 +8,10 @@ from crm_core.domain.handovers.doing import Deed, do, settle
 from crm_core.domain.handovers.drafting import assign, draft
 from crm_core.domain.handovers.due import JOB, do_due, due
 from crm_core.domain.handovers.finding import items, waiting_for
+from crm_core.domain.handovers.owning import Unchanged
 from crm_core.domain.handovers.records import Handover, HandoverItem, HandoverState, ItemState
 from crm_core.domain.handovers.splits import Split, splits
-from crm_core.domain.handovers.undoing import TakenBack, take_back, undo
+from crm_core.domain.handovers.undoing import Left, TakenBack, take_back, undo
 
 __all__ = [
     "JOB",
@@ -19,8 +20,10 @@ __all__ = [
     "HandoverItem",
     "HandoverState",
     "ItemState",
+    "Left",
     "Split",
     "TakenBack",
+    "Unchanged",
     "accept",
     "assign",
     "cancel",

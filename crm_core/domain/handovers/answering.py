@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from crm_core.domain.handovers.finding import (
+    accounts_of,
     as_items,
     items,
     require_open,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from crm_core.store.session import CrmSession
 
-__all__ = ["accept", "cancel", "offer", "refuse", "require_active", "require_active_leaver", "withdraw"]
+__all__ = ["accept", "cancel", "give_up", "offer", "refuse", "require_active", "require_active_leaver", "withdraw"]
 
 _ALL_DATES = {"all_dates": True}
 
@@ -43,7 +44,8 @@ def offer(session: CrmSession, handover: Handover) -> list[HandoverItem]:
 
     Until they answer, each successor sees the accounts through a share that rests on the item. What goes back to the
     pool needs no answer. Raises :class:`Conflict` where an item has no successor yet, or one who is not active, and
-    where no pool takes an account that is to go back.
+    where no pool takes an account that is to go back; :class:`~crm_core.errors.PermissionDenied` unless the actor may
+    transfer every account.
     """
     drafted = items(session, handover, ItemState.DRAFTED)
     if handover.state not in OPEN or not drafted:
@@ -62,6 +64,7 @@ def offer(session: CrmSession, handover: Handover) -> list[HandoverItem]:
             id=handover.id,
             count=missing,
         )
+    session.writer.require_transfer(accounts_of(drafted))
     require_active(session, drafted)
     require_pool(session, drafted)
     for item in drafted:
@@ -84,7 +87,7 @@ def refuse(
 ) -> list[HandoverItem]:
     """Refuse what was offered (or accepted before): sight of the account ends, and it may go to somebody else."""
     found = _answer(session, as_items(item), ItemState.REFUSED, note, *ANSWERABLE)
-    withdraw(session, found)
+    withdraw(session, (each.id for each in found))
     return found
 
 
@@ -103,42 +106,56 @@ def cancel(session: CrmSession, handover: Handover) -> list[HandoverItem]:
             id=handover.id,
             state=handover.state.value,
         )
-    require_active_leaver(session, handover)
+    require_active_leaver(session, handover.leaver_id, handover.id)
     handover.state = HandoverState.CANCELLED
-    system = session.as_system("handover")
-    try:
-        # It ends as a whole: also those see no more of it whose accounts the actor does not see.
-        withdraw(session, items(system, handover, *WAITING))
-    finally:
-        system.close()
+    give_up(session, handover.id)
     return waiting
 
 
-def require_active_leaver(session: CrmSession, handover: Handover) -> None:
+def give_up(session: CrmSession, handover_id: int) -> int:
+    """Let what of a handover still waits come to nothing, also what the actor does not see; returns how many items."""
+    query = select(HandoverItem.id, HandoverItem.account_id).where(
+        HandoverItem.handover_id == handover_id, HandoverItem.state.in_(WAITING)
+    )
+    system = session.as_system("handover")
+    try:
+        waiting = {row.id: row.account_id for row in system.execute(query)}
+    finally:
+        system.close()
+    withdraw(session, waiting)
+    with seen_as_kernel(session, waiting.values()):
+        session.update_many(HandoverItem, [{"id": id_, "state": ItemState.CANCELLED} for id_ in waiting])
+    return len(waiting)
+
+
+def require_active_leaver(session: CrmSession, leaver_id: int, handover_id: int) -> None:
     """Refuse to leave accounts with somebody who has gone."""
-    leaver = session.require(User, handover.leaver_id)
+    leaver = session.require(User, leaver_id)
     if not leaver.active:
         raise Conflict(
             "{login} is not active: the accounts would be nobody's.",
             mend="Assign them to somebody else, or activate the user first: crm user activate {login}.",
             record="handover",
+            id=handover_id,
             login=leaver.login,
         )
 
 
-def withdraw(session: CrmSession, found: Sequence[HandoverItem], *, at: dt.datetime | None = None) -> int:
+def withdraw(session: CrmSession, item_ids: Iterable[int], *, at: dt.datetime | None = None) -> int:
     """End what the successors of these items were lent, from a moment on (default: now)."""
-    ids = sorted({item.id for item in found})
+    ids = sorted(set(item_ids))
     moment = session.clock() if at is None else at
     ended: list[dict[str, object]] = []
     gone: list[int] = []
+    accounts: set[int] = set()
     system = session.as_system("handover")
     try:
         for start in range(0, len(ids), 1000):
-            query = select(Share.id, Share.valid_from, Share.valid_to).where(
+            query = select(Share.id, Share.account_id, Share.valid_from, Share.valid_to).where(
                 Share.because_type == HandoverItem.crm_type.name, Share.because_id.in_(ids[start : start + 1000])
             )
             for row in system.execute(query, execution_options=_ALL_DATES):
+                accounts.add(row.account_id)
                 if row.valid_to is None or row.valid_to > moment:
                     if row.valid_from is not None and row.valid_from >= moment:
                         gone.append(row.id)
@@ -146,7 +163,7 @@ def withdraw(session: CrmSession, found: Sequence[HandoverItem], *, at: dt.datet
                         ended.append({"id": row.id, "valid_to": moment})
     finally:
         system.close()
-    with seen_as_kernel(session, found):
+    with seen_as_kernel(session, accounts):
         session.update_many(Share, ended)
         session.delete_many(Share, gone)
     return len(ended) + len(gone)
@@ -186,9 +203,9 @@ def require_active(session: CrmSession, drafted: Sequence[HandoverItem]) -> None
 def _lend(session: CrmSession, handover: Handover, offered: Sequence[HandoverItem]) -> None:
     """Whoever is to answer must see what it is about."""
     leaver = session.require(User, handover.leaver_id)
-    reason = f"handover of {leaver.name}" + (f": {handover.reason}" if handover.reason else "")
+    reason = f"handover of {leaver.name}" + (f": {handover.message}" if handover.message else "")
     now = session.clock()
-    with seen_as_kernel(session, offered):
+    with seen_as_kernel(session, accounts_of(offered)):
         session.add_many(
             Share,
             [

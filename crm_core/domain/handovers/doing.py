@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from sqlalchemy import select
 
 from crm_core.domain.handovers.answering import require_active, withdraw
-from crm_core.domain.handovers.finding import follow_items, items, require_pool, seen_as_kernel
-from crm_core.domain.handovers.records import WAITING, Handover, HandoverItem, HandoverState, ItemState
-from crm_core.domain.ownership import Ownership, OwnershipRole
+from crm_core.domain.handovers.finding import accounts_of, follow_items, items, require_pool, seen_as_kernel
+from crm_core.domain.handovers.owning import Unchanged, write_owners
+from crm_core.domain.handovers.records import MOOT, WAITING, Handover, HandoverItem, HandoverState, ItemState
+from crm_core.domain.ownership import OwnershipRole
 from crm_core.errors import Conflict, HookError
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["Deed", "do", "everything_open", "lock", "settle"]
+__all__ = ["Deed", "do", "everything_open", "hold", "lock", "settle"]
 
-_ALL_DATES = {"all_dates": True}
 _ORDER = (OwnershipRole.OWNER, OwnershipRole.COLLABORATOR, OwnershipRole.BACKUP, OwnershipRole.MENTOR)
 
 
@@ -30,8 +30,10 @@ class Deed:
     """What was carried out of a handover.
 
     ``items`` are the responsibilities that went over at ``effective``, ``ended`` and ``begun`` the rows of ownership,
-    ``moved`` the open work by record type. ``kept`` names by type what could not go back to the pool, because it needs
-    somebody. Where the handover takes effect in the future (``later``), the open work goes over then.
+    ``moved`` the open work by record type. ``successors`` says how many of the accounts went to whom (``None``: to the
+    pool). ``kept`` names by type what could not go back to the pool, because it needs somebody. ``unchanged`` are the
+    items that were kept as they are, because somebody else was responsible meanwhile. Where the handover takes effect
+    in the future (``later``), the open work goes over then.
     """
 
     handover_id: int
@@ -41,6 +43,8 @@ class Deed:
     begun: int = 0
     moved: Mapping[str, int] = attrs.field(factory=dict)
     kept: Mapping[str, int] = attrs.field(factory=dict)
+    successors: Mapping[int | None, int] = attrs.field(factory=dict)
+    unchanged: tuple[Unchanged, ...] = ()
     later: bool = False
 
 
@@ -49,7 +53,10 @@ def do(session: CrmSession, handover: Handover, *, partial: bool = False) -> Dee
 
     All of it belongs to the change set of the session. Raises :class:`Conflict` unless every item is accepted (with
     ``partial``: at least one), and :class:`~crm_core.errors.HookError` when a plugin could not tell what is open,
-    because that would be left behind. Needs the right to change the items, and none on what goes over.
+    because that would be left behind. Needs the right to change the items and to transfer the accounts, and none on
+    the work that goes over.
+
+    Where the leaver is no longer responsible, the item is kept as it is, and so is the open work there.
     """
     found = lock(session, items(session, handover, *WAITING))
     session.refresh(handover)  # somebody else may have done it while we waited
@@ -71,20 +78,24 @@ def do(session: CrmSession, handover: Handover, *, partial: bool = False) -> Dee
             count=len(found) - len(ready),
             total=len(found),
         )
+    session.writer.require_transfer(accounts_of(ready))
     require_pool(session, ready)
     require_active(session, ready)
     now = session.clock()
     moment = handover.effective_at or now
     later = moment > now
-    changed, ended, begun = _owners(session, handover, ready, moment, now)
+    written = write_owners(session, handover, ready, moment, now)
+    moot = {each.item_id for each in written.unchanged}
+    kept_items, ready = [item for item in ready if item.id in moot], [item for item in ready if item.id not in moot]
     if later:
-        everything_open(session, {item.account_id for item in ready}, handover.leaver_id)  # a failure is told now
+        everything_open(session, accounts_of(ready), handover.leaver_id)  # a failure is told now
         moved: Mapping[int, list[tuple[str, int]]] = {}
         kept: Counter[str] = Counter()
     else:
-        moved, kept = _move(session, handover, ready)
-    withdraw(session, ready, at=max(moment, now))
-    with seen_as_kernel(session, ready):
+        moved, kept = _move(session, handover, ready, moot)
+    withdraw(session, (item.id for item in ready), at=max(moment, now))
+    withdraw(session, moot)
+    with seen_as_kernel(session, accounts_of([*ready, *kept_items])):
         session.update_many(
             HandoverItem,
             [
@@ -93,21 +104,24 @@ def do(session: CrmSession, handover: Handover, *, partial: bool = False) -> Dee
                     "state": ItemState.DONE,
                     "done_at": moment,
                     "settled_at": None if later else now,
-                    "moved": [list(pair) for pair in (*changed[item.id], *moved.get(item.id, ()))],
+                    "moved": [list(pair) for pair in (*written.changed[item.id], *moved.get(item.id, ()))],
                     "change_sets": [session.change_set_id()],
                 }
                 for item in ready
             ],
         )
+        session.update_many(HandoverItem, [{"id": id_, "state": ItemState.KEPT} for id_ in sorted(moot)])
     follow_items(session, handover)
     return Deed(
         handover_id=handover.id,
         effective=moment,
         items=len(ready),
-        ended=ended,
-        begun=begun,
+        ended=written.ended,
+        begun=written.begun,
         moved=_counted(moved),
         kept=dict(kept),
+        successors=_counted_accounts(ready),
+        unchanged=written.unchanged,
         later=later,
     )
 
@@ -124,7 +138,7 @@ def settle(session: CrmSession, handover: Handover) -> Deed | None:
         return None
     moved, kept = _move(session, handover, found)
     known = session.writer.rows(HandoverItem.crm_type, [item.id for item in found], fields=("moved", "change_sets"))
-    with seen_as_kernel(session, found):
+    with seen_as_kernel(session, accounts_of(found)):
         session.update_many(
             HandoverItem,
             [
@@ -142,9 +156,14 @@ def settle(session: CrmSession, handover: Handover) -> Deed | None:
 
 def lock(session: CrmSession, found: Sequence[HandoverItem]) -> list[HandoverItem]:
     """These items as they are now, held until the transaction ends; refused to whoever may not change them."""
-    ids = [item.id for item in found]
     session.flush()
-    session.writer.may_change(HandoverItem.crm_type, ids, "update")
+    session.writer.may_change(HandoverItem.crm_type, [item.id for item in found], "update")
+    return hold(session, found)
+
+
+def hold(session: CrmSession, found: Sequence[HandoverItem]) -> list[HandoverItem]:
+    """These items as they are now, held until the transaction ends."""
+    ids = [item.id for item in found]
     session.writer.rows(HandoverItem.crm_type, ids, fields=(), lock=True)
     for start in range(0, len(ids), 1000):
         fresh = select(HandoverItem).where(HandoverItem.id.in_(ids[start : start + 1000]))
@@ -176,104 +195,11 @@ def everything_open(session: CrmSession, accounts: Iterable[int], user_id: int |
     return found
 
 
-def _owners(
-    session: CrmSession, handover: Handover, ready: Sequence[HandoverItem], moment: dt.datetime, now: dt.datetime
-) -> tuple[Mapping[int, list[tuple[str, int]]], int, int]:
-    """End the leaver's rows and begin the successors'; by item what was written, and how many rows each."""
-    # Of two for one responsibility the first counts, here as in _leading.
-    by_key = {(item.account_id, item.role, item.scope): item for item in sorted(ready, key=_id, reverse=True)}
-    name = Ownership.crm_type.name
-    changed: dict[int, list[tuple[str, int]]] = {item.id: [] for item in ready}
-    updates: list[dict[str, Any]] = []
-    new: list[dict[str, Any]] = []
-    gone: list[int] = []
-    rows, helpers = _rows(session, handover.leaver_id, ready)
-    for row in rows:
-        item = by_key.get((row["account_id"], row["role"], row["scope"]))
-        if item is None or (row["valid_to"] is not None and row["valid_to"] <= max(moment, now)):
-            continue  # nobody's concern, or over by itself
-        changed[item.id].append((name, row["id"]))
-        known = _is_known(helpers, row, item, moment)
-        if row["valid_from"] is not None and row["valid_from"] >= moment:  # has not begun by then
-            if item.successor_id is None or known:
-                gone.append(row["id"])
-            else:
-                updates.append({"id": row["id"], "user_id": item.successor_id, "reason": handover.reason})
-            continue
-        updates.append({"id": row["id"], "valid_to": moment})
-        if item.successor_id is not None and not known:
-            new.append(_continued(session, row, item, handover, moment))
-            changed[item.id].append((name, new[-1]["id"]))
-    with seen_as_kernel(session, ready):
-        session.update_many(Ownership, updates)
-        session.delete_many(Ownership, gone)
-        session.add_many(Ownership, new)
-    begun = len(new) + sum("user_id" in each for each in updates)
-    return changed, len(updates) + len(gone), begun
-
-
-def _rows(
-    session: CrmSession, leaver_id: int, ready: Sequence[HandoverItem]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The leaver's rows at the accounts, and those of the successors, who may be helping there already."""
-    accounts = sorted({item.account_id for item in ready})
-    people = sorted({leaver_id, *(item.successor_id for item in ready if item.successor_id is not None)})
-    names = ("id", "account_id", "user_id", "role", "scope", "valid_from", "valid_to", "custom")
-    rows: list[dict[str, Any]] = []
-    system = session.as_system("handover")
-    try:
-        for start in range(0, len(accounts), 1000):
-            query = (
-                select(*(getattr(Ownership, name) for name in names))
-                .where(Ownership.account_id.in_(accounts[start : start + 1000]), Ownership.user_id.in_(people))
-                .order_by(Ownership.id)
-            )
-            rows += [dict(row._mapping) for row in system.execute(query, execution_options=_ALL_DATES)]
-    finally:
-        system.close()
-    return (
-        [row for row in rows if row["user_id"] == leaver_id],
-        [row for row in rows if row["user_id"] != leaver_id and row["role"] is not OwnershipRole.OWNER],
-    )
-
-
-def _is_known(
-    helpers: Sequence[Mapping[str, Any]], row: Mapping[str, Any], item: HandoverItem, moment: dt.datetime
-) -> bool:
-    """Whether the successor has this part already for all the time that is left of it."""
-    if item.role is OwnershipRole.OWNER or item.successor_id is None:
-        return False
-    start = moment if row["valid_from"] is None else max(moment, row["valid_from"])
-    return any(
-        each["user_id"] == item.successor_id
-        and (each["account_id"], each["role"], each["scope"]) == (row["account_id"], row["role"], row["scope"])
-        and (each["valid_from"] is None or each["valid_from"] <= start)
-        and (each["valid_to"] is None or (row["valid_to"] is not None and each["valid_to"] >= row["valid_to"]))
-        for each in helpers
-    )
-
-
-def _continued(
-    session: CrmSession, row: Mapping[str, Any], item: HandoverItem, handover: Handover, moment: dt.datetime
-) -> dict[str, Any]:
-    values = {
-        "id": session.next_id(),
-        "account_id": row["account_id"],
-        "user_id": item.successor_id,
-        "role": row["role"],
-        "scope": row["scope"],
-        "reason": handover.reason,
-        "valid_from": moment,
-        "valid_to": row["valid_to"],
-    }
-    return values | ({"custom": dict(row["custom"])} if row["custom"] else {})
-
-
 def _move(
-    session: CrmSession, handover: Handover, ready: Sequence[HandoverItem]
+    session: CrmSession, handover: Handover, ready: Sequence[HandoverItem], moot: Collection[int] = ()
 ) -> tuple[Mapping[int, list[tuple[str, int]]], Counter[str]]:
     """Set the colleague in charge of all that is open; by item what was changed, and by type what stays."""
-    leading = _leading(session, handover, ready)
+    leading = _leading(session, handover, ready, moot)
     moved: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
     kept: Counter[str] = Counter()
     changes: defaultdict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
@@ -288,14 +214,16 @@ def _move(
         if each.record_id not in changes[each.record_type]:
             moved[item.id].append((each.record_type, each.record_id))
         changes[each.record_type].setdefault(each.record_id, {})[each.reassign] = item.successor_id
-    with seen_as_kernel(session, ready):
+    with seen_as_kernel(session, accounts_of(ready)):
         for name, records in changes.items():
             rows = [{"id": id_, **values} for id_, values in records.items()]
             session.update_many(session.types[name].cls, rows)
     return moved, kept
 
 
-def _leading(session: CrmSession, handover: Handover, ready: Sequence[HandoverItem]) -> dict[int, HandoverItem]:
+def _leading(
+    session: CrmSession, handover: Handover, ready: Sequence[HandoverItem], moot: Collection[int]
+) -> dict[int, HandoverItem]:
     """By account the item that open work follows: the owner's before all others, a person before the pool.
 
     An item whose work went over before counts only where no other does: what is open by now came later, or from an
@@ -317,9 +245,11 @@ def _leading(session: CrmSession, handover: Handover, ready: Sequence[HandoverIt
             ).where(
                 HandoverItem.handover_id == handover.id,
                 HandoverItem.account_id.in_(accounts[start : start + 1000]),
-                HandoverItem.state != ItemState.UNDONE,
+                HandoverItem.state.not_in(MOOT),
             )
             for row in system.execute(query):
+                if row.id in moot:
+                    continue
                 rank = (row.settled_at is not None, row.to_pool, _ORDER.index(row.role), row.scope, row.id)
                 first[row.account_id] = min(rank, first.get(row.account_id, rank))
     finally:
@@ -327,8 +257,9 @@ def _leading(session: CrmSession, handover: Handover, ready: Sequence[HandoverIt
     return {item.account_id: item for item in ready if first[item.account_id][-1] == item.id}
 
 
-def _id(item: HandoverItem) -> int:
-    return item.id
+def _counted_accounts(ready: Sequence[HandoverItem]) -> dict[int | None, int]:
+    """How many accounts went to whom; one that went in several roles counts once."""
+    return dict(Counter(who for who, _ in {(item.successor_id, item.account_id) for item in ready}))
 
 
 def _counted(moved: Mapping[int, list[tuple[str, int]]]) -> dict[str, int]:

@@ -47,6 +47,7 @@ def draft(
     round_robin: Sequence[Who] = (),
     to_pool: bool = False,
     effective: dt.datetime | dt.date | None = None,
+    message: str | None = None,
     reason: str | None = None,
     split: Decimal | None = None,
     split_until: dt.datetime | dt.date | None = None,
@@ -57,7 +58,8 @@ def draft(
     a user) that matches names the successor; for the rest it is ``to``, or those of ``round_robin`` in turn, or with
     ``to_pool`` nobody. What none of them decides is left to :func:`assign`. ``effective`` is when the successors become
     responsible (default: when it is done). ``split`` is the part (0 to 1) of later commission that stays with the
-    leaver until ``split_until``.
+    leaver until ``split_until``. ``message`` is told to the leaver, the successors and later readers of the accounts;
+    ``reason`` only to those who may read the details.
 
     What another open handover covers already is left out. Raises :class:`Conflict` when nothing is left, and
     :class:`ValidationError` for successors that cannot be.
@@ -80,6 +82,7 @@ def draft(
             leaver_id=who.id,
             scope=scope,
             effective_at=None if effective is None else as_moment(session, effective),
+            message=message,
             reason=reason,
             split_share=share,
             split_until=until,
@@ -134,7 +137,7 @@ def assign(
         for leaver_id in leavers:
             _refuse(user, leaver_id)
         user_id = user.id
-    withdraw(session, found)
+    withdraw(session, (each.id for each in found))
     for each in found:
         each.successor_id, each.to_pool = user_id, to_pool
         each.state, each.note, each.answered_at = ItemState.DRAFTED, None, None

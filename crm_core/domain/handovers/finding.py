@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
 __all__ = [
+    "accounts_of",
     "as_items",
     "follow_items",
     "items",
@@ -56,6 +57,11 @@ def as_items(given: HandoverItem | Iterable[HandoverItem]) -> list[HandoverItem]
     return [given] if isinstance(given, HandoverItem) else list(given)
 
 
+def accounts_of(found: Iterable[HandoverItem]) -> set[int]:
+    """The accounts that items are about."""
+    return {item.account_id for item in found}
+
+
 def require_open(session: CrmSession, found: Sequence[HandoverItem]) -> None:
     """Refuse to go on with a handover that is done, undone or cancelled."""
     ids = sorted({item.handover_id for item in found})
@@ -84,15 +90,15 @@ def require_state(found: Sequence[HandoverItem], *states: ItemState) -> None:
 
 
 @contextmanager
-def seen_as_kernel(session: CrmSession, found: Iterable[HandoverItem]) -> Iterator[None]:
+def seen_as_kernel(session: CrmSession, accounts: Iterable[int]) -> Iterator[None]:
     """What follows from a handover needs no right of the actor on the accounts it is about."""
-    seeing: Mapping[str, Any] = {"account": {item.account_id for item in found}}
+    seeing: Mapping[str, Any] = {"account": set(accounts)}
     with session.writer.as_kernel(seeing=seeing):
         yield
 
 
 def follow_items(session: CrmSession, handover: Handover) -> None:
-    """A handover is done once none of its items waits; also those count that the actor does not see."""
+    """A handover is done once none of its items waits and one was carried out, or kept as it was; all of them count."""
     system = session.as_system("handover")
     try:
         states = set(
@@ -100,7 +106,7 @@ def follow_items(session: CrmSession, handover: Handover) -> None:
         )
     finally:
         system.close()
-    if handover.state in OPEN and ItemState.DONE in states and states.isdisjoint(WAITING):
+    if handover.state in OPEN and states & {ItemState.DONE, ItemState.KEPT} and states.isdisjoint(WAITING):
         with session.writer.as_kernel():
             handover.state = HandoverState.DONE
 

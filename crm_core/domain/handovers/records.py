@@ -16,11 +16,14 @@ from crm_core.domain.ownership import OwnershipRole
 from crm_core.fields import choice, flag, moment, number, ref, text
 from crm_core.records import Record, parent, record, through, via
 
-__all__ = ["ANSWERABLE", "OPEN", "READ_DETAILS", "WAITING", "Handover", "HandoverItem", "HandoverState", "ItemState"]
+__all__ = [
+    "ANSWERABLE", "GIVEN", "MOOT", "OPEN", "READ_DETAILS", "WAITING", "Handover", "HandoverItem", "HandoverState",
+    "ItemState",
+]  # fmt: skip
 
 READ_DETAILS = "handover.read_details"
-"""The permission to read by which expression accounts were chosen, and which records went over: both may name what the
-reader does not see.
+"""The permission to read why somebody gives up, by which expression accounts were chosen, and which records went over:
+none of it is for the successors to know.
 """
 
 
@@ -42,7 +45,9 @@ class ItemState(Enum):
     ACCEPTED = "accepted"
     REFUSED = "refused"
     DONE = "done"
+    KEPT = "kept"
     UNDONE = "undone"
+    CANCELLED = "cancelled"
 
 
 OPEN = (HandoverState.DRAFTED, HandoverState.OFFERED)
@@ -54,12 +59,18 @@ WAITING = (ItemState.DRAFTED, ItemState.OFFERED, ItemState.ACCEPTED, ItemState.R
 ANSWERABLE = (ItemState.OFFERED, ItemState.ACCEPTED)
 """The states of an item that whoever is to take it over may refuse."""
 
+GIVEN = (ItemState.OFFERED, ItemState.ACCEPTED, ItemState.DONE)
+"""The states of an item by which somebody gets to see the account, or to own it."""
+
+MOOT = (ItemState.KEPT, ItemState.UNDONE, ItemState.CANCELLED)
+"""The states of an item of which nothing has come, or no longer has."""
+
 
 @record(
     "handover",
     access=through("handover_item", "handover_id"),
     label="Handover",
-    title="reason",
+    title="message",
     indexes=[("leaver_id", "state"), ("state", "effective_at")],
 )
 class Handover(Record):
@@ -73,7 +84,8 @@ class Handover(Record):
     leaver_id: Mapped[int] = ref("user", on_delete="restrict", collection="handovers", index=False)
     scope: Mapped[str | None] = text(1000, default=None, label="Which accounts", restricted=READ_DETAILS)
     effective_at: Mapped[dt.datetime | None] = moment(default=None, label="Effective from")
-    reason: Mapped[str | None] = text(200, default=None)
+    message: Mapped[str | None] = text(200, default=None)
+    reason: Mapped[str | None] = text(200, default=None, label="Reason (internal)", restricted=READ_DETAILS)
     state: Mapped[HandoverState] = choice(HandoverState, default=HandoverState.DRAFTED)
     split_share: Mapped[Decimal | None] = number(4, default=None, label="Share that stays (0 to 1)")
     split_until: Mapped[dt.datetime | None] = moment(default=None, label="Shared until")
@@ -90,10 +102,12 @@ class Handover(Record):
 class HandoverItem(Record):
     """One responsibility (an account, a role, a scope) that is handed over, and to whom.
 
-    ``to_pool`` lets it end without a successor. ``done_at`` is the moment from which the successor is responsible.
-    ``moved`` lists what the handover changed, as pairs of record type and id; ``change_sets`` are the change sets in
-    which it did. ``settled_at`` is when the open work went over, which is later than the deed where the handover takes
-    effect in the future.
+    ``to_pool`` lets it end without a successor. It is ``kept`` where somebody else was responsible by the time it was
+    to be done, and ``cancelled`` where its handover was given up.
+
+    ``done_at`` is the moment from which the successor is responsible. ``moved`` lists what the handover changed, as
+    pairs of record type and id; ``change_sets`` are the change sets in which it did. ``settled_at`` is when the open
+    work went over, which is later than the deed where the handover takes effect in the future.
     """
 
     handover_id: Mapped[int] = ref("handover", collection="items", index=False)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import Contact
 from crm_core.domain.organisation import User
-from crm_core.domain.quality import IssueState, QualityIssue
+from crm_core.domain.quality import DECIDE, IssueState, QualityIssue
 from crm_core.errors import Problem
 from crm_core.store.duplicates import Candidate, candidates
 from crm_core.views.stewardship.findings import findings
@@ -84,6 +84,7 @@ def _matters(
     session: CrmSession, accounts: list[int] | None, where: str | None, kinds: set[str], limit: int | None
 ) -> list[QueueEntry]:
     proposer, assignee = aliased(User), aliased(User)
+    told = session.can(DECIDE)
     query = (
         select(QualityIssue, Account.name, Contact.name, proposer.name, assignee.name)
         .outerjoin(Account, Account.id == QualityIssue.account_id)
@@ -101,7 +102,8 @@ def _matters(
     return [
         QueueEntry(
             kind=issue.kind, account_id=issue.account_id, account=account or "", contact_id=issue.contact_id,
-            record_type=issue.record_type, record_id=issue.record_id, problem=_problem(issue, account or person or ""),
+            record_type=issue.record_type, record_id=issue.record_id,
+            problem=_problem(issue, account or person or "", issue.reason if told else None),
             issue_id=issue.id, who=who, assignee=whose, since=issue.created_at,
         )
         for issue, account, person, who, whose in session.execute(query)
@@ -146,14 +148,14 @@ def _names(record: type[Account] | type[Contact], ids: set[int]) -> Any:
     return select(rows.id, rows.name).where(rows.id.in_(sorted(ids)))
 
 
-def _problem(issue: QualityIssue, name: str) -> Problem:
+def _problem(issue: QualityIssue, name: str, reason: str | None) -> Problem:
     if issue.field is None:
         return Problem("", "{subject}", "Mend it, then close it.", {"subject": issue.subject or ""})
     values = {
         "name": name, "field": issue.field, "found": _shown(issue.found), "proposed": _shown(issue.proposed),
-        "reason": issue.reason,
+        "reason": reason,
     }  # fmt: skip
-    if issue.reason:
+    if reason:
         return Problem(
             "", "{name}: {field} is {found}, and should be {proposed}: {reason}", "Approve it or refuse it.", values
         )
