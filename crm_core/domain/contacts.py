@@ -19,7 +19,18 @@ if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
 
-__all__ = ["Affiliation", "Consent", "Contact", "ContactPoint", "PointKind", "affiliate", "confirm", "erase", "move"]
+__all__ = [
+    "Affiliation",
+    "Consent",
+    "Contact",
+    "ContactPoint",
+    "PointKind",
+    "affiliate",
+    "confirm",
+    "erase",
+    "erase_texts",
+    "move",
+]
 
 
 class Consent(Enum):
@@ -53,7 +64,7 @@ class Contact(Record):
     language: Mapped[str | None] = text(20, default=None)
     birthday: Mapped[dt.date | None] = day(default=None, personal=True)
     note: Mapped[str | None] = text(None, default=None, personal=True, restricted="contact.read_notes")
-    erased_at: Mapped[dt.datetime | None] = moment(default=None)
+    erased_at: Mapped[dt.datetime | None] = moment(default=None, help="When the person was erased.")
 
 
 @record(
@@ -91,7 +102,7 @@ class ContactPoint(Record):
     account_id: Mapped[int | None] = ref("account", default=None, collection="points")
     kind: Mapped[PointKind] = choice(PointKind)
     value: Mapped[str] = text(254, search=True, index=True, personal=True)
-    label: Mapped[str | None] = text(40, default=None)
+    label: Mapped[str | None] = text(40, default=None, personal=True)
     preferred: Mapped[bool] = flag(default=False)
     consent: Mapped[Consent] = choice(Consent, default=Consent.UNKNOWN)
     consent_at: Mapped[dt.datetime | None] = moment(default=None)
@@ -162,7 +173,19 @@ def erase(session: CrmSession, contact: Contact, *, reason: str) -> int:
 
     Every field declared ``personal`` of the person, of their contact points and of other records that hang on them is
     replaced by a tombstone, in the rows and in the whole journal; the affiliations and activities remain without the
-    person's data. Needs the permission ``contact.erase`` at scope all. The session must have no other changes; it is
+    person's data. So are copies that merges left in the journals of others, what records held while they were the
+    person's, and the reasons of change sets that were about the person alone or name them. ``erased_at`` of the person
+    says when. Needs the permission ``contact.erase`` at scope all. The session must have no other changes; it is
     committed. Returns how many journal rows were rewritten.
     """
     return session.erase(contact, reason=reason)
+
+
+def erase_texts(session: CrmSession, record: Record, *names: str, reason: str) -> int:
+    """Erase free texts of any record that name a person, by hand: in the row and in the whole journal, for good.
+
+    ``names`` are its fields; they are empty afterwards (``[erased]`` where a value is needed), and may be written anew
+    without the name. Needs the permission ``<record>.erase`` at scope all. The session must have no other changes; it
+    is committed. Returns how many journal rows were rewritten.
+    """
+    return session.erase_texts(record, *names, reason=reason)

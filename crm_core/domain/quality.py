@@ -101,7 +101,7 @@ class QualityIssue(Record):
     )
     decider_id: Mapped[int | None] = ref("user", default=None, on_delete="clear", label="Decided by")
     decided_at: Mapped[dt.datetime | None] = moment(default=None)
-    note: Mapped[str | None] = text(500, default=None)
+    note: Mapped[str | None] = text(500, default=None, personal=True)
 
     account: Mapped[Account | None] = parent("account_id")
     contact: Mapped[Contact | None] = parent("contact_id")

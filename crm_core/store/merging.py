@@ -196,10 +196,12 @@ def split(
     row = session.core(select(redirect).where(condition).order_by(redirect.c.id.desc()).limit(1)).first()
     if row is None or _seen_target(session, row.record_type, row.target_id) is None:
         raise NotFound("Nothing was merged under the id {id}.", mend="Give the id of the record that went.", id=id_)
+    # Where a split was itself undone, that is what made it the last time.
     made: int = session.core(
-        select(CHANGE.c.change_set_id).where(
-            CHANGE.c.type == Redirect.crm_type.name, CHANGE.c.record_id == row.id, CHANGE.c.operation == "create"
-        )
+        select(CHANGE.c.change_set_id)
+        .where(CHANGE.c.type == Redirect.crm_type.name, CHANGE.c.record_id == row.id, CHANGE.c.operation == "create")
+        .order_by(CHANGE.c.version.desc())
+        .limit(1)
     ).scalar_one()
     report: UndoReport = session.undo(made, dry_run=dry_run)
     return report

@@ -313,6 +313,12 @@ class CrmSession(SessionBase):
 
         return erase(self, record, reason)
 
+    def erase_texts(self, record: Record, *names: str, reason: str) -> int:
+        """Erase texts of a record for good; see :func:`crm_core.domain.contacts.erase_texts`."""
+        from crm_core.store.erasure import erase_texts
+
+        return erase_texts(self, record, names, reason)
+
     def flush(self, objects: Any = None) -> None:
         """Write pending changes; lost updates are reported as :class:`Conflict`."""
         self._translated(lambda: super(CrmSession, self).flush(objects))

@@ -26,8 +26,8 @@ from crm_core.fields.kinds import TextKind
 from .conftest import Company
 from .records import POLICY, Term, dump
 
-HOUR = Field(TextKind(20), name="best_hour", optional=True)
-DOOR = Field(TextKind(20), name="door", optional=True)
+HOUR = Field(TextKind(20), name="best_hour", optional=True, default=None)
+DOOR = Field(TextKind(20), name="door", optional=True, default=None)
 CUSTOM = {
     "contact_point": {"best_hour": HOUR, "door": DOOR},
     "affiliation": {"best_hour": HOUR},

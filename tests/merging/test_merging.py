@@ -409,6 +409,21 @@ def test_a_clerk_takes_their_own_merge_apart(company: Company) -> None:
         assert session.require(Account, other).grade == "B"
 
 
+def test_taken_apart_brought_together_and_taken_apart_again(company: Company) -> None:
+    one, other = company.account("li"), company.account("li", grade="B")
+    before = dump(company.store)
+    merge(company, one, other)
+    merged, taken = dump(company.store), 0
+    for state in (before, merged, before, merged, before):
+        with company.session() as session:
+            if state is before:
+                merging.split(session, other)
+            else:
+                session.undo(taken)
+        taken = session.last_change_set or 0
+        assert dump(company.store) == state
+
+
 def _heads(session: Any) -> Any:
     from crm_core.store.history import change_sets
 
