@@ -231,6 +231,7 @@ def upgrade() -> None:
         sa.Column("plugin", c.stored_text(63), nullable=False),
         sa.Column("table", c.stored_text(63), nullable=False),
         sa.Column("label", c.stored_text(120), nullable=False),
+        sa.Column("about", sa.Text()),
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(

@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert, select
 from crm_core.errors import BuildError, Problem
 from crm_core.fields.kinds import RefKind
 from crm_core.records import Types
+from crm_core.store.absent import about
 from crm_core.store.policy import Policy
 from crm_core.store.tables import CUSTOM_FIELD, RECORD_TYPE, REFERENCE
 
@@ -54,6 +55,7 @@ def write_catalogues(connection: Connection, types: Types, policy: Policy) -> No
                 plugin=record_type.plugin,
                 table=record_type.table.name,
                 label=record_type.label,
+                about=about(record_type, policy.custom.get(record_type.name, {})),
             )
         )
         connection.execute(delete(REFERENCE).where(REFERENCE.c.table == record_type.table.name))

@@ -16,6 +16,7 @@ from crm_core.fields import columns
 from crm_core.records import RecordType
 from crm_core.store.catalogue import Reference
 from crm_core.store.differences import RAW
+from crm_core.store.marks import ERASED
 from crm_core.store.values import encode_values, from_columns
 
 if TYPE_CHECKING:
@@ -203,10 +204,12 @@ def unwrap(session: CrmSession, record_type: RecordType, values: dict[str, Any])
     if raw is None:
         return values
     dialect = session.connection().dialect
-    row = {column.name: _read_raw(column, raw[column.name], dialect) for column in record_type.table.c
-           if column.name in raw}  # fmt: skip
+    erased = {name for name, value in raw.items() if value == ERASED}
+    row = {column.name: None if column.name in erased else _read_raw(column, raw[column.name], dialect)
+           for column in record_type.table.c if column.name in raw}  # fmt: skip
     kept = ("custom", "created_at", "created_by", "version")
-    return from_columns(record_type, row) | {name: row[name] for name in kept if row.get(name)}
+    found = from_columns(record_type, row) | {name: row[name] for name in kept if row.get(name)}
+    return found | {field.name: ERASED for field in record_type.fields if erased.intersection(field.column_names)}
 
 
 def _read_raw(column: Column[Any], value: Any, dialect: Dialect) -> Any:

@@ -11,9 +11,11 @@ from sqlalchemy import select, update
 
 from crm_core.errors import Conflict, PermissionDenied, ValidationError
 from crm_core.records import Record, RecordType
+from crm_core.store.absent import Absent
 from crm_core.store.erasing.blanking import Blanking, custom_names, personal_names
 from crm_core.store.erasing.concerned import anchors, chunks, identities, mentioned, present
 from crm_core.store.erasing.copies import blank_copies
+from crm_core.store.erasing.raw import erase_raw
 from crm_core.store.erasing.texts import blank_errors, blank_reasons
 from crm_core.store.journal import Entry
 from crm_core.store.marks import ERASED
@@ -40,7 +42,9 @@ def erase(session: CrmSession, record: Record, reason: str) -> int:
     for other, each in hooks.items():
         names = _KEY if other.name == "external_ref" else None
         here = present(session, other, each, persons)
-        if names is None:
+        if isinstance(other, Absent):
+            erase_raw(session, other, here)
+        elif names is None:
             _erase_rows(session, other, here)
         else:
             _erase_keys(session, here)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -11,7 +11,9 @@ from sqlalchemy import Row, Select, func, select
 
 from crm_core.errors import NotFound, PermissionDenied
 from crm_core.records import RecordType, Types
+from crm_core.store.absent import absent_type
 from crm_core.store.changes import Change, ChangeSet
+from crm_core.store.differences import RAW
 from crm_core.store.tables import CHANGE, CHANGE_SET
 from crm_core.store.values import decode_values
 
@@ -23,7 +25,11 @@ __all__ = ["Event", "change_set", "change_sets", "history", "makers", "pending_c
 
 @attrs.frozen
 class Event:
-    """One change in the history of a record, with who did it and why."""
+    """One change in the history of a record, with who did it and why.
+
+    ``inactive`` names the plugin that the record belongs to, where that is not loaded: the values are then as the
+    journal has them.
+    """
 
     at: dt.datetime
     principal: str
@@ -32,6 +38,7 @@ class Event:
     change_set_id: int
     version: int
     change: Change
+    inactive: str | None = None
 
 
 def to_change(types: Types, row: Row[Any]) -> Change:
@@ -54,9 +61,9 @@ def to_change_set(row: Row[Any], changes: Sequence[Change] = ()) -> ChangeSet:
 def history(session: CrmSession, record_type: RecordType | str, id_: int) -> list[Event]:
     """All changes of a record, oldest first, for whoever sees the record (of a deleted one: scope all).
 
-    The type may be given by its name, which may be of a plugin that is no longer in the build: its values are shown as
-    the journal has them, to scope all. Fields that the actor may not read are left out. Raises :class:`NotFound` when
-    there is nothing to see.
+    The type may be given by its name, which may be of a plugin that is not loaded: its events are ``inactive``, and
+    their values are shown as the journal has them, to scope all. Fields that the actor may not read are left out.
+    Raises :class:`NotFound` when there is nothing to see.
     """
     name = record_type if isinstance(record_type, str) else record_type.name
     known = session.types.get(name)
@@ -75,11 +82,18 @@ def history(session: CrmSession, record_type: RecordType | str, id_: int) -> lis
             record=name,
             id=id_,
         )
-    hidden = session._reading.restricted_names(known) if known is not None else frozenset[str]()
+    inactive = None
+    if known is not None:
+        hidden = session._reading.restricted_names(known)
+    else:
+        gone = absent_type(session, name)
+        inactive = name.partition(".")[0] if gone is None else gone.plugin
+        closed = {} if gone is None else gone.restricted
+        hidden = frozenset(field for field, permission in closed.items() if not session.can(permission))
     return [
         Event(
             row.at, row.principal, row.reason, row.source, row.change_set_id, row.version,
-            _without(to_change(session.types, row), hidden),
+            _without(to_change(session.types, row), hidden), inactive,
         )
         for row in rows
     ]  # fmt: skip
@@ -96,9 +110,16 @@ def _without(change: Change, hidden: frozenset[str]) -> Change:
         return change
     return attrs.evolve(
         change,
-        before={name: value for name, value in change.before.items() if name not in hidden},
-        after={name: value for name, value in change.after.items() if name not in hidden},
+        before=_open(change.before, hidden),
+        after=_open(change.after, hidden),
     )
+
+
+def _open(values: Mapping[str, Any], hidden: frozenset[str]) -> dict[str, Any]:
+    """Values without the hidden ones, also where a row was kept as it lies in its table."""
+    return {
+        name: _open(value, hidden) if name == RAW else value for name, value in values.items() if name not in hidden
+    }
 
 
 def makers(session: CrmSession, record_type: RecordType, ids: Iterable[int]) -> dict[int, dict[int, int | None]]:

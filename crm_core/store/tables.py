@@ -135,6 +135,8 @@ RECORD_TYPE = Table(
     Column("plugin", stored_text(63), nullable=False),
     Column("table", stored_text(63), nullable=False),
     Column("label", stored_text(120), nullable=False),
+    # What must be known of its fields when its plugin is not loaded: which are personal, which are closed to whom.
+    Column("about", Text),
 )
 
 REFERENCE = Table(

@@ -127,6 +127,16 @@ def undo(
     session.expire_all()
     if own and work.hidden():
         return refuse_unseen(report)
+    if work.absent and not dry_run:
+        raise UndoConflict(
+            "The change set {id} cannot be undone: it touched records of plugins that are not loaded ({plugins}). "
+            "Nothing was changed.",
+            report.conflicts[:_SHOWN],
+            mend="Switch them on ('crm plugins enable NAME'), or bring back what was removed ('crm plugins restore "
+            "FOLDER'), and undo it then.",
+            id=change_set_id,
+            plugins=", ".join(sorted(work.absent)),
+        )
     if report.conflicts and not dry_run:
         raise UndoConflict(
             "The change set {id} cannot be undone: {count} later changes stand on it. Nothing was changed.",
@@ -173,6 +183,8 @@ class _Undo:
         self.change_set_id = change_set_id
         self.only = only
         self.conflicts = 0
+        self.absent: set[str] = set()
+        """Plugins that are not loaded, and whose records would have to be changed."""
         self._met: dict[str, set[int]] = {}
         self._told: set[tuple[str, str | None]] = set()
         self._cleared: set[tuple[str, int, str]] = set()

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, Table, delete, select
 
+from crm_core.store.absent import absent_type
 from crm_core.store.dependants import RAW, change_raw, reflect, restore_raw
 from crm_core.store.journal import Entry
-from crm_core.store.tables import REFERENCE
+from crm_core.store.marks import ERASED
 from crm_core.store.values import decode_values
 
 if TYPE_CHECKING:
@@ -20,14 +21,21 @@ __all__ = ["take_back_raw"]
 
 def take_back_raw(work: _Undo, name: str, operation: str, run: Mapping[int, Row[Any]]) -> None:
     """Rows of a plugin that is not in the build: what was done to them is taken back as they lie in the table."""
-    table_name = work.session.core(select(REFERENCE.c.table).where(REFERENCE.c.type == name)).scalar()
-    table = reflect(work.session, table_name) if table_name else None
+    known = absent_type(work.session, name)
+    plugin = known.plugin if known is not None else name.partition(".")[0]
+    table = reflect(work.session, known.table) if known is not None else None
     for id_, row in run.items():
         before, after = decode_values(None, row.before).get(RAW), decode_values(None, row.after).get(RAW)
         if table is not None and operation == "create" and RAW in decode_values(None, row.after):
             _take_away(work, table, name, id_, after or {}, row.version)
-        elif table is None or before is None:
-            work.conflict(name, id_, "its plugin is not part of this build.")
+        elif table is None:
+            work.absent.add(plugin)
+            work.conflict(name, id_, "it belongs to the plugin {plugin}, which was removed.", plugin=plugin)
+        elif before is None:
+            work.absent.add(plugin)
+            work.conflict(name, id_, "it belongs to the plugin {plugin}, which is not loaded.", plugin=plugin)
+        elif ERASED in before.values():
+            work.conflict(name, id_, "its person was erased.")
         elif operation == "delete":
             _restore(work, table, name, id_, before, row.version)
         else:

@@ -6,11 +6,14 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
+
+from . import leaver
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -77,3 +80,34 @@ def command(site: Site, tmp_path: Path) -> Callable[..., Ended]:
         return Ended(ended.returncode, ended.stdout, ended.stderr)
 
     return run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def leaver_installed() -> Iterator[None]:
+    """The distribution ``crm-leaver`` can be imported."""
+    sys.path.insert(0, str(leaver.DIST))
+    yield
+    sys.path.remove(str(leaver.DIST))
+
+
+@pytest.fixture
+def opened(database_url: str) -> Iterator[Callable[..., Any]]:
+    """Opens the CRM on the database of the test, with the plugin or without; closed with the test."""
+    made = []
+
+    def make(*, without: tuple[str, ...] = (), **options: Any) -> Any:
+        crm = leaver.open_crm(database_url, without=without, **options)
+        made.append(crm)
+        return crm
+
+    yield make
+    for crm in made:
+        crm.close()
+
+
+@pytest.fixture
+def company(opened: Callable[..., Any]) -> leaver.Company:
+    """A small company whose people use the plugin."""
+    crm = opened(check=False)
+    crm.migrate()
+    return leaver.found(crm)

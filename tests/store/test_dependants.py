@@ -225,7 +225,7 @@ def test_undoing_needs_the_plugin_where_its_own_work_is_concerned(store, without
     created = support.heads(store)[-1].id
     with without_plugin.session(principal="test") as session, pytest.raises(UndoConflict) as caught:
         session.undo(created)
-    assert any("not part of this build" in str(problem) for problem in caught.value.problems)
+    assert any("which is not loaded" in str(problem) for problem in caught.value.problems)
 
 
 def test_a_table_that_is_gone_for_good_hinders_nobody(store, without_plugin):

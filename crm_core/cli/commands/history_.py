@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from crm_core.cli.application import Application, pass_application
@@ -10,6 +11,7 @@ from crm_core.cli.helping import argument, command
 from crm_core.cli.moments import shown
 from crm_core.cli.records import Shower, encoded, plain
 from crm_core.cli.times import as_json
+from crm_core.errors import NotFound
 
 if TYPE_CHECKING:
     from crm_core.records import RecordType
@@ -29,17 +31,26 @@ _LABELS = {"create": "created", "update": "changed", "delete": "deleted"}
 def command_history(application: Application, type_name: str, reference: str, as_json: bool) -> None:
     """Show every change of a record, oldest first: who, when, why, and each field before and after.
 
-    A deleted record is asked for by its id.
+    A deleted record is asked for by its id, and so is one of a plugin that is switched off or was removed.
     """
+    from crm_core.store.absent import absent_type
     from crm_core.store.history import history
 
-    record_type = application.crm.types.find(type_name)
     output = application.output
     with application.looking() as session:
-        id_ = record_id(session, record_type, reference)
-        events = history(session, record_type, id_)
+        record_type = application.crm.types.get(type_name)
+        if record_type is None:
+            if absent_type(session, type_name) is None:
+                application.crm.types.find(type_name)  # which tells what there is
+            id_ = _id_of(reference)
+        else:
+            id_ = record_id(session, record_type, reference)
+        events = history(session, type_name, id_)
         if not events:
             output.note("Nothing of it is in the journal.")
+        elif events[0].inactive is not None:
+            output.note("The plugin {plugin} is not loaded: its values are shown as the journal has them.",
+                        plugin=events[0].inactive)  # fmt: skip
         if as_json:
             output.json({"type": type_name, "id": id_, "events": [_json(record_type, each) for each in events]})
             return
@@ -51,7 +62,19 @@ def command_history(application: Application, type_name: str, reference: str, as
 command = command_history
 
 
-def _json(record_type: RecordType, event: Event) -> dict[str, Any]:
+def _id_of(reference: str) -> int:
+    """Without its plugin nobody knows what a record is called."""
+    try:
+        return int(reference)
+    except ValueError:
+        raise NotFound(
+            "{reference!r} is no id, and the plugin that knows the names of such records is not loaded.",
+            mend="Give the id of the record.",
+            reference=reference,
+        ) from None
+
+
+def _json(record_type: RecordType | None, event: Event) -> dict[str, Any]:
     return {
         "at": plain(event.at),
         "principal": event.principal,
@@ -60,12 +83,15 @@ def _json(record_type: RecordType, event: Event) -> dict[str, Any]:
         "change_set": event.change_set_id,
         "version": event.version,
         "operation": event.change.operation,
+        "inactive": event.inactive,
         "before": _values(record_type, event.change.before),
         "after": _values(record_type, event.change.after),
     }
 
 
-def _values(record_type: RecordType, values: Any) -> dict[str, Any]:
+def _values(record_type: RecordType | None, values: Any) -> dict[str, Any]:
+    if record_type is None:
+        return {name: plain(value) for name, value in values.items()}
     return {
         name: encoded(record_type.by_name[name], value)
         if name in record_type.by_name and not isinstance(value, str) else plain(value)
@@ -73,31 +99,40 @@ def _values(record_type: RecordType, values: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _print(application: Application, shower: Shower, record_type: RecordType, event: Event) -> None:
+def _print(application: Application, shower: Shower, record_type: RecordType | None, event: Event) -> None:
     translator, change = application.translator, event.change
     reason = f"  “{event.reason}”" if event.reason else ""
     application.output.heading(
         f"{shown(event.at, shower.tz)}  {event.principal}  {translator.text(_LABELS[change.operation])}{reason}"
         f"  [{translator.text('change set')} {event.change_set_id}]"
+        + (f"  ({translator.text('inactive')})" if event.inactive else "")
     )
     rows = []
-    for name in [*dict.fromkeys((*change.before, *change.after))]:
-        before, after = change.before.get(name), change.after.get(name)
+    was, now = (_laid_open(values) for values in (change.before, change.after))
+    for name in [*dict.fromkeys((*was, *now))]:
+        before, after = was.get(name), now.get(name)
         if before in (None, {}) and after in (None, {}):
             continue
-        field = record_type.by_name.get(name)
-        label = name if field is None else translator.field(field, record_type)
+        field = record_type.by_name.get(name) if record_type is not None else None
+        label = name if field is None or record_type is None else translator.field(field, record_type)
         old, new = (_text(shower, record_type, name, value) for value in (before, after))
         rows.append((label, new if change.operation == "create" else old if change.operation == "delete"
                      else f"{old or '–'} → {new or '–'}"))  # fmt: skip
     application.output.pairs(rows)
 
 
-def _text(shower: Shower, record_type: RecordType, name: str, value: Any) -> str:
-    field = record_type.by_name.get(name)
+def _laid_open(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values where a row was kept as it lies in its table, because its plugin was not loaded."""
+    from crm_core.store.differences import RAW
+
+    return {name: value for name, value in values.items() if name != RAW} | dict(values.get(RAW, {}))
+
+
+def _text(shower: Shower, record_type: RecordType | None, name: str, value: Any) -> str:
+    field = None if record_type is None else record_type.by_name.get(name)
     if value is None:
         return ""
-    if field is None:
+    if field is None or record_type is None:
         return ", ".join(f"{key}: {each}" for key, each in value.items()) if isinstance(value, dict) else str(value)
     # An erased value is a mark in place of what was there, whatever the kind of the field.
     return value if isinstance(value, str) and field.vocabulary is None else shower.text(field, value, record_type)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 from sqlalchemy import Row, bindparam, select, update
 
-from crm_core.records import RecordType
+from crm_core.store.absent import Absent
 from crm_core.store.differences import RAW
-from crm_core.store.erasing.concerned import Anchor, chunks
+from crm_core.store.erasing.concerned import Anchor, Kept, chunks
 from crm_core.store.marks import ERASED
 from crm_core.store.tables import CHANGE
 from crm_core.store.values import decode_values, encode_values, key_column
@@ -27,20 +27,25 @@ _CUSTOM = "custom."
 Wanted: TypeAlias = Callable[[str, Any], bool]
 
 
-def custom_names(session: CrmSession, record_type: RecordType) -> frozenset[str]:
-    """The personal custom fields of a type in this build."""
+def custom_names(session: CrmSession, record_type: Kept) -> frozenset[str]:
+    """The personal custom fields of a type, as the build or else the catalogue has them."""
+    if isinstance(record_type, Absent):
+        return record_type.custom
     fields = session.policy.custom.get(record_type.name, {})
     return frozenset(name for name, field in fields.items() if field.personal)
 
 
-def personal_names(session: CrmSession, record_type: RecordType) -> frozenset[str]:
+def personal_names(session: CrmSession, record_type: Kept) -> frozenset[str]:
     """Under which names the journal may keep personal values of a type; custom fields as ``custom.<name>``."""
-    return frozenset(
+    custom = frozenset(_CUSTOM + name for name in custom_names(session, record_type))
+    if isinstance(record_type, Absent):
+        return record_type.names | custom
+    return custom | frozenset(
         name
         for field in record_type.fields
         if field.personal
         for name in (field.name, key_column(field), *field.column_names)  # the columns, where a row was kept raw
-    ) | {_CUSTOM + name for name in custom_names(session, record_type)}
+    )
 
 
 def flat(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,7 +74,7 @@ class Blanking:
     texts: set[str] = attrs.field(factory=set)
     theirs: Counter[int] = attrs.field(factory=Counter)
 
-    def whole(self, record_type: RecordType, ids: Iterable[int], names: frozenset[str] | None = None) -> None:
+    def whole(self, record_type: Kept, ids: Iterable[int], names: frozenset[str] | None = None) -> None:
         """Blank the personal values (or the fields ``names``) of records in every row of the journal."""
         personal = personal_names(self.session, record_type) if names is None else names
 
@@ -82,7 +87,7 @@ class Blanking:
 
     def while_theirs(
         self,
-        record_type: RecordType,
+        record_type: Kept,
         ids: Iterable[int],
         hooks: Sequence[Anchor],
         persons: set[int],
@@ -112,9 +117,9 @@ class Blanking:
                 work.append((row, old, _held(personal, has, carried)))
             self.write(record_type, work)
 
-    def write(self, record_type: RecordType, work: Iterable[tuple[Row[Any], Wanted, Wanted]]) -> None:
+    def write(self, record_type: Kept, work: Iterable[tuple[Row[Any], Wanted, Wanted]]) -> None:
         """Rewrite journal rows: what is wanted of their values before and after becomes a tombstone."""
-        telling = {field.name for field in record_type.fields if field.personal and field.search}
+        telling = _telling(record_type)
         changed = []
         for row, *wanted in work:
             sides = []
@@ -138,7 +143,7 @@ class Blanking:
             )
         self.changed += len(changed)
 
-    def _histories(self, record_type: RecordType, ids: Iterable[int]) -> Iterator[list[Row[Any]]]:
+    def _histories(self, record_type: Kept, ids: Iterable[int]) -> Iterator[list[Row[Any]]]:
         for part in chunks(ids):
             query = (
                 select(CHANGE)
@@ -148,6 +153,12 @@ class Blanking:
             rows = self.session.core(query).all()
             for _, history in groupby(rows, key=lambda row: row.record_id):
                 yield list(history)
+
+
+def _telling(record_type: Kept) -> Collection[str]:
+    if isinstance(record_type, Absent):
+        return record_type.telling
+    return {field.name for field in record_type.fields if field.personal and field.search}
 
 
 def _place(

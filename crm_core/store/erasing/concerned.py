@@ -10,12 +10,15 @@ from sqlalchemy import and_, or_, select
 
 from crm_core.domain.redirects import Redirect
 from crm_core.records import Record, RecordType
-from crm_core.store.tables import CHANGE
+from crm_core.store.absent import Absent, absent
+from crm_core.store.catalogue import SOFT
+from crm_core.store.dependants import reflect
+from crm_core.store.tables import CHANGE, REFERENCE
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["Anchor", "Anchors", "anchors", "chunks", "identities", "mentioned", "present"]
+__all__ = ["Anchor", "Anchors", "Kept", "anchors", "chunks", "identities", "mentioned", "present"]
 
 _CHUNK = 1000
 
@@ -35,16 +38,20 @@ class Anchor:
         )
 
 
-Anchors: TypeAlias = Mapping[RecordType, Sequence[Anchor]]
+Kept: TypeAlias = "RecordType | Absent"
+"""A record type of the build, or one of a plugin that is not loaded, by what the catalogue knows of it."""
+
+Anchors: TypeAlias = "Mapping[Kept, Sequence[Anchor]]"
 
 
 def anchors(session: CrmSession, record_type: RecordType) -> Anchors:
     """How records refer to those of a type, or to extensions of them: declared references, soft ones, extensions.
 
-    Those of the same type are left out: whoever refers to a person is somebody else.
+    Those of the same type are left out: whoever refers to a person is somebody else. Also those of plugins that are not
+    loaded, as the catalogue knows them.
     """
     targets = frozenset({record_type.name, *(each.name for each in session.types.extensions(record_type.name))})
-    found: dict[RecordType, list[Anchor]] = {}
+    found: dict[Kept, list[Anchor]] = {}
     for other in session.types.values():
         if other is record_type:
             continue
@@ -57,6 +64,23 @@ def anchors(session: CrmSession, record_type: RecordType) -> Anchors:
         owner = session.types.get(soft.record)
         if owner is not None and (soft.type_field is not None or soft.target in targets):
             found.setdefault(owner, []).append(Anchor(soft.id_field, soft.type_field, targets))
+    for known, each in _of_absent(session, record_type, targets).items():
+        found[known] = each
+    return found
+
+
+def _of_absent(session: CrmSession, record_type: RecordType, targets: frozenset[str]) -> dict[Absent, list[Anchor]]:
+    unloaded = {each.name: each for each in absent(session)}
+    targets |= {each.name for each in unloaded.values() if each.extends == record_type.name}
+    soft = select(REFERENCE).where(REFERENCE.c.action == SOFT, REFERENCE.c.type.in_(sorted(unloaded)))
+    found: dict[Absent, list[Anchor]] = {}
+    for each in unloaded.values():
+        hooks = [Anchor(column) for column, target in each.targets.items() if target in targets]
+        if hooks:
+            found[each] = hooks
+    for row in session.core(soft) if unloaded else ():
+        if row.type_column is not None or row.target == record_type.table.name:
+            found.setdefault(unloaded[row.type], []).append(Anchor(row.column, row.type_column, targets))
     return found
 
 
@@ -73,11 +97,15 @@ def identities(session: CrmSession, record: Record) -> set[int]:
     return found
 
 
-def present(session: CrmSession, record_type: RecordType, hooks: Sequence[Anchor], persons: set[int]) -> set[int]:
+def present(session: CrmSession, record_type: Kept, hooks: Sequence[Anchor], persons: set[int]) -> set[int]:
     """The records of a type that refer to one of ``persons`` now."""
-    table = record_type.table
+    table = reflect(session, record_type.table) if isinstance(record_type, Absent) else record_type.table
     found: set[int] = set()
+    if table is None:  # its plugin was removed
+        return found
     for hook in hooks:
+        if hook.column not in table.c:
+            continue
         for part in chunks(persons):
             query = select(table.c.id).where(table.c[hook.column].in_(part))
             if hook.type_column is not None:
