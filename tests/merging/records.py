@@ -103,6 +103,15 @@ class Memo(Record):
     payer: Mapped[int | None] = number(0, default=None)
 
 
+@record("merge_probe.hint", access=via("account_id"))
+class Hint(Record):
+    """About a person at an account."""
+
+    account_id: Mapped[int] = ref("account")
+    contact_id: Mapped[int] = ref("contact")
+    note: Mapped[str] = text(80, personal=True)
+
+
 TYPES = Types(each for each in declared.values() if each.plugin in (KERNEL, PLUGIN))
 KERNEL_TYPES = Types(each for each in declared.values() if each.plugin == KERNEL)
 SOFT = (

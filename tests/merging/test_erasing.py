@@ -8,13 +8,15 @@ import attrs
 import pytest
 from sqlalchemy import select
 
-from crm_core import Contact, ContactPoint, PointKind, contacts, merging
+from crm_core import Account, Contact, ContactPoint, PointKind, contacts, merging
 from crm_core.fields.field import Field
 from crm_core.fields.kinds import TextKind
+from crm_core.store.dispatch import NoPlugins
+from crm_core.store.store import Store
 from crm_core.store.tables import CHANGE, CHANGE_SET
 
 from .conftest import Company
-from .records import POLICY
+from .records import KERNEL_TYPES, POLICY, Hint
 
 HOBBY = Field(TextKind(80), name="hobby", optional=True, default=None, personal=True)
 SECRETS = ("Secretname", "密名", "1971-03-04", "tulips", "bassoon", "private@qq.example", "backdoor")
@@ -165,3 +167,23 @@ def test_one_who_went_into_two_others_in_turn(company: Company) -> None:
     assert remains(company) == []
     found = journal(company)
     assert "Lastname" not in found and "Bob Ownname" in found
+
+
+def test_what_was_deleted_while_its_plugin_was_switched_off(company: Company) -> None:
+    """The journal keeps such rows as they lay in the table."""
+    mark = Field(TextKind(80), name="mark", optional=True, default=None, personal=True)
+    policy = attrs.evolve(POLICY, custom={"merge_probe.hint": {"mark": mark}})
+    company = company.with_policy(policy)
+    acme, gone = company.account("li"), company.person(None)
+    with company.session() as session:
+        hint = session.add_one(Hint(account_id=acme, contact_id=gone, note="likes tulips"))
+        hint.custom = {"mark": "bassoon"}
+    off = Company(
+        Store(str(company.store.engine.url.render_as_string(False)), KERNEL_TYPES, policy, NoPlugins()), company.users
+    )
+    with off.session() as session:
+        session.delete(session.require(Account, acme))
+    off.store.close()
+    assert remains(company) == ["tulips", "bassoon"]
+    erase(company, gone)
+    assert remains(company) == []
