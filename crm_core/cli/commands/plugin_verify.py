@@ -28,6 +28,20 @@ __all__ = ["command"]
     help="Run the checks that use a database on PostgreSQL as well: the address of a database whose user may create "
     "others beside it.",
 )
+@option(
+    "--examples",
+    type=click.IntRange(1),
+    default=None,
+    metavar="N",
+    help="How many rows of every record are tried (default: 8); more take longer.",
+)
+@option(
+    "--seed",
+    type=click.IntRange(0),
+    default=1,
+    metavar="N",
+    help="What is made up by chance follows from this number, which findings tell.",
+)
 @option("--html", metavar="FILE", type=click.Path(dir_okay=False), help="Write a page that stands by itself.")
 @as_json
 @pass_application
@@ -37,6 +51,8 @@ def verify_plugin(
     only: tuple[str, ...],
     skip: tuple[str, ...],
     postgresql: str | None,
+    examples: int | None,
+    seed: int,
     html: str | None,
     as_json: bool,
 ) -> None:
@@ -45,7 +61,8 @@ def verify_plugin(
     Databases of its own are made for the checks and taken away again. With --build before the command, the settings in
     that build file are used. Ends with 1 when something was found.
     """
-    report = _verified(application, dist, only, skip, postgresql)
+    amount: dict[str, Any] = {"seed": seed, **({} if examples is None else {"examples": examples})}
+    report = _verified(application, dist, only, skip, postgresql, amount)
     if html is not None:
         Path(html).write_text(report.html(application.translator), encoding="utf-8")
         application.output.note("The page is in {file}.", file=html)
@@ -61,7 +78,12 @@ command = verify_plugin
 
 
 def _verified(
-    application: Application, dist: str, only: tuple[str, ...], skip: tuple[str, ...], postgresql: str | None
+    application: Application,
+    dist: str,
+    only: tuple[str, ...],
+    skip: tuple[str, ...],
+    postgresql: str | None,
+    amount: dict[str, Any],
 ) -> Report:
     from crm_core.testing.conformance import CHECKS, verify
     from crm_core.testing.conformance.running import chosen
@@ -76,7 +98,7 @@ def _verified(
             progress.advance(task, 0 if progress.tasks[0].description == "" else 1)
             progress.update(task, description=check.name)
 
-        given: Any = {"config": _config(application), "progress": told}
+        given: Any = {"config": _config(application), "progress": told, **amount}
         report = verify(dist, only=only, skip=skip, **given)
         if postgresql is not None and on_databases:
             on_it = verify(dist, database_url=postgresql, only=on_databases, **given)

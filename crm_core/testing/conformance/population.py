@@ -6,6 +6,10 @@ have a module ``conformance`` with a function ``strategies(ids)`` that gives str
 
     def strategies(ids):
         return {"my_vertical.rating": {"stars": st.integers(1, 5)}}
+
+Where fields depend on each other, in place of the strategies by field one strategy that draws values by field::
+
+        return {"my_vertical.sum": st.integers(0, 9).map(lambda one: {"one": one, "double": 2 * one})}
 """
 
 from __future__ import annotations
@@ -28,7 +32,19 @@ if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
     from crm_core.testing.conformance.subject import Subject
 
-__all__ = ["MODULE", "REFUSALS", "Population", "company", "drawn", "populate", "row_strategy", "write"]
+__all__ = [
+    "MODULE",
+    "REFUSALS",
+    "Liven",
+    "Population",
+    "company",
+    "drawn",
+    "given_fields",
+    "populate",
+    "row_strategy",
+    "told",
+    "write",
+]
 
 MODULE = "conformance"
 """The module of a plugin's package with ``strategies(ids)``."""
@@ -39,7 +55,11 @@ REFUSALS = (ValidationError, Objection, Conflict)
 PRINCIPAL = "conformance"
 BEGINNING = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 
+SEED = 20240101
+
 Ids = Mapping[str, Sequence[int]]
+Liven = Callable[["RecordType", Mapping[str, Any], frozenset[str]], dict[str, Any]]
+"""Makes values that tell more of drawn ones, of a type, and without those that the plugin itself gives."""
 
 
 @attrs.define
@@ -86,13 +106,14 @@ def company(crm: Crm) -> Population:
 _ROLES = {"zhou": ("manager", 0), "li": ("sales", 1), "wang": ("sales", 2), "pei": ("sales", 2)}
 
 
-def drawn(strategy: SearchStrategy[Any], count: int) -> list[Any]:
-    """Up to ``count`` values of a strategy, the same ones in every run."""
-    from hypothesis import HealthCheck, Phase, given, seed, settings
+def drawn(strategy: SearchStrategy[Any], count: int, seed: int = SEED) -> list[Any]:
+    """Up to ``count`` values of a strategy, the same ones in every run with the same seed."""
+    import hypothesis
+    from hypothesis import HealthCheck, Phase, given, settings
 
     found: list[Any] = []
 
-    @seed(20240101)
+    @hypothesis.seed(seed)
     @settings(
         max_examples=count, database=None, deadline=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
@@ -122,8 +143,12 @@ def row_strategy(subject: Subject, crm: Crm, record_type: RecordType, ids: Ids) 
     for reference in crm.build.policy.references:
         if reference.record == record_type.name and reference.type_field is not None:
             given |= {reference.type_field: st.none(), reference.id_field: st.none()}
-    given |= _told(subject, record_type, ids)
+    said = told(subject, record_type, ids)
+    if isinstance(said, Mapping):
+        given |= said
     rows = records(record_type.cls, **{name: each for name, each in given.items() if name != "id"})
+    if not isinstance(said, Mapping):
+        rows = st.tuples(rows, said).map(lambda pair: {**pair[0], **pair[1]})
     if record_type.extends is None:
         return rows
     target = given.get("id", st.sampled_from(list(ids[record_type.extends])))
@@ -136,32 +161,52 @@ def _one_of(strategy: SearchStrategy[Any], optional: bool) -> SearchStrategy[Any
     return st.none() | strategy if optional else strategy
 
 
-def _told(subject: Subject, record_type: RecordType, ids: Ids) -> dict[str, SearchStrategy[Any]]:
-    """What the package of the record's plugin says of its fields."""
+def told(
+    subject: Subject, record_type: RecordType, ids: Ids
+) -> Mapping[str, SearchStrategy[Any]] | SearchStrategy[Mapping[str, Any]]:
+    """What the package of the record's plugin says of its fields: a strategy for each, or one for some of them."""
     plugin = subject.build.plugin(record_type.plugin)
     if plugin is None:
         return {}
     package = plugin.manifest.module.rpartition(".")[0]
     if not package or find_spec(f"{package}.{MODULE}") is None:
         return {}
-    strategies: Callable[[Ids], Mapping[str, Mapping[str, Any]]] = import_module(f"{package}.{MODULE}").strategies
-    return dict(strategies(ids).get(record_type.name, {}))
+    strategies: Callable[[Ids], Mapping[str, Any]] = import_module(f"{package}.{MODULE}").strategies
+    found: Mapping[str, SearchStrategy[Any]] | SearchStrategy[Mapping[str, Any]]
+    found = strategies(ids).get(record_type.name, {})
+    return found
+
+
+def given_fields(subject: Subject, record_type: RecordType, ids: Ids) -> frozenset[str]:
+    """The fields whose values the package of the record's plugin gives."""
+    said = told(subject, record_type, ids)
+    if isinstance(said, Mapping):
+        return frozenset(said)
+    return frozenset(name for values in drawn(said, 1) for name in values)
 
 
 def populate(
-    subject: Subject, crm: Crm, population: Population | None = None, *, each: int = 5, types: Iterable[str] = ()
+    subject: Subject,
+    crm: Crm,
+    population: Population | None = None,
+    *,
+    each: int = 5,
+    types: Iterable[str] = (),
+    seed: int = SEED,
+    liven: Liven | None = None,
 ) -> Population:
     """Write up to ``each`` rows of every record type of the plugin and of those that it requires.
 
     ``types`` names some of them. A row that is refused is tried again with what it must have only. Every row has a
-    change set of its own.
+    change set of its own. ``liven`` changes the values that follow from ``seed``; where those are refused, the drawn
+    ones are written.
     """
     population = company(crm) if population is None else population
     wanted = set(types)
     for plugin in crm.build.plugins:
         for record_type in _in_order(plugin.types):
             if record_type.plugin != "crm" and (not wanted or record_type.name in wanted):
-                _fill(subject, crm, record_type, population, each)
+                _fill(subject, crm, record_type, population, each, seed, liven)
     return population
 
 
@@ -181,19 +226,30 @@ def _needs(record_type: RecordType) -> set[str]:
     return needed | {record_type.extends} if record_type.extends else needed
 
 
-def _fill(subject: Subject, crm: Crm, record_type: RecordType, population: Population, each: int) -> None:
+def _fill(
+    subject: Subject,
+    crm: Crm,
+    record_type: RecordType,
+    population: Population,
+    each: int,
+    seed: int,
+    liven: Liven | None,
+) -> None:
     ids = population.ids.setdefault(record_type.name, [])
     refused = population.refused.setdefault(record_type.name, [])
     if any(field.required and not field.optional and field.target is not None and not population.ids.get(field.target)
            for field in record_type.refs):  # fmt: skip
         return
-    for values in drawn(row_strategy(subject, crm, record_type, population.ids), each * 4):
+    kept = {field.name for field in record_type.fields if field.required} | {"id"}
+    given = given_fields(subject, record_type, population.ids)
+    for values in drawn(row_strategy(subject, crm, record_type, population.ids), each * 4, seed):
         if len(ids) >= each:
             break
         if values.get("id") in ids:  # an account has one extension of a kind
             continue
-        kept = {field.name for field in record_type.fields if field.required} | {"id"}
-        for attempt in (values, {name: value for name, value in values.items() if name in kept}):
+        full = [values] if liven is None else [liven(record_type, values, given), values]
+        least = [{name: value for name, value in some.items() if name in kept} for some in full]
+        for attempt in (*full, *least):
             try:
                 with crm.system_session(PRINCIPAL) as session:
                     new = write(session, record_type, attempt)

@@ -16,7 +16,7 @@ from crm_core.hooks.specs import nearest
 from crm_core.testing.conformance.checks import CHECKS
 from crm_core.testing.conformance.databases import Databases
 from crm_core.testing.conformance.report import Check, Finding, Report, Result
-from crm_core.testing.conformance.subject import Subject, Unloadable, find
+from crm_core.testing.conformance.subject import EXAMPLES, Subject, Unloadable, find
 
 __all__ = ["Progress", "check_plugin", "chosen", "verify"]
 
@@ -34,6 +34,8 @@ def verify(
     skip: Collection[str] = (),
     discovery: Discovery = installed,
     config: Mapping[str, Any] | None = None,
+    examples: int = EXAMPLES,
+    seed: int = 1,
     progress: Progress | None = None,
     checks: Sequence[Check] = CHECKS,
 ) -> Report:
@@ -41,14 +43,16 @@ def verify(
 
     ``database_url`` is the address of a PostgreSQL database whose user may create others; else checks use SQLite in a
     temporary folder. ``only`` and ``skip`` name checks. ``config`` are further sections of the build file, for a plugin
-    that cannot do without settings. Raises :class:`~crm_core.errors.NotFound` where there is no such plugin or check.
+    that cannot do without settings. ``examples`` is how many rows of every record are tried, ``seed`` the first of the
+    numbers that what is made up follows from; a finding tells which it was. Raises
+    :class:`~crm_core.errors.NotFound` where there is no such plugin or check.
     """
     wanted = chosen(checks, only, skip)
     found = find(name, discovery)
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="crm-verify-", ignore_cleanup_errors=True))
         databases = stack.enter_context(closing(Databases(database_url, Path(folder))))
-        subject = Subject(found, databases, discovery=discovery, config=config)
+        subject = Subject(found, databases, discovery=discovery, config=config, examples=examples, seed=seed)
         results: list[Result] = []
         for number, check in enumerate(checks):
             if check not in wanted:
@@ -67,12 +71,14 @@ def check_plugin(
     only: Collection[str] = (),
     skip: Collection[str] = (),
     config: Mapping[str, Any] | None = None,
+    examples: int = EXAMPLES,
+    seed: int = 1,
 ) -> None:
     """Fail with an :class:`AssertionError` that lists all findings, unless the plugin conforms; see :func:`verify`.
 
     The one line of a plugin's test suite: ``check_plugin("my_vertical", database_url=database_url)``.
     """
-    report = verify(name, database_url=database_url, only=only, skip=skip, config=config)
+    report = verify(name, database_url=database_url, only=only, skip=skip, config=config, examples=examples, seed=seed)
     if not report.ok:
         raise AssertionError(report.text())
 

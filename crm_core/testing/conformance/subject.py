@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
     from crm_core.assembly.crm import Crm
     from crm_core.records import RecordType
 
-__all__ = ["Subject", "Unloadable", "find"]
+__all__ = ["EXAMPLES", "Subject", "Unloadable", "find"]
+
+EXAMPLES = 8
+"""How many rows of every record are tried where nobody says otherwise."""
 
 
 class Unloadable(Exception):
@@ -65,7 +69,9 @@ class Subject:
     """What a check looks at.
 
     Everything is made when first asked for, and shared by all checks of a run. ``config`` are further sections of the
-    build file, for a plugin that cannot do without settings: ``{"plugins": {"my_vertical": {...}}}``.
+    build file, for a plugin that cannot do without settings: ``{"plugins": {"my_vertical": {...}}}``. ``examples`` is
+    how much is tried: so many rows of every record, and an organisation made up by chance for every four of them, the
+    first one from ``seed``.
     """
 
     def __init__(
@@ -75,7 +81,12 @@ class Subject:
         *,
         discovery: Discovery = installed,
         config: Mapping[str, Any] | None = None,
+        examples: int = EXAMPLES,
+        seed: int = 1,
     ) -> None:
+        self.examples = examples
+        self.seeds = range(seed, seed + max(1, examples // 4))
+        self.now = dt.datetime.now(dt.UTC).replace(microsecond=0)
         self.found = found
         self.plugin = found.name
         self.databases = databases

@@ -6,12 +6,13 @@ that twin the tests of the kit fail.
 
 from __future__ import annotations
 
-from crm_core.testing.conformance.checks import loads
+from crm_core.testing.conformance.checks import leaks_reads, loads
 from crm_core.testing.conformance.report import Check
 
 __all__ = ["CHECKS"]
 
 CHECKS: tuple[Check, ...] = (
     loads.CHECK,
+    leaks_reads.CHECK,
 )  # fmt: skip
 """Every check of the kit."""
