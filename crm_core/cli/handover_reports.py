@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +24,13 @@ from crm_core.domain import handovers
 from crm_core.domain.accounts import Account
 from crm_core.domain.handovers import Handover, HandoverState
 from crm_core.domain.organisation import User
+from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.errors import NotFound
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
     from crm_core.views import Briefing, Concealment
+    from crm_core.views.risks import Risk
 
 __all__ = ["REPORTS"]
 
@@ -170,10 +172,11 @@ def risks(
     with application.looking() as session:
         found = concealment(session, user=login, unit=unit, days=days, before=before)
         users = names_of(session, User, (risk.user_id for each in found for risk in each.risks))
+        owners = _owners(session, (risk.account_id for each in found for risk in each.risks)) if details else {}
     if as_json:
         application.output.json({"report": [_plain(attrs.asdict(each)) | {"counts": each.counts} for each in found]})
     else:
-        _print_risks(application, found, users, details)
+        _print_risks(application, found, users, owners, details)
 
 
 REPORTS = (list_, show, briefing, risks)
@@ -254,10 +257,32 @@ _TITLES = {
 }
 
 
-_OPERATIONS = {"changed": "Changed", "emptied": "Emptied", "deleted": "Deleted"}
+_OPERATION_LABELS = {"changed": "Changed", "emptied": "Emptied", "deleted": "Deleted"}
 
 
-def _print_risks(application: Application, found: Sequence[Concealment], users: dict[int, str], details: bool) -> None:
+def _owners(session: CrmSession, accounts: Iterable[int | None]) -> dict[int, str]:
+    """The names of who owns accounts now, in whatever scope, as far as the actor sees it."""
+    wanted = sorted({id_ for id_ in accounts if id_ is not None})
+    found: dict[int, list[str]] = {}
+    for start in range(0, len(wanted), 1000):
+        query = (
+            select(Ownership.account_id, User.name)
+            .join(User, User.id == Ownership.user_id)
+            .where(Ownership.account_id.in_(wanted[start : start + 1000]), Ownership.role == OwnershipRole.OWNER)
+            .order_by(Ownership.account_id, Ownership.scope)
+        )
+        for account_id, name in session.execute(query):
+            found.setdefault(account_id, []).append(name)
+    return {id_: ", ".join(dict.fromkeys(names)) for id_, names in found.items()}
+
+
+def _print_risks(
+    application: Application,
+    found: Sequence[Concealment],
+    users: dict[int, str],
+    owners: dict[int, str],
+    details: bool,
+) -> None:
     from crm_core.views.risks import KINDS
 
     output, tz = application.output, application.crm.build.policy.tz
@@ -279,16 +304,41 @@ def _print_risks(application: Application, found: Sequence[Concealment], users: 
             if rows:
                 output.heading(f"{each.name}: {say(_TITLES[kind])}")
                 output.table(
-                    ("account", "person", "who", "when", "what"),
+                    ("account", "owner", "since", "why"),
                     (
                         (
                             "" if risk.account_id is None else f"{risk.account_id} {risk.account}",
-                            risk.contact,
-                            users.get(risk.user_id or 0, ""),
+                            owners.get(risk.account_id or 0, ""),
                             shown(risk.at, tz),
-                            f"{say(_OPERATIONS.get(risk.operation, ''))} {', '.join(risk.fields)}".strip(),
+                            _why(application, risk, users),
                         )
                         for risk in rows
                     ),
                 )
     print_failed(output, {failed: None for each in found for failed in each.failed})
+
+
+def _why(application: Application, risk: Risk, users: dict[int, str]) -> str:
+    """One risk as a sentence, with the person and the colleague that it is about."""
+    translator = application.translator
+    who = users.get(risk.user_id or 0, "?")
+    if risk.kind == "orders_without_contact":
+        return translator.text("It orders, and nobody of theirs is known.")
+    if risk.kind == "quiet":
+        quiet = "Nothing was ever held there." if risk.at is None else "Nothing was held since."
+        return translator.text(quiet)
+    if risk.kind == "known_to_one":
+        return translator.format("Only {who} ever met {person}.", who=who, person=risk.contact)
+    if risk.kind == "known_to_unit":
+        return translator.format("Only this department ever met {person}.", person=risk.contact)
+    record_type = application.crm.types.get(risk.record_type)
+    fields = (
+        risk.fields
+        if record_type is None
+        else [
+            translator.field(record_type.by_name[name], record_type) if name in record_type.by_name else name
+            for name in risk.fields
+        ]
+    )
+    what = f"{translator.text(_OPERATION_LABELS.get(risk.operation, ''))} {', '.join(fields)}".strip()
+    return translator.format("{what} of {person}, by {who}", what=what, person=risk.contact or "?", who=who)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -20,13 +20,9 @@ from crm_core.domain.organisation import User
 from crm_core.errors import NotFound
 
 if TYPE_CHECKING:
-    from crm_core.domain.handovers import Deed, TakenBack
     from crm_core.store.session import CrmSession
 
-__all__ = [
-    "chosen", "deed_json", "handover_json", "items_json", "names_of", "print_deed", "print_handovers", "print_items",
-    "print_taken", "taken_json",
-]  # fmt: skip
+__all__ = ["chosen", "handover_json", "items_json", "names_of", "print_handovers", "print_items"]
 
 _CHUNK = 1000
 
@@ -162,56 +158,3 @@ def print_items(output: Output, session: CrmSession, found: Sequence[HandoverIte
             for item in found
         ),
     )
-
-
-def deed_json(deed: Deed, change_set: int | None, dry_run: bool) -> dict[str, Any]:
-    """What was done, or would be."""
-    return {
-        "handover": deed.handover_id,
-        "dry_run": dry_run,
-        "change_set": change_set,
-        "effective": plain(deed.effective),
-        "items": deed.items,
-        "ended": deed.ended,
-        "begun": deed.begun,
-        "moved": dict(deed.moved),
-        "kept": dict(deed.kept),
-        "open_work_later": deed.later,
-    }
-
-
-def print_deed(output: Output, deed: Deed, tz: Any, dry_run: bool) -> None:
-    """The same for people."""
-    output.say("Accounts that go over: {count}, effective from {moment}.", count=deed.items,
-               moment=shown(deed.effective, tz))  # fmt: skip
-    _print_counts(output, deed.moved, "Open work that goes with them")
-    _print_counts(output, deed.kept, "Open work that needs somebody and stays")
-    if deed.later:
-        output.say("The open work goes over on that day: the worker does it, or 'crm jobs run handover.due'.")
-    if dry_run:
-        output.note("This was a rehearsal: nothing was changed.")
-
-
-def taken_json(taken: TakenBack, change_set: int | None, dry_run: bool) -> dict[str, Any]:
-    """What was taken back, or would be."""
-    return {
-        "dry_run": dry_run,
-        "change_set": change_set,
-        "items": taken.items,
-        "records": dict(taken.records),
-        "kept": dict(taken.kept),
-    }
-
-
-def print_taken(output: Output, taken: TakenBack, dry_run: bool) -> None:
-    """The same for people."""
-    output.say("Accounts taken back: {count}.", count=taken.items)
-    _print_counts(output, taken.records, "Records that are as before")
-    _print_counts(output, taken.kept, "Finished meanwhile, and left with the successor")
-    if dry_run:
-        output.note("This was a rehearsal: nothing was changed.")
-
-
-def _print_counts(output: Output, counts: Mapping[str, int], title: str) -> None:
-    if counts:
-        output.table(("record", "count"), ((name, str(count)) for name, count in sorted(counts.items())), title=title)

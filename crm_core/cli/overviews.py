@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -13,6 +13,7 @@ from crm_core.cli.records import Shower, plain
 from crm_core.domain.accounts import Account
 from crm_core.hooks.values import Failed, OpenItem, Panel, TimelineEntry
 from crm_core.views import Fact, Overview, Person, Place, Point, Relative
+from crm_core.views.team import Responsible
 from crm_core.views.showing import amount, kind_labels, said_question, shown
 
 __all__ = ["deep", "overview_json", "print_failed", "print_overview", "print_panel", "print_timeline", "timeline_json"]
@@ -144,28 +145,29 @@ class _Printer:
         return f"{begin or '…'} – {end}" if end else begin
 
     def _team(self) -> None:
-        for title, team in (
-            ("Responsible", self.view.responsible), ("Formerly responsible", self.view.formerly_responsible)
-        ):  # fmt: skip
-            if team:
-                self.output.table(
-                    ("who", "role", "scope", "since", "reason"),
-                    (
-                        (
-                            f"{each.user_id} {each.name}" + ("" if each.active else f" ({self.say('Not active')})"),
-                            self.translator.choice(each.role), each.scope, self._since(each.since, each.until),
-                            each.reason or "",
-                        )
-                        for each in team
-                    ),
-                    title=title,
-                )  # fmt: skip
+        self._responsible(self.view.responsible, title="Responsible")
+        self._responsible(self.view.formerly_responsible, title="Formerly responsible")
 
         for each in self.view.handovers:
             self.output.line()
             self.output.say("Handover from {leaver} to {successor}: {state}", leaver=each.leaver,
                             successor=each.successor or (self.say("the pool") if each.to_pool else "?"),
                             state=self.translator.choice(each.state))  # fmt: skip
+
+    def _responsible(self, team: Sequence[Responsible], *, title: str) -> None:
+        if team:
+            self.output.table(
+                ("who", "role", "scope", "since", "reason"),
+                (
+                    (
+                        f"{each.user_id} {each.name}" + ("" if each.active else f" ({self.say('Not active')})"),
+                        self.translator.choice(each.role), each.scope, self._since(each.since, each.until),
+                        each.reason or "",
+                    )
+                    for each in team
+                ),
+                title=title,
+            )  # fmt: skip
 
     def _people(self) -> None:
         if self.view.people:

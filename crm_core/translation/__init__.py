@@ -86,6 +86,9 @@ class Translator:
     def error(self, error: CrmError | Problem) -> str:
         """An error as a paragraph, with the mend."""
         plugin = getattr(error, "plugin", None)
+        if isinstance(error, Exception) and self.language != "en" and isinstance(error.values.get("state"), str):
+            error = copy.copy(error)
+            error.values = {**error.values, "state": self._choice(error.values["state"], plugin)}
         if isinstance(error, Exception) and self.language != "en" and any(name in error.values for name in _KINDS):
             error = copy.copy(error)
             # What kind of thing stands in a filter is said within the sentence.
@@ -93,6 +96,12 @@ class Translator:
                 name: self._kind(value) if name in _KINDS else value for name, value in error.values.items()
             }
         return error.text(lambda template: self.text(template, plugin))
+
+    def _choice(self, value: str, plugin: str | None) -> str:
+        """A state as people read it; one that no catalogue knows stays as it is."""
+        label = value.replace("_", " ").capitalize()
+        found = self.text(label, plugin)
+        return value if found == label else found
 
     def _kind(self, value: Any) -> Any:
         if not isinstance(value, str):

@@ -186,7 +186,11 @@ class TestRisksAndUsers:
         assert [(each["kind"], each["name"], each["accounts"]) for each in report] == [("user", "Li", 6)]
         assert report[0]["counts"] == {"changed_before_leaving": 1}
         text = crm("handover", "risks", "--unit", "East", "--details", "--days", "1", "--before", "7").out
-        assert "▸ East" in text and "Buyer 0" in text and "Changed value" in text and "Nothing held for long" in text
+        assert (
+            "▸ East" in text
+            and "Changed value of Buyer 0, by Li" in text.replace("Value", "value")
+            and "Nothing held for long" in text
+        )
 
     def test_users_come_and_go(self, crm: Callable[..., Ended], here: Company) -> None:
         made = crm("user", "add", "chen.jie", "--name", "陈洁", "--email", "c@example.com", "--unit", "West", "--role",

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from crm_core import Account, Activity, Handover, HandoverItem, OwnershipRole, Share, handovers, ownership, pools
-from crm_core.domain.handovers import HandoverState, ItemState
+from crm_core.domain.handovers import HandoverState, ItemState, Received
 from crm_core.store.merging import merge
 from crm_core.views import next_actions, overview
 
@@ -38,7 +38,7 @@ class TestKept:
         with company.system() as session:
             deed = handovers.do(session, session.require(Handover, id_))
         assert (deed.items, deed.ended, deed.begun, dict(deed.moved)) == (5, 5, 5, {"activity": 5})
-        assert dict(deed.successors) == {company.users["wang"]: 5}
+        assert deed.received == (Received(user_id=company.users["wang"], accounts=5, people=5, open_work=5),)
         (kept,) = deed.unchanged
         assert (kept.account_id, kept.role, kept.scope, kept.user_id) == (
             company.accounts[1], OwnershipRole.OWNER, "", company.users["sun"],
@@ -91,7 +91,8 @@ class TestKept:
             pools.release(session, company.accounts[0], reason="too far")
         with company.system() as session:
             deed = handovers.do(session, session.require(Handover, id_))
-            assert (deed.items, deed.unchanged, dict(deed.successors)) == (1, (), {None: 1})
+            assert (deed.items, deed.unchanged) == (1, ())
+            assert deed.received == (Received(user_id=None, accounts=1, people=1, open_work=1),)
         assert planned(company, 0) is None
 
     def test_open_work_follows_the_role_that_does_go_over(self, company: Company) -> None:

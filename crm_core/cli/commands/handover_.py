@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crm_core.cli.application import Application, pass_application
-from crm_core.cli.handovers import (
-    chosen,
+from crm_core.cli.handover_deeds import (
+    Names,
     deed_json,
-    handover_json,
-    items_json,
     print_deed,
-    print_items,
+    print_next,
+    print_receivers,
     print_taken,
+    receivers,
     taken_json,
 )
+from crm_core.cli.handovers import chosen, handover_json, items_json, print_items
 from crm_core.cli.helping import argument, group, option
 from crm_core.cli.moments import MOMENT, When
 from crm_core.cli.times import as_json, moment_of
 from crm_core.cli.usage import ConflictingOptions, InvalidValue, Number
 from crm_core.domain import handovers
 from crm_core.domain.handovers import Handover, HandoverItem, ItemState
+from crm_core.errors import Conflict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -215,11 +217,13 @@ def do(
     """Carry it out in one step: responsibilities end and begin, and all open work goes with them."""
     with application.session(reason=reason) as session:
         deed = handovers.do(session, session.require(Handover, handover_id), partial=partial)
+        session.check()
+        names = Names.of(session, deed)
         _settle(session, dry_run)
     if as_json:
-        application.output.json(deed_json(deed, session.last_change_set, dry_run))
+        application.output.json(deed_json(deed, names, session.last_change_set, dry_run))
     else:
-        print_deed(application.output, deed, application.crm.build.policy.tz, dry_run)
+        print_deed(application, deed, names, dry_run)
 
 
 @command.command("take-back")
@@ -243,8 +247,9 @@ def take_back(
     with application.session(reason=reason) as session:
         found = chosen(session, session.require(Handover, handover_id), references)
         taken = handovers.take_back(session, found)
+        names = Names.of(session, taken)
         _settle(session, dry_run)
-    _print_taken(application, session, taken, dry_run, as_json)
+    _print_taken(application, session, taken, names, dry_run, as_json)
 
 
 @command.command("undo")
@@ -254,11 +259,18 @@ def take_back(
 @as_json
 @pass_application
 def undo(application: Application, handover_id: int, reason: str | None, dry_run: bool, as_json: bool) -> None:
-    """Take back all that a handover has done."""
+    """Take back all that a handover has done, and give up what of it waits.
+
+    Accounts that were changed since are left as they are, and told; the exit code is 7 then.
+    """
     with application.session(reason=reason) as session:
-        taken = handovers.undo(session, session.require(Handover, handover_id))
+        taken = handovers.undo(session, handover_id)
+        session.check()
+        names = Names.of(session, taken)
         _settle(session, dry_run)
-    _print_taken(application, session, taken, dry_run, as_json)
+    _print_taken(application, session, taken, names, dry_run, as_json)
+    if not taken.whole:
+        raise click.exceptions.Exit(Conflict.exit_code)
 
 
 @command.command("cancel")
@@ -304,14 +316,18 @@ def _finish(
     output = application.output
     session.check()
     data: dict[str, Any] = handover_json(session, [handover])[0] | {"dry_run": dry_run}
+    counts = receivers(session, found)
     if as_json:
-        output.json(data | {"items": items_json(session, found)})
+        output.json(data | {"successors": counts, "items": items_json(session, found)})
     else:
         print_items(output, session, found)
+        print_receivers(output, counts)
         output.say("The handover {id} of {login} is {state}.", id=handover.id, login=data["leaver"],
                    state=output.translator.choice(handover.state.value))  # fmt: skip
         if dry_run:
             output.note("This was a rehearsal: nothing was changed.")
+        elif session.can("handover_item.update"):
+            print_next(output, handover, handovers.items(session, handover))
     if dry_run:
         session.rollback()
 
@@ -324,12 +340,17 @@ def _settle(session: CrmSession, dry_run: bool) -> None:
 
 
 def _print_taken(
-    application: Application, session: CrmSession, taken: handovers.TakenBack, dry_run: bool, as_json: bool
+    application: Application,
+    session: CrmSession,
+    taken: handovers.TakenBack,
+    names: Names,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     if as_json:
-        application.output.json(taken_json(taken, session.last_change_set, dry_run))
+        application.output.json(taken_json(taken, names, application, session.last_change_set, dry_run))
     else:
-        print_taken(application.output, taken, dry_run)
+        print_taken(application, taken, names, dry_run)
 
 
 def _register() -> None:

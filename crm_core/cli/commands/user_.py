@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 
 from crm_core.cli.application import Application, pass_application
 from crm_core.cli.helping import argument, group, option
@@ -12,6 +12,7 @@ from crm_core.cli.moments import MOMENT, When
 from crm_core.cli.times import as_json, moment_of
 from crm_core.domain import organisation
 from crm_core.domain.organisation import Membership, Unit, User
+from crm_core.domain.ownership import Ownership
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,6 +138,7 @@ def leave(application: Application, login: str, unit: str, at: When | None, reas
         organisation.leave(session, user, unit, at=moment_of(application, at))
         session.check()
         _tell(application, session, [user], as_json)
+        _tell_book(application, session, user)
 
 
 def _set_active(application: Application, login: str, active: bool, reason: str | None, as_json: bool) -> None:
@@ -145,6 +147,26 @@ def _set_active(application: Application, login: str, active: bool, reason: str 
         user.active = active
         session.check()
         _tell(application, session, [user], as_json)
+        if not active:
+            _tell_book(application, session, user)
+
+
+def _tell_book(application: Application, session: CrmSession, user: User) -> None:
+    """What whoever leaves is responsible for now or later, as far as the actor sees it."""
+    query = select(func.count(Ownership.account_id.distinct())).where(
+        Ownership.user_id == user.id, or_(Ownership.valid_to.is_(None), Ownership.valid_to > session.clock())
+    )
+    count = session.execute(query, execution_options={"all_dates": True}).scalar_one()
+    if count:
+        application.output.note(
+            "{login} is still responsible for {count} accounts: crm handover draft {login} --to LOGIN.",
+            login=user.login,
+            count=count,
+        )
+    else:
+        application.output.note(
+            "{login} is responsible for no account that you see: there is nothing to hand over.", login=user.login
+        )
 
 
 def _tell(application: Application, session: CrmSession, found: Sequence[User], as_json: bool) -> None:

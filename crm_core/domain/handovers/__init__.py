@@ -4,7 +4,7 @@ drafted → offered → accepted or refused, account by account → done → und
 """
 
 from crm_core.domain.handovers.answering import accept, cancel, offer, refuse
-from crm_core.domain.handovers.doing import Deed, do, settle
+from crm_core.domain.handovers.doing import Deed, Received, do, settle
 from crm_core.domain.handovers.drafting import assign, draft
 from crm_core.domain.handovers.due import JOB, do_due, due
 from crm_core.domain.handovers.finding import items, waiting_for
@@ -21,6 +21,7 @@ __all__ = [
     "HandoverState",
     "ItemState",
     "Left",
+    "Received",
     "Split",
     "TakenBack",
     "Unchanged",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from sqlalchemy import select
 
+from crm_core.domain.contacts import Affiliation
 from crm_core.domain.handovers.answering import require_active, withdraw
 from crm_core.domain.handovers.finding import accounts_of, follow_items, items, require_pool, seen_as_kernel
 from crm_core.domain.handovers.owning import Unchanged, write_owners
@@ -20,9 +21,22 @@ from crm_core.errors import Conflict, HookError
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["Deed", "do", "everything_open", "hold", "lock", "settle"]
+__all__ = ["Deed", "Received", "do", "everything_open", "hold", "lock", "settle"]
 
 _ORDER = (OwnershipRole.OWNER, OwnershipRole.COLLABORATOR, OwnershipRole.BACKUP, OwnershipRole.MENTOR)
+
+
+@attrs.frozen(kw_only=True)
+class Received:
+    """What went to one successor (``user_id`` is ``None``: to the pool): how many accounts, people and pieces of work.
+
+    ``people`` are those who work at these accounts, as far as the actor sees them; ``open_work`` counts records.
+    """
+
+    user_id: int | None
+    accounts: int
+    people: int
+    open_work: int
 
 
 @attrs.frozen(kw_only=True)
@@ -30,10 +44,10 @@ class Deed:
     """What was carried out of a handover.
 
     ``items`` are the responsibilities that went over at ``effective``, ``ended`` and ``begun`` the rows of ownership,
-    ``moved`` the open work by record type. ``successors`` says how many of the accounts went to whom (``None``: to the
-    pool). ``kept`` names by type what could not go back to the pool, because it needs somebody. ``unchanged`` are the
-    items that were kept as they are, because somebody else was responsible meanwhile. Where the handover takes effect
-    in the future (``later``), the open work goes over then.
+    ``moved`` the open work by record type. ``received`` says what went to whom. ``kept`` names by type what could not
+    go back to the pool, because it needs somebody. ``unchanged`` are the items that were kept as they are, because
+    somebody else was responsible meanwhile. Where the handover takes effect in the future (``later``), the open work
+    goes over then.
     """
 
     handover_id: int
@@ -43,7 +57,7 @@ class Deed:
     begun: int = 0
     moved: Mapping[str, int] = attrs.field(factory=dict)
     kept: Mapping[str, int] = attrs.field(factory=dict)
-    successors: Mapping[int | None, int] = attrs.field(factory=dict)
+    received: tuple[Received, ...] = ()
     unchanged: tuple[Unchanged, ...] = ()
     later: bool = False
 
@@ -84,6 +98,7 @@ def do(session: CrmSession, handover: Handover, *, partial: bool = False) -> Dee
     now = session.clock()
     moment = handover.effective_at or now
     later = moment > now
+    people = _people(session, accounts_of(ready))  # they may be out of sight afterwards
     written = write_owners(session, handover, ready, moment, now)
     moot = {each.item_id for each in written.unchanged}
     kept_items, ready = [item for item in ready if item.id in moot], [item for item in ready if item.id not in moot]
@@ -120,7 +135,7 @@ def do(session: CrmSession, handover: Handover, *, partial: bool = False) -> Dee
         begun=written.begun,
         moved=_counted(moved),
         kept=dict(kept),
-        successors=_counted_accounts(ready),
+        received=_received(ready, moved, people),
         unchanged=written.unchanged,
         later=later,
     )
@@ -257,9 +272,35 @@ def _leading(
     return {item.account_id: item for item in ready if first[item.account_id][-1] == item.id}
 
 
-def _counted_accounts(ready: Sequence[HandoverItem]) -> dict[int | None, int]:
-    """How many accounts went to whom; one that went in several roles counts once."""
-    return dict(Counter(who for who, _ in {(item.successor_id, item.account_id) for item in ready}))
+def _people(session: CrmSession, accounts: Iterable[int]) -> Mapping[int, set[int]]:
+    """By account who works there now."""
+    ordered = sorted(accounts)
+    found: defaultdict[int, set[int]] = defaultdict(set)
+    for start in range(0, len(ordered), 1000):
+        query = select(Affiliation.account_id, Affiliation.contact_id).where(
+            Affiliation.account_id.in_(ordered[start : start + 1000])
+        )
+        for row in session.execute(query):
+            found[row.account_id].add(row.contact_id)
+    return found
+
+
+def _received(
+    ready: Sequence[HandoverItem], moved: Mapping[int, list[tuple[str, int]]], people: Mapping[int, set[int]]
+) -> tuple[Received, ...]:
+    """What went to whom, in the order of the items; an account that went over in several roles counts once."""
+    by_successor: defaultdict[int | None, list[HandoverItem]] = defaultdict(list)
+    for item in ready:
+        by_successor[item.successor_id].append(item)
+    return tuple(
+        Received(
+            user_id=user_id,
+            accounts=len(accounts := accounts_of(found)),
+            people=len({contact for account in accounts for contact in people.get(account, ())}),
+            open_work=sum(len(moved.get(item.id, ())) for item in found),
+        )
+        for user_id, found in by_successor.items()
+    )
 
 
 def _counted(moved: Mapping[int, list[tuple[str, int]]]) -> dict[str, int]:

@@ -72,7 +72,7 @@ def draft(
         raise Conflict(
             "There is nothing to hand over of {login}.",
             mend="They are responsible for nothing of it that you see, or another handover covers it already: "
-            "crm handover list.",
+            "crm handover list. Without anything to hand over, 'crm user deactivate {login}' lets them go.",
             record="handover",
             login=who.login,
         )

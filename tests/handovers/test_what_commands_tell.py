@@ -1,0 +1,207 @@
+"""``crm handover``: what is next, who got what, what was kept, and what could not be taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import select
+
+from crm_core import Account, Crm, Handover, Membership, ownership
+from crm_core.cli.application import Application
+from crm_core.cli.running import run
+
+from .conftest import POOLS, Company, found
+from .test_commands import Ended
+
+Run = Callable[..., Ended]
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+@pytest.fixture
+def here(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Company]:
+    where = POOLS["all"]["where"]
+    (tmp_path / "crm.toml").write_text(
+        f'[crm]\ndatabase = "{database_url}"\ntime_zone = "Asia/Shanghai"\n'
+        f"[pools.all]\nwhere = '{where}'\nroles = [\"sales\"]\n",
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)
+    with Crm.open(tmp_path / "crm.toml", check=False) as crm:
+        crm.migrate()
+        yield found(crm)
+
+
+@pytest.fixture
+def crm(here: Company, capsys: pytest.CaptureFixture[str]) -> Run:
+    def ran(*args: str, user: str | None = "zhou", lang: str = "en") -> Ended:
+        code = run([*(("--user", user) if user else ()), "--lang", lang, *args], Application({}))
+        captured = capsys.readouterr()
+        return Ended(code, captured.out, captured.err)
+
+    return ran
+
+
+def lines(text: str) -> list[str]:
+    """The rows of tables, with their cells one space apart."""
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def test_each_step_names_the_next(crm: Run, here: Company) -> None:
+    ended = crm("handover", "draft", "li", "--rule", "address.city == 'Shanghai'", "wang")
+    with here.system() as session:
+        id_ = str(session.scalars(select(Handover.id)).one())
+    assert {"wang 2", "nobody yet 4"} <= set(lines(ended.out))
+    assert ended.err.strip() == (f"Next: 4 have no successor yet. Name one: crm handover assign {id_} --to LOGIN.")
+    ended = crm("handover", "assign", id_, "--to", "sun")
+    assert ended.err.strip() == f"Next: offer it to the successors: crm handover offer {id_}."
+    ended = crm("handover", "offer", id_)
+    assert {"wang 2", "sun 4"} <= set(lines(ended.out))
+    assert ended.err.startswith(f"Next: the successors answer: crm --user LOGIN handover accept {id_} (or refuse).")
+    assert crm("handover", "accept", id_, user="sun").err == ""  # it is not for her to go on with it
+    assert crm("handover", "accept", id_, user="wang").code == 0
+    assert crm("handover", "show", id_, "--json").json["items"][0]["state"] == "accepted"
+    refused = crm("handover", "refuse", id_, "--account", "Firm 0")
+    assert refused.err.strip() == f"Next: 1 were refused. Ask somebody else: crm handover assign {id_} --to LOGIN."
+    crm("handover", "assign", id_, "--to-pool")
+    assert crm("handover", "offer", id_).err.strip() == f"Next: carry it out: crm handover do {id_}."
+    drafted = crm("handover", "cancel", id_)
+    assert drafted.err == ""
+
+
+def test_a_draft_counts_by_successor_in_json_too(crm: Run, here: Company) -> None:
+    made = crm("handover", "draft", "li", "--rule", "address.city == 'Shanghai'", "wang", "--to-pool", "--json").json
+    assert made["successors"] == [
+        {"successor": "wang", "to_pool": False, "accounts": 2},
+        {"successor": None, "to_pool": True, "accounts": 4},
+    ]
+
+
+def test_the_message_is_told_and_the_reason_is_not(crm: Run, here: Company) -> None:
+    told = ("--message", "Li has left us", "--reason", "dismissed for fraud")
+    id_ = str(crm("handover", "draft", "li", "--to", "sun", *told, "--offer", "--json").json["id"])
+    assert "Li has left us" in crm("handover", "list", user="sun").out
+    for args in (("list", "--json"), ("show", id_), ("show", id_, "--json"), ("briefing", id_, "Firm 0")):
+        assert "fraud" not in crm("handover", *args, user="sun").out
+    for args in (("history", "handover", id_), ("show", "handover", id_), ("list", "handover")):
+        ended = crm(*args, user="sun")
+        assert "fraud" not in ended.out + ended.err
+    assert crm("handover", "show", id_, "--json").json["reason"] == "dismissed for fraud"
+
+
+def accepted(here: Company, **options: str) -> str:
+    return str(here.accepted(**options))
+
+
+def test_who_got_what_and_what_was_kept(crm: Run, here: Company) -> None:
+    id_ = accepted(here)
+    with here.system() as session:
+        ownership.transfer(session, session.require(Account, here.accounts[1]), to="sun")
+        utc, day = (moment.date().isoformat() for moment in (session.now, session.now.astimezone(SHANGHAI)))
+        ownership.transfer(session, session.require(Account, here.accounts[2]), to="qian")
+    with here.system() as session:
+        ownership.release(session, session.require(Account, here.accounts[3]))
+    trial = crm("handover", "do", id_, "--json", "--dry-run", user=None).json
+    assert trial["received"] == [{"successor": "wang", "to_pool": False, "accounts": 3, "people": 3, "open_work": 3}]
+    assert [(each["account"], each["role"], each["owner"]) for each in trial["unchanged"]] == [
+        ("Firm 1", "owner", "sun"), ("Firm 2", "owner", "qian"), ("Firm 3", "owner", None),
+    ]  # fmt: skip
+    assert trial["unchanged"][0]["since"].startswith(utc)
+    ended = crm("handover", "do", id_, user=None)
+    rows = lines(ended.out)
+    assert ended.code == 0 and "wang 3 3 3" in rows and "Activity 3" in rows
+    kept = [row for row in rows if "owned by" in row]
+    assert kept[0].startswith(f"{here.accounts[1]} Firm 1 Owner owned by sun since {day}")
+    assert kept[2] == f"{here.accounts[3]} Firm 3 Owner owned by nobody"
+    assert crm("handover", "show", id_, user=None).out.count(" Kept ") == 4  # and how many
+
+
+def test_a_manager_takes_all_back_from_another_department(crm: Run, here: Company) -> None:
+    id_ = accepted(here, to="sun")
+    crm("handover", "do", id_)
+    assert crm("handover", "undo", id_, "--dry-run").code == 0
+    ended = crm("handover", "undo", id_)
+    assert (ended.code, lines(ended.out)[0]) == (0, "Accounts taken back: 6.")
+    assert {"Ownership 12", "Activity 6"} <= set(lines(ended.out))
+    assert set(here.owners().values()) == {"li"}
+
+
+def test_what_cannot_be_taken_back_is_told_and_the_exit_code_says_so(crm: Run, here: Company) -> None:
+    id_ = accepted(here)
+    crm("handover", "do", id_)
+    with here.system() as session:
+        ownership.transfer(session, session.require(Account, here.accounts[1]), to="li")
+        ownership.transfer(session, session.require(Account, here.accounts[2]), to="sun")  # out of Zhou's sight
+    trial = crm("handover", "undo", id_, "--json", "--dry-run")
+    assert (trial.code, trial.json["items"], trial.json["whole"]) == (7, 4, False)
+    assert [each["account"] for each in trial.json["left"]] == ["Firm 1", None]
+    assert trial.json["left"][1]["problems"] == []
+    ended = crm("handover", "undo", id_)
+    assert (ended.code, lines(ended.out)[0]) == (7, "Accounts taken back: 4.")
+    (left,) = [row for row in lines(ended.out) if "Firm" in row]
+    assert left.startswith(f"{here.accounts[1]} Firm 1 Ownership ") and "Valid to was changed since." in left
+    assert "that you do not see: 1." in ended.out
+    assert list(here.owners().values()) == ["li", "li", "sun", "li", "li", "li"]
+    again = crm("handover", "undo", id_)
+    assert again.code == 7 and "Nothing of the handover can be taken back" in again.err
+
+
+def test_the_rest_is_for_somebody_else(crm: Run, here: Company) -> None:
+    """Zhou manages West by now, and did not do it: only what she sees goes back."""
+    id_ = accepted(here, to="sun")
+    crm("handover", "do", id_, user="qian")
+    with here.system() as session:
+        (place,) = session.scalars(select(Membership).where(Membership.user_id == here.users["zhou"]))
+        west = session.scalars(select(Membership.unit_id).where(Membership.user_id == here.users["sun"])).one()
+        place.unit_id = west
+        ownership.transfer(session, session.require(Account, here.accounts[0]), to="wang")
+    ended = crm("handover", "undo", id_)
+    assert ended.code == 7 and "for somebody else to take back" in ended.out
+
+
+def test_whoever_has_nothing_just_leaves(crm: Run, here: Company) -> None:
+    nothing = "sun is responsible for no account that you see: there is nothing to hand over."
+    for args in (("leave", "sun", "West"), ("deactivate", "sun")):
+        ended = crm("user", *args, user="qian")
+        assert (ended.code, ended.err.strip()) == (0, nothing)
+    ended = crm("user", "leave", "li", "East", user="qian")
+    assert (ended.code, ended.err.strip()) == (
+        0, "li is still responsible for 6 accounts: crm handover draft li --to LOGIN.",
+    )  # fmt: skip
+    ended = crm("handover", "draft", "qian", "--to", "wang", user="qian")
+    assert ended.code == 7 and "'crm user deactivate qian' lets them go" in ended.err
+    ended = crm("user", "deactivate", "li", user="qian")
+    assert ended.code == 7 and ended.err.strip().endswith("crm handover draft li --to LOGIN.")
+
+
+def test_a_risk_names_owner_day_and_why(crm: Run, here: Company) -> None:
+    out = crm("handover", "risks", "--of", "li", "--details", "--days", "1").out
+    rows = lines(out)
+    assert "account owner since why" in rows
+    quiet = [row for row in rows if "Nothing was held since." in row]
+    assert len(quiet) == 6 and quiet[0].startswith(f"{here.accounts[0]} Firm 0 Li 20")
+
+
+def test_in_chinese_nothing_is_left_in_english(crm: Run, here: Company) -> None:
+    id_ = str(here.offered(to="wang"))
+    shown = crm("handover", "show", id_, lang="zh_CN")
+    assert "待接手" in shown.out and "已提交" not in shown.out
+    crm("handover", "accept", id_, lang="zh_CN")
+    wrong = crm("handover", "accept", id_, lang="zh_CN")
+    again = crm("handover", "cancel", id_, "--dry-run", lang="zh_CN")
+    with here.system() as session:
+        ownership.transfer(session, session.require(Account, here.accounts[1]), to="sun")
+    done = crm("handover", "do", id_, user=None, lang="zh_CN")
+    early = crm("handover", "do", id_, user=None, lang="zh_CN")
+    assert "已完成" in early.err and "done" not in early.err
+    risks = crm("handover", "risks", "--details", "--days", "1", lang="zh_CN")
+    back = crm("handover", "undo", id_, lang="zh_CN")
+    view = crm("show", "account", str(here.accounts[0]), lang="zh_CN")
+    english = (
+        "Open work", "Records that", "Kept", "Accounts", "activity", "ownership", "owned", "since", "Next", "Formerly",
+        "Offered", "offered", "Accepted", "accepted", "Nothing", "Only", "goes to", "people",
+    )  # fmt: skip
+    for ended in (shown, wrong, again, done, risks, back, view):
+        assert not [word for word in english if word in ended.out + ended.err], ended
