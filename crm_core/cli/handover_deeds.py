@@ -1,4 +1,4 @@
-"""What came of a handover, printed and as JSON: who got what, what was kept, what could not be taken back, what is next."""
+"""What came of a handover, printed and as JSON: who got what, what was kept or not taken back, what is next."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from crm_core.cli.records import Shower, plain
 from crm_core.domain.accounts import Account
 from crm_core.hooks.values import Failed, OpenItem, Panel, TimelineEntry
 from crm_core.views import Fact, Overview, Person, Place, Point, Relative
-from crm_core.views.team import Responsible
 from crm_core.views.showing import amount, kind_labels, said_question, shown
+from crm_core.views.team import Responsible
 
 __all__ = ["deep", "overview_json", "print_failed", "print_overview", "print_panel", "print_timeline", "timeline_json"]
 
