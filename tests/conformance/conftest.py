@@ -16,12 +16,12 @@ DISTS = Path(__file__).parents[1] / "dists"
 
 @attrs.frozen
 class Twin:
-    """A plugin that is broken on purpose, with the check that must catch it and a finding that it must make."""
+    """A plugin that is broken on purpose, with the check that must catch it and the findings that it must make."""
 
     folder: Path
     plugin: str
     check: str
-    what: str
+    what: tuple[str, ...]
     where: str
     others: tuple[str, ...] = ()
     """Checks that cannot but find the same fault, too."""
@@ -37,7 +37,8 @@ def _twin(folder: Path) -> Twin:
     content: dict[str, Any] = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
     (plugin,) = content["project"]["entry-points"]["crm_core.plugins"]
     told = content["tool"]["conformance"]
-    return Twin(folder, plugin, told["check"], told["what"], told.get("where", ""), tuple(told.get("others", ())))
+    what = told["what"] if isinstance(told["what"], list) else [told["what"]]
+    return Twin(folder, plugin, told["check"], tuple(what), told.get("where", ""), tuple(told.get("others", ())))
 
 
 TWINS = [_twin(project.parent) for project in sorted(DISTS.glob("twins/*/pyproject.toml"))]

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crm_core.assembly.discovery import Discovery, Found, installed
+from crm_core.assembly.discovery import GROUP, Discovery, Found, installed
 from crm_core.assembly.manifest import Manifest
 from crm_core.errors import BuildError, NotFound
 from crm_core.hooks.specs import nearest
@@ -19,11 +19,14 @@ from crm_core.testing.conformance.databases import Databases
 from crm_core.testing.conformance.sources import Source, read_sources
 
 if TYPE_CHECKING:
-    from importlib.metadata import Distribution
+    from importlib.metadata import Distribution, EntryPoint
 
     from crm_core.assembly.build import Build, LoadedPlugin
+    from crm_core.assembly.contributions import Contributions
     from crm_core.assembly.crm import Crm
     from crm_core.records import RecordType
+    from crm_core.store.migrations import MigrationSource
+    from crm_core.testing.conformance.importing import Imported
 
 __all__ = ["EXAMPLES", "Subject", "Unloadable", "find"]
 
@@ -122,6 +125,20 @@ class Subject:
             return distribution(self.found.distribution)
         except PackageNotFoundError:
             return None
+
+    @property
+    def manifest_module(self) -> str:
+        """The module that the entry point names; that of the plugin, where an application gives the manifest."""
+        entry = self.entry_point
+        return self.manifest.module if entry is None else entry.module
+
+    @functools.cached_property
+    def entry_point(self) -> EntryPoint | None:
+        """The entry point of the plugin; ``None`` for one that lives inside an application."""
+        if self.distribution is None:
+            return None
+        entries = self.distribution.entry_points.select(group=GROUP, name=self.plugin)
+        return next(iter(entries), None)
 
     @property
     def package(self) -> str:
@@ -240,6 +257,31 @@ class Subject:
     def types(self) -> tuple[RecordType, ...]:
         """The record types of the plugin, extensions included."""
         return self.loaded.types
+
+    @functools.cached_property
+    def contributions(self) -> Contributions:
+        """What the plugin alone registers."""
+        from crm_core.assembly.contributions import contributions
+
+        return contributions(self.plugin, self.loaded.namespace)[0]
+
+    @functools.cached_property
+    def imported(self) -> Imported:
+        """What importing the plugin does, measured once in a process of its own."""
+        from crm_core.testing.conformance.importing import imported
+
+        return imported(self)
+
+    @functools.cached_property
+    def migration_source(self) -> MigrationSource | None:
+        """Where the plugin's migrations are; ``None`` where it has none."""
+        sources = self.build.migration_sources()
+        return next((source for source in sources if source.plugin == self.plugin), None)
+
+    @property
+    def earlier_sources(self) -> list[MigrationSource]:
+        """The migrations that run before the plugin's: those of the kernel and of what it requires."""
+        return [source for source in self.build.migration_sources() if source.plugin != self.plugin]
 
     # -- databases ---------------------------------------------------------------------------------------------
 

@@ -6,13 +6,38 @@ that twin the tests of the kit fail.
 
 from __future__ import annotations
 
-from crm_core.testing.conformance.checks import leaks_reads, loads
+from crm_core.testing.conformance.checks import (
+    cheap_import,
+    documentation,
+    drift,
+    leaks_reads,
+    loads,
+    migrations,
+    names,
+    own_tables,
+    public_names,
+    pure_import,
+    requirements,
+    together,
+    translations,
+)
 from crm_core.testing.conformance.report import Check
 
 __all__ = ["CHECKS"]
 
 CHECKS: tuple[Check, ...] = (
     loads.CHECK,
+    cheap_import.CHECK,
+    pure_import.CHECK,
+    names.CHECK,
+    requirements.CHECK,
+    public_names.CHECK,
+    translations.CHECK,
+    documentation.CHECK,
+    drift.CHECK,
+    migrations.CHECK,
+    own_tables.CHECK,
+    together.CHECK,
     leaks_reads.CHECK,
 )  # fmt: skip
 """Every check of the kit."""

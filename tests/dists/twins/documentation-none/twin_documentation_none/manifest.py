@@ -1,0 +1,7 @@
+"""The manifest."""
+
+from crm_core import Manifest
+
+manifest = Manifest(
+    name="twin_documentation_none", version="1.0", crm_core=">=0.1,<1", module="twin_documentation_none.plugin"
+)

@@ -1,0 +1,5 @@
+"""Names of another plugin."""
+
+from crm_stakeholders import assign
+
+__all__ = ["assign"]
