@@ -69,7 +69,7 @@ class Result:
     proves: str
     outcome: Outcome
     findings: tuple[Finding, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Finding, ...] = ()
     database: str = ""
     seconds: float = 0.0
 
@@ -115,7 +115,7 @@ class Report:
                     "outcome": result.outcome,
                     "database": result.database or None,
                     "seconds": round(result.seconds, 3),
-                    "notes": list(result.notes),
+                    "notes": [each.said() for each in result.notes],
                     "findings": [
                         {"what": each.said(), "where": each.where, "mend": each.mended()} for each in result.findings
                     ],
@@ -146,7 +146,7 @@ class Report:
                 lines += ["", f"{result.check}{on}: {finding.where}".rstrip(": ")]
                 lines += [f"  {finding.said(translator.text)}"]
                 lines += [f"  -> {finding.mended(translator.text)}"] if finding.mend else []
-            lines += [f"  {result.check}{on}: {note}" for note in result.notes]
+            lines += [f"  {result.check}{on}: {note.said(translator.text)}" for note in result.notes]
         return "\n".join(lines)
 
     def html(self, translator: Translator = ENGLISH) -> str:

@@ -16,6 +16,7 @@ from crm_core.assembly.manifest import Manifest
 from crm_core.errors import BuildError, NotFound
 from crm_core.hooks.specs import nearest
 from crm_core.testing.conformance.databases import Databases
+from crm_core.testing.conformance.report import Finding
 from crm_core.testing.conformance.sources import Source, read_sources
 
 if TYPE_CHECKING:
@@ -94,12 +95,15 @@ class Subject:
         self.plugin = found.name
         self.databases = databases
         self.discovery = discovery
-        self.notes: dict[str, list[str]] = defaultdict(list)
+        self.notes: dict[str, list[Finding]] = defaultdict(list)
         self._config = dict(config or {})
 
-    def note(self, check: str, text: str) -> None:
-        """Add a remark to the result of a check: something that it could not look at, which is no fault."""
-        self.notes[check].append(text)
+    def note(self, check: str, what: str, **values: Any) -> None:
+        """Add a remark to the result of a check: something that it could not look at, which is no fault.
+
+        ``what`` is a template for ``values``, as in a finding.
+        """
+        self.notes[check].append(Finding(check, what, values=values))
 
     # -- what is known without loading it ----------------------------------------------------------------------
 

@@ -80,7 +80,9 @@ def _filled(subject: Subject, crm: Crm) -> None:
     population = populate(subject, crm)
     for record_type in subject.types:
         if not population.ids.get(record_type.name):
-            subject.note(NAME, f"No generated row of {record_type.name} was accepted, so its table was migrated empty.")
+            subject.note(
+                NAME, "No generated row of {record} was accepted: its table was migrated empty.", record=record_type.name
+            )
 
 
 def _step_by_step(crm: Crm, source: MigrationSource) -> Iterator[Finding]:

@@ -39,7 +39,7 @@ def _look(subject: Subject) -> Iterator[Finding]:
                 afterwards = _others(engine, source)
                 downgrade(engine, source)
             except MigrationError as error:
-                subject.note(NAME, f"Only what ran before an error could be looked at: {error}")
+                subject.note(NAME, "Only what ran before an error could be looked at: {error}", error=error)
                 afterwards = _others(engine, source)
         yield from _found(subject, source, touched(statements), before, afterwards)
         if _others(engine, source) != before == afterwards:

@@ -68,7 +68,7 @@ def _packages(subject: Subject) -> dict[str, str]:
         try:
             manifest = each.load()
         except Exception as error:
-            subject.note(NAME, f"The manifest of {each.name} cannot be read: {error}.")
+            subject.note(NAME, "The manifest of {plugin} cannot be read: {error}.", plugin=each.name, error=error)
             continue
         if isinstance(manifest, Manifest) and each.name != subject.plugin:
             found[manifest.module.rpartition(".")[0] or manifest.module] = each.name

@@ -23,7 +23,7 @@ def _look(subject: Subject) -> Iterator[Finding]:
     found = False
     for other in sorted({each.name for each in subject.discovery()} - {subject.plugin}):
         if list(_problems(subject, other)):
-            subject.note(NAME, f"{other} is left out: it does not assemble by itself.")
+            subject.note(NAME, "{plugin} is left out: it does not assemble by itself.", plugin=other)
             continue
         problems = list(_problems(subject, subject.plugin, other))
         for problem in problems:
