@@ -19,7 +19,7 @@ _SENTENCE = re.compile(r"""["'(=]?[A-Z{].*\s.*[.?:][)"']?|[A-Z{][^\n]*\s[^\n]*[.
 
 # Where the texts stand in a call, by the name of what is called.
 _POSITIONS: dict[str, tuple[int, ...]] = {
-    "_": (0,), "text": (0,), "format": (0,), "say": (0,), "note": (0,), "heading": (0,), "Problem": (1, 2),
+    "_": (0,), "text": (0,), "format": (0,), "say": (0,), "note": (0, 1), "heading": (0,), "Problem": (1, 2),
     "Ground": (1,), "Finding": (1,), "conflict": (2,), "fail": (1, 2), "_fail": (0, 1), "_problem": (1, 2),
     "Role": (2,), "InvalidValue": (0,), "ConflictingOptions": (0,), "Command": (1,), "table": (0,),
 }  # fmt: skip

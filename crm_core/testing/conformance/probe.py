@@ -152,8 +152,8 @@ def look(given: dict[str, Any]) -> dict[str, Any]:
     _watch_environment(watch)
     _watch_threads(watch)
     sys.addaudithook(watch.audit)
-    sys.stdout = Written(watch, sys.stdout)  # type: ignore[assignment]
-    sys.stderr = Written(watch, sys.stderr)  # type: ignore[assignment]
+    sys.stdout = Written(watch, sys.stdout)
+    sys.stderr = Written(watch, sys.stderr)
     before = set(sys.modules)
     manifest = _timed([given["manifest"]])
     by_manifest = sorted(set(sys.modules) - before)

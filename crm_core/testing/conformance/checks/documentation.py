@@ -7,7 +7,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -89,9 +89,9 @@ def _things(subject: Subject) -> Iterator[_Thing]:
 
 
 def _place(subject: Subject, function: object) -> str:
-    code = getattr(inspect.unwrap(function), "__code__", None)  # type: ignore[arg-type]
-    path = Path(code.co_filename) if code is not None else None
-    if path is None or not path.is_relative_to(subject.folder):
+    code: Any = getattr(inspect.unwrap(function), "__code__", None)  # type: ignore[arg-type]
+    path = Path(getattr(code, "co_filename", ""))
+    if not path.is_relative_to(subject.folder):
         return subject.manifest.module
     return f"{path.relative_to(subject.folder.parent).as_posix()}:{code.co_firstlineno}"
 

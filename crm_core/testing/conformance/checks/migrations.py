@@ -81,7 +81,9 @@ def _filled(subject: Subject, crm: Crm) -> None:
     for record_type in subject.types:
         if not population.ids.get(record_type.name):
             subject.note(
-                NAME, "No generated row of {record} was accepted: its table was migrated empty.", record=record_type.name
+                NAME,
+                "No generated row of {record} was accepted: its table was migrated empty.",
+                record=record_type.name,
             )
 
 
