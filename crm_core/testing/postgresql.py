@@ -27,6 +27,8 @@ import attrs
 if TYPE_CHECKING:
     from psycopg.sql import Composed
 
+__all__ = ["PostgreSQLServer", "PostgreSQLUnavailable", "find_programs", "start_server"]
+
 HOST = "127.0.0.1"
 SUPERUSER = "postgres"
 SECONDS_TO_START = 60.0

@@ -110,8 +110,8 @@ def _words_of(table: ast.Dict) -> bool:
 
 def _call(node: ast.Call) -> Iterator[tuple[str, int]]:
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    if name == "add_argument":
-        return  # help of argparse, for developers
+    if name in ("add_argument", "addoption"):
+        return  # help of argparse and pytest, for developers
     positions = (0,) if _ERRORS.fullmatch(name) else _POSITIONS.get(name, ())
     if name in _FIELDS and name != "text":
         positions = ()

@@ -55,7 +55,8 @@ def _look(subject: Subject) -> Iterator[Finding]:
     else:
         text = "\n".join(subject.documents.values())
         for thing in things:
-            if not re.search(rf"(?<![\w.]){re.escape(thing.name)}(?!\w)", text):
+            before = r"(?<!\w)" if thing.kind == "setting" else r"(?<![\w.])"  # plugins.my_vertical.setting
+            if not re.search(rf"{before}{re.escape(thing.name)}(?!\w)", text):
                 yield Finding(
                     NAME,
                     _WHAT[thing.kind],
