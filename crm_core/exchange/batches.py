@@ -277,6 +277,7 @@ class Batch:
         """Only mapped fields are compared, and only those that differ are written."""
         current = self.session.writer.rows(self.type, {row.id for row in rows})
         skip = self.plan.mapping.on_update == "skip"
+        fields = self.session.policy.custom.get(self.type.name, {})
         for row in rows:
             old = current[row.id]
             row.former = old
@@ -284,7 +285,7 @@ class Batch:
                 continue
             row.change = {name: value for name, value in row.values.items() if old[name] != value}
             had = old.get("custom", {})
-            custom = {name: value for name, value in row.custom.items() if had.get(name) != value}
+            custom = {name: value for name, value in row.custom.items() if _differs(fields[name], had.get(name), value)}
             if custom:
                 row.change["custom"] = custom
         self._set_aside([row for row in rows if row.change])
@@ -386,6 +387,13 @@ class Batch:
             ExternalRef,
             [{"id": row.ref_id, "record_id": id_} for row, id_ in zip(rows, ids, strict=True)],
         )
+
+
+def _differs(field: Field, had: Any, value: Any) -> bool:
+    """Whether two JSON forms stand for different values: 1.5 and 1.50 do not."""
+    if had == value:
+        return False
+    return had is None or value is None or bool(field.kind.decode(had) != field.kind.decode(value))
 
 
 def _no_record(path: str, record_type: RecordType, key: str) -> Problem:

@@ -46,7 +46,7 @@ class _Check:
         self.mapping = mapping
         self.folder = folder
         self.problems: list[Problem] = []
-        self._sources: dict[tuple[Path, str, str], Source] = {}
+        self._sources: dict[tuple[Path, str, str, str, int], Source] = {}
 
     def wrong(self, path: str, problem: str, mend: str = "", **values: Any) -> None:
         self.problems.append(Problem(path, problem, mend, values))
@@ -139,6 +139,8 @@ class _Check:
             self.wrong(f"{path}.delimiter", "{delimiter!r} is not one character.", "Write auto, or one character.",
                        delimiter=delimiter)  # fmt: skip
             return None
+        sheet = defaults.sheet if section.sheet is None else section.sheet
+        header_row = defaults.header_row if section.header_row is None else section.header_row
         beside = self.mapping.path.parent if self.mapping.path else self.folder
         file = next((each / section.file for each in (self.folder, beside) if (each / section.file).is_file()), None)
         if file is None:
@@ -147,10 +149,10 @@ class _Check:
             self.wrong(f"{path}.file", "There is no file {file!r} in {folder}.", mend,
                        file=section.file, folder=str(self.folder), near=nearest(section.file, present))  # fmt: skip
             return None
-        known = (file, encoding, delimiter)
+        known = (file, encoding, delimiter, sheet, header_row)
         if known not in self._sources:
             try:
-                self._sources[known] = open_source(file, encoding, delimiter)
+                self._sources[known] = open_source(file, encoding, delimiter, sheet, header_row)
             except ExchangeError as error:
                 self.wrong(f"{path}.file", error.problem, error.mend, **error.values)
                 return None

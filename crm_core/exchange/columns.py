@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,12 +14,23 @@ from crm_core.exchange.guard import guarded
 from crm_core.exchange.values import json_form
 from crm_core.fields.composites import ADDRESS_PARTS
 from crm_core.fields.field import Field
-from crm_core.fields.kinds import AddressKind, MomentKind, MoneyKind, NumberKind, RefKind
+from crm_core.fields.kinds import (
+    AddressKind,
+    ChoiceKind,
+    DayKind,
+    FlagKind,
+    Kind,
+    MomentKind,
+    MoneyKind,
+    NumberKind,
+    PhoneKind,
+    RefKind,
+)
 from crm_core.hooks.specs import nearest
 from crm_core.records import RecordType
 from crm_core.store.session import CrmSession
 
-__all__ = ["Column", "csv_columns", "exported", "json_columns"]
+__all__ = ["Column", "csv_columns", "exported", "json_columns", "sheet_columns"]
 
 _STAMPS = {
     "created_at": Field(MomentKind(), name="created_at", optional=True),
@@ -30,10 +42,11 @@ _STAMPS = {
 
 @attrs.frozen(eq=False)
 class Column:
-    """One column: ``get`` gives what is written for a record."""
+    """One column: ``get`` gives what is written for a record; ``width`` is how many characters a spreadsheet shows."""
 
     name: str
     get: Callable[[Any], Any]
+    width: int = 0
 
 
 def exported(session: CrmSession, record_type: RecordType, names: Sequence[str] | None) -> list[tuple[Field, bool]]:
@@ -108,6 +121,48 @@ def csv_columns(fields: Sequence[tuple[Field, bool]]) -> Iterator[Column]:
         else:
             plain = isinstance(field.kind, NumberKind | RefKind)
             yield Column(field.name, functools.partial(_cell, get, field.kind.format, plain))
+
+
+def sheet_columns(fields: Sequence[tuple[Field, bool]], tz: dt.tzinfo) -> Iterator[Column]:
+    """Columns of a spreadsheet: numbers, days, moments of the zone ``tz`` and flags as such, all else as text."""
+    for field, custom in fields:
+        get = functools.partial(_decoded, field) if custom else functools.partial(_value, field.name)
+        kind = field.kind
+        if isinstance(kind, MoneyKind):
+            yield Column(f"{field.name}.amount", functools.partial(_raw_part, get, "amount"), 16)
+            yield Column(f"{field.name}.currency", functools.partial(_raw_part, get, "currency"))
+        elif isinstance(kind, AddressKind):
+            for part, _ in ADDRESS_PARTS:
+                yield Column(f"{field.name}.{part}", functools.partial(_raw_part, get, part), 16)
+        elif isinstance(kind, NumberKind | DayKind | FlagKind):
+            yield Column(field.name, get, 12)
+        elif isinstance(kind, MomentKind):
+            # Stamps of the record itself are for people; they are never read again.
+            about = field.name in _STAMPS and not custom
+            yield Column(field.name, functools.partial(_moment, get, tz, about), 20)
+        else:
+            yield Column(field.name, functools.partial(_words, get, kind.format), _width(kind))
+
+
+def _width(kind: Kind) -> int:
+    return 22 if isinstance(kind, RefKind) else 16 if isinstance(kind, ChoiceKind | PhoneKind) else 30
+
+
+def _raw_part(get: Callable[[Any], Any], part: str, record: Any) -> Any:
+    value = get(record)
+    return None if value is None else getattr(value, part)
+
+
+def _moment(get: Callable[[Any], Any], tz: dt.tzinfo, about: bool, record: Any) -> Any:
+    from crm_core.exchange.sheets.writing import moment_cell
+
+    value = get(record)
+    return None if value is None else moment_cell(value, tz, about=about)
+
+
+def _words(get: Callable[[Any], Any], form: Callable[[Any], str], record: Any) -> str | None:
+    value = get(record)
+    return None if value is None else form(value)
 
 
 def _decoded(field: Field, record: Any) -> Any:

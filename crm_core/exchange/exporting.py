@@ -1,28 +1,27 @@
-"""The export: what a session sees of one record type, as CSV for spreadsheets or as JSON lines without loss."""
+"""The export: what a session sees of one record type, for people (CSV, spreadsheets) or without loss (JSON lines)."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any
 
 import attrs
-import msgspec
 from sqlalchemy import select
 
 from crm_core.domain.external import ExternalRef
-from crm_core.errors import ExchangeError, PermissionDenied
-from crm_core.exchange.columns import Column, csv_columns, exported, json_columns
+from crm_core.errors import PermissionDenied
+from crm_core.exchange.columns import Column, csv_columns, exported, json_columns, sheet_columns
 from crm_core.exchange.guard import guarded
 from crm_core.exchange.report import Progress, Tell
+from crm_core.exchange.writers import Format, file_being_written, format_of
+from crm_core.fields.field import Field
 from crm_core.records import Record, RecordType
 from crm_core.store.session import CrmSession
 
 __all__ = ["run_export"]
 
 _PAGE = 500
-Format = Literal["csv", "jsonl"]
 
 
 def run_export(
@@ -40,8 +39,8 @@ def run_export(
 ) -> int:
     """Write the records that the session sees and that match ``where``; returns how many.
 
-    ``format`` follows from the suffix (``.csv``, ``.jsonl``) when absent. ``fields`` are all that may be read when
-    absent; the id always stands first. ``all_dates`` writes dated rows of all times. ``with_keys`` names a source
+    ``format`` follows from the suffix (``.csv``, ``.jsonl``, ``.xlsx``) if absent. ``fields`` are all that may be read
+    when absent; the id always stands first. ``all_dates`` writes dated rows of all times. ``with_keys`` names a source
     system whose keys of the records, and of those they refer to, become further columns. ``order`` is as in
     :meth:`~crm_core.store.session.CrmSession.list`.
 
@@ -50,50 +49,33 @@ def run_export(
     """
     record_type = session.types.find(record_type_name)
     path = Path(to_path)
-    kind = format or _format(path)
+    kind = format or format_of(path)
     chosen = exported(session, record_type, fields)
-    columns = [Column("id", _id), *(csv_columns(chosen) if kind == "csv" else json_columns(chosen))]
     form: Callable[[str], str] = guarded if kind == "csv" else str
+    columns = _columns(session, kind, chosen)
     names = [field.name for field, _ in chosen]
     keys = _Keys(session, record_type, with_keys, names, form) if with_keys else None
     total = session.count(record_type.cls, where, all_dates=all_dates) if progress is not None else 0
-    part = path.with_name(path.name + ".part")
+    header = [*(column.name for column in columns), *(keys.names if keys else ())]
     written = 0
-    try:
-        with part.open("w", encoding="utf-8-sig" if kind == "csv" else "utf-8", newline="") as file:
-            header = [*(column.name for column in columns), *(keys.names if keys else ())]
-            write = (_csv_writer if kind == "csv" else _json_writer)(file, header)
-            for page in _pages(session, record_type, where, order, all_dates):
-                extra = keys.of(page) if keys is not None else [()] * len(page)
-                for record, more in zip(page, extra, strict=True):
-                    write([*(column.get(record) for column in columns), *more])
-                written += len(page)
-                if progress is not None:
-                    progress(Progress(record_type.name, 1, 1, written, min(written / max(total, 1), 1.0)))
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise ExchangeError(
-            "{file} cannot be written: {reason}.",
-            mend="Choose another place.",
-            file=str(path),
-            reason=error.strerror or str(error),
-        ) from None
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with file_being_written(path, kind, record_type.name, header, [column.width for column in columns]) as write:
+        for page in _pages(session, record_type, where, order, all_dates):
+            extra = keys.of(page) if keys is not None else [()] * len(page)
+            for record, more in zip(page, extra, strict=True):
+                write([*(column.get(record) for column in columns), *more])
+            written += len(page)
+            if progress is not None:
+                progress(Progress(record_type.name, 1, 1, written, min(written / max(total, 1), 1.0)))
     return written
 
 
-def _format(path: Path) -> Format:
-    match path.suffix.lower():
-        case ".csv":
-            return "csv"
-        case ".jsonl" | ".ndjson":
-            return "jsonl"
-    raise ExchangeError(
-        "{file} does not say in which format to write.", mend="End its name in .csv or .jsonl.", file=str(path)
-    )
+def _columns(session: CrmSession, kind: Format, chosen: Sequence[tuple[Field, bool]]) -> list[Column]:
+    match kind:
+        case "csv":
+            return [Column("id", _id), *csv_columns(chosen)]
+        case "jsonl":
+            return [Column("id", _id), *json_columns(chosen)]
+    return [Column("id", lambda record: str(record.id), 22), *sheet_columns(chosen, session.policy.tz)]
 
 
 def _id(record: Any) -> Any:
@@ -113,21 +95,6 @@ def _pages(
         if limit is None or len(page) < limit:
             return
         after = session.cursor(page[-1], order)
-
-
-def _csv_writer(file: IO[str], names: Sequence[str]) -> Callable[[Sequence[Any]], Any]:
-    writer = csv.writer(file)
-    writer.writerow(names)
-    return writer.writerow
-
-
-def _json_writer(file: IO[str], names: Sequence[str]) -> Callable[[Sequence[Any]], Any]:
-    encode = msgspec.json.Encoder().encode
-
-    def write(values: Sequence[Any]) -> None:
-        file.write(encode(dict(zip(names, values, strict=True))).decode() + "\n")
-
-    return write
 
 
 @attrs.define

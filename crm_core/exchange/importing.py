@@ -7,14 +7,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from crm_core.errors import PermissionDenied
 from crm_core.exchange.checking import checked
 from crm_core.exchange.doubles import first_doubles, served_already
 from crm_core.exchange.lookups import Resolver
 from crm_core.exchange.mapping import ImportMapping
 from crm_core.exchange.mapping_file import read_mapping
+from crm_core.exchange.plan import SectionPlan
 from crm_core.exchange.rejects import Rejects
-from crm_core.exchange.report import ImportReport, Progress, SectionReport, Tell
+from crm_core.exchange.report import ImportReport, Progress, SectionReport, Tell, Warned
 from crm_core.exchange.sections import SectionRun
 from crm_core.store.engine import small_cache
 
@@ -37,36 +40,41 @@ def run_import(
     login: str | None = None,
     reason: str | None = None,
     translate: Callable[[str], str] = str,
+    sheet: str = "",
 ) -> ImportReport:
     """Import the files in ``data_dir`` as ``mapping`` (a TOML file) says, in one transaction and one change set.
 
     The whole import is one change set that can be undone; when it fails or is killed, nothing remains of it. Rows that
-    cannot be taken are rejected, each with its reason, and written to ``rejects_path`` (CSV, or JSON lines by the
-    suffix ``.jsonl``). A file that a mapping names is looked for in ``data_dir``, then beside the mapping.
+    cannot be taken are rejected, each with its reason, and written to ``rejects_path`` (CSV; JSON lines by the suffix
+    ``.jsonl``, a spreadsheet by ``.xlsx``). A file that a mapping names is looked for in ``data_dir``, then
+    beside the mapping.
 
     ``dry_run`` does everything and then takes it back. The import runs as the system ``principal``, or with ``login``
     with the rights of a user, who needs the permission ``system.import`` and must be allowed to keep keys of other
     systems (``external_ref.*`` at scope all). ``progress`` is told of each batch; ``translate`` puts reasons into
-    another language.
+    another language. ``sheet`` names the sheet of spreadsheets for which the mapping names none.
 
     Raises :class:`~crm_core.errors.ExchangeError`, with every mistake, when mapping and files do not fit together.
     """
     started = time.monotonic()
     if not isinstance(mapping, ImportMapping):
         mapping = read_mapping(mapping)
+    if sheet:
+        mapping = attrs.evolve(mapping, source=attrs.evolve(mapping.source, sheet=sheet))
     plans = checked(crm, mapping, Path(data_dir))
     rejects = Rejects(Path(rejects_path) if rejects_path is not None else None)
     reports: list[SectionReport] = []
+    warnings: list[Warned] = []
     why = reason or f"import {mapping.path.name if mapping.path else mapping.source.system}"
     try:
         with crm.store.session(login, principal=principal, reason=why, source="import", streaming=True) as session:
             _may_import(session)
             resolver = Resolver(session)
-            files: set[Path] = set()
+            files: set[tuple[Path, str]] = set()
             with small_cache(session):
                 for number, plan in enumerate(plans, 1):
-                    run = SectionRun(session, plan, resolver, rejects, translate, again=plan.source.path in files)
-                    files.add(plan.source.path)
+                    run = SectionRun(session, plan, resolver, rejects, translate, warnings, again=_place(plan) in files)
+                    files.add(_place(plan))
                     reports.append(run.run(_teller(progress, plan.name, number, len(plans))))
                 session.check()
                 doubles, served = first_doubles(session), served_already(session)
@@ -88,7 +96,13 @@ def run_import(
         duplicates=count,
         first_duplicates=doubles,
         served=served,
+        first_warnings=tuple(warnings),
     )
+
+
+def _place(plan: SectionPlan) -> tuple[Path, str]:
+    """What is read: a file, or a sheet of one."""
+    return plan.source.path, getattr(plan.source, "sheet", "")
 
 
 def _teller(progress: Tell | None, name: str, number: int, of: int) -> Callable[[int, float], None]:

@@ -21,7 +21,9 @@ class SourceMapping:
     ``system`` names the source system, under which the keys of its records are remembered. ``encoding`` is one that
     Python knows, or ``auto``. ``delimiter`` stands between cells, or is ``auto``. ``null_values`` are cells that mean
     "nothing". ``time_zone`` is where the moments in the files were written down when they do not say so themselves;
-    without it, the organisation's.
+    without it, the organisation's. ``sheet`` is the name or number (from 1) of the sheet of a spreadsheet; without it,
+    the first that is shown. ``header_row`` is the row with the names of its columns; without it, the first that is not
+    blank.
     """
 
     system: str
@@ -29,6 +31,8 @@ class SourceMapping:
     delimiter: str = "auto"
     null_values: tuple[str, ...] = ("",)
     time_zone: str = ""
+    sheet: str = ""
+    header_row: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -114,6 +118,8 @@ class SectionMapping:
     delimiter: str | None = None
     null_values: tuple[str, ...] | None = None
     time_zone: str | None = None
+    sheet: str | None = None
+    header_row: int | None = None
 
 
 @attrs.frozen(kw_only=True)

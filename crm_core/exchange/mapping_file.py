@@ -36,7 +36,7 @@ def read_mapping(given: str | Path | Mapping[str, Any]) -> ImportMapping:
         for name in given
         if name not in _TOP
     ]  # fmt: skip
-    source, wrong = structure(given.get("source", {}), SourceMapping, "source")
+    source, wrong = structure(_sheet_named(given.get("source", {})), SourceMapping, "source")
     problems += wrong
     sections = given.get("section", [])
     if not isinstance(sections, list) or not sections:
@@ -89,7 +89,7 @@ def _written_out(section: Any) -> Any:
     """A section without short forms; what has another shape is left for the check to name."""
     if not isinstance(section, Mapping):
         return section
-    result = dict(section)
+    result = dict(_sheet_named(section))
     if "key" in result:
         result["key"] = _key(result["key"])
     fields = result.get("fields")
@@ -100,6 +100,13 @@ def _written_out(section: Any) -> Any:
             fields = {**{name: value for name, value in fields.items() if name != "custom"}, **custom}
         result["fields"] = {name: _field(value) for name, value in fields.items()}
     return result
+
+
+def _sheet_named(table: Any) -> Any:
+    """A sheet may be named by a number."""
+    if isinstance(table, Mapping) and type(table.get("sheet")) is int:
+        return {**table, "sheet": str(table["sheet"])}
+    return table
 
 
 def _key(key: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -13,11 +13,13 @@ from crm_core.errors import CrmError, ValidationError
 from crm_core.exchange.conditions import Cell, all_hold
 from crm_core.exchange.guard import unguarded
 from crm_core.exchange.mapping import FieldMapping, PartMapping, SectionMapping, Transform
+from crm_core.exchange.sheets.cells import exact
 from crm_core.exchange.sources import Source
 from crm_core.exchange.templates import Template
 from crm_core.exchange.transforms import Context
 from crm_core.exchange.values import composed, converter
 from crm_core.fields.field import Field
+from crm_core.fields.kinds import TextKind
 from crm_core.records import RecordType, Types
 
 __all__ = ["FieldPlan", "LookupPlan", "SectionPlan", "Transforms", "bound", "make_plan"]
@@ -63,6 +65,8 @@ class SectionPlan:
     only_if: Callable[[Any], bool] | None
     skip_if: Callable[[Any], bool] | None
     require: Callable[[Any], bool] | None
+    texts: tuple[tuple[int, str], ...]
+    """Columns whose cells stand for texts (keys, references, text fields), with their places in a row."""
 
 
 def make_plan(
@@ -78,7 +82,9 @@ def make_plan(
 ) -> SectionPlan:
     """Compile a section that was checked before."""
     record_type = types[section.record]
-    cell = functools.partial(_cell, source.header, frozenset(null_values))
+    if source.typed:
+        context = attrs.evolve(context, typed=True)
+    cell = functools.partial(_typed_cell if source.typed else _cell, source.header, frozenset(null_values))
 
     def field_plan(name: str, mapping: FieldMapping) -> FieldPlan:
         field = record_type.by_name.get(name) or custom[name]
@@ -115,7 +121,21 @@ def make_plan(
         only_if=all_hold(section.only_if, cell),
         skip_if=all_hold(section.skip_if, cell),
         require=all_hold(section.require, cell),
+        texts=tuple(_texts(section, source, {**custom, **record_type.by_name})),
     )
+
+
+def _texts(section: SectionMapping, source: Source, fields: Mapping[str, Field]) -> Iterator[tuple[int, str]]:
+    if source.header is None:
+        return
+    columns = list(Template.parse(section.key).columns)
+    for name, mapping in section.fields.items():
+        if mapping.lookup is not None and mapping.lookup.key:
+            columns += Template.parse(mapping.lookup.key).columns
+        elif mapping.column and (mapping.lookup is not None or isinstance(fields[name].kind, TextKind)):
+            columns.append(mapping.column)
+    for column in dict.fromkeys(columns):
+        yield source.header.index(column), column
 
 
 def _cell(header: tuple[str, ...] | None, nulls: frozenset[str], column: str) -> Cell:
@@ -141,6 +161,19 @@ def _cell(header: tuple[str, ...] | None, nulls: frozenset[str], column: str) ->
         return None if value and isinstance(value, str) and value in nulls else value
 
     return from_object
+
+
+def _typed_cell(header: tuple[str, ...] | None, nulls: frozenset[str], column: str) -> Cell:
+    index = (header or ()).index(column)
+
+    def from_sheet(row: Any) -> Any:
+        value = row[index]
+        if isinstance(value, str):
+            return None if value in nulls else value
+        value = exact(value)
+        return None if str(value) in nulls else value
+
+    return from_sheet
 
 
 def _rendered(source: str, cell: Callable[[str], Cell]) -> Cell:

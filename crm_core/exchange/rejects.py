@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +17,8 @@ from crm_core.exchange.report import Rejected
 __all__ = ["Rejects"]
 
 _COLUMNS = ("section", "file", "line", "key", "reason", "cells")
+# What stands beside the row's own cells in a spreadsheet.
+_SAID = ("rejected: file", "rejected: line", "rejected: key", "rejected: reason")
 _FIRST = 20
 
 
@@ -31,6 +34,7 @@ class Rejects:
         self._part = path.with_name(path.name + ".part") if path else None
         self._file: IO[str] | None = None
         self._write: Any = None
+        self._sheets: _Sheets | None = None
 
     def add(self, rejected: Rejected, cells: Any) -> None:
         """Note a row."""
@@ -46,7 +50,10 @@ class Rejects:
         part.unlink(missing_ok=True)
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="")
-        if part.name.endswith((".jsonl.part", ".ndjson.part")):
+        if part.name.endswith(".xlsx.part"):
+            self._sheets = _Sheets(part.name.removesuffix(".part"))
+            self._write = self._sheets.add
+        elif part.name.endswith((".jsonl.part", ".ndjson.part")):
             self._write = functools.partial(_json_line, self._file)
         else:
             writer = csv.writer(self._file)
@@ -65,6 +72,9 @@ class Rejects:
         if self._file is None:
             self.path.unlink(missing_ok=True)
             return None
+        if self._sheets is not None:
+            with open(self._file.fileno(), "wb", closefd=False) as file:
+                self._sheets.workbook.save(file)
         self._file.close()
         self._part.replace(self.path)
         return self.path
@@ -74,6 +84,34 @@ class Rejects:
         if self._file is not None and self._part is not None:
             self._file.close()
             self._part.unlink(missing_ok=True)
+            if self._sheets is not None:
+                self._sheets.workbook.abandon()
+
+
+class _Sheets:
+    """Rejected rows as a spreadsheet: a sheet for each section, with the columns of its file, to be mended there."""
+
+    def __init__(self, name: str) -> None:
+        from crm_core.exchange.sheets.writing import Workbook
+
+        self.workbook = Workbook(name)
+        self._writers: dict[tuple[Any, ...], Any] = {}
+
+    def add(self, rejected: Rejected, cells: Any) -> None:
+        names = tuple(cells) if isinstance(cells, dict) else ()
+        place = (rejected.section, rejected.file, names)
+        if place not in self._writers:
+            header = (*names, *(["cells"] if not names else []), *_SAID)
+            self._writers[place] = self.workbook.sheet(rejected.section, header)
+        own = [_readable(cells[name]) for name in names] if names else [_readable(cells)]
+        self._writers[place]([*own, rejected.file, rejected.line, rejected.key, rejected.reason])
+
+
+def _readable(cell: Any) -> Any:
+    """A cell as it was; what only JSON can hold is written as JSON. A number stays the number it was."""
+    if cell is None or isinstance(cell, str | bool | int):
+        return cell
+    return Decimal(str(cell)) if isinstance(cell, float | Decimal) else msgspec.json.encode(cell).decode()
 
 
 def _json_line(file: IO[str], rejected: Rejected, cells: Any) -> None:

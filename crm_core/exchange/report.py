@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-__all__ = ["Double", "ImportReport", "Progress", "Rejected", "SectionReport", "Tell"]
+__all__ = ["Double", "ImportReport", "Progress", "Rejected", "SectionReport", "Tell", "Warned"]
 
 
 @attrs.frozen
@@ -37,6 +37,17 @@ class Rejected:
 
 
 @attrs.frozen
+class Warned:
+    """A row that was taken although something about it is odd."""
+
+    section: str
+    file: str
+    line: int
+    column: str
+    warning: str
+
+
+@attrs.frozen
 class Double:
     """A record that came in, and one that it might be a double of, with the kinds of what they have in common."""
 
@@ -55,7 +66,8 @@ class SectionReport:
 
     ``read`` is the sum of the others. ``skipped`` are those that the mapping leaves out: by their conditions, by
     ``on_create`` and ``on_update``, or because another row with their key counts. ``proposed`` are rows with values for
-    key fields, which wait for a steward; what else such a row says is written, and counted as such.
+    key fields, which wait for a steward; what else such a row says is written, and counted as such. ``warned`` are
+    cells with something odd about them; their rows are counted among the others.
     """
 
     name: str
@@ -68,6 +80,7 @@ class SectionReport:
     skipped: int = 0
     rejected: int = 0
     proposed: int = 0
+    warned: int = 0
 
 
 @attrs.frozen
@@ -77,7 +90,7 @@ class ImportReport:
     ``duplicates`` counts pairs of a record that came in and one that it might be a double of, ``first_duplicates`` are
     the likeliest of them; ``served`` are customers that came in and are served already, out of sight, each with whom to
     ask, as far as the build lets that be told. ``rejects`` is the file with all rejected rows, ``first_rejects`` the
-    first of them.
+    first of them, ``first_warnings`` the first warnings.
     """
 
     mapping: str
@@ -90,6 +103,7 @@ class ImportReport:
     duplicates: int = 0
     first_duplicates: tuple[Double, ...] = ()
     served: tuple[tuple[str, str | None], ...] = ()
+    first_warnings: tuple[Warned, ...] = ()
 
     @property
     def read(self) -> int:
@@ -126,13 +140,18 @@ class ImportReport:
         """Rows whose values for key fields wait for a steward."""
         return sum(section.proposed for section in self.sections)
 
+    @property
+    def warned(self) -> int:
+        """Cells with something odd about them."""
+        return sum(section.warned for section in self.sections)
+
     def section(self, name: str) -> SectionReport:
         """The first section of this name."""
         return next(section for section in self.sections if section.name == name)
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain JSON values."""
-        totals = ("read", "created", "updated", "unchanged", "skipped", "rejected", "proposed")
+        totals = ("read", "created", "updated", "unchanged", "skipped", "rejected", "proposed", "warned")
         return {
             "mapping": self.mapping,
             "dry_run": self.dry_run,
@@ -140,6 +159,7 @@ class ImportReport:
             "change_set": self.change_set,
             "rejects": str(self.rejects) if self.rejects else None,
             "first_rejects": [attrs.asdict(each) for each in self.first_rejects],
+            "first_warnings": [attrs.asdict(each) for each in self.first_warnings],
             "duplicates": self.duplicates,
             "first_duplicates": [attrs.asdict(each) for each in self.first_duplicates],
             "served": [{"name": name, "ask": ask} for name, ask in self.served],

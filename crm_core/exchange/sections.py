@@ -10,13 +10,15 @@ from crm_core.exchange.batches import Batch, Pending
 from crm_core.exchange.lookups import Resolver
 from crm_core.exchange.plan import SectionPlan
 from crm_core.exchange.rejects import Rejects
-from crm_core.exchange.report import Rejected, SectionReport
+from crm_core.exchange.report import Rejected, SectionReport, Warned
 from crm_core.exchange.seen import Seen
+from crm_core.exchange.sheets.cells import digits_lost
 from crm_core.store.session import CrmSession
 
 __all__ = ["SectionRun"]
 
 _BATCH = 1000
+_FIRST = 20
 
 
 class SectionRun:
@@ -29,6 +31,7 @@ class SectionRun:
         resolver: Resolver,
         rejects: Rejects,
         translate: Callable[[str], str],
+        warnings: list[Warned],
         *,
         again: bool = False,
     ) -> None:
@@ -38,6 +41,7 @@ class SectionRun:
         self._batch = Batch(session, plan, resolver, self)
         self._rejects = rejects
         self._translate = translate
+        self._warnings = warnings
         self._seen = Seen()
         self._postponed = 0
         self._accepted: list[tuple[str, int]] = []
@@ -54,11 +58,10 @@ class SectionRun:
         return self.report
 
     def _first_pass(self, tell: Callable[[int, float], None]) -> None:
-        size = max(self.plan.source.size, 1)
         with self.plan.source.rows() as rows:
             for part in _parts(self._wanted(rows)):
                 self._process(part)
-                tell(self.report.read, min(rows.position / size, 1.0))
+                tell(self.report.read, rows.share)
         tell(self.report.read, 1.0)
 
     def _later_passes(self) -> None:
@@ -94,7 +97,21 @@ class SectionRun:
                 mend = "Every row needs them to be as the mapping requires."
                 self.reject(line, plan.key(cells), cells, Problem("", "Required: {names}.", mend, {"names": names}))
             else:
+                self._look_for_lost_digits(line, cells)
                 yield line, cells
+
+    def _look_for_lost_digits(self, line: int, cells: Any) -> None:
+        for index, column in self.plan.texts:
+            if digits_lost(cells[index]):
+                self.report.warned += 1
+                if len(self._warnings) < _FIRST:
+                    problem = Problem(
+                        column, "{value} was taken for a number by a spreadsheet, and may have lost digits.",
+                        "Compare it with the source; format the column as text there.", {"value": str(cells[index])},
+                    )  # fmt: skip
+                    self._warnings.append(
+                        Warned(self.report.name, self.report.file, line, column, problem.text(self._translate))
+                    )
 
     def _find_last_lines(self) -> None:
         plan = self.plan

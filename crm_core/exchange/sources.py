@@ -1,4 +1,4 @@
-"""Data files as rows: CSV and JSON lines, read as a stream, rows that cannot be used among the others.
+"""Data files as rows: CSV, JSON lines and spreadsheets, read as a stream, rows that cannot be used among the others.
 
 A row is ``(line, cells, problem)``: the line it begins in, its cells (a list in the order of the header, or a dict from
 JSON lines), and a :class:`~crm_core.errors.Problem` in place of cells that can be used.
@@ -11,15 +11,16 @@ from collections.abc import Iterator
 from decimal import Decimal
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import attrs
 import msgspec
 
 from crm_core.errors import ExchangeError, Problem
 from crm_core.exchange.encodings import detect
+from crm_core.exchange.sheets import READ
 
-__all__ = ["Row", "Source", "open_source"]
+__all__ = ["Row", "Rows", "Source", "open_source"]
 
 Row: TypeAlias = tuple[int, Any, Problem | None]
 _DELIMITERS = ",;\t|"
@@ -35,17 +36,39 @@ class Source:
     header: tuple[str, ...] | None
 
     @property
-    def size(self) -> int:
-        """Its size in bytes."""
-        return self.path.stat().st_size
+    def typed(self) -> bool:
+        """Whether its numbers are numbers, and no texts that look like some."""
+        return False
 
-    def rows(self) -> SourceRows:
+    def rows(self) -> Rows:
         """Read it from the beginning."""
         return SourceRows(self)
 
 
-def open_source(path: Path, encoding: str = "auto", delimiter: str = "auto") -> Source:
-    """Look at a file: its encoding, delimiter and header. Raises :class:`ExchangeError` when it is no such file."""
+class Rows(Protocol):
+    """One pass over a source; ``share`` says how much of it was read, up to 1."""
+
+    @property
+    def share(self) -> float: ...
+
+    def __enter__(self) -> Rows: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def __iter__(self) -> Iterator[Row]: ...
+
+
+def open_source(
+    path: Path, encoding: str = "auto", delimiter: str = "auto", sheet: str = "", header_row: int = 0
+) -> Source:
+    """Look at a file: its encoding, delimiter and header; of a spreadsheet, the ``sheet`` with this name or number.
+
+    Raises :class:`ExchangeError` when it is no such file.
+    """
+    if path.suffix.lower() in READ:
+        from crm_core.exchange.sheets.reading import open_sheet
+
+        return open_sheet(path, sheet, header_row)
     try:
         if encoding == "auto":
             encoding = detect(path)
@@ -89,19 +112,20 @@ def _delimiter(line: str) -> str:
 
 
 class SourceRows:
-    """One pass over a file; ``position`` says how far it has come, in bytes."""
+    """One pass over a file."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self._size = max(source.path.stat().st_size, 1)
         self._file = source.path.open("rb")
         newline = "" if source.header is not None else "\n"
         # Kept here, because it closes the file when it goes.
         self._text = TextIOWrapper(self._file, encoding=source.encoding, newline=newline)
 
     @property
-    def position(self) -> int:
-        """How many bytes were read."""
-        return self._file.tell()
+    def share(self) -> float:
+        """The share of its bytes that was read."""
+        return min(self._file.tell() / self._size, 1.0)
 
     def __enter__(self) -> SourceRows:
         return self

@@ -39,6 +39,11 @@ def converter(field: Field, custom: bool, context: Context, *, from_json: bool =
             # A text is one of JSON's values there, and none of them is written as a text.
             parse = decode
 
+    if context.typed and not isinstance(kind, NumberKind):
+        # What a spreadsheet takes for a number may be a telephone number.
+        def decode(value: Any) -> Any:
+            return parse(str(value)) if type(value) in (int, Decimal) else kind.decode(value)
+
     def convert(value: Any) -> Any:
         return parse(value) if isinstance(value, str) else decode(value)
 

@@ -1,6 +1,7 @@
 import csv
 import json
 
+import openpyxl
 import pytest
 
 MAPPING = """\
@@ -77,6 +78,25 @@ def test_an_export_shows_only_what_one_may_see(company, crm):
 
 
 def test_an_export_that_cannot_be_written(company, crm):
-    assert "End its name in .csv or .jsonl." in crm("export", "account", "--to", "x.doc", code=4).err
+    assert "End its name in .csv, .jsonl or .xlsx." in crm("export", "account", "--to", "x.doc", code=4).err
     assert "cannot be written" in crm("export", "account", "--to", "no/where/x.csv", code=4).err
     assert "--format" in crm("export", "account", "--to", "x", "--format", "doc", code=2).err
+
+
+def test_a_spreadsheet_there_and_back(data, crm):
+    crm("import", "mapping.toml")
+    done = crm("export", "account", "--where", 'contains(name, "Mill")', "--to", "out.xlsx", "--keys", "old")
+    assert "Wrote 2 records to out.xlsx." in done.out
+    book = openpyxl.load_workbook(data / "out.xlsx")
+    rows = list(book["account"].values)
+    assert [dict(zip(rows[0], row, strict=True))["key"] for row in rows[1:]] == ["1", "3"]
+    other = book.create_sheet("second", 0)
+    for row in (["no", "name", "grade"], [4, "Western Mill", "A"], [5e15, "Far Mill", "B"], [6, None, "A"]):
+        other.append(row)
+    book.save(data / "customers.xlsx")
+    (data / "mapping.toml").write_text(MAPPING.replace("customers.csv", "customers.xlsx"), encoding="utf-8")
+    assert "has no column 'no'" in crm("import", "mapping.toml", "--sheet", "account", code=4).err
+    done = crm("import", "mapping.toml", "--sheet", "second", "--rejects", "rejects.xlsx")
+    assert "customers.xlsx, line 3: no: 5000000000000000 was taken for a number" in done.out
+    assert "All 1 rejected rows: rejects.xlsx" in done.out
+    assert openpyxl.load_workbook(data / "rejects.xlsx")["account"]["A2"].value == 6

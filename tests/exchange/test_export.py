@@ -147,7 +147,7 @@ class TestWhatIsRefused:
         with crm.system_session("x") as session:
             session.add(Account(name="A"))
         assert "Did you mean account" in str(self.refused(crm, tmp_path, "acount", None, tmp_path / "a.csv"))
-        assert "in .csv or .jsonl" in str(self.refused(crm, tmp_path, "account", None, tmp_path / "a.xls"))
+        assert "in .csv, .jsonl or .xlsx" in str(self.refused(crm, tmp_path, "account", None, tmp_path / "a.xls"))
         error = self.refused(crm, tmp_path, "account", None, tmp_path / "a.csv", fields=["nam"])
         assert isinstance(error, ExchangeError) and "Did you mean name?" in str(error)
         assert "cannot be written" in str(self.refused(crm, tmp_path, "account", None, tmp_path / "no" / "a.csv"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -14,19 +14,20 @@ from crm_core.cli.times import as_json, looking, time_options
 
 if TYPE_CHECKING:
     from crm_core.exchange import Progress
+    from crm_core.exchange.writers import Format
 
 __all__ = ["command"]
 
 
 @command("export")
 @argument("type_name", metavar="TYPE")
-@option("--to", "to", required=True, metavar="FILE", help="Where to: a name that ends in .csv or .jsonl.")
+@option("--to", "to", required=True, metavar="FILE", help="Where to: a name that ends in .csv, .jsonl or .xlsx.")
 @option("--where", metavar="EXPR", help="Only records that match this filter expression.")
 @option(
     "--format",
     "kind",
-    type=click.Choice(["csv", "jsonl"]),
-    help="CSV for spreadsheets, or JSON lines, which lose nothing. Else by the name of the file.",
+    type=click.Choice(["csv", "jsonl", "xlsx"]),
+    help="CSV, a spreadsheet, or JSON lines, which lose nothing. Else by the name of the file.",
 )
 @option("--fields", metavar="FIELDS", help="Which fields, with commas between them. Else all that may be read.")
 @option("--order", metavar="FIELDS", help='What to sort by: "name, created_at desc". Else the id.')
@@ -52,7 +53,8 @@ def command_export(
 ) -> None:
     """Write the records of a TYPE to a file.
 
-    What a spreadsheet would take for a formula is disarmed in CSV; an import takes that off again.
+    What a spreadsheet would take for a formula is disarmed in CSV, and an import takes that off again. In a spreadsheet
+    it is a text, as are ids and telephone numbers; moments are those of the organisation's time zone.
     """  # fmt: skip
     from crm_core.exchange import run_export
 
@@ -65,7 +67,7 @@ def command_export(
             bar.update(task, completed=progress.rows, total=total)
 
         count = run_export(
-            session, type_name, where, Path(to), format=cast("Literal['csv', 'jsonl'] | None", kind), fields=names,
+            session, type_name, where, Path(to), format=cast("Format | None", kind), fields=names,
             all_dates=all_dates, with_keys=keys, order=order, progress=tell,
         )  # fmt: skip
     if as_json:

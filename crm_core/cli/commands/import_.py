@@ -26,7 +26,10 @@ _LABELS = ("read", "created", "updated", "unchanged", "skipped", "rejected")
 @option("--data", default=".", metavar="DIR", help="The folder with the data files. Else this one.")
 @option("--dry-run", is_flag=True, help="Do everything, tell of it, and take it back.")
 @option(
-    "--rejects", metavar="FILE", help="Where rejected rows go, each with its line and reason; .jsonl for JSON lines."
+    "--rejects", metavar="FILE", help="Where rejected rows go, each with its line and reason: .csv, .jsonl or .xlsx."
+)
+@option(
+    "--sheet", metavar="NAME", help="Of spreadsheets the sheet with this name or number, where the mapping names none."
 )
 @option("--reason", metavar="TEXT", help="Why; it stands in the journal.")
 @as_json
@@ -37,6 +40,7 @@ def command_import(
     data: str,
     dry_run: bool,
     rejects: str | None,
+    sheet: str | None,
     reason: str | None,
     as_json: bool,
 ) -> None:
@@ -52,6 +56,7 @@ def command_import(
         dry_run=dry_run,
         rejects=Path(rejects) if rejects else None,
         reason=reason,
+        sheet=sheet or "",
     )
     if as_json:
         application.output.json(report.as_json())
@@ -70,6 +75,7 @@ def import_(
     dry_run: bool = False,
     rejects: Path | None = None,
     reason: str | None = None,
+    sheet: str = "",
 ) -> ImportReport:
     """Import with a bar."""
     from crm_core.exchange import run_import
@@ -87,7 +93,7 @@ def import_(
 
         return run_import(
             crm, mapping, data, dry_run=dry_run, progress=tell, rejects_path=rejects, principal=PRINCIPAL,
-            login=application.user, reason=reason, translate=application.translator,
+            login=application.user, reason=reason, translate=application.translator, sheet=sheet,
         )  # fmt: skip
 
 
@@ -101,6 +107,11 @@ def print_import(application: Application, report: ImportReport) -> None:
     for each in report.first_rejects[:_SHOWN]:
         output.line(translator.format("{file}, line {line}: {reason}", file=each.file, line=each.line,
                                       reason=each.reason))  # fmt: skip
+    for warning in report.first_warnings[:_SHOWN]:
+        output.line(translator.format("{file}, line {line}: {reason}", file=warning.file, line=warning.line,
+                                      reason=warning.warning))  # fmt: skip
+    if report.warned > _SHOWN:
+        output.say("Cells with something odd about them: {count}.", count=report.warned)
     if report.first_duplicates:
         output.table(
             ("record", "id", "name", "other id", "other name", "in common"),

@@ -76,12 +76,11 @@ def contacts_moved(
         columns = Columns(source)
         with crm.store.session(login, principal=principal, reason=why, source="import") as session:
             run = _Run(session, columns, rejects, source.path.name, translate)
-            size = max(source.size, 1)
             with source.rows() as rows:
                 for part in _parts(run.readable(rows)):
                     run.batch(part)
                     if progress is not None:
-                        progress(Progress(_SECTION, 1, 1, run.read, min(rows.position / size, 1.0)))
+                        progress(Progress(_SECTION, 1, 1, run.read, rows.share))
             flagged, failed = run.flag()
             session.check()
             if dry_run:

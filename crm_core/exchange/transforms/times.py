@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import suppress
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,23 +12,27 @@ from crm_core.exchange.transforms.context import Context
 __all__ = ["day", "inclusive_end", "moment", "read_moment"]
 
 
-def _read(value: Any, format: str | None) -> dt.datetime:
+def _read(value: Any, format: str | None, context: Context | None = None) -> dt.datetime:
     text = str(value).strip()
     try:
         return dt.datetime.strptime(text, format) if format else dt.datetime.fromisoformat(text)
     except ValueError:
+        if format and context is not None and context.typed:
+            # A cell that holds a day shows it in some format, but does not hold the format's text.
+            with suppress(ValueError):
+                return dt.datetime.fromisoformat(text)
         like = f"a day or moment like {format}" if format else "a day or moment such as 2026-11-23 09:30:00"
         raise ValueError(f"{text!r} is not {like}") from None
 
 
-def day(value: Any, *, format: str | None = None) -> dt.date:
+def day(value: Any, *, format: str | None = None, context: Context | None = None) -> dt.date:
     """A calendar day. ``format`` is one of Python's ``strptime``, such as ``%d.%m.%Y``."""
-    return _read(value, format).date()
+    return _read(value, format, context).date()
 
 
-def read_moment(value: Any, tz: dt.tzinfo, format: str | None = None) -> dt.datetime:
+def read_moment(value: Any, tz: dt.tzinfo, format: str | None = None, context: Context | None = None) -> dt.datetime:
     """A moment in UTC; where the text names no zone it is one of ``tz``."""
-    found = _read(value, format)
+    found = _read(value, format, context)
     if found.tzinfo is None:
         found = found.replace(tzinfo=tz)
     try:
@@ -38,7 +43,7 @@ def read_moment(value: Any, tz: dt.tzinfo, format: str | None = None) -> dt.date
 
 def moment(value: Any, *, format: str | None = None, time_zone: str | None = None, context: Context) -> dt.datetime:
     """A moment. Where the text names no zone it is one of ``time_zone``, or else of the mapping's."""
-    return read_moment(value, ZoneInfo(time_zone) if time_zone else context.tz, format)
+    return read_moment(value, ZoneInfo(time_zone) if time_zone else context.tz, format, context)
 
 
 def inclusive_end(
@@ -47,7 +52,7 @@ def inclusive_end(
     """The end of a range whose last day still belongs to it: midnight after that day, in the organisation's zone."""
     tz = ZoneInfo(time_zone) if time_zone else context.organisation_tz
     try:
-        after = _read(value, format).date() + dt.timedelta(days=1)
+        after = _read(value, format, context).date() + dt.timedelta(days=1)
         return dt.datetime.combine(after, dt.time(), tz).astimezone(dt.UTC)
     except OverflowError:
         # The last day that Python knows is how many systems write "no end".

@@ -15,7 +15,8 @@ __all__ = ["decimal", "int_", "map_", "money"]
 def decimal(value: Any, *, comma: bool = False, scale: int | None = None) -> Decimal:
     """An exact number. With ``comma``, ``1.234,50`` is meant; ``scale`` rounds to so many decimals, half to even."""
     text = str(value).strip().replace("\u00a0", "").replace(" ", "")
-    text = text.replace(".", "").replace(",", ".") if comma else text.replace(",", "")
+    if isinstance(value, str):
+        text = text.replace(".", "").replace(",", ".") if comma else text.replace(",", "")
     try:
         number = Decimal(text)
     except InvalidOperation:
