@@ -25,6 +25,7 @@ LANGUAGES = ("en", "zh_CN")
 
 _KERNEL = "crm"
 _KINDS = ("sort", "one", "other")
+_STATES = ("state", "wanted")
 
 
 class Ground(Protocol):
@@ -86,9 +87,12 @@ class Translator:
     def error(self, error: CrmError | Problem) -> str:
         """An error as a paragraph, with the mend."""
         plugin = getattr(error, "plugin", None)
-        if isinstance(error, Exception) and self.language != "en" and isinstance(error.values.get("state"), str):
+        if isinstance(error, Exception) and self.language != "en" and any(name in error.values for name in _STATES):
             error = copy.copy(error)
-            error.values = {**error.values, "state": self._choice(error.values["state"], plugin)}
+            error.values = {
+                name: self._choices(value, plugin) if name in _STATES and isinstance(value, str) else value
+                for name, value in error.values.items()
+            }
         if isinstance(error, Exception) and self.language != "en" and any(name in error.values for name in _KINDS):
             error = copy.copy(error)
             # What kind of thing stands in a filter is said within the sentence.
@@ -97,11 +101,10 @@ class Translator:
             }
         return error.text(lambda template: self.text(template, plugin))
 
-    def _choice(self, value: str, plugin: str | None) -> str:
-        """A state as people read it; one that no catalogue knows stays as it is."""
-        label = value.replace("_", " ").capitalize()
-        found = self.text(label, plugin)
-        return value if found == label else found
+    def _choices(self, values: str, plugin: str | None) -> str:
+        """A state (or several: "offered / accepted") as people read it; what no catalogue knows stays as it is."""
+        labels = {value: self.choice(value, plugin) for value in values.split(" / ")}
+        return " / ".join(value if label.isascii() else label for value, label in labels.items())
 
     def _kind(self, value: Any) -> Any:
         if not isinstance(value, str):

@@ -190,6 +190,8 @@ def test_in_chinese_nothing_is_left_in_english(crm: Run, here: Company) -> None:
     assert "待接手" in shown.out and "已提交" not in shown.out
     crm("handover", "accept", id_, lang="zh_CN")
     wrong = crm("handover", "accept", id_, lang="zh_CN")
+    twice = crm("handover", "accept", id_, "--account", "Firm 0", lang="zh_CN")
+    assert "已接受" in twice.err and "待接手" in twice.err
     again = crm("handover", "cancel", id_, "--dry-run", lang="zh_CN")
     with here.system() as session:
         ownership.transfer(session, session.require(Account, here.accounts[1]), to="sun")
@@ -203,5 +205,5 @@ def test_in_chinese_nothing_is_left_in_english(crm: Run, here: Company) -> None:
         "Open work", "Records that", "Kept", "Accounts", "activity", "ownership", "owned", "since", "Next", "Formerly",
         "Offered", "offered", "Accepted", "accepted", "Nothing", "Only", "goes to", "people",
     )  # fmt: skip
-    for ended in (shown, wrong, again, done, risks, back, view):
+    for ended in (shown, wrong, twice, again, done, risks, back, view):
         assert not [word for word in english if word in ended.out + ended.err], ended
