@@ -75,7 +75,7 @@ class Steward:
     "quality_issue",
     access=via("account_id", "contact_id"),
     label="Matter of data quality",
-    indexes=[("state", "kind"), ("assignee_id", "state")],
+    indexes=[("state", "kind"), ("state", "created_at"), ("assignee_id", "state")],
 )
 class QualityIssue(Record):
     """A proposed change of one field (``kind`` is ``change``), or something about a customer that is to be mended.

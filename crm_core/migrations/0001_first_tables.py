@@ -224,7 +224,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("record_id", "source_id", "kind", "key"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_crm_match_key_key", "crm_match_key", ["key", "record_type", "kind", "record_id"])
+    op.create_index("ix_crm_match_key_key", "crm_match_key", ["record_type", "kind", "key", "record_id", "source_id"])
     op.create_table(
         "crm_record_type",
         sa.Column("name", c.stored_text(120), nullable=False),
@@ -816,6 +816,7 @@ def upgrade() -> None:
     op.create_index("ix_crm_quality_issue_contact_id", "crm_quality_issue", ["contact_id"])
     op.create_index("ix_crm_quality_issue_decider_id", "crm_quality_issue", ["decider_id"])
     op.create_index("ix_crm_quality_issue_proposer_id", "crm_quality_issue", ["proposer_id"])
+    op.create_index("ix_crm_quality_issue_state_created_at", "crm_quality_issue", ["state", "created_at"])
     op.create_index("ix_crm_quality_issue_state_kind", "crm_quality_issue", ["state", "kind"])
     op.create_table(
         "crm_share",

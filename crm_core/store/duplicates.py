@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 from msgspec import json
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, and_, func, or_, select, tuple_
 
 from crm_core.errors import PermissionDenied, ValidationError
 from crm_core.records import Record, RecordType
@@ -88,13 +88,27 @@ def candidates(
     contacts. Raises :class:`ValidationError` for a record type that the engine does not know.
     """
     record_type, ids = _wanted(session, records)
+    return candidates_of(session, record_type, ids, where=where, least=least, limit=limit)
+
+
+def candidates_of(
+    session: CrmSession,
+    record_type: RecordType,
+    ids: Collection[int] | None,
+    *,
+    where: str | None = None,
+    least: float = 0.0,
+    limit: int | None = None,
+) -> list[Candidate]:
+    """Like :func:`candidates`, for records of a type by their ids; ``None`` are all."""
+    wanted = None if ids is None else set(ids)
     if where is not None:
         matching = set(session.scalars(select(_id(record_type)).where(session.where(record_type.cls, where))))
-        ids = matching if ids is None else ids & matching
-    if ids is not None and not ids:
+        wanted = matching if wanted is None else wanted & matching
+    if wanted is not None and not wanted:
         return []
     engine: Matcher = session.store.matcher
-    found = list(engine.candidates(session, record_type, ids))
+    found = list(engine.candidates(session, record_type, wanted))
     if not isinstance(engine, Exact):
         found = _seen(session, record_type, found)
     found = [each for each in found if each.score >= least]
@@ -144,13 +158,13 @@ class Exact:
         session.writer.write_down()
         pairs: defaultdict[tuple[int, int], set[Key]] = defaultdict(set)
         if ids is None:
-            for key, holders in _groups(session, record_type, None):
+            for key, holders in groups(session, record_type, None):
                 _pair(pairs, key, holders)
         else:
             wanted = set(ids)
             ordered = sorted(wanted)
             for start in range(0, len(ordered), 10 * _CHUNK):
-                for key, holders in _groups(session, record_type, ordered[start : start + 10 * _CHUNK]):
+                for key, holders in groups(session, record_type, ordered[start : start + 10 * _CHUNK]):
                     _pair(pairs, key, holders, wanted)
         return [make_candidate(record_type.name, first, second, keys) for (first, second), keys in pairs.items()]
 
@@ -172,7 +186,7 @@ def make_candidate(type_name: str, first: int, second: int, keys: Iterable[Key])
     return Candidate(type_name, first, second, held, round(1 - doubt, 4))
 
 
-def _visible(session: CrmSession, record_type: RecordType) -> list[Any]:
+def visible_keys(session: CrmSession, record_type: RecordType) -> list[Any]:
     """The conditions on the table of keys that the actor sees the record, and what the key is read from.
 
     A key that is read from a hidden place or telephone would tell of it. Nothing for whoever sees all.
@@ -196,19 +210,25 @@ def _seen_ids(session: CrmSession, record_type: RecordType) -> Select[Any] | Non
     return None if criterion is None else select(record_type.table.c.id).where(criterion)
 
 
-def _groups(session: CrmSession, record_type: RecordType, ids: Sequence[int] | None) -> Iterator[tuple[Key, list[int]]]:
-    """Each key that several records share, with the records in order; only those that the actor sees count."""
+def groups(
+    session: CrmSession, record_type: RecordType, ids: Sequence[int] | Select[Any] | None
+) -> Iterator[tuple[Key, list[int]]]:
+    """Each key that several records share, with the records in order; only those that the actor sees count.
+
+    ``ids`` are the records (or a query of them) whose keys are looked at.
+    """
     key = MATCH_KEY.c
-    conditions = [key.record_type == record_type.name, *_visible(session, record_type)]
+    conditions = [key.record_type == record_type.name, *visible_keys(session, record_type)]
     shared: Select[Any] = select(key.kind, key.key).where(*conditions)
     if ids is not None:
-        own = MATCH_KEY.alias()
-        shared = shared.where(key.key.in_(select(own.c.key).where(own.c.record_id.in_(ids))))
+        own = MATCH_KEY.alias().c
+        keys = select(own.kind, own.key).where(own.record_id.in_(ids), own.record_type == record_type.name)
+        shared = shared.where(tuple_(key.kind, key.key).in_(keys))
     holders = func.count(key.record_id.distinct())
-    groups = shared.group_by(key.kind, key.key).having(holders.between(2, session.policy.duplicates.most)).subquery()
+    several = shared.group_by(key.kind, key.key).having(holders.between(2, session.policy.duplicates.most)).subquery()
     rows = session.core(
         select(key.kind, key.key, key.record_id)
-        .join(groups, (groups.c.key == key.key) & (groups.c.kind == key.kind))
+        .join(several, (several.c.key == key.key) & (several.c.kind == key.kind))
         .where(*conditions)
         .distinct()
         .order_by(key.kind, key.key, key.record_id)
@@ -217,14 +237,14 @@ def _groups(session: CrmSession, record_type: RecordType, ids: Sequence[int] | N
         yield (kind, value), [row.record_id for row in group]
 
 
-def _holders_sql(keys: str, type_: str, most: str, text: str, joined: str) -> str:
+def _holders_sql(keys: str, kind: str, text: str, type_: str, most: str, joined: str) -> str:
     common = (
         f"EXISTS (SELECT 1 FROM crm_match_key n "  # noqa: S608 - all of it is ours
-        f"WHERE n.key = {text} AND n.record_type = {type_} LIMIT 1 OFFSET {most})"
+        f"WHERE n.record_type = {type_} AND n.kind = {kind} AND n.key = {text} LIMIT 1 OFFSET {most})"
     )
     return (
-        f"SELECT {text}, NULL, m.kind, m.record_id, m.source_id FROM {keys} {joined} "  # noqa: S608 - all of it is ours
-        f"WHERE NOT {common} UNION ALL SELECT {text}, 1, NULL, NULL, NULL FROM {keys} WHERE {common}"
+        f"SELECT {kind}, {text}, m.record_id, m.source_id FROM {keys} {joined} "  # noqa: S608 - all of it is ours
+        f"WHERE NOT {common} UNION ALL SELECT {kind}, {text}, NULL, NULL FROM {keys} WHERE {common}"
     )
 
 
@@ -234,13 +254,14 @@ def _holders_sql(keys: str, type_: str, most: str, text: str, joined: str) -> st
 # long as it has no statistics, would compare all keys with all holders unless each is a query of its own.
 _HOLDERS = {
     "sqlite": _holders_sql(
-        "json_each(?1) j", "?2", "?3", "j.value",
-        "CROSS JOIN crm_match_key m ON m.key = j.value AND m.record_type = ?2",
+        "json_each(?1) j CROSS JOIN json_each(j.value) k", "j.key", "k.value", "?2", "?3",
+        "CROSS JOIN crm_match_key m ON m.record_type = ?2 AND m.kind = j.key AND m.key = k.value",
     ),
     "postgresql": _holders_sql(
-        "unnest(%(keys)s::text[]) AS j(value)", "%(type)s", "%(most)s", 'j.value COLLATE "C"',
-        "CROSS JOIN LATERAL (SELECT k.kind, k.record_id, k.source_id FROM crm_match_key k "
-        'WHERE k.key = j.value COLLATE "C" AND k.record_type = %(type)s LIMIT %(most)s) m',
+        "unnest(%(kinds)s::text[], %(keys)s::text[]) AS j(kind, value)", 'j.kind COLLATE "C"', 'j.value COLLATE "C"',
+        "%(type)s", "%(most)s",
+        "CROSS JOIN LATERAL (SELECT k.record_id, k.source_id FROM crm_match_key k WHERE k.record_type = %(type)s "
+        'AND k.kind = j.kind COLLATE "C" AND k.key = j.value COLLATE "C" LIMIT %(most)s) m',
     ),
 }  # fmt: skip
 
@@ -261,21 +282,25 @@ def holders_of(session: CrmSession, record_type: RecordType, keys: Iterable[Key]
 
     What is common is judged by what the actor sees: that many others have a key must not show either.
     """
-    wanted = set(keys)
-    texts = sorted({key for _, key in wanted})
+    by_kind: defaultdict[str, set[str]] = defaultdict(set)
+    for each_kind, text in keys:
+        by_kind[each_kind].add(text)
     found = Holders()
     held: list[tuple[Key, int, int]] = []
-    common: set[str] = set()
+    common: defaultdict[str, list[str]] = defaultdict(list)
     most = session.policy.duplicates.most
     if session.dialect == "sqlite":
+        texts = {kind: sorted(some) for kind, some in by_kind.items()}
         parameters: Any = (json.encode(texts).decode(), record_type.name, most)
     else:
-        parameters = {"keys": texts, "type": record_type.name, "most": most}
+        pairs = [(kind, key) for kind, some in by_kind.items() for key in sorted(some)]
+        parameters = {"kinds": [kind for kind, _ in pairs], "keys": [key for _, key in pairs],
+                      "type": record_type.name, "most": most}  # fmt: skip
     rows = session.connection().exec_driver_sql(_HOLDERS[session.dialect], parameters)
-    for value, many, kind, id_, source_id in rows:
-        if many is not None:
-            common.add(value)
-        elif (kind, value) in wanted:
+    for kind, value, id_, source_id in rows:
+        if id_ is None:
+            common[kind].append(value)
+        else:
             held.append(((kind, value), id_, source_id))
     visible = session.writer.visible_ids(record_type, {id_ for _, id_, _ in held}) if held else set()
     read = _read_sources(session, record_type, [each for each in held if each[1] in visible])
@@ -284,14 +309,13 @@ def holders_of(session: CrmSession, record_type: RecordType, keys: Iterable[Key]
             found.hidden[key].add(id_)
         elif source_id == id_ or source_id in read:
             found.seen[key].add(id_)
-    conditions = _visible(session, record_type)
+    conditions = visible_keys(session, record_type)
     if common and conditions:
         held_by = MATCH_KEY.c
         query = select(held_by.kind, held_by.key, held_by.record_id).distinct()
-        query = query.where(held_by.record_type == record_type.name, held_by.key.in_(sorted(common)), *conditions)
-        for row in session.core(query):
-            if (row.kind, row.key) in wanted:
-                found.seen[row.kind, row.key].add(row.record_id)
+        many = or_(*(and_(held_by.kind == kind, held_by.key.in_(some)) for kind, some in common.items()))
+        for row in session.core(query.where(held_by.record_type == record_type.name, many, *conditions)):
+            found.seen[row.kind, row.key].add(row.record_id)
     return found
 
 

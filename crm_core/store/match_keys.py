@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from crm_core.store.journal import Entry
     from crm_core.store.session import CrmSession
 
-__all__ = ["KEYED", "READ_FROM", "Key", "Row", "check_keys", "follow_keys", "keys_of", "reindex"]
+__all__ = ["KEYED", "KINDS_OF", "READ_FROM", "Key", "Row", "check_keys", "follow_keys", "keys_of", "reindex"]
 
 Key: TypeAlias = tuple[str, str]
 """Kind and key."""
@@ -35,6 +35,12 @@ Row: TypeAlias = tuple[str, int, int, str, str]
 
 KEYED: tuple[str, ...] = (Account.crm_type.name, Contact.crm_type.name)
 """The record types that have match keys."""
+
+KINDS_OF: Mapping[str, tuple[str, ...]] = {
+    Account.crm_type.name: ("registration", "email", "phone", "name", "domain", "wechat"),
+    Contact.crm_type.name: ("birthday", "email", "phone", "name", "wechat"),
+}
+"""By record type the kinds of keys that its records may have."""
 
 READ_FROM: Mapping[str, Mapping[str, frozenset[str]]] = {
     Account.crm_type.name: {ContactPoint.crm_type.name: frozenset({"domain", "email", "phone", "wechat"})},

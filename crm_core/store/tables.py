@@ -194,7 +194,8 @@ MATCH_KEY = Table(
     # After the key's columns: SQLite before 3.41 finds fault with others that come first (PRAGMA integrity_check).
     Column("record_type", stored_text(120), nullable=False),
     PrimaryKeyConstraint("record_id", "source_id", "kind", "key"),
-    Index("ix_crm_match_key_key", "key", "record_type", "kind", "record_id"),
+    # All there is: whoever walks along a kind, or asks for one key, need not look at the rows.
+    Index("ix_crm_match_key_key", "record_type", "kind", "key", "record_id", "source_id"),
     sqlite_with_rowid=False,
 )
 

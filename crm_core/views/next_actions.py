@@ -36,6 +36,10 @@ _LAST_DAYS = dt.timedelta(days=3)
 _NAMES = 3
 _CONFIRMATIONS = 10
 """At so many accounts people are asked for at most: whoever sees a hundred does none."""
+_COUNTED = 100
+"""So many proposals are counted at most."""
+_MATTERS = 200
+"""So many matters that were left to somebody are told at most, the oldest first."""
 
 
 @attrs.frozen(kw_only=True)
@@ -189,25 +193,27 @@ def _duties(session: CrmSession, user_id: int) -> Iterator[NextAction]:
 
 def _proposals(session: CrmSession, user_id: int) -> Iterator[NextAction]:
     """Proposals that wait for a steward, and what the user is to mend."""
-    query = select(
-        QualityIssue.id, QualityIssue.field, QualityIssue.assignee_id, QualityIssue.proposer_id,
-        QualityIssue.account_id, QualityIssue.subject, QualityIssue.created_at,
+    open_ = select(
+        QualityIssue.id, QualityIssue.account_id, QualityIssue.subject, QualityIssue.created_at
     ).where(QualityIssue.state == IssueState.OPEN).order_by(QualityIssue.created_at, QualityIssue.id)  # fmt: skip
-    rows = session.execute(query).all()
-    waiting = [row for row in rows if row.field is not None and row.proposer_id != user_id]
-    if waiting and session.actor.user_id == user_id and session.can(DECIDE):
-        yield NextAction(
-            kind="proposal", title="Decide on {count} proposals", reason="The oldest is from {day}.", urgency=50,
-            record_type="quality_issue", record_id=waiting[0].id,
-            values={"count": len(waiting), "day": waiting[0].created_at},
-        )  # fmt: skip
-    for row in rows:
-        if row.field is None and row.assignee_id == user_id:
+    if session.actor.user_id == user_id and session.can(DECIDE):
+        others = or_(QualityIssue.proposer_id.is_(None), QualityIssue.proposer_id != user_id)
+        waiting = session.execute(open_.where(QualityIssue.field.is_not(None), others).limit(_COUNTED + 1)).all()
+        if waiting:
             yield NextAction(
-                account_id=row.account_id, kind="mend", title="{subject}", reason="It was left to you on {day}.",
-                urgency=50, record_type="quality_issue", record_id=row.id,
-                values={"subject": row.subject or "", "day": row.created_at},
+                kind="proposal", reason="The oldest is from {day}.", urgency=50,
+                title="Decide on {count} proposals" if len(waiting) <= _COUNTED
+                else "Decide on more than {count} proposals",
+                record_type="quality_issue", record_id=waiting[0].id,
+                values={"count": min(len(waiting), _COUNTED), "day": waiting[0].created_at},
             )  # fmt: skip
+    mine = open_.where(QualityIssue.field.is_(None), QualityIssue.assignee_id == user_id).limit(_MATTERS)
+    for row in session.execute(mine):
+        yield NextAction(
+            account_id=row.account_id, kind="mend", title="{subject}", reason="It was left to you on {day}.",
+            urgency=50, record_type="quality_issue", record_id=row.id,
+            values={"subject": row.subject or "", "day": row.created_at},
+        )  # fmt: skip
 
 
 def _recycled_soon(session: CrmSession, user_id: int, owned: Sequence[int]) -> list[NextAction]:

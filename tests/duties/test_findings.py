@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,7 +23,7 @@ from crm_core import (
 )
 from crm_core.errors import NotFound
 from crm_core.store.policy import Role, Scope
-from crm_core.views.stewardship import CHECKS, QualityFinding
+from crm_core.views.stewardship import QualityFinding
 
 from .conftest import START, World
 
@@ -177,7 +176,7 @@ def test_one_chooses_what_is_looked_at(troubled: World) -> None:
         quality.findings(session, kinds=["no_persons"])
 
 
-def statements(world: World, login: str) -> Iterator[int]:
+def statements(world: World, login: str | None, limit: int | None = None) -> int:
     counted: list[str] = []
 
     def note(*args: object) -> None:
@@ -187,10 +186,10 @@ def statements(world: World, login: str) -> Iterator[int]:
         session.get(Account, 1)
         event.listen(world.crm.store.engine, "before_cursor_execute", note)
         try:
-            quality.queue(session)
+            quality.queue(session, limit=limit)
         finally:
             event.remove(world.crm.store.engine, "before_cursor_execute", note)
-    yield len(counted)
+    return len(counted)
 
 
 def test_a_look_at_another_day(troubled: World) -> None:
@@ -201,7 +200,8 @@ def test_a_look_at_another_day(troubled: World) -> None:
 
 
 def test_a_fixed_number_of_statements(troubled: World) -> None:
-    assert next(statements(troubled, "li")) == next(statements(troubled, "zhou")) == len(CHECKS) + 5
+    assert statements(troubled, "li") == statements(troubled, "zhou") == statements(troubled, "zhou", 50) == 20
+    assert statements(troubled, None, 50) == 30  # whoever sees all walks along each kind of key
 
 
 def test_the_queue_has_proposals_before_findings(troubled: World) -> None:
@@ -226,6 +226,20 @@ def test_the_queue_has_proposals_before_findings(troubled: World) -> None:
         assert {each.account for each in quality.queue(session, where='name == "Acme"')} == {"Acme"}
     with troubled.session("wang", read_only=True) as session:
         assert quality.queue(session, kinds=["change"]) == []
+
+
+def test_a_page_says_of_what_there_is_more(troubled: World) -> None:
+    with troubled.session("li") as session:
+        for kind in ("name", "local_name", "legal_name"):
+            quality.propose(session, session.require(Account, troubled.accounts["Acme"]), {kind: "Acme Ltd"})
+        session.commit()
+        whole = quality.queue(session)
+        page = quality.queue_page(session, limit=1)
+        assert quality.queue_page(session, limit=len(whole)) == quality.QueuePage(tuple(whole))
+    assert page.more == tuple(dict.fromkeys(kind for kind in (each.kind for each in whole)
+                                            if [each.kind for each in whole].count(kind) > 1))  # fmt: skip
+    assert len({each.kind for each in page.entries}) == len(page.entries)
+    assert {each.kind for each in page.entries} == {each.kind for each in whole}
 
 
 def test_days_are_counted_from_the_session(world: World) -> None:

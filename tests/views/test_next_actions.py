@@ -21,6 +21,7 @@ from crm_core import (
     ownership,
 )
 from crm_core.domain import quality
+from crm_core.domain.quality import QualityIssue
 from crm_core.views import next_actions, today
 
 NOW = dt.datetime.now(dt.UTC)
@@ -145,6 +146,38 @@ def test_handovers_duties_and_proposals(open_crm):
         user = session.add_one(User(login="steward", name="Steward"))
         organisation.join(session, user, session.list(Unit)[0], role="steward", since_always=True)
     assert ("proposal", "Decide on 1 proposals", "", 50) in lines(look(crm, "steward"))
+
+
+def test_of_very_many_proposals_and_matters_no_more_is_read_than_is_told(open_crm, statements):
+    crm = open_crm(steward={"key_fields": {"account": ["name"]}})
+    with crm.system_session("test") as session:
+        from crm_core import Unit, organisation
+
+        steward = session.add_one(User(login="steward", name="Steward"))
+        organisation.join(session, steward, session.list(Unit)[0], role="steward", since_always=True)
+        accounts = [account(session, f"Acme {number}", "wang.fang") for number in range(3)]
+
+    def told():
+        return [line for line in lines(look(crm, "steward")) if line[0] in ("proposal", "mend")]
+
+    with crm.session("wang.fang") as session:
+        for each in accounts:
+            quality.propose(session, session.require(Account, each.id), {"name": "Acme"})
+    assert told() == [("proposal", "Decide on 3 proposals", "", 50)]
+    with crm.system_session("test") as session:
+        (first, *_) = session.list(QualityIssue)
+        acme = accounts[0].id
+        row = {"kind": "change", "record_type": "account", "field": "name", "proposed": "B", "account_id": acme,
+               "record_id": acme, "state": "open", "proposer_id": first.proposer_id}  # fmt: skip
+        matter = {**row, "kind": "moved", "subject": "Mend it", "field": None, "proposed": None, "proposer_id": None}
+        session.add_many(QualityIssue, [row] * 150 + [{**matter, "assignee_id": steward.id}] * 250)
+        session.add_many(QualityIssue, [matter] * 20)
+    found = told()
+    assert ("proposal", "Decide on more than 100 proposals", "", 50) in found
+    assert len(found) == 201
+    with crm.session("steward", read_only=True) as session, statements(crm) as seen:
+        next_actions(session)
+    assert [each.count("LIMIT") for each in seen if "FROM crm_quality_issue" in each] == [1, 1]
 
 
 def test_the_order_is_the_same_for_the_same_data(crm):

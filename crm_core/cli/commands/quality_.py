@@ -60,17 +60,23 @@ def command(
             _show_issues(application, session, quality.proposals(session, state=None, mine=True), as_json)
         return
     with application.looking() as session:
-        entries = quality.queue(session, where=where, kinds=kinds or None, limit=limit)
+        page = quality.queue_page(session, where=where, kinds=kinds or None, limit=limit)
+    labels = _labels(application)
+    more = ", ".join(labels.get(kind, kind) for kind in page.more)
     if html is not None:
         from crm_core.cli.pages import write_page
 
         title = application.translator.text("Data quality")
         name = application.crm.build.file.crm.name
-        write_page(application, html, "quality.html", title, entries=entries, name=name, kinds=_labels(application))
+        write_page(application, html, "quality.html", title, entries=page.entries, name=name, kinds=labels, more=more)
     elif as_json:
-        application.output.json({"queue": [_entry_json(each) for each in entries]})
+        application.output.json({"queue": [_entry_json(each) for each in page.entries], "more": list(page.more)})
     else:
-        _print(application, entries)
+        _print(application, page.entries)
+        if more:
+            application.output.note(
+                "There is more than {limit} of {kinds}; '--limit N' shows it.", limit=limit, kinds=more
+            )
 
 
 @command.command("propose")

@@ -13,7 +13,7 @@ from crm_core.domain.quality import (
     withdraw,
 )
 from crm_core.views.stewardship.findings import CHECKS, QualityFinding, findings
-from crm_core.views.stewardship.queue import QueueEntry, queue
+from crm_core.views.stewardship.queue import QueueEntry, QueuePage, queue, queue_page
 
 __all__ = [
     "CHECKS",
@@ -21,6 +21,7 @@ __all__ = [
     "IssueState",
     "QualityFinding",
     "QueueEntry",
+    "QueuePage",
     "approve",
     "assigned",
     "close",
@@ -29,6 +30,7 @@ __all__ = [
     "proposals",
     "propose",
     "queue",
+    "queue_page",
     "refuse",
     "withdraw",
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
+from contextlib import closing
 from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECKS", "QualityFinding", "findings"]
 
-_Check = Callable[[Look], Iterator[QualityFinding]]
+_Check = Callable[[Look], Generator[QualityFinding, None, None]]
 
 CHECKS: Mapping[str, tuple[_Check, tuple[str, ...]]] = {
     "two_main_places": (people.two_main_places, ("contact", "affiliation")),
@@ -63,7 +64,8 @@ def findings(
     for name in wanted:
         check, needed = CHECKS[name]
         if all(session.can(f"{record}.read") for record in ("account", *needed)):
-            found += islice(check(look), limit)
+            with closing(check(look)) as each:
+                found += islice(each, limit)
     return found
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Generator
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import and_, exists, func, or_, select
 
 from crm_core.domain.accounts import Account
 from crm_core.domain.activities import Activity, Status
@@ -13,48 +14,59 @@ from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.domain.registration import registration_problem
 from crm_core.errors import Problem
+from crm_core.store.guard import trusted
 from crm_core.views.stewardship.looking import Look, QualityFinding
 
 __all__ = ["inactive_with_plans", "no_person", "owner_inactive", "phone_country", "registration_number"]
 
 
-def phone_country(look: Look) -> Iterator[QualityFinding]:
+def phone_country(look: Look) -> Generator[QualityFinding, None, None]:
     """The telephone is in the country of the address."""
-    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
-
+    table = Account.crm_type.table.c
+    country = func.upper(table.address_country)
+    mismatch = [
+        and_(code.in_(sorted(codes)), code.concat(country).not_in(sorted(f"{each}{region}" for each in codes
+                                                                     for region in codes[each])))
+        for size, codes in _regions().items()
+        for code in [func.substr(table.phone, 2, size)]
+    ]  # fmt: skip
     query = (
         select(Account.id, Account.name, Account.phone, Account.address)
-        .where(Account.phone.startswith("+"), Account.active.is_(True))
+        .where(
+            Account.phone.startswith("+"), Account.active.is_(True), trusted(and_(country.is_not(None), or_(*mismatch)))
+        )
         .order_by(Account.id)
     )
-    for id_, name, phone, address in look.rows(query, Account.id):
-        if address is None or address.country is None:
-            continue
-        digits = phone[1:]
-        regions = next(
-            (found for size in (1, 2, 3) if (found := COUNTRY_CODE_TO_REGION_CODE.get(_number(digits[:size])))), ()
-        )
-        if regions and "001" not in regions and address.country.upper() not in regions:
-            yield QualityFinding(
-                check="phone_country", account_id=id_, account=name, record_type="account", record_id=id_,
-                problem=Problem("", "{account} is in {country}, but its telephone {phone} is in {region}.",
-                                "Correct the one that is wrong.",
-                                {"account": name, "country": address.country, "phone": phone, "region": regions[0]}),
-            )  # fmt: skip
+    for id_, name, phone, address in look.first(query, Account.id):
+        region = next(codes[phone[1 : size + 1]] for size, codes in _regions().items() if phone[1 : size + 1] in codes)
+        yield QualityFinding(
+            check="phone_country", account_id=id_, account=name, record_type="account", record_id=id_,
+            problem=Problem("", "{account} is in {country}, but its telephone {phone} is in {region}.",
+                            "Correct the one that is wrong.",
+                            {"account": name, "country": address.country, "phone": phone, "region": region[0]}),
+        )  # fmt: skip
 
 
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() and text.isascii() else 0
+@functools.cache
+def _regions() -> dict[int, dict[str, tuple[str, ...]]]:
+    """By the length of a country's telephone code the codes, each with its countries; none begins with another."""
+    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+
+    found: dict[int, dict[str, tuple[str, ...]]] = {1: {}, 2: {}, 3: {}}
+    for code, regions in COUNTRY_CODE_TO_REGION_CODE.items():
+        if "001" not in regions:  # of no country: satellites, freephone numbers
+            found[len(str(code))][str(code)] = regions
+    return found
 
 
-def registration_number(look: Look) -> Iterator[QualityFinding]:
+def registration_number(look: Look) -> Generator[QualityFinding, None, None]:
     """The registration number is one of its country; what came in before the rule may not be."""
     query = (
         select(Account.id, Account.name, Account.registration_country, Account.registration_number)
         .where(Account.registration_number.is_not(None), Account.registration_country.is_not(None))
         .order_by(Account.id)
     )
-    for id_, name, country, number in look.rows(query, Account.id):
+    for id_, name, country, number in look.each(query, Account.id):
         problem = registration_problem(country, number)
         if problem is not None:
             yield QualityFinding(
@@ -65,7 +77,7 @@ def registration_number(look: Look) -> Iterator[QualityFinding]:
             )  # fmt: skip
 
 
-def inactive_with_plans(look: Look) -> Iterator[QualityFinding]:
+def inactive_with_plans(look: Look) -> Generator[QualityFinding, None, None]:
     """Nothing is planned at an account that is not active."""
     query = (
         select(Account.id, Account.name, func.count().label("count"))
@@ -83,7 +95,7 @@ def inactive_with_plans(look: Look) -> Iterator[QualityFinding]:
         )  # fmt: skip
 
 
-def owner_inactive(look: Look) -> Iterator[QualityFinding]:
+def owner_inactive(look: Look) -> Generator[QualityFinding, None, None]:
     """Whoever owns an account still works with us."""
     query = (
         select(Ownership.id, Ownership.account_id, Account.name.label("account"), User.name)
@@ -101,7 +113,7 @@ def owner_inactive(look: Look) -> Iterator[QualityFinding]:
         )  # fmt: skip
 
 
-def no_person(look: Look) -> Iterator[QualityFinding]:
+def no_person(look: Look) -> Generator[QualityFinding, None, None]:
     """We know somebody at every active account."""
     query = (
         select(Account.id, Account.name)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select, true
 from sqlalchemy.orm import aliased
 
 from crm_core.domain.accounts import Account
@@ -14,8 +15,10 @@ from crm_core.domain.contacts import Affiliation, Contact, ContactPoint, PointKi
 from crm_core.domain.quality import IssueState, QualityIssue
 from crm_core.errors import Problem
 from crm_core.fields import matching
-from crm_core.store.duplicates import candidates
+from crm_core.store.actor import valid_at
 from crm_core.store.erasure import ERASED
+from crm_core.store.likely import shared_sources
+from crm_core.store.visibility import bare
 from crm_core.views.stewardship.looking import Look, QualityFinding
 
 __all__ = [
@@ -24,12 +27,12 @@ __all__ = [
 ]  # fmt: skip
 
 _PERSONAL = (PointKind.MOBILE, PointKind.EMAIL, PointKind.WECHAT)
-_KEYS = ("phone", "email", "wechat")
 _MOST = 20_000
-"""So many people are compared at most: a database takes only so many values in one statement."""
+"""So many contact points are compared at most: a database takes only so many values in one statement."""
+_KEYS = ("phone", "email", "wechat")
 
 
-def two_main_places(look: Look) -> Iterator[QualityFinding]:
+def two_main_places(look: Look) -> Generator[QualityFinding, None, None]:
     """Nobody has two main places of work."""
     one, other = aliased(Affiliation), aliased(Affiliation)
     here, there = aliased(Account), aliased(Account)
@@ -52,7 +55,7 @@ def two_main_places(look: Look) -> Iterator[QualityFinding]:
         )  # fmt: skip
 
 
-def stale_place(look: Look) -> Iterator[QualityFinding]:
+def stale_place(look: Look) -> Generator[QualityFinding, None, None]:
     """Somebody looked, not too long ago, whether a person still works there."""
     seen = func.coalesce(Affiliation.confirmed_at, Affiliation.valid_from, Affiliation.created_at)
     query = (
@@ -74,7 +77,7 @@ def stale_place(look: Look) -> Iterator[QualityFinding]:
         )  # fmt: skip
 
 
-def left_with_plans(look: Look) -> Iterator[QualityFinding]:
+def left_with_plans(look: Look) -> Generator[QualityFinding, None, None]:
     """Nothing is planned at an account with somebody who has left it."""
     there = exists().where(Affiliation.contact_id == Activity.contact_id, Affiliation.account_id == Activity.account_id)
     query = (
@@ -95,15 +98,15 @@ def left_with_plans(look: Look) -> Iterator[QualityFinding]:
         )  # fmt: skip
 
 
-def shared_point(look: Look) -> Iterator[QualityFinding]:
+def shared_point(look: Look) -> Generator[QualityFinding, None, None]:
     """A mobile number, an e-mail address or a WeChat name is one person's."""
-    ids = {
-        id_
-        for pair in candidates(look.session, Contact)
-        if any(key.kind in _KEYS for key in pair.keys)
-        for id_ in (pair.id, pair.other_id)
-    }
-    if not ids:
+    place = bare(Affiliation.crm_type.table).alias()
+    within = None
+    if look.accounts is not None:
+        within = select(place.c.contact_id).where(place.c.account_id.in_(sorted(look.accounts)))
+    only = functools.partial(_personal, look)
+    sources = shared_sources(look.session, Contact.crm_type, _KEYS, limit=look.limit, only=only, within=within)
+    if not sources:
         return
     query = (
         select(ContactPoint.id, ContactPoint.kind, ContactPoint.value, ContactPoint.contact_id, Contact.name,
@@ -111,10 +114,25 @@ def shared_point(look: Look) -> Iterator[QualityFinding]:
         .join(Contact, Contact.id == ContactPoint.contact_id)
         .join(Affiliation, Affiliation.contact_id == Contact.id)
         .join(Account, Account.id == Affiliation.account_id)
-        .where(ContactPoint.kind.in_(_PERSONAL), ContactPoint.contact_id.in_(sorted(ids)[:_MOST]))
+        .where(ContactPoint.kind.in_(_PERSONAL), ContactPoint.id.in_(sources[:_MOST]))
         .order_by(ContactPoint.id, Affiliation.id)
     )  # fmt: skip
     yield from _shared(look.rows(query, Affiliation.account_id), look.session.policy.duplicates.region)
+
+
+def _personal(look: Look, key: Any) -> ColumnElement[bool]:
+    """That a key is read from what only one person should have, of somebody who works where one looks."""
+    session, type_ = look.session, Affiliation.crm_type
+    place, point = bare(type_.table).alias(), bare(ContactPoint.crm_type.table).alias()
+    visible = session.visibility.criterion(type_, place)
+    works = exists().where(
+        place.c.contact_id == key.record_id,
+        valid_at(place, session.at),
+        true() if visible is None else visible,
+        *look.chosen(place.c.account_id),
+    )
+    mobile = exists().where(point.c.id == key.source_id, point.c.kind == PointKind.MOBILE)
+    return and_(works, or_(key.kind != "phone", mobile))
 
 
 def _shared(rows: Iterable[Any], region: str) -> Iterator[QualityFinding]:
@@ -135,7 +153,7 @@ def _shared(rows: Iterable[Any], region: str) -> Iterator[QualityFinding]:
         )  # fmt: skip
 
 
-def email_domain(look: Look) -> Iterator[QualityFinding]:
+def email_domain(look: Look) -> Generator[QualityFinding, None, None]:
     """An address at a company is an address of that company; only a hint, since groups have many domains."""
     query = (
         select(ContactPoint.id, ContactPoint.value, ContactPoint.contact_id, Contact.name, Affiliation.account_id,
@@ -143,11 +161,12 @@ def email_domain(look: Look) -> Iterator[QualityFinding]:
         .join(Contact, Contact.id == ContactPoint.contact_id)
         .join(Affiliation, Affiliation.contact_id == Contact.id)
         .join(Account, Account.id == Affiliation.account_id)
-        .where(ContactPoint.kind == PointKind.EMAIL, Account.website.is_not(None), ContactPoint.value != ERASED)
+        .where(ContactPoint.kind == PointKind.EMAIL, Account.website.is_not(None), ContactPoint.value != ERASED,
+               _elsewhere(look))
         .order_by(ContactPoint.id, Affiliation.id)
     )  # fmt: skip
     public = look.session.policy.duplicates.public
-    for row in look.rows(query, Affiliation.account_id):
+    for row in look.each(query, Affiliation.account_id):
         domain, host = matching.domain_of_mail(row.value, public), matching.domain_of_site(row.website, public)
         if domain is None or host is None or _within(domain, host) or _within(host, domain):
             continue
@@ -160,11 +179,22 @@ def email_domain(look: Look) -> Iterator[QualityFinding]:
         )  # fmt: skip
 
 
+def _elsewhere(look: Look) -> ColumnElement[bool]:
+    """That the domain of an address is no part of the website: most rows need no closer look."""
+    site = func.lower(Account.website).concat("/")
+    if look.session.dialect == "sqlite":
+        find, domain = func.instr, func.lower(func.substr(ContactPoint.value, func.instr(ContactPoint.value, "@") + 1))
+    else:
+        find, domain = func.strpos, func.lower(func.split_part(ContactPoint.value, "@", 2))
+    ended = domain.concat("/")
+    return and_(find(site, literal("/").concat(ended)) == 0, find(site, literal(".").concat(ended)) == 0)
+
+
 def _within(domain: str, other: str) -> bool:
     return f".{domain}".endswith(f".{other}")
 
 
-def no_contact_point(look: Look) -> Iterator[QualityFinding]:
+def no_contact_point(look: Look) -> Generator[QualityFinding, None, None]:
     """Whoever works at an active account can be reached."""
     reached = exists().where(ContactPoint.contact_id == Affiliation.contact_id)
     query = (
@@ -185,7 +215,7 @@ def no_contact_point(look: Look) -> Iterator[QualityFinding]:
         )  # fmt: skip
 
 
-def erased_leftovers(look: Look) -> Iterator[QualityFinding]:
+def erased_leftovers(look: Look) -> Generator[QualityFinding, None, None]:
     """Of an erased person nothing is left that somebody would still act upon."""
     planned = exists().where(Activity.contact_id == Contact.id, Activity.status == Status.PLANNED)
     reached = exists().where(ContactPoint.contact_id == Contact.id, ContactPoint.value != ERASED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,14 @@ from crm_core.domain.contacts import Contact
 from crm_core.domain.organisation import User
 from crm_core.domain.quality import DECIDE, IssueState, QualityIssue
 from crm_core.errors import Problem
-from crm_core.store.duplicates import Candidate, candidates
+from crm_core.store.duplicates import Candidate, candidates_of
+from crm_core.store.likely import likeliest
 from crm_core.views.stewardship.findings import findings
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["DUPLICATE", "LIKELY", "QueueEntry", "queue"]
+__all__ = ["DUPLICATE", "LIKELY", "QueueEntry", "QueuePage", "queue", "queue_page"]
 
 DUPLICATE = "duplicate"
 """The kind of candidates for duplicates in the queue."""
@@ -53,6 +55,39 @@ class QueueEntry:
     hint: bool = False
 
 
+@attrs.frozen
+class QueuePage:
+    """So much of the queue as one page shows; ``more`` are the kinds of which there is more than that."""
+
+    entries: tuple[QueueEntry, ...]
+    more: tuple[str, ...] = ()
+
+
+def queue_page(
+    session: CrmSession,
+    *,
+    accounts: Iterable[Account | int] | None = None,
+    where: str | None = None,
+    kinds: Collection[str] | None = None,
+    limit: int = 50,
+) -> QueuePage:
+    """At most ``limit`` of all matters together, of duplicates among each record, and of each check; see :func:`queue`.
+
+    What is beyond the page is not counted, since that would cost more than to show it.
+    """
+    kept: list[QueueEntry] = []
+    counts: Counter[tuple[str, str]] = Counter()
+    more: dict[str, None] = {}
+    for each in queue(session, accounts=accounts, where=where, kinds=kinds, limit=limit + 1):
+        group = ("", "") if each.issue_id is not None else (each.kind, each.record_type)
+        counts[group] += 1
+        if counts[group] <= limit:
+            kept.append(each)
+        else:
+            more[each.kind] = None
+    return QueuePage(tuple(kept), tuple(more))
+
+
 def queue(
     session: CrmSession,
     *,
@@ -62,7 +97,10 @@ def queue(
     limit: int | None = None,
 ) -> list[QueueEntry]:
     """Open proposals and matters, oldest first, then candidates for duplicates (``duplicate``, those that are likely),
-    then findings; see :func:`findings` for the arguments. A fixed number of statements.
+    then findings; see :func:`findings` for the arguments.
+
+    A number of statements that does not depend on what is found. With a ``limit`` the work is that of a page: of more
+    candidates than fit those are shown whose strongest common key is of the strongest kind.
     """
     chosen = None if accounts is None else [each if isinstance(each, int) else each.id for each in accounts]
     words = set(session.policy.vocabularies.get("quality.kind", {}))
@@ -114,12 +152,14 @@ def _duplicates(
     session: CrmSession, accounts: list[int] | None, where: str | None, limit: int | None
 ) -> list[QueueEntry]:
     """Accounts that might be one, and, unless accounts are chosen, people that might be."""
-    pairs = candidates(session, Account, where=where, least=LIKELY) if session.can("account.read") else []
-    if accounts is not None:
-        pairs = [each for each in pairs if not {each.id, each.other_id}.isdisjoint(accounts)]
-    pairs = pairs[:limit]
+    pairs: list[Candidate] = []
+    if session.can("account.read"):
+        if accounts is None:
+            pairs = likeliest(session, Account, least=LIKELY, where=where, limit=limit)
+        else:
+            pairs = candidates_of(session, Account.crm_type, accounts, where=where, least=LIKELY, limit=limit)
     if accounts is None and where is None and session.can("contact.read"):
-        pairs += candidates(session, Contact, least=LIKELY, limit=limit)
+        pairs += likeliest(session, Contact, least=LIKELY, limit=limit)
     names: dict[int, str] = {}
     for record in (Account, Contact):
         ids = {id_ for each in pairs for id_ in (each.id, each.other_id) if each.record_type == record.crm_type.name}
