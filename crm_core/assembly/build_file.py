@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import attrs
 
+from crm_core.assembly.inheritance import EXTENDS, Composed, compose
 from crm_core.assembly.structuring import structure
 from crm_core.domain.duplicates import DuplicateRules
 from crm_core.domain.pools import PoolRules
 from crm_core.domain.viewing import Views
-from crm_core.errors import BuildError, Problem
+from crm_core.errors import Problem
 from crm_core.hooks.specs import nearest
 from crm_core.store.policy import Scope
 
@@ -121,7 +120,10 @@ class JobSection:
 
 @attrs.frozen(kw_only=True)
 class BuildFile:
-    """What a build file says. ``source`` is the file itself, if there is one."""
+    """What a build file says, with those that it extends.
+
+    ``source`` is the file itself, if there is one, and ``composed`` how it came from several.
+    """
 
     crm: CrmSection = attrs.field(factory=CrmSection)
     roles: Mapping[str, RoleSection] = attrs.field(factory=dict)
@@ -138,6 +140,11 @@ class BuildFile:
     views: Views = attrs.field(factory=Views)
     merge: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
     source: Path | None = None
+    composed: Composed | None = attrs.field(default=None, repr=False, eq=False)
+
+    def told(self, problem: Problem) -> Problem:
+        """The problem with the file that it stands in, where the build file extends others."""
+        return problem if self.composed is None else self.composed.told(problem)
 
     @property
     def where(self) -> str:
@@ -183,13 +190,18 @@ def read(given: str | Path | Mapping[str, Any] | BuildFile) -> tuple[BuildFile, 
     """
     if isinstance(given, BuildFile):
         return given, list(_checked(given.crm))
-    source = None
+    source = composed = None
     if not isinstance(given, Mapping):
         source = Path(given)
-        given = _parsed(source)
+        composed = compose(source)
+        given = composed.content
     sections: dict[str, Any] = {}
     problems: list[Problem] = []
     for name, value in given.items():
+        if name == EXTENDS:
+            problem = "A build that is given as a mapping extends no file."
+            problems.append(Problem(EXTENDS, problem, "Give the path of a file, or join the mappings."))
+            continue
         if name not in _SECTIONS:
             near = nearest(str(name), _SECTIONS)
             problems.append(
@@ -211,28 +223,8 @@ def read(given: str | Path | Mapping[str, Any] | BuildFile) -> tuple[BuildFile, 
             plugins, _ = structure(value.get("plugins", ()), tuple[str, ...], "crm.plugins")
             disabled, _ = structure(value.get("disabled", ()), tuple[str, ...], "crm.disabled")
             sections["crm"] = CrmSection(plugins=plugins or (), disabled=disabled or ())
-    file = BuildFile(source=source, **sections)
+    file = BuildFile(source=source, composed=composed, **sections)
     return file, [*problems, *_checked(file.crm)]
-
-
-def _parsed(source: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(source.read_text(encoding="utf-8-sig"), parse_float=Decimal)
-    except FileNotFoundError:
-        problem, mend, reason = "There is no build file {file}.", "Create one by 'crm init'.", ""
-    except (OSError, UnicodeDecodeError) as error:
-        problem, mend, reason = (
-            "{file} cannot be read: {reason}.",
-            "A build file is a text file in UTF-8.",
-            str(error),
-        )
-    except tomllib.TOMLDecodeError as error:
-        problem, mend, reason = (
-            "{file} is no TOML: {reason}.",
-            "Texts stand in quotes, lists in brackets.",
-            str(error),
-        )
-    raise BuildError(problem, mend=mend, file=str(source), reason=reason)
 
 
 def _checked(crm: CrmSection) -> Iterator[Problem]:

@@ -70,7 +70,10 @@ def assemble(
     jobs = chosen_jobs(file, catalogue.jobs, verdicts)
     if verdicts.file or KERNEL in verdicts.plugins or (strict and verdicts.plugins):
         raise BuildError(
-            "{where} cannot be assembled:", verdicts.causes(), mend="", where=file.where[:1].upper() + file.where[1:]
+            "{where} cannot be assembled:",
+            [file.told(problem) for problem in verdicts.causes()],
+            mend="",
+            where=file.where[:1].upper() + file.where[1:],
         )
     link(catalogue.types)
     dispatcher = Dispatcher((plugin.name, plugin.namespace) for plugin in loaded)
@@ -260,5 +263,5 @@ def _report(
         drivers=file.drivers,
         left_out=tuple(verdicts.plugins.values()),
         off=tuple(verdicts.off[name] for name in sorted(verdicts.off)),
-        warnings=tuple(verdicts.warnings),
+        warnings=tuple(file.told(problem) for problem in verdicts.warnings),
     )
