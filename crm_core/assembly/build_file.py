@@ -42,7 +42,8 @@ class CrmSection:
     ``plugins`` lists every plugin of the build, ``disabled`` those among them that are switched off: their data are
     kept, and they are not imported. ``strict`` refuses to open when one of them is broken;
     otherwise it is left out. ``time_zone`` is where days begin, ``currency`` what amounts without one are in.
-    ``creator_owns`` makes whoever creates an account its owner.
+    ``creator_owns`` makes whoever creates an account its owner. ``locked`` refuses to open when what is installed is
+    not what the lock beside the build file names.
     """
 
     name: str = "CRM"
@@ -54,6 +55,7 @@ class CrmSection:
     time_zone: str = "UTC"
     currency: str = "CNY"
     creator_owns: bool = True
+    locked: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -38,6 +38,7 @@ def assemble(
     strict: bool | None = None,
     discovery: Discovery = installed,
     without: Collection[str] = (),
+    locked: bool | None = None,
 ) -> Build:
     """Judge and load a build.
 
@@ -47,7 +48,8 @@ def assemble(
     the report says why. Mistakes in the build file itself are raised in any case.
 
     ``without`` names plugins to leave out this time, with what requires them, as if ``[crm] disabled`` named them;
-    ``"*"`` stands for all. Nothing of a plugin that is switched off is imported, not even its manifest.
+    ``"*"`` stands for all. Nothing of a plugin that is switched off is imported, not even its manifest. ``locked``
+    outranks what the file says: whether what is installed must be what its lock names.
     """
     file, problems = read(given)
     strict = file.crm.strict if strict is None else strict
@@ -77,7 +79,7 @@ def assemble(
         )
     link(catalogue.types)
     dispatcher = Dispatcher((plugin.name, plugin.namespace) for plugin in loaded)
-    return Build(
+    build = Build(
         file=file,
         plugins=tuple(loaded),
         types=catalogue.types,
@@ -89,6 +91,19 @@ def assemble(
         jobs=jobs,
         report=_report(file, strict, loaded, dispatcher, verdicts),
     )
+    return _held_to_its_lock(build, strict) if (file.crm.locked if locked is None else locked) else build
+
+
+def _held_to_its_lock(build: Build, strict: bool) -> Build:
+    """The build when it is what its lock says; tolerant, with the differences as warnings."""
+    from crm_core.assembly.lock import check_lock
+
+    found = check_lock(build)
+    if found and strict:
+        raise BuildError(
+            "What is installed is not what {where} was locked with:", found, mend="", where=build.file.where
+        )
+    return attrs.evolve(build, report=attrs.evolve(build.report, warnings=(*build.report.warnings, *found)))
 
 
 def _switch_off(file: BuildFile, without: Collection[str], there: set[str], verdicts: Verdicts) -> None:

@@ -85,12 +85,12 @@ class Application:
         self._require_plugin(crm)
         return crm
 
-    def assemble(self, *, strict: bool | None = None) -> Build:
-        """Judge and load the build, without its database; ``strict`` outranks the options."""
+    def assemble(self, *, strict: bool | None = None, locked: bool | None = None) -> Build:
+        """Judge and load the build, without its database; ``strict`` outranks the options, ``locked`` the file."""
         from crm_core.assembly import assemble
 
         strict = False if strict is None and self.tolerant else strict
-        return assemble(self.build_file(), strict=strict, without=self.without)
+        return assemble(self.build_file(), strict=strict, without=self.without, locked=locked)
 
     def installed(self) -> list[Found]:
         """The installed plugins that may be looked at: what is switched off is not imported, not even for help."""

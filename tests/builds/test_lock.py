@@ -1,0 +1,94 @@
+"""The lock: what a build was tried with, and whether it is what is here."""
+
+from __future__ import annotations
+
+import pytest
+
+from crm_core import BuildError, Crm
+from crm_core.assembly import assemble
+from crm_core.assembly.lock import check_lock, lock_file, lock_of, read_lock, written
+
+BUILD = '[crm]\nplugins = ["locked_one", "locked_two"]\ndatabase = "sqlite:///crm.db"\n'
+
+
+@pytest.fixture
+def build_file(tmp_path, install):
+    install("locked_one")
+    install("locked_two", "2.1")
+    file = tmp_path / "crm.toml"
+    file.write_text(BUILD, encoding="utf-8")
+    return file
+
+
+def test_it_names_versions_and_contents_and_no_address(build_file):
+    build = assemble(build_file)
+    lock = lock_of(build)
+    text = written(lock)
+    lock_file(build).write_text(text, encoding="utf-8")
+    assert read_lock(lock_file(build)) == lock
+    assert check_lock(build) == []
+    assert {name: (each.version, each.distribution) for name, each in lock.plugins.items() if name != "crm"} == {
+        "locked_one": ("1.0", "crm-locked-one"), "locked_two": ("2.1", "crm-locked-two"),
+    }  # fmt: skip
+    assert {"sqlalchemy", "attrs", "pluggy"} <= lock.libraries.keys()
+    assert "://" not in text
+    assert str(build_file.parent) not in text
+
+
+def test_each_difference_is_told(crm, build_file, install):
+    crm("--build", build_file, "build", "lock")
+    crm("--build", build_file, "build", "verify")
+    install("locked_one", data="changed")
+    install("locked_two", "2.2")
+    found = crm("--build", build_file, "build", "verify", code=1)
+    assert "locked_one: Its files are not those that were locked, though the version 1.0 is the same." in found.out
+    assert "locked_two: Version 2.1 is locked, and 2.2 is here. Install what is locked" in found.out
+    report = crm("--build", build_file, "build", "verify", "--json", code=1).json
+    assert report["same"] is False
+    assert len(report["differences"]) == 2
+    build_file.write_text('[crm]\nplugins = ["locked_one"]\n', encoding="utf-8")
+    found = crm("--build", build_file, "build", "verify", code=1)
+    assert "locked_two: The plugin is in the lock and not in the build." in found.out
+
+
+def test_a_locked_build_does_not_open_with_anything_else(crm, build_file, install):
+    build_file.write_text(BUILD.replace("[crm]", "[crm]\nlocked = true"), encoding="utf-8")
+    with pytest.raises(BuildError, match=r"There is no lock .*crm\.lock\. Write one by 'crm build lock'"):
+        assemble(build_file)
+    crm("--build", build_file, "build", "lock")
+    Crm.open(build_file, check=False).close()
+    install("locked_one", extra="here")
+    with pytest.raises(BuildError, match="locked_one: Its files are not those that were locked"):
+        Crm.open(build_file, check=False)
+    tolerant = assemble(build_file, strict=False)
+    assert any("locked_one" in str(each) for each in tolerant.report.warnings)
+    assert assemble(build_file, without=["locked_one"]).plugin("locked_two") is not None
+    crm("--build", build_file, "build", "lock")
+    assert assemble(build_file).plugin("locked_one") is not None
+
+
+def test_compiled_files_are_no_difference(build_file, install):
+    build = assemble(build_file)
+    lock_file(build).write_text(written(lock_of(build)), encoding="utf-8")
+    cache = build.plugin("locked_one").folder / "__pycache__"
+    cache.mkdir(exist_ok=True)
+    (cache / "other.cpython-311.pyc").write_bytes(b"compiled")
+    assert check_lock(build) == []
+
+
+def test_a_dry_run_writes_nothing_and_says_what_would_change(crm, build_file, install):
+    crm("--build", build_file, "build", "lock")
+    before = build_file.with_suffix(".lock").read_bytes()
+    install("locked_two", "2.2")
+    found = crm("--build", build_file, "build", "lock", "--dry-run")
+    assert "Version 2.1 is locked, and 2.2 is here." in found.out
+    assert "dry run" in found.out
+    assert build_file.with_suffix(".lock").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", ["", "format = 2", "format = 1\ncontract = '1'\nplugins = 3", "\x00", "format = ["])
+def test_a_file_that_is_no_lock_says_so(tmp_path, content):
+    file = tmp_path / "crm.lock"
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(BuildError, match="is no lock of a build"):
+        read_lock(file)
