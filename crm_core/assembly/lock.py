@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -21,11 +21,21 @@ from crm_core.assembly.manifest import HOOK_API
 from crm_core.errors import BuildError, Problem
 from crm_core.records import KERNEL
 
-__all__ = ["Lock", "Locked", "check_lock", "differences", "lock_file", "lock_of", "read_lock", "written"]
+__all__ = [
+    "Lock",
+    "Locked",
+    "check_lock",
+    "differences",
+    "hash_of",
+    "is_of_package",
+    "lock_file",
+    "lock_of",
+    "read_lock",
+    "written",
+]
 
 _FORMAT = 1
 _DISTRIBUTION = "crm-core"
-_PASSED_OVER = frozenset({"__pycache__"})
 
 
 @attrs.frozen
@@ -51,7 +61,8 @@ def lock_of(build: Build) -> Lock:
     """The lock of what is installed here for a build."""
     plugins = {plugin.name: _locked(plugin) for plugin in build.plugins}
     own = {canonicalize_name(each.distribution) for each in plugins.values() if each.distribution}
-    roots = [_DISTRIBUTION, *sorted(own)]
+    extras = frozenset({"postgresql"} if build.file.database.startswith("postgresql") else ())
+    roots = {_DISTRIBUTION: extras, **dict.fromkeys(sorted(own), frozenset[str]())}
     libraries = {name: version for name, version in _needed(roots) if name not in {*own, _DISTRIBUTION}}
     return Lock(HOOK_API, plugins, dict(sorted(libraries.items())))
 
@@ -152,7 +163,7 @@ def _locked(plugin: LoadedPlugin) -> Locked:
         from crm_core import __version__
 
         folder = Path(__file__).parents[1]
-        return Locked(KERNEL, __version__, _hash(folder, folder), _DISTRIBUTION)
+        return Locked(KERNEL, __version__, _hash(folder), _DISTRIBUTION)
     top = plugin.folder
     if top is None:
         # A module of the application's own, which no distribution brings: its file is all there is.
@@ -160,7 +171,7 @@ def _locked(plugin: LoadedPlugin) -> Locked:
     depth = plugin.manifest.module.count(".") - 1
     for _ in range(max(depth, 0)):
         top = top.parent
-    return Locked(plugin.name, plugin.manifest.version, _hash(top, top), plugin.distribution)
+    return Locked(plugin.name, plugin.manifest.version, _hash(top), plugin.distribution)
 
 
 def _hash_of_module(plugin: LoadedPlugin) -> str:
@@ -168,27 +179,31 @@ def _hash_of_module(plugin: LoadedPlugin) -> str:
     return hashlib.sha256(Path(file).read_bytes() if file else b"").hexdigest()
 
 
-def _hash(folder: Path, root: Path) -> str:
-    """Over names and contents of all files below a folder, in the order of their names."""
+def _hash(folder: Path) -> str:
+    return hash_of((file.relative_to(folder).as_posix(), file.read_bytes()) for file in _files(folder))
+
+
+def hash_of(files: Iterable[tuple[str, bytes]]) -> str:
+    """Over names (below the package) and contents of files, in the order of their names."""
     total = hashlib.sha256()
-    for file in sorted(_files(folder), key=lambda each: each.relative_to(root).as_posix()):
-        name = file.relative_to(root).as_posix().encode()
-        total.update(b"%d:%s %s\n" % (len(name), name, hashlib.sha256(file.read_bytes()).hexdigest().encode()))
+    for name, content in sorted(files):
+        total.update(f"{len(name.encode())}:{name} {hashlib.sha256(content).hexdigest()}\n".encode())
     return total.hexdigest()
 
 
+def is_of_package(name: str) -> bool:
+    """Whether a file, by its path, belongs to what was written: what Python compiles does not."""
+    return not name.endswith((".pyc", ".pyo")) and "__pycache__" not in name.split("/")
+
+
 def _files(folder: Path) -> Iterator[Path]:
-    for each in folder.iterdir():
-        if each.is_dir():
-            if each.name not in _PASSED_OVER:
-                yield from _files(each)
-        elif each.suffix not in {".pyc", ".pyo"}:
-            yield each
+    return (each for each in folder.rglob("*")
+            if each.is_file() and is_of_package(each.relative_to(folder).as_posix()))  # fmt: skip
 
 
-def _needed(roots: list[str]) -> Iterator[tuple[str, str]]:
-    """What the distributions need, and what that needs, with the versions that are installed; extras are not asked."""
-    waiting, seen = [(root, frozenset[str]()) for root in roots], set[tuple[str, frozenset[str]]]()
+def _needed(roots: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, str]]:
+    """What distributions with these extras need, and what that needs, with the versions that are installed."""
+    waiting, seen = list(roots.items()), set[tuple[str, frozenset[str]]]()
     while waiting:
         name, extras = waiting.pop()
         if (name, extras) in seen:

@@ -20,7 +20,7 @@ from crm_core.fields.field import NO_DEFAULT, Field
 from crm_core.fields.kinds import ChoiceKind
 from crm_core.records import KERNEL, RecordType
 
-__all__ = ["Description", "describe", "described"]
+__all__ = ["Description", "describe", "described", "plain"]
 
 Description = Mapping[str, Mapping[str, Any]]
 """By section (``plugins``, ``records``, ``fields`` ...) and name, values of JSON."""
@@ -33,7 +33,7 @@ def describe(build: Build) -> dict[str, dict[str, Any]]:
     file, policy = build.file, build.policy
     return {
         "crm": {"contract": HOOK_API, **{
-            name: value for name, value in _plain(file.crm).items() if name not in {"database", "plugins", "disabled"}
+            name: value for name, value in plain(file.crm).items() if name not in {"database", "plugins", "disabled"}
         }},
         "plugins": {plugin.name: _version(plugin.name, plugin.manifest.version) for plugin in build.plugins},
         "disabled": {off.plugin: off.how for off in build.report.off},
@@ -56,17 +56,17 @@ def describe(build: Build) -> dict[str, dict[str, Any]]:
         "settings": {
             f"{name}.{key}": value
             for name, settings in sorted(build.settings.items())
-            for key, value in _plain(settings).items()
+            for key, value in plain(settings).items()
         },
         "vocabularies": {name: dict(words) for name, words in sorted(policy.vocabularies.items()) if name != "role"},
         "jobs": {
-            name: {"schedule": job.schedule, "attempts": job.attempts, "arguments": _plain(job.arguments)}
+            name: {"schedule": job.schedule, "attempts": job.attempts, "arguments": plain(job.arguments)}
             for name, job in sorted(build.jobs.items())
         },
         "rules": {
             f"{section}.{key}": value
             for section in _RULES
-            for key, value in _plain(getattr(file, section)).items()
+            for key, value in plain(getattr(file, section)).items()
         },
         "commands": {name: getattr(each, "help", "") or "" for name, each in sorted(build.commands.items())},
     }  # fmt: skip
@@ -104,7 +104,7 @@ def _version(name: str, version: str) -> str:
 def _record(record_type: RecordType) -> dict[str, Any]:
     return {
         "plugin": record_type.plugin,
-        "access": _plain(record_type.access),
+        "access": plain(record_type.access),
         "dated": record_type.dated,
         "extends": record_type.extends,
         "poolable": record_type.poolable,
@@ -112,29 +112,29 @@ def _record(record_type: RecordType) -> dict[str, Any]:
 
 
 def _field(field: Field) -> dict[str, Any]:
-    kind = {name: value for name, value in _plain(field.kind).items() if name != "enum"}
+    kind = {name: value for name, value in plain(field.kind).items() if name != "enum"}
     if isinstance(field.kind, ChoiceKind):
         kind["choices"] = [str(member.value) for member in field.kind.enum]
     told: dict[str, Any] = {"kind": field.kind.name, **kind, "required": field.required, "empty": field.optional}
     if field.default is not NO_DEFAULT and field.default is not None:
-        told["default"] = _plain(field.default)
+        told["default"] = plain(field.default)
     for name in ("search", "index", "personal", "restricted", "vocabulary"):
         if getattr(field, name):
             told[name] = getattr(field, name)
     return told
 
 
-def _plain(value: Any) -> Any:
-    """As JSON has it; classes of attrs by their fields, without what only Python knows."""
+def plain(value: Any) -> Any:
+    """A value as JSON has it; classes of attrs by their fields, without what only Python knows."""
     if attrs.has(type(value)):
-        return {field.name: _plain(getattr(value, field.name)) for field in attrs.fields(type(value))
+        return {field.name: plain(getattr(value, field.name)) for field in attrs.fields(type(value))
                 if not field.name.startswith("_")}  # fmt: skip
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, set | frozenset):
-        return sorted((_plain(each) for each in value), key=str)
+        return sorted((plain(each) for each in value), key=str)
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     return value if value is None or isinstance(value, bool | int | str) else str(value)

@@ -195,7 +195,8 @@ def _hooks(build: Build, cards: Mapping[str, Card], top: int) -> tuple[HookLine,
     return tuple(
         HookLine(
             hook, top + at * _HOOK_ROW, hook in build.report.vetoers,
-            tuple((columns[name], number, cards[name].hue, cards[name].title) for number, name in enumerate(plugins, 1)),
+            tuple((columns[name], at_call, cards[name].hue, cards[name].title)
+                  for at_call, name in enumerate(plugins, 1)),
         )
         for at, (hook, plugins) in enumerate(shown)
     )  # fmt: skip

@@ -34,7 +34,17 @@ __all__ = ["Use", "UseKind", "filled_by", "uses"]
 UseKind = Literal["declaration", "rule", "mapping", "code"]
 """Search, index, order or access; an expression or list in the build file; an import or export; kernel or plugin."""
 
-_NO_RULES = ("crm", "roles", "vocabularies", "custom_fields", "retired_fields", "drivers", "source", "steward")
+_NO_RULES = (
+    "crm",
+    "roles",
+    "vocabularies",
+    "custom_fields",
+    "retired_fields",
+    "drivers",
+    "source",
+    "composed",
+    "steward",
+)
 _SHOWN = 5
 
 
