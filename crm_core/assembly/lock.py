@@ -62,7 +62,8 @@ def lock_of(build: Build) -> Lock:
     plugins = {plugin.name: _locked(plugin) for plugin in build.plugins}
     own = {canonicalize_name(each.distribution) for each in plugins.values() if each.distribution}
     extras = frozenset({"postgresql"} if build.file.database.startswith("postgresql") else ())
-    roots = {_DISTRIBUTION: extras, **dict.fromkeys(sorted(own), frozenset[str]())}
+    roots: dict[str, frozenset[str]] = {_DISTRIBUTION: extras}
+    roots |= {name: frozenset() for name in sorted(own)}
     libraries = {name: version for name, version in _needed(roots) if name not in {*own, _DISTRIBUTION}}
     return Lock(HOOK_API, plugins, dict(sorted(libraries.items())))
 

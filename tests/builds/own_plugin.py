@@ -1,0 +1,1 @@
+"""A plugin that no distribution brings."""
