@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 _FORMAT = 1
+_COMMENT = "Written by 'crm build lock'; 'crm build verify' compares it with what is installed."
 _DISTRIBUTION = "crm-core"
 
 
@@ -122,7 +123,7 @@ def written(lock: Lock) -> str:
     import tomlkit
 
     document = tomlkit.document()
-    document.add(tomlkit.comment("Written by 'crm build lock'; 'crm build verify' compares it with what is installed."))
+    document.add(tomlkit.comment(_COMMENT))
     document.add("format", tomlkit.item(_FORMAT))
     document.add("contract", tomlkit.item(lock.contract))
     plugins = tomlkit.table(is_super_table=True)

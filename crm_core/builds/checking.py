@@ -27,7 +27,7 @@ class Setting:
 
     name: str
     value: Any
-    by: Literal["build file", "default"]
+    by: Literal["file", "default"]
 
 
 @attrs.frozen
@@ -114,7 +114,7 @@ def _settings(build: Build) -> Iterator[Setting]:
     for name, settings in sorted(build.settings.items()):
         written = build.file.plugins.get(name, {})
         for field in attrs.fields(type(settings)):
-            by: Literal["build file", "default"] = "build file" if field.name in written else "default"
+            by: Literal["file", "default"] = "file" if field.name in written else "default"
             yield Setting(f"{name}.{field.name}", getattr(settings, field.name), by)
 
 

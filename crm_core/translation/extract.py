@@ -44,7 +44,7 @@ def extract(package: Path) -> dict[str, list[str]]:
             places = found.setdefault(text, [])
             if f"{where}:{line}" not in places:
                 places.append(f"{where}:{line}")
-    for template in sorted(package.rglob("*.html")):
+    for template in sorted([*package.rglob("*.html"), *package.rglob("*.svg")]):
         where = template.relative_to(package.parent).as_posix()
         for text, line in template_texts(template.read_text(encoding="utf-8")):
             found.setdefault(text, []).append(f"{where}:{line}")

@@ -61,7 +61,7 @@ def test_it_says_what_several_touch_and_in_which_order(plugins):
 def test_settings_say_who_chose_them(plugins):
     found = check_build({"crm": {"plugins": plugins}, "plugins": {"checked_first": {"limit": 5}}})
     assert [(each.name, each.value, each.by) for each in found.settings] == [
-        ("checked_first.limit", 5, "build file"), ("checked_first.tone", "kind", "default"),
+        ("checked_first.limit", 5, "file"), ("checked_first.tone", "kind", "default"),
     ]  # fmt: skip
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _SHOWN = 3
+_WEIGHT_LABELS = {"error": "What keeps the build from starting", "warning": "What deserves a look"}
+_BY_LABELS = {"file": "build file", "default": "default"}
+_WHAT_LABELS = {"hook": "hook", "field": "field"}
 
 
 @command("check")
@@ -77,14 +80,14 @@ def _print(application: Application, found: BuildCheck, everything: bool) -> Non
                 output.line(f"  - {translator.error(each)}")
     chosen = [each for each in found.settings if everything or each.by == "build file"]
     if chosen:
-        rows = ((each.name, str(plain(each.value)), translator.text(each.by)) for each in chosen)
+        rows = ((each.name, str(plain(each.value)), translator.text(_BY_LABELS[each.by])) for each in chosen)
         output.table(("setting", "value", "chosen by"), rows, title="Settings")
     if found.meetings:
         output.table(
             ("", "what", "plugins, hooks in the order of the calls", "may veto"),
             (
                 (
-                    translator.text(each.what),
+                    translator.text(_WHAT_LABELS[each.what]),
                     each.name,
                     ", ".join(each.plugins),
                     translator.text("yes") if each.veto else "",

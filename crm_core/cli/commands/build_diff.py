@@ -59,7 +59,7 @@ def command_diff(
                  translator.error(attrs.evolve(each.words, path="")))
                 for each in found if each.section == section
             ]  # fmt: skip
-            output.table(("", "what", "difference"), rows, title=_TITLES[section])
+            output.table(("", "what", "difference"), rows, title=_SECTION_LABELS[section])
         output.note("!! loses sight of data; ! may break what relies on it.")
     if check and any(each.weight != "changes" for each in found):
         click.get_current_context().exit(1)
@@ -67,7 +67,7 @@ def command_diff(
 
 command = command_diff
 
-_TITLES = {
+_SECTION_LABELS = {
     "plugins": "Plugins", "disabled": "Switched off", "crm": "The CRM as a whole", "records": "Record types",
     "fields": "Fields", "hooks": "Hooks", "permissions": "Permissions", "roles": "Roles", "settings": "Settings",
     "vocabularies": "Vocabularies", "jobs": "Jobs", "rules": "Rules", "commands": "Commands",
