@@ -95,7 +95,8 @@ def _chosen(lock: Lock, there: Mapping[str, list[tuple[str, int, Path]]]) -> tup
     wanted = {canonicalize_name(each.distribution): each.version for each in lock.plugins.values() if each.distribution}
     wheels: dict[str, Path] = {}
     problems: list[Problem] = []
-    for name, version in sorted({**wanted, **lock.libraries}.items()):
+    versions: dict[str, str] = {**wanted, **lock.libraries}
+    for name, version in sorted(versions.items()):
         fitting = sorted((rank, file) for found, rank, file in there.get(name, ()) if found == version)
         if fitting:
             wheels[name] = fitting[0][1]

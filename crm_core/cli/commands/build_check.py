@@ -78,7 +78,7 @@ def _print(application: Application, found: BuildCheck, everything: bool) -> Non
             output.heading(translator.text(title))
             for each in problems:
                 output.line(f"  - {translator.error(each)}")
-    chosen = [each for each in found.settings if everything or each.by == "build file"]
+    chosen = [each for each in found.settings if everything or each.by == "file"]
     if chosen:
         rows = ((each.name, str(plain(each.value)), translator.text(_BY_LABELS[each.by])) for each in chosen)
         output.table(("setting", "value", "chosen by"), rows, title="Settings")
