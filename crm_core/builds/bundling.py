@@ -95,7 +95,7 @@ def _chosen(lock: Lock, there: Mapping[str, list[tuple[str, int, Path]]]) -> tup
     wanted = {canonicalize_name(each.distribution): each.version for each in lock.plugins.values() if each.distribution}
     wheels: dict[str, Path] = {}
     problems: list[Problem] = []
-    versions: dict[str, str] = {**wanted, **lock.libraries}
+    versions: dict[str, str] = {str(name): version for name, version in wanted.items()} | dict(lock.libraries)
     for name, version in sorted(versions.items()):
         fitting = sorted((rank, file) for found, rank, file in there.get(name, ()) if found == version)
         if fitting:

@@ -58,7 +58,7 @@ def test_the_example_in_the_reference_of_hooks_is_an_implementation() -> None:
 
 
 def test_the_whole_build_file_in_the_reference_is_assembled(tmp_path) -> None:
-    (example,) = blocks("reference/build-file.md", "toml")
+    example, *_ = blocks("reference/build-file.md", "toml")
     path = tmp_path / "crm.toml"
     path.write_text(example, encoding="utf-8")
 
