@@ -8,6 +8,7 @@ import click
 
 from crm_core.cli.application import Application, pass_application
 from crm_core.cli.helping import command, option
+from crm_core.cli.times import as_json
 
 __all__ = ["command"]
 
@@ -15,8 +16,9 @@ __all__ = ["command"]
 @command("graph")
 @option("--to", "file", type=click.Path(path_type=Path), metavar="FILE.svg", default="crm-build.svg",
         show_default=True, help="The file that the picture is written to.")  # fmt: skip
+@as_json
 @pass_application
-def command_graph(application: Application, file: Path) -> None:
+def command_graph(application: Application, file: Path, as_json: bool) -> None:
     """Draw the build as SVG: plugins in the order of what they require, their records, and who is called when.
 
     Any browser shows it. The database is not touched.
@@ -29,6 +31,9 @@ def command_graph(application: Application, file: Path) -> None:
     )
     application.forget_output()
     file.write_text(svg(build, application.translator.text), encoding="utf-8")
+    if as_json:
+        application.output.json({"file": str(file), "plugins": [plugin.name for plugin in build.plugins]})
+        return
     application.output.say("Written: {file}", file=str(file))
 
 
