@@ -153,6 +153,9 @@ def _rule(where: str, rule: RecycleRule, signals: Mapping[str, str]) -> Iterator
         yield Problem(f"{where}.after", "Nobody loses an account for having been there.", "Write without instead.")
     if not 1 <= rule.days <= _FAR:
         yield Problem(f"{where}.days", "Give 1 to {most} days.", "", {"most": _FAR})
+    if rule.since is not None and not 1900 <= rule.since.year < 9000:
+        yield Problem(f"{where}.since", "{value} is no day from which silence could count.",
+                      "Give the day on which the rule is switched on.", {"value": rule.since})  # fmt: skip
     if not 0 <= rule.warn_days <= rule.days:
         yield Problem(f"{where}.warn_days", "A warning comes at most as many days before as the rule has.",
                       "Give 0 to {most}.", {"most": rule.days})  # fmt: skip

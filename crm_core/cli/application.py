@@ -77,9 +77,11 @@ class Application:
         )
         root.call_on_close(crm.close)
         self.translator = self.translator.also(
-            (plugin.name, plugin.locale) for plugin in crm.build.plugins if plugin.locale is not None
+            ((plugin.name, plugin.locale) for plugin in crm.build.plugins if plugin.locale is not None),
+            crm.types.values(),
         )
-        self.forget_output()
+        if self._output is not None:
+            self._output.translator = self.translator  # a command may hold it already
         for left in crm.report.left_out:
             self.output.note("The plugin {plugin} was left out; 'crm plugins' says why.", plugin=left.plugin)
         self._require_plugin(crm)

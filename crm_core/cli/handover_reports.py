@@ -26,6 +26,7 @@ from crm_core.domain.handovers import Handover, HandoverState
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.errors import NotFound
+from crm_core.views.showing import kind_labels, pieces
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -83,11 +84,12 @@ def show(application: Application, handover_id: int, as_json: bool) -> None:
         print_items(output, session, found)
         if waiting.parts:
             accounts = names_of(session, Account, (each.account_id for each in waiting))
+            kinds = kind_labels(session, output.translator, {each.kind for each in waiting})
             output.table(
                 ("due", "kind", "what", "account"),
                 (
-                    (shown(each.due, session.policy.tz), output.translator.choice(each.kind),
-                     output.translator.text(each.title), accounts.get(each.account_id, ""))
+                    (shown(each.due, session.policy.tz), kinds[each.kind],
+                     pieces(each.title, output.translator), accounts.get(each.account_id, ""))
                     for each in waiting
                 ),
                 title="What is open of whoever leaves",

@@ -87,9 +87,16 @@ class Group(Command, click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands, each with one line."""
         translator = translator_of(ctx)
-        rows = [(name, translator.text(each.get_short_help_str(200))) for name, each in sorted(self.commands.items())]
+        rows = [(name, _first(each, translator)) for name, each in sorted(self.commands.items())]
         with formatter.section(translator.text("Commands")):
             formatter.write_dl(rows)
+
+
+def _first(each: click.Command, translator: Translator) -> str:
+    """The first sentence of a command's help; catalogues hold whole paragraphs."""
+    paragraph = one_line(inspect.cleandoc(each.help or "").split("\n\n")[0])
+    said = translator.text(paragraph)
+    return translator.text(each.get_short_help_str(200)) if said == paragraph else said.partition("。")[0] + "。"
 
 
 def command(name: str, **options: Any) -> Callable[[F], Command]:

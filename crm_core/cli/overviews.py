@@ -13,12 +13,13 @@ from crm_core.cli.records import Shower, plain
 from crm_core.domain.accounts import Account
 from crm_core.hooks.values import Failed, OpenItem, Panel, TimelineEntry
 from crm_core.views import Fact, Overview, Person, Place, Point, Relative
-from crm_core.views.showing import amount, kind_labels, said_question, shown
+from crm_core.views.showing import amount, kind_labels, pieces, said_question, shown
 from crm_core.views.team import Responsible
 
 __all__ = ["deep", "overview_json", "print_failed", "print_overview", "print_panel", "print_timeline", "timeline_json"]
 
 _BAR = 20
+_TEAM_LABELS = ("Responsible", "Formerly responsible")
 _MOST = 12
 """So many lines of what is long are shown; the rest is counted."""
 
@@ -127,7 +128,7 @@ class _Printer:
                 (
                     shown(each.due, self.tz) + (" !" if each.due is not None and each.due < self.view.at else ""),
                     kinds[each.kind],
-                    f"{self.translator.text(each.title)}\n{each.text}".strip(),
+                    f"{pieces(each.title, self.translator)}\n{pieces(each.text, self.translator)}".strip(),
                     self.view.names.get(each.user_id or 0, ""),
                 )
                 for each in items[:_MOST]
@@ -145,8 +146,8 @@ class _Printer:
         return f"{begin or '…'} – {end}" if end else begin
 
     def _team(self) -> None:
-        self._responsible(self.view.responsible, title="Responsible")
-        self._responsible(self.view.formerly_responsible, title="Formerly responsible")
+        self._responsible(self.view.responsible, title=_TEAM_LABELS[0])
+        self._responsible(self.view.formerly_responsible, title=_TEAM_LABELS[1])
 
         for each in self.view.handovers:
             self.output.line()
@@ -162,7 +163,7 @@ class _Printer:
                     (
                         f"{each.user_id} {each.name}" + ("" if each.active else f" ({self.say('Not active')})"),
                         self.translator.choice(each.role), each.scope, self._since(each.since, each.until),
-                        each.reason or "",
+                        pieces(each.reason or "", self.translator),
                     )
                     for each in team
                 ),
@@ -325,12 +326,13 @@ def print_timeline(output: Output, shower: Shower, entries: Iterable[TimelineEnt
             (
                 shown(entry.at, shower.tz),
                 kinds[entry.kind],
-                text(entry.title) + (f" ({text(entry.status)})" if entry.status else "") + f"\n{entry.text}".rstrip(),
+                text(entry.title) + (f" ({text(entry.status)})" if entry.status else "")
+                + f"\n{pieces(entry.text, text)}".rstrip(),
                 "" if entry.user_id is None else shower.reference("user", entry.user_id),
             )
             for entry in entries
         ),
-    )
+    )  # fmt: skip
 
 
 def print_failed(output: Output, failed: Iterable[Failed]) -> None:

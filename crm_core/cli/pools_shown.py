@@ -12,7 +12,7 @@ import attrs
 from crm_core.cli.moments import shown
 from crm_core.cli.records import Shower, plain
 from crm_core.domain.accounts import Account
-from crm_core.domain.pools import SIGNALS, Pool, PoolEvent
+from crm_core.domain.pools import SIGNALS, Pool, PoolEvent, PoolEventKind
 from crm_core.fields import Address, Money
 
 if TYPE_CHECKING:
@@ -25,6 +25,11 @@ __all__ = [
     "print_offers", "print_recycled", "print_simulation", "recycled_json", "rule_text", "simulation_json",
 ]  # fmt: skip
 
+_PART_LABELS = {
+    "street": "Street", "city": "City", "region": "Province or state", "postal_code": "Postal code",
+    "country": "Country", "amount": "Amount", "currency": "Currency",
+}  # fmt: skip
+_WOULD_LABELS = {PoolEventKind.WARNED: "would be warned", PoolEventKind.RECYCLED: "would go back"}
 _BAR = 40
 """Columns of the longest bar."""
 
@@ -130,8 +135,14 @@ def print_offers(application: Application, session: CrmSession, pool: Pool, page
 
 
 def _label(shower: Shower, name: str) -> str:
-    field = Account.crm_type.by_name.get(name) or shower.session.policy.custom.get("account", {}).get(name)
-    return name if field is None else shower.translator.field(field, Account.crm_type)
+    whole, _, part = name.partition(".")
+    field = Account.crm_type.by_name.get(whole) or shower.session.policy.custom.get("account", {}).get(whole)
+    translator = shower.translator
+    if field is None:
+        return name
+    if part:
+        return translator.word(name, _PART_LABELS.get(part))
+    return translator.field(field, Account.crm_type)
 
 
 def _text(shower: Shower, name: str, values: Mapping[str, Any]) -> str:
@@ -165,13 +176,16 @@ def print_recycled(
     """What the rules did, or would do, as a table."""
     output, translator = application.output, application.translator
     steps = report.steps[:limit]
+    today = session.clock().astimezone(session.policy.tz).date()
     names = _names(session, (each.account_id for each in steps), (each.user_id for each in steps))
     if steps:
         output.table(
             ("account", "owner", "what", "goes back on", "pool", "rule"),
             [
                 (names.reference("account", each.account_id), names.reference("user", each.user_id),
-                 translator.choice(each.kind.value), each.due.isoformat(), each.pool, rule_text(application, each.rule))
+                 translator.text(_WOULD_LABELS[each.kind]) if report.dry_run else translator.choice(each.kind.value),
+                 translator.text("today") if each.due <= today else each.due.isoformat(), each.pool,
+                 rule_text(application, each.rule))
                 for each in steps
             ],
         )  # fmt: skip

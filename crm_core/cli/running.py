@@ -14,6 +14,9 @@ from crm_core.errors import CrmError, StoreError
 
 __all__ = ["BROKEN_PIPE", "BUG", "EXIT_CODES", "INTERRUPTED", "USAGE", "run"]
 
+_OS_LABELS = ("No such file or directory", "Permission denied", "Is a directory", "Not a directory", "File exists")
+"""What operating systems say when a file cannot be used."""
+
 USAGE = 2
 BUG = 70
 INTERRUPTED = 130

@@ -15,6 +15,7 @@ import attrs
 from sqlalchemy.orm import Mapped
 
 from crm_core.domain.accounts import Account
+from crm_core.domain.dated import moment_of
 from crm_core.domain.organisation import User
 from crm_core.fields import choice, moment, ref, text
 from crm_core.records import Record, parent, record, via
@@ -74,12 +75,15 @@ class RecycleRule:
 
     Either ``without`` a sign of life (``held_activity``, ``order``) for more than ``days`` whole days, or as many
     ``after`` a date in its life (``contract_end``) that lies in the owner's time. ``warn_days`` before, the owner is
-    warned; nobody loses an account of whose loss they were not warned so long. ``never_grades`` are spared.
+    warned; nobody loses an account of whose loss they were not warned so long. ``never_grades`` are spared. With
+    ``since`` the days are counted as if somebody had been there on that day: silence before it does not matter, be it
+    only that nobody had written down what happened.
     """
 
     without: str | None = None
     after: str | None = None
     days: int
+    since: dt.date | None = None
     never_grades: tuple[str, ...] = ()
     warn_days: int = 0
 
@@ -94,7 +98,7 @@ class RecycleRule:
         return f"{'without' if self.without else 'after'} {self.signal} {self.days}"
 
     def counts_from(
-        self, held_from: dt.datetime | None, recorded: dt.datetime, last: dt.datetime | None
+        self, held_from: dt.datetime | None, recorded: dt.datetime, last: dt.datetime | None, tz: dt.tzinfo
     ) -> dt.datetime | None:
         """From when the days of the rule are counted; ``None`` while there is nothing to count from.
 
@@ -103,9 +107,13 @@ class RecycleRule:
         not concern them.
         """
         if self.after is not None:
-            return last if last is not None and (held_from is None or last > held_from) else None
-        known = [moment_ for moment_ in (held_from, last) if moment_ is not None]
-        return max(known, default=recorded)
+            found = last if last is not None and (held_from is None or last > held_from) else None
+        else:
+            known = [moment_ for moment_ in (held_from, last) if moment_ is not None]
+            found = max(known, default=recorded)
+        if found is None or self.since is None:
+            return found
+        return max(found, moment_of(self.since, tz))
 
     def due(self, counted_from: dt.datetime, tz: dt.tzinfo) -> dt.date:
         """The day on which the account goes back: the first one with ``days`` whole days before it."""

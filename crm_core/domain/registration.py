@@ -16,6 +16,14 @@ _MODULES = {
     "UA": "ua.edrpou", "US": "us.ein", "ZA": "za.tin",
 }  # fmt: skip
 
+_REASON_LABELS = (
+    "The number's checksum or check digit is invalid.",
+    "One of the parts of the number are invalid or unknown.",
+    "The number has an invalid format.",
+    "The number has an invalid length.",
+)
+"""What python-stdnum says."""
+
 
 def registration_problem(country: str | None, number: str) -> str | None:
     """What is wrong with a registration number; ``None`` when it is right, or its country has no known rule."""

@@ -17,6 +17,7 @@ from crm_core.exchange.sheets.cells import exact
 from crm_core.exchange.sources import Source
 from crm_core.exchange.templates import Template
 from crm_core.exchange.transforms import Context
+from crm_core.exchange.transforms.refusal import Refusal
 from crm_core.exchange.values import composed, converter
 from crm_core.fields.field import Field
 from crm_core.fields.kinds import TextKind
@@ -242,6 +243,8 @@ def _apply(name: str, step: Callable[[Any], Any], value: Any) -> Any:
         return step(value)
     except CrmError:
         raise
+    except Refusal as error:
+        raise ValidationError(error.template, transform=name, **error.values) from None
     except ValueError as error:
         raise ValidationError("{reason}.", transform=name, reason=str(error)) from None
     except Exception as error:

@@ -9,6 +9,7 @@ from typing import Any
 from crm_core.errors import ValidationError
 from crm_core.exchange.conditions import Cell
 from crm_core.exchange.transforms import Context
+from crm_core.exchange.transforms.refusal import Refusal
 from crm_core.exchange.transforms.times import read_moment
 from crm_core.fields import Address, Money
 from crm_core.fields.field import Field
@@ -27,8 +28,8 @@ def converter(field: Field, custom: bool, context: Context, *, from_json: bool =
         def parse(text: str) -> Any:
             try:
                 return read_moment(text, context.tz)
-            except ValueError as error:
-                raise ValidationError("{reason}.", reason=str(error)) from None
+            except Refusal as error:
+                raise ValidationError(error.template, **error.values) from None
 
     elif isinstance(kind, JsonKind):
 

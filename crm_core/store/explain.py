@@ -18,6 +18,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Ground", "explain"]
 
+_GROUND_LABELS = (
+    "the rule of the record type allows it",
+    "{principal} is a system principal",
+    "{label} is reference data that everybody may read",
+    "the role {roles} reads all records of this type",
+    "through its {label} {parent}: {ground}",
+    "through its {label} {id}: {ground}",
+    "you are its {role} since {since}",
+    "you are its {role} since always",
+    "its {role} {owner} belongs to {unit}, which your role covers",
+    "it is shared with you as {role}, because: {reason}",
+)
+"""The texts of grounds, which are no sentences, for translators."""
+
 
 @attrs.frozen
 class Ground:

@@ -6,6 +6,7 @@ English is the language of the source, so it needs no catalogue and reads no fil
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,6 +27,10 @@ LANGUAGES = ("en", "zh_CN")
 _KERNEL = "crm"
 _KINDS = ("sort", "one", "other")
 _STATES = ("state", "wanted")
+_TYPED = re.compile(r"\{record[.!]|\{record\}\.|crm [a-z]+|\[|\(")
+"""Templates in which the name of a record type is code: it stays as people must type it."""
+_SPACES = re.compile(r"(?<=[\u2e80-\uffef]) (?=\{record\})|(?<=\{record\}) (?=[\u2e80-\uffef])")
+_WHERE = re.compile(r"([a-z][a-z0-9_.]*) (\d+)")
 
 
 class Ground(Protocol):
@@ -54,18 +59,25 @@ def language_of(name: str) -> str | None:
 class Translator:
     """Texts in one language.
 
-    ``folders`` are the locale folders of plugins by name, in load order. A text is looked for in the catalogue of the
+    ``folders`` are the locale folders of plugins by name, in load order; ``records`` the record types that may be
+    named. A text is looked for in the catalogue of the
     plugin that says it, then in the kernel's, then in the others'; what none of them knows stays as it is.
     """
 
-    def __init__(self, language: str = "en", folders: Iterable[tuple[str, Path]] = ()) -> None:
+    def __init__(
+        self,
+        language: str = "en",
+        folders: Iterable[tuple[str, Path]] = (),
+        records: Iterable[RecordType] = (),
+    ) -> None:
         self.language = language
+        self._records = {each.name: each for each in records}
         self._folders = {_KERNEL: KERNEL_FOLDER, **dict(folders)}
         self._catalogues: dict[str, Mapping[str, str]] | None = None
 
-    def also(self, folders: Iterable[tuple[str, Path]]) -> Translator:
-        """The same, with the catalogues of further plugins."""
-        return Translator(self.language, [*self._folders.items(), *folders])
+    def also(self, folders: Iterable[tuple[str, Path]], records: Iterable[RecordType] = ()) -> Translator:
+        """The same, with the catalogues of further plugins, and their record types."""
+        return Translator(self.language, [*self._folders.items(), *folders], [*self._records.values(), *records])
 
     def text(self, template: str, plugin: str | None = None) -> str:
         """``template`` in this language, its placeholders untouched."""
@@ -86,20 +98,77 @@ class Translator:
 
     def error(self, error: CrmError | Problem) -> str:
         """An error as a paragraph, with the mend."""
+        return (error if self.language == "en" else self.said(error)).text()
+
+    def said(self, error: Any) -> Any:
+        """A copy of an error or problem that speaks this language, and calls kinds and records by their labels."""
+        said = copy.copy(error)
         plugin = getattr(error, "plugin", None)
-        if isinstance(error, Exception) and self.language != "en" and any(name in error.values for name in _STATES):
-            error = copy.copy(error)
-            error.values = {
-                name: self._choices(value, plugin) if name in _STATES and isinstance(value, str) else value
-                for name, value in error.values.items()
+        record = getattr(error, "record", None) or error.values.get("record")
+        given: dict[str, Any] = {
+            name: self._template(getattr(error, name), plugin, record) for name in ("problem", "mend")
+        }
+        values: dict[str, Any] = dict(error.values)
+        if isinstance(error, Exception):
+            values |= {
+                name: self._choices(values[name], plugin) for name in _STATES if isinstance(values.get(name), str)
             }
-        if isinstance(error, Exception) and self.language != "en" and any(name in error.values for name in _KINDS):
-            error = copy.copy(error)
             # What kind of thing stands in a filter is said within the sentence.
-            error.values = {
-                name: self._kind(value) if name in _KINDS else value for name, value in error.values.items()
-            }
-        return error.text(lambda template: self.text(template, plugin))
+            values |= {name: self._kind(values[name]) for name in _KINDS if name in values}
+        else:
+            given["path"] = self._where(error.path)
+        given["values"] = values | self._reasons(error, record)
+        if hasattr(error, "problems"):
+            given["problems"] = tuple(map(self.said, error.problems))
+        for name, value in given.items():
+            object.__setattr__(said, name, value)  # problems are frozen, and this is a copy
+        return said
+
+    def _reasons(self, error: Any, record: Any) -> dict[str, Any]:
+        """Values that are texts of ours themselves: why, keys that two have in common, the field that is meant."""
+        said: dict[str, Any] = {}
+        for name in ("reason", "keys"):
+            value = error.values.get(name)
+            if isinstance(value, str):
+                said[name] = ", ".join(map(self.text, value.split(", "))) if name == "keys" else self.text(value)
+        field = error.values.get("field") or getattr(error, "field", None)
+        record_type = self._records.get(record) if isinstance(record, str) else None
+        if record_type is not None and field in record_type.by_name and not _TYPED.search(error.problem + error.mend):
+            said["field"] = self.field(record_type.by_name[field], record_type)
+        return said
+
+    def _template(self, template: str, plugin: str | None, record: Any) -> str:
+        said = self.text(template, plugin)
+        if not isinstance(record, str) or _TYPED.search(template):
+            return said
+        label = self.named(record).replace("{", "{{").replace("}", "}}")
+        return (said if label.isascii() else _SPACES.sub("", said)).replace("{record}", label)
+
+    def _where(self, path: str) -> str:
+        """``ownership 148`` with the label of the record type."""
+        found = _WHERE.fullmatch(path)
+        return f"{self.named(found[1])} {found[2]}" if found is not None else path
+
+    def named(self, name: str) -> str:
+        """A record type by its name: in English as people type it, in other languages by its label.
+
+        A field of one (``ownership.account_id``) is named with it.
+        """
+        if self.language == "en":
+            return name
+        record_type = self._records.get(name)
+        if record_type is not None:
+            return self.record(record_type)
+        owner, _, last = name.rpartition(".")
+        if owner in self._records:
+            field = self._records[owner].by_name.get(last)
+            return f"{self.named(owner)}: {last if field is None else self.field(field, self._records[owner])}"
+        said = self.choice(last, owner or None)
+        return name if said.isascii() else said
+
+    def word(self, word: str, label: str | None, plugin: str | None = None) -> str:
+        """A word that people type, such as a role: in English as it is, in other languages by its label."""
+        return word if self.language == "en" or not label else self.text(label, plugin)
 
     def _choices(self, values: str, plugin: str | None) -> str:
         """A state (or several: "offered / accepted") as people read it; what no catalogue knows stays as it is."""
@@ -116,6 +185,7 @@ class Translator:
         """Why somebody sees a record."""
         values = {
             name: self.text(value.capitalize()) if name == "label" and self.language != "en"
+            else self.choice(value) if name == "role" and self.language != "en"
             else self.ground(value) if hasattr(value, "text") and hasattr(value, "values") else value
             for name, value in ground.values.items()
         }  # fmt: skip

@@ -16,6 +16,7 @@ from crm_core.domain.activities import Activity, Participant, Status
 from crm_core.domain.contacts import Affiliation, Consent, Contact, ContactPoint
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership
+from crm_core.fields import Field
 from crm_core.hooks.values import Failed, OpenItem, Panel
 from crm_core.views.open_items import open_items
 
@@ -165,11 +166,17 @@ def _facts(session: CrmSession, account: Account) -> list[tuple[str, str]]:
         if field.name not in ("name", "active") and (field.restricted is None or session.can(field.restricted)):
             value: Any = getattr(account, field.name)
             if value not in (None, frozenset()):
-                facts.append((field.label, field.kind.format(value)))
+                facts.append((field.label, _word(session, field, value)))
     custom = session.policy.custom.get("account", {})
     for name, value in (account.custom or {}).items():
         facts.append((custom[name].label if name in custom else name, str(value)))
     return facts
+
+
+def _word(session: CrmSession, field: Field, value: Any) -> str:
+    """A value as text; a word of a vocabulary by its label."""
+    text = field.kind.format(value)
+    return session.policy.vocabularies.get(field.vocabulary or "", {}).get(text, text)
 
 
 def _responsible(session: CrmSession, ids: Sequence[int]) -> dict[int, list[Responsibility]]:

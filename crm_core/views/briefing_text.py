@@ -9,6 +9,7 @@ from unicodedata import east_asian_width
 from crm_core.hooks.values import OpenItem
 from crm_core.views.briefing import Briefing, Contacted, Known
 from crm_core.views.html import Translate, page
+from crm_core.views.showing import pieces
 
 __all__ = ["briefing_html", "briefing_index", "briefing_text"]
 
@@ -45,7 +46,7 @@ class _Text:
         head = f"{briefing.name}  ({briefing.account_id})"
         yield head
         yield "=" * sum(2 if east_asian_width(char) in "WF" else 1 for char in head)
-        yield from self._part("Facts", [f"{self.say(label)}: {value}" for label, value in briefing.facts])
+        yield from self._part("Facts", [f"{self.say(label)}: {self.say(value)}" for label, value in briefing.facts])
         yield from self._part(
             "Responsible",
             [
@@ -119,8 +120,8 @@ class _Text:
         due = "" if item.due is None else self.moment(item.due)
         who = "" if item.user_id is None else self.users.get(item.user_id, "")
         kind = "" if item.kind == "promise" else self.word(item.kind)
-        title = self.say(item.title)
-        return self._joined(due, f"{kind}: {title}" if kind else title, self.say(item.text), who)
+        title = pieces(item.title, self.say)
+        return self._joined(due, f"{kind}: {title}" if kind else title, pieces(item.text, self.say), who)
 
     def _contact(self, each: Contacted) -> Iterator[str]:
         yield self._joined(self.moment(each.at), f"{self.word(each.kind)}: {each.subject}", each.person, each.user)

@@ -272,11 +272,14 @@ def _confirmations(session: CrmSession, owned: Sequence[int]) -> Iterator[NextAc
         decides = [row for row in rows if rules.decides(row.role, row.title)]
         names = [row.name for row in (*decides, *(row for row in rows if row not in decides))]
         more = len(names) - _NAMES
+        known = [each for row in rows for each in (row.confirmed_at, row.valid_from, row.at) if each is not None]
+        days = (session.now - max(known)).days if known else None
         yield NextAction(
             account_id=account_id, kind="confirm",
             title="Confirm who still works there: {names}" if more <= 0 else
             "Confirm who still works there: {names} and {more} more",
-            reason="Nothing was known of them for {days} days.", urgency=25 if decides else 20,
+            reason="Nobody ever said since when they are there." if days is None
+            else "Nothing was known of them for {days} days.", urgency=25 if decides else 20,
             record_type="account", record_id=account_id,
-            values={"names": ", ".join(names[:_NAMES]), "more": more, "days": rules.confirm_days},
+            values={"names": ", ".join(names[:_NAMES]), "more": more, "days": days},
         )  # fmt: skip

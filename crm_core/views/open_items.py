@@ -177,7 +177,7 @@ def _stages(session: CrmSession, accounts: Sequence[int]) -> Iterator[OpenItem]:
         yield OpenItem(
             account_id=row.account_id,
             kind="stage",
-            title=f"{row.business_line}: {row.stage.value}",
+            title=f"{row.business_line} · {row.stage.value}",
             text=row.reason or "",
             due=row.valid_from,
             record_type="lifecycle",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from crm_core.translation import Translator
     from crm_core.views.completeness import Question
 
-__all__ = ["Shower", "amount", "filled", "held", "kind_labels", "readable", "said_question", "shown"]
+__all__ = ["Shower", "amount", "filled", "held", "kind_labels", "pieces", "readable", "said_question", "shown"]
 
 _KIND_LABELS = (
     "Ownership", "Affiliation", "Lifecycle", "Promise", "Question", "Document", "Quote", "Deal", "People", "Stage",
@@ -143,7 +143,23 @@ def said_question(question: Question, translator: Translator) -> str:
     return filled(question.text, question.values, translator, dt.UTC)
 
 
-_TRANSLATED = ("label", "title")
+_HOW_LABELS = {"claimed: ": "claimed: {pool}", "assigned: ": "assigned: {pool}"}
+"""What ownerships that began at a pool say of it."""
+
+
+def pieces(text: str, translate: Callable[[str], str]) -> str:
+    """A text of ours that consists of several (``Final decision · Water plant``), each translated if it is known."""
+    return " · ".join(_piece(each, translate) for each in text.split(" · "))
+
+
+def _piece(text: str, translate: Callable[[str], str]) -> str:
+    for start, template in _HOW_LABELS.items():
+        if text.startswith(start):
+            return translate(template).format(pool=text.removeprefix(start))
+    return translate(text)
+
+
+_TRANSLATED = ("label", "title", "about")
 _CHOICES = ("role", "stage")
 
 
@@ -165,7 +181,7 @@ def _filling(name: str, value: Any, translator: Translator, tz: dt.tzinfo) -> An
         case tuple():
             return ", ".join(translator.text(str(each)) for each in value)
         case str() if name in _TRANSLATED:
-            return translator.text(value)
+            return pieces(value, translator.text)
         case str() if name in _CHOICES:
             return translator.choice(value)
     return "" if value is None else value

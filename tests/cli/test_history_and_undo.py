@@ -28,7 +28,7 @@ a.custom = {"vehicles": 13}
 a.kind = "partner"
 session.commit()""")  # fmt: skip
     shown = crm("history", "account", "Acme Bearings").out
-    assert "vehicles: 12 → vehicles: 13" in shown
+    assert "Vehicles  12 → 13" in shown
     assert "Company → Partner" in shown
     assert crm("history", "account", "Acme Bearings", "--json").json["events"][-1]["after"]["custom"] == {
         "vehicles": 13

@@ -69,7 +69,9 @@ def test_look_claim_release_and_look_back(company, crm, twins):
     found = crm("--user", "zhao.min", "pool", "release", "Twin", "--reason", "no time either", "--json").json
     assert (found["account"], found["pool"]) == (second, "east")
     history = crm("pool", "history", first)
-    assert re.search(r"Claimed +east +\d+ 王芳", history.out)
+    assert re.search(r"Claimed +east +\d+ 王芳 +met at the fair", history.out)
+    taken = crm("list", "ownership", "--where", "account_id == " + str(first), "--all-dates", "--fields", "reason")
+    assert "claimed: " in taken.out and " · met at the fair" in taken.out
     assert re.search(r"Released +east +\d+ 王芳 +no time", history.out)
     events = crm("pool", "history", first, "--json").json["events"]
     assert [each["kind"] for each in events] == ["claimed", "released"]
@@ -83,7 +85,8 @@ def test_a_claim_is_taken_back_by_its_change_set(company, crm, twins):
 
 
 def test_what_is_refused(company, crm, twins):
-    assert "is a system principal, not a user" in crm("pool", "claim", "east", twins[0], code=6).err
+    nobody = crm("pool", "claim", "east", twins[0], code=2).err
+    assert f"Say who claims: crm --user LOGIN pool claim east {twins[0]}." in nobody
     assert "may not claim from the pool east" in crm("--user", "li.wei", "pool", "claim", "east", twins[0], code=5).err
     assert "Did you mean east?" in crm("pool", "show", "eats", code=6).err
     assert "note is not shown before claiming" in crm("pool", "show", "east", "--where", 'note == "x"', code=5).err
@@ -97,7 +100,7 @@ def test_what_is_refused(company, crm, twins):
 
 def test_recycle_and_assign_now(company, crm, twins):
     would = crm("pool", "recycle", "--dry-run")
-    assert re.search(r"Acme Bearings +\d+ 李伟 +Recycled", would.out)
+    assert re.search(r"Acme Bearings +\d+ 李伟 +would go back +today +rest", would.out)
     assert "1 would go back; 0 warnings would be given. Nothing was changed." in would.out
     done = crm("pool", "recycle", "--limit", 0)
     assert "1 went back" in done.out

@@ -46,7 +46,7 @@ def test_english_reads_no_file(tmp_path):
 
 def test_an_error_in_chinese():
     error = NotFound("There is no {record} {id}.", mend="Check the id.", record="account", id=7)
-    assert ZH.error(error) == "没有 account 7。 请检查编号。"
+    assert ZH.error(error) == "没有账户 7。 请检查编号。"
     assert str(error) == "There is no account 7. Check the id."
     assert ZH.error(NotFound("Nobody translated this {id}.", id=7)) == "Nobody translated this 7."
 

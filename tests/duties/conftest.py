@@ -106,7 +106,8 @@ def world(crm: Crm, clock: Clock) -> World:
         accounts, people, points, places = {}, {}, {}, {}
         for name, owner, grade in (("Acme", "li", "A"), ("Beta", "li", "B"), ("Cave", "wang", "A"),
                                    ("Delta", "gao", "A")):  # fmt: skip
-            account = session.add_one(Account(name=name, grade=grade, registration_number=f"{name}-1"))
+            account = session.add_one(Account(name=name, grade=grade, registration_number=f"{name}-1",
+                                              registration_country="LI"))  # fmt: skip
             person = session.add_one(Contact(name=f"{name} Buyer"))
             places[name] = session.add_one(
                 Affiliation(account_id=account.id, contact_id=person.id, role="buyer", primary=True)

@@ -142,6 +142,19 @@ def test_what_one_may_not_read_is_not_told_to_be_missing(troubled: World) -> Non
     }  # fmt: skip
 
 
+def test_a_number_without_a_country_is_not_checked_and_that_is_hinted(world: World) -> None:
+    with world.session() as session:
+        acme = session.list(Account, 'name == "Acme"')[0]
+        acme.registration_country = None
+        session.commit()
+        (found,) = quality.findings(session, kinds=["registration_number"])
+        assert (found.account, found.hint) == ("Acme", True)
+        assert str(found.problem) == (
+            "The registration number Acme-1 of Acme was never checked: it has no country. "
+            "Fill in the country of registration."
+        )
+
+
 def test_a_place_goes_stale(world: World) -> None:
     world.clock.forward(99)
     assert names(world, "li") == set()

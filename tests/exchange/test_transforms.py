@@ -85,7 +85,7 @@ BAD: Iterable[tuple[str, Mapping[str, Any], Any, str]] = [
     ("day", {"format": "%d.%m.%Y"}, "2026", "a day or moment like %d.%m.%Y"),
     ("moment", {}, "0001-01-01T00:00:00+14:00", "before or after all days"),
     ("inclusive_end", {}, "9999-12-31", "end of time"),
-    ("xml", {"path": "n"}, "<a>", "this is no XML"),
+    ("xml", {"path": "n"}, "<a>", "This is no XML"),
     ("xml", {"path": "n"}, '<!DOCTYPE s [<!ENTITY a "b">]><s>&a;</s>', "are not read"),
     ("country_code", {}, "Germny", "the nearest name is 'germany'"),
     ("country_code", {}, "Atlantis Xyz", "no country that we know"),

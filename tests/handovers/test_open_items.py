@@ -98,7 +98,7 @@ class TestPlannedAndPromised:
             assert [(item.kind, item.title, item.text, item.contact_id) for item in found] == [
                 ("joins", "Ann", "buyer", ann.id),
                 ("leaves", "Bob", "Chief", bob.id),
-                ("stage", "general: customer", "contract", None),
+                ("stage", "general · customer", "contract", None),
             ]
             mine = open_items(session, [company.accounts[0]], company.users["li"])
             assert {item.record_type for item in mine} == {"activity"}

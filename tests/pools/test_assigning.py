@@ -45,7 +45,7 @@ def test_one_after_the_other_and_on_from_there(company: Company) -> None:
     assert hand_out(company) == ["wang", "deng", "li"]
     with company.session("wang") as session:
         assert {each.kind for each in session.list(PoolEvent)} == {PoolEventKind.ASSIGNED}
-        assert {each.reason for each in session.list(Ownership)} == {"assigned: north"}
+        assert {each.reason for each in session.list(Ownership)} == {"assigned: North"}
 
 
 def test_who_is_new_comes_first_once_and_then_in_turn(company: Company) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -76,6 +77,8 @@ RULE = WHOLE["recycle"][0]
         ({"recycle": [RULE | {"without": "held_activty"}]},
          "recycle[0].without: No plugin of this build tells of 'held_activty'. Did you mean held_activity?"),
         ({"recycle": [RULE | {"days": 0}]}, "pools.east.recycle[0].days: Give 1 to"),
+        ({"recycle": [RULE | {"since": dt.date(1, 1, 1)}]}, "pools.east.recycle[0].since: 0001-01-01 is no day"),
+        ({"recycle": [RULE | {"since": "2026-01-01"}]}, "pools.east.recycle[0].since: Expected a day"),
         ({"recycle": [RULE | {"warn_days": 91}]}, "pools.east.recycle[0].warn_days: A warning comes"),
         ({"recycle": [RULE | {"never_grades": ["*"]}]}, "recycle[0].never_grades[0]: '*' is no grade."),
         ({"recycle": [RULE, RULE]}, "pools.east.recycle[1]: There is such a rule already."),

@@ -27,7 +27,7 @@ def test_whoever_claims_owns_the_account_and_sees_it_at_once(company: Company) -
         assert session.get(Account, acme) is None
         row = pools.claim(session, "north", acme)
         assert (row.account_id, row.user_id, row.scope, row.reason) == (
-            acme, company.users["li"], "", "claimed: north",
+            acme, company.users["li"], "", "claimed: North",
         )  # fmt: skip
         account = session.get(Account, acme)
         assert account is not None

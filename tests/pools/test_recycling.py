@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import attrs
 import pytest
 
 from crm_core import (
     Account,
+    Crm,
     HookError,
     Ownership,
     PermissionDenied,
@@ -20,7 +22,7 @@ from crm_core import (
 from crm_core.fields import Address
 from crm_core.hooks import Signal
 
-from .conftest import POOLS, SHANGHAI, Company, Founder, statements
+from .conftest import BUILD, POOLS, SHANGHAI, Company, Founder, statements
 
 SILENT = {"without": "held_activity", "days": 10, "warn_days": 3, "never_grades": ["A"]}
 NORTH = POOLS["north"] | {"recycle": [SILENT]}
@@ -70,6 +72,42 @@ def test_the_owner_is_warned_and_then_loses_the_account(company: Company) -> Non
             (PoolEventKind.CLAIMED, None),
         ]
         assert {each.user_id for each in events[:2]} == {company.users["li"]}
+
+
+def test_silence_before_the_day_of_the_rule_does_not_count(make_company: Founder) -> None:
+    late = SILENT | {"since": day(6)}
+    company = make_company({"north": NORTH | {"recycle": [late]}})
+    acme = company.account("Acme", owner="li")
+    mill = company.account("Mill", owner="li")
+    with company.session(read_only=True) as session:
+        assert {each.day for each in pools.due(session, [acme, mill]).values()} == {day(17)}
+    assert nights(company, 11) == []
+    company.visit(mill)  # on the 11th, which is later than the day of the rule
+    assert nights(company, 11) == [(day(14), "warned", acme), (day(17), "recycled", acme), (day(19), "warned", mill),
+                                   (day(22), "recycled", mill)]  # fmt: skip
+
+
+def test_a_warning_before_the_day_of_the_rule_is_given_anew(make_company: Founder) -> None:
+    company = make_company({"north": NORTH})
+    acme = company.account("Acme", owner="li")
+    assert nights(company, 9) == [(day(8), "warned", acme)]
+    build = BUILD | {"pools": {"north": NORTH | {"recycle": [SILENT | {"since": day(9)}]}}}
+    build["crm"] = build["crm"] | {"database": company.crm.build.file.crm.database}
+    with Crm.open(build, clock=company.clock) as changed:
+        later = attrs.evolve(company, crm=changed)
+        assert nights(later, 11) == [(day(17), "warned", acme), (day(20), "recycled", acme)]
+
+
+def test_what_was_due_long_ago_is_told_as_of_today(company: Company) -> None:
+    company.account("Acme", owner="li")
+    company.clock.forward(days=40)
+    (warned,) = night(company, dry_run=True).steps
+    assert (warned.kind, warned.due) == (PoolEventKind.WARNED, company.clock.today + dt.timedelta(3))
+    night(company)
+    company.clock.forward(days=6)
+    for dry_run in (True, False):
+        (taken,) = night(company, dry_run=dry_run).steps
+        assert (taken.kind, taken.due) == (PoolEventKind.RECYCLED, company.clock.today)
 
 
 def test_a_visit_starts_the_days_anew_and_the_next_silence_is_warned_of_anew(company: Company) -> None:

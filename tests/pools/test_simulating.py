@@ -43,7 +43,7 @@ RULES: dict[str, Any] = {
     "south": {"where": 'address.city == "Shanghai"', "recycle": [
         {"after": "contract_end", "days": 2, "warn_days": 1},
         {"without": "held_activity", "days": 7, "never_grades": ["B"]},
-        {"without": "held_activity", "days": 9},
+        {"without": "held_activity", "days": 9, "since": dt.date(2026, 3, 5)},
     ]},
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ from crm_core.cli.application import PRINCIPAL, Application, pass_application
 from crm_core.cli.helping import argument, group, option
 from crm_core.cli.moments import shown
 from crm_core.cli.times import as_json
+from crm_core.views.showing import kind_labels
 
 if TYPE_CHECKING:
     from crm_core.exchange.moved import MovedReport
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _SHOWN = 20
-_WHAT = {"moved": "Another employer", "changed": "Another role", "left": "Left"}
+_WHAT_LABELS = {"moved": "Another employer", "changed": "Another role", "left": "Left"}
 
 
 @group("contacts", no_args_is_help=True)
@@ -72,12 +73,14 @@ def moved(
 
 def _print(application: Application, report: MovedReport) -> None:
     output, translator, tz = application.output, application.translator, application.crm.build.policy.tz
+    with application.looking() as session:
+        kinds = kind_labels(session, translator, {each.kind for each in report.flagged})
     if report.moves:
         output.table(
             ("line", "who", "what", "from", "to", "since"),
             (
                 (
-                    str(each.line), f"{each.contact_id} {each.name}", translator.text(_WHAT[each.what]),
+                    str(each.line), f"{each.contact_id} {each.name}", translator.text(_WHAT_LABELS[each.what]),
                     ", ".join(name for _, name in each.ended), each.account or "", shown(each.at, tz),
                 )
                 for each in report.moves
@@ -87,7 +90,14 @@ def _print(application: Application, report: MovedReport) -> None:
         output.table(
             ("id", "who", "kind", "what", "due", "for"),
             (
-                (str(each.issue_id), each.name, each.kind, each.title, shown(each.due, tz), each.user or "")
+                (
+                    str(each.issue_id),
+                    each.name,
+                    kinds[each.kind],
+                    translator.text(each.title),
+                    shown(each.due, tz),
+                    each.user or "",
+                )
                 for each in report.flagged
             ),
             title="What hung on their former places",

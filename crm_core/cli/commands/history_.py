@@ -14,6 +14,7 @@ from crm_core.cli.times import as_json
 from crm_core.errors import NotFound
 
 if TYPE_CHECKING:
+    from crm_core.fields import Field
     from crm_core.records import RecordType
     from crm_core.store.history import Event
 
@@ -108,31 +109,36 @@ def _print(application: Application, shower: Shower, record_type: RecordType | N
         + (f"  ({translator.text('inactive')})" if event.inactive else "")
     )
     rows = []
+    custom = {} if record_type is None else shower.session.policy.custom.get(record_type.name, {})
     was, now = (_laid_open(values) for values in (change.before, change.after))
     for name in [*dict.fromkeys((*was, *now))]:
         before, after = was.get(name), now.get(name)
         if before in (None, {}) and after in (None, {}):
             continue
-        field = record_type.by_name.get(name) if record_type is not None else None
-        label = name if field is None or record_type is None else translator.field(field, record_type)
-        old, new = (_text(shower, record_type, name, value) for value in (before, after))
+        field = None if record_type is None else record_type.by_name.get(name) or custom.get(name)
+        label = name if field is None else translator.field(field, record_type)
+        old, new = (_text(shower, record_type, field, value) for value in (before, after))
         rows.append((label, new if change.operation == "create" else old if change.operation == "delete"
                      else f"{old or '–'} → {new or '–'}"))  # fmt: skip
     application.output.pairs(rows)
 
 
 def _laid_open(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values where a row was kept as it lies in its table, because its plugin was not loaded."""
+    """Custom fields beside the others, and values where a row was kept as it lies in its table, because its plugin was
+    not loaded.
+    """
     from crm_core.store.differences import RAW
 
-    return {name: value for name, value in values.items() if name != RAW} | dict(values.get(RAW, {}))
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= value if name in (RAW, "custom") and isinstance(value, Mapping) else {name: value}
+    return found
 
 
-def _text(shower: Shower, record_type: RecordType | None, name: str, value: Any) -> str:
-    field = None if record_type is None else record_type.by_name.get(name)
+def _text(shower: Shower, record_type: RecordType | None, field: Field | None, value: Any) -> str:
     if value is None:
         return ""
-    if field is None or record_type is None:
+    if field is None:
         return ", ".join(f"{key}: {each}" for key, each in value.items()) if isinstance(value, dict) else str(value)
     # An erased value is a mark in place of what was there, whatever the kind of the field.
     return value if isinstance(value, str) and field.vocabulary is None else shower.text(field, value, record_type)

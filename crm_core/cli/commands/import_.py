@@ -102,7 +102,10 @@ def print_import(application: Application, report: ImportReport) -> None:
     output, translator = application.output, application.translator
     output.table(
         ("section", "record", *_LABELS),
-        ((each.name, each.record, *(str(getattr(each, name)) for name in _LABELS)) for each in report.sections),
+        (
+            (each.name, translator.named(each.record), *(str(getattr(each, name)) for name in _LABELS))
+            for each in report.sections
+        ),
     )
     for each in report.first_rejects[:_SHOWN]:
         output.line(translator.format("{file}, line {line}: {reason}", file=each.file, line=each.line,
@@ -116,7 +119,7 @@ def print_import(application: Application, report: ImportReport) -> None:
         output.table(
             ("record", "id", "name", "other id", "other name", "in common"),
             (
-                (each.record, str(each.id), each.name, str(each.other_id), each.other_name,
+                (translator.named(each.record), str(each.id), each.name, str(each.other_id), each.other_name,
                  ", ".join(translator.text(key) for key in each.keys))
                 for each in report.first_duplicates[:_DOUBLES]
             ),

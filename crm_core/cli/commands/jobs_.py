@@ -274,7 +274,7 @@ def _print_trial(application: Application, trial: Trial) -> None:
         output.table(
             ("record", "what", "count"),
             [
-                (record, application.translator.text(operation), str(count))
+                (application.translator.named(record), application.translator.text(operation), str(count))
                 for record, operation, count in trial.changes
             ],
         )

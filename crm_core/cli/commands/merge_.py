@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_RULE_LABELS = ("target", "source", "filled", "newest", "longest", "union", "both")
+_RULE_LABELS = {
+    "target": "target", "source": "source", "filled": "whichever is filled", "newest": "newest", "longest": "longest",
+    "union": "union", "both": "both",
+}  # fmt: skip
 
 
 @command("merge")
@@ -122,18 +125,18 @@ def _print(
             (
                 (
                     _label(session, translator, record_type, each.field), *_values(shower, session, record_type, each),
-                    translator.text(each.rule), translator.text(each.chosen),
+                    translator.word(each.rule, _RULE_LABELS.get(each.rule)), translator.text(each.chosen),
                 )
                 for each in report.fields
             ),
             title="Fields that differ",
         )  # fmt: skip
     if report.moved:
-        rows = [(name, str(count)) for name, count in sorted(report.moved.items())]
+        rows = [(translator.named(name), str(count)) for name, count in sorted(report.moved.items())]
         output.table(("reference", "count"), rows, title="Moved")
     _list(application, translator.text("Not simply moved"), report.resolved)
     _list(application, translator.text("In the way"), report.conflicts)
-    values = {"record": record_type.name, "source": report.source_id, "target": report.target_id}
+    values = {"record": translator.named(record_type.name), "source": report.source_id, "target": report.target_id}
     if report.dry_run and report.conflicts:
         output.say("The {record} {source} cannot be merged into {target}.", **values)
     elif report.dry_run:
@@ -141,7 +144,7 @@ def _print(
     else:
         output.say(
             "The {record} {source} is now a part of {target}, by the change set {made}. To take them apart: "
-            "crm split {record} {source}", made=made, **values,
+            "crm split {type} {source}", made=made, type=record_type.name, **values,
         )  # fmt: skip
 
 

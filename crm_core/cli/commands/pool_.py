@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
 
@@ -85,13 +86,16 @@ def show(
 @command.command("claim")
 @argument("pool")
 @argument("account", type=_ID, metavar="ACCOUNT")
-@option("--reason", metavar="TEXT", help="Why; it stands in the journal.")
+@option("--reason", metavar="TEXT", help="Why; it stands in the journal and in the log of the pool.")
 @as_json
 @pass_application
 def claim(application: Application, pool: str, account: int, reason: str | None, as_json: bool) -> None:
     """Take the ACCOUNT with this id from a POOL; `crm --user LOGIN` says for whom."""
     from crm_core.store import pools
 
+    if application.user is None:
+        raise ConflictingOptions("Say who claims: crm --user LOGIN pool claim {pool} {account}.", pool=pool,
+                                 account=account)  # fmt: skip
     with application.session(reason=reason) as session:
         row = pools.claim(session, pool, account)
         name = session.require(Account, account).name
@@ -126,6 +130,29 @@ def release(application: Application, reference: str, reason: str, scope: str, a
                                name=name, id=id_, pool=pool, made=made)  # fmt: skip
 
 
+class _Run(NamedTuple):
+    """What the rules do on demand: the reason in the journal, what the bar says, the work, and how it is told."""
+
+    reason: str
+    label: str
+    work: Callable[..., Any]
+    json: Callable[[Any, int | None], dict[str, Any]]
+    print: Callable[[Application, Any, Any, int, int | None], None]
+
+
+def _now(application: Application, run: _Run, dry_run: bool, limit: int, as_json: bool) -> None:
+    with application.session(reason=run.reason, read_only=dry_run) as session:
+        with application.output.progress() as bar:
+            task = bar.add_task(application.translator.text(run.label), total=None)
+            report = run.work(session, dry_run=dry_run, progress=lambda done: bar.update(task, completed=done))
+        session.commit()
+        made = session.last_change_set
+        if as_json:
+            application.output.json(run.json(report, made))
+        else:
+            run.print(application, session, report, limit, made)
+
+
 @command.command("recycle")
 @option("--dry-run", is_flag=True, help="Only tell who would be warned and what would go back.")
 @_lines
@@ -135,16 +162,9 @@ def recycle(application: Application, dry_run: bool, limit: int, as_json: bool) 
     """Let the rules run now: warn owners, and give back what is due. The worker does it every night."""
     from crm_core.store import pools
 
-    with application.session(reason="crm pool recycle", read_only=dry_run) as session:
-        with application.output.progress() as bar:
-            task = bar.add_task(application.translator.text("Looking at owned accounts"), total=None)
-            report = pools.recycle(session, dry_run=dry_run, progress=lambda done: bar.update(task, completed=done))
-        session.commit()
-        made = session.last_change_set
-        if as_json:
-            application.output.json(pools_shown.recycled_json(report, made))
-        else:
-            pools_shown.print_recycled(application, session, report, limit, made)
+    run = _Run("crm pool recycle", "Looking at owned accounts", pools.recycle, pools_shown.recycled_json,
+               pools_shown.print_recycled)  # fmt: skip
+    _now(application, run, dry_run, limit, as_json)
 
 
 @command.command("assign")
@@ -156,16 +176,9 @@ def assign(application: Application, dry_run: bool, limit: int, as_json: bool) -
     """Hand out now, in turn, what is in the pools that say so. The worker does it every night."""
     from crm_core.store import pools
 
-    with application.session(reason="crm pool assign", read_only=dry_run) as session:
-        with application.output.progress() as bar:
-            task = bar.add_task(application.translator.text("Handing out accounts"), total=None)
-            report = pools.assign(session, dry_run=dry_run, progress=lambda done: bar.update(task, completed=done))
-        session.commit()
-        made = session.last_change_set
-        if as_json:
-            application.output.json(pools_shown.assigned_json(report, made))
-        else:
-            pools_shown.print_assigned(application, session, report, limit, made)
+    run = _Run("crm pool assign", "Handing out accounts", pools.assign, pools_shown.assigned_json,
+               pools_shown.print_assigned)  # fmt: skip
+    _now(application, run, dry_run, limit, as_json)
 
 
 @command.command("simulate")

@@ -18,6 +18,7 @@ from crm_core.domain.quality import DECIDE
 
 if TYPE_CHECKING:
     from crm_core.domain.quality import QualityIssue
+    from crm_core.errors import Problem
     from crm_core.fields import Field
     from crm_core.store.session import CrmSession
     from crm_core.views.stewardship import QueueEntry
@@ -68,7 +69,10 @@ def command(
 
         title = application.translator.text("Data quality")
         name = application.crm.build.file.crm.name
-        write_page(application, html, "quality.html", title, entries=page.entries, name=name, kinds=labels, more=more)
+        write_page(
+            application, html, "quality.html", title, entries=page.entries, name=name, kinds=labels, more=more,
+            cut=set(page.more), said=_sayer(application),
+        )  # fmt: skip
     elif as_json:
         application.output.json({"queue": [_entry_json(each) for each in page.entries], "more": list(page.more)})
     else:
@@ -186,9 +190,19 @@ def _values(session: CrmSession, record: str, given: Sequence[str]) -> dict[str,
 
 
 def _labels(application: Application) -> dict[str, str]:
-    """The kinds of matters as people read them; checks are shown by their names, by which one asks for them."""
+    """The kinds of matters as people read them; in English checks are shown by the names by which one asks for them."""
+    from crm_core.views.stewardship import CHECK_LABELS
+
     words = application.crm.build.policy.vocabularies.get("quality.kind", {})
-    return {name: application.translator.text(label) for name, label in words.items()}
+    translator = application.translator
+    return {name: translator.text(label) for name, label in words.items()} | {
+        name: translator.word(name, label) for name, label in CHECK_LABELS.items()
+    }
+
+
+def _sayer(application: Application) -> Callable[[Problem], Problem]:
+    translator = application.translator
+    return (lambda problem: problem) if translator.language == "en" else translator.said
 
 
 def _entry_json(each: QueueEntry) -> dict[str, Any]:
@@ -228,6 +242,16 @@ def _print(application: Application, entries: Sequence[QueueEntry]) -> None:
     )
 
 
+def _about(application: Application, issue: QualityIssue) -> str:
+    """The field that is to be changed, or what the matter is about."""
+    if issue.field is None:
+        return issue.subject or ""
+    crm = application.crm
+    known = crm.types[issue.record_type].by_name | dict(crm.build.policy.custom.get(issue.record_type, {}))
+    field = known.get(issue.field)
+    return issue.field if field is None else application.translator.word(issue.field, field.label)
+
+
 def _show_issues(application: Application, session: CrmSession, issues: Sequence[QualityIssue], as_json: bool) -> None:
     output, translator = application.output, application.translator
     if as_json:
@@ -238,7 +262,7 @@ def _show_issues(application: Application, session: CrmSession, issues: Sequence
         ("id", "record", "field", "proposed", "state", "note"),
         (
             (
-                str(each.id), f"{each.record_type} {each.record_id}", each.field or each.subject or "",
+                str(each.id), f"{translator.named(each.record_type)} {each.record_id}", _about(application, each),
                 "" if each.proposed is None else str(each.proposed), translator.choice(each.state.value),
                 each.note or "",
             )

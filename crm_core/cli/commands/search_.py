@@ -99,7 +99,7 @@ def _print(application: Application, session: CrmSession, hits: list[Hit]) -> No
         text = "" if hit.text == hit.title else hit.text
         return translator.text(record_type.label, record_type.plugin), str(hit.record_id), hit.title, text, account
 
-    application.output.table(("record", "id", "title", "found", "account"), map(row, hits))
+    application.output.table(("record", "id", "name", "found", "account"), map(row, hits))
 
 
 @command.command("reindex")
@@ -130,7 +130,8 @@ def reindex(application: Application, only_check: bool, whole: bool, as_json: bo
     if as_json:
         output.json({"records": done.records, "removed": done.removed})
         return
-    output.table(("record", "count"), ((name, str(count)) for name, count in done.records.items()))
+    rows = ((output.translator.named(name), str(count)) for name, count in done.records.items())
+    output.table(("record", "count"), rows)
     if done.removed:
         output.say("Documents of records that are not in this build, now removed: {count}.", count=done.removed)
     output.say("The search index is built.")
@@ -172,7 +173,7 @@ def _print_check(application: Application, found: Checked, as_json: bool) -> Non
         for example in found.examples:
             output.line(example)
         if found.unready:
-            output.say("Not indexed: {records}.", records=", ".join(found.unready))
+            output.say("Not indexed: {records}.", records=", ".join(map(output.translator.named, found.unready)))
     if found.missing or found.stale or found.superfluous or found.unready:
         raise Conflict("The search index is not what the records say.", mend="Run 'crm search reindex'.")
     if not found.tokens:

@@ -89,7 +89,7 @@ def _json(view: Today) -> dict[str, Any]:
 
 
 def _print(output: Output, session: CrmSession, view: Today, most: int | None) -> None:
-    from crm_core.views.showing import filled, kind_labels, shown
+    from crm_core.views.showing import filled, kind_labels, pieces, shown
 
     translator, tz = output.translator, session.policy.tz
     news, actions = view.news, view.actions
@@ -117,8 +117,9 @@ def _print(output: Output, session: CrmSession, view: Today, most: int | None) -
     if news.gone:
         output.table(
             ("account", "no longer yours", "when", "reason"),
-            ((each.name, translator.choice(each.how), shown(each.at, tz), each.reason) for each in news.gone[:most]),
-        )
+            ((each.name, translator.choice(each.how), shown(each.at, tz), pieces(each.reason or "", translator))
+             for each in news.gone[:most]),
+        )  # fmt: skip
         _more(output, len(news.gone), most)
     output.heading(translator.format("To do"))
     if not actions.actions:

@@ -21,6 +21,11 @@ __all__ = ["command", "print_undo", "undo_json"]
 
 
 _LABELS = ("deleted", "restored", "reverted")
+_SOURCE_LABELS = {
+    "cli": "command", "import": "import", "merge": "merge", "undo": "undo", "job": "job", "init": "set up",
+    "shell": "shell", "reindex": "reindex", "schedule": "schedule",
+}  # fmt: skip
+"""What made a change set, by the name that the journal keeps."""
 
 
 @command("undo")
@@ -74,13 +79,15 @@ def _list(application: Application, limit: int, as_json: bool) -> None:
     if as_json:
         application.output.json({"change_sets": [_head(each) for each in found]})
         return
+    translator = application.translator
     application.output.table(
         ("change set", "when", "who", "source", "undoes", "reason"),
         (
-            (str(each.id), shown(each.at, tz), each.principal, each.source, str(each.undoes or ""), each.reason or "")
+            (str(each.id), shown(each.at, tz), each.principal,
+             translator.word(each.source, _SOURCE_LABELS.get(each.source)), str(each.undoes or ""), each.reason or "")
             for each in found
         ),
-    )
+    )  # fmt: skip
     application.output.note("'crm undo CHANGE_SET --dry-run' tells what an undo would do.")
 
 
@@ -112,7 +119,7 @@ def print_undo(application: Application, report: UndoReport, made: int | None) -
     """What an undo did, for people."""
     output, translator = application.output, application.translator
     rows = [
-        (translator.text(what), name, str(count))
+        (translator.text(what), translator.named(name), str(count))
         for what in _LABELS for name, count in sorted(getattr(report, what).items())
     ]  # fmt: skip
     if rows:

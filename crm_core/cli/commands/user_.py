@@ -197,14 +197,19 @@ def _tell(application: Application, session: CrmSession, found: Sequence[User], 
         ]
         output.json({"users": users})
         return
+    labels = session.policy.vocabularies.get("role", {})
+
+    def _role(role: str) -> str:
+        return output.translator.word(role, labels.get(role))
+
     output.table(
-        ("login", "name", "active", "units"),
+        ("login", "full name", "active", "units"),
         (
             (
                 user.login,
                 user.name,
                 output.translator.text("yes" if user.active else "no"),
-                ", ".join(f"{unit} ({role})" for unit, role in places[user.id]),
+                ", ".join(f"{unit} ({_role(role)})" for unit, role in places[user.id]),
             )
             for user in found
         ),

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+from crm_core.exchange.transforms.refusal import Refusal
+
 __all__ = ["country_code"]
 
 # What data files say and no catalogue of names does.
@@ -29,8 +31,11 @@ def country_code(value: Any, *, locale: str = "en") -> str:
         from difflib import get_close_matches
 
         near = get_close_matches(text.casefold(), names, 1, cutoff=0.8)
-        hint = f"; the nearest name is {near[0]!r}" if near else ""
-        raise ValueError(f"{text!r} is no country that we know{hint}")
+        if near:
+            raise Refusal(
+                "{value!r} is no country that we know; the nearest name is {near!r}.", value=text, near=near[0]
+            )
+        raise Refusal("{value!r} is no country that we know.", value=text)
     return found
 
 
@@ -43,7 +48,7 @@ def _names(locale: str) -> Mapping[str, str]:
         try:
             territories = Locale.parse(each).territories
         except (UnknownLocaleError, ValueError):
-            raise ValueError(f"there is no language {locale!r}") from None
+            raise Refusal("There is no language {locale!r}.", locale=locale) from None
         for code, name in territories.items():
             # Numbers are continents, and a few codes are no countries.
             if len(code) == 2 and code not in ("EU", "EZ", "UN", "XA", "XB", "ZZ"):

@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from crm_core.exchange.transforms.context import Context
+from crm_core.exchange.transforms.refusal import Refusal
 
 __all__ = ["day", "inclusive_end", "moment", "read_moment"]
 
@@ -21,8 +22,9 @@ def _read(value: Any, format: str | None, context: Context | None = None) -> dt.
             # A cell that holds a day shows it in some format, but does not hold the format's text.
             with suppress(ValueError):
                 return dt.datetime.fromisoformat(text)
-        like = f"a day or moment like {format}" if format else "a day or moment such as 2026-11-23 09:30:00"
-        raise ValueError(f"{text!r} is not {like}") from None
+        if format:
+            raise Refusal("{value!r} is not a day or moment like {format}.", value=text, format=format) from None
+        raise Refusal("{value!r} is not a day or moment such as 2026-11-23 09:30:00.", value=text) from None
 
 
 def day(value: Any, *, format: str | None = None, context: Context | None = None) -> dt.date:
@@ -38,7 +40,7 @@ def read_moment(value: Any, tz: dt.tzinfo, format: str | None = None, context: C
     try:
         return found.astimezone(dt.UTC)
     except OverflowError:
-        raise ValueError(f"{value!r} lies before or after all days that there are") from None
+        raise Refusal("{value!r} lies before or after all days that there are.", value=value) from None
 
 
 def moment(value: Any, *, format: str | None = None, time_zone: str | None = None, context: Context) -> dt.datetime:
@@ -56,4 +58,4 @@ def inclusive_end(
         return dt.datetime.combine(after, dt.time(), tz).astimezone(dt.UTC)
     except OverflowError:
         # The last day that Python knows is how many systems write "no end".
-        raise ValueError(f"{value!r} is the end of time") from None
+        raise Refusal("{value!r} is the end of time.", value=value) from None

@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from crm_core.exchange.transforms.context import Context
+from crm_core.exchange.transforms.refusal import Refusal
 from crm_core.fields import Money
 
 __all__ = ["decimal", "int_", "map_", "money"]
@@ -20,15 +21,15 @@ def decimal(value: Any, *, comma: bool = False, scale: int | None = None) -> Dec
     try:
         number = Decimal(text)
     except InvalidOperation:
-        raise ValueError(f"{value!r} is no number") from None
+        raise Refusal("{value!r} is no number.", value=value) from None
     if not number.is_finite():
-        raise ValueError(f"{value!r} is no number")
+        raise Refusal("{value!r} is no number.", value=value)
     if scale is None:
         return number
     try:
         return round(number, scale)
     except InvalidOperation:
-        raise ValueError(f"{value!r} has too many digits") from None
+        raise Refusal("{value!r} has too many digits.", value=value) from None
 
 
 def int_(value: Any) -> int:
@@ -36,7 +37,7 @@ def int_(value: Any) -> int:
     number = decimal(value)
     # An exponent could ask for a number of a million digits.
     if number.adjusted() > 30 or number != number.to_integral_value():
-        raise ValueError(f"{value!r} is no whole number")
+        raise Refusal("{value!r} is no whole number.", value=value)
     return int(number)
 
 
@@ -53,5 +54,5 @@ def map_(value: Any, *, values: Mapping[str, Any], otherwise: Any = "reject") ->
     if found is not None:
         return found
     if otherwise == "reject":
-        raise ValueError(f"{value!r} is none of {', '.join(values)}")
+        raise Refusal("{value!r} is none of {known}.", value=value, known=", ".join(values))
     return {"keep": value, "empty": None}.get(otherwise, otherwise) if isinstance(otherwise, str) else otherwise

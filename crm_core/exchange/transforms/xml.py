@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 from xml.parsers import expat
 
+from crm_core.exchange.transforms.refusal import Refusal
+
 __all__ = ["xml"]
 
 
@@ -28,7 +30,7 @@ def _texts(source: str) -> Mapping[str, str | None]:
     parser = expat.ParserCreate(namespace_separator=" ")
 
     def refuse(*_: Any) -> None:
-        raise ValueError("the XML has a document type or entities, which are not read")
+        raise Refusal("The XML has a document type or entities, which are not read.")
 
     def start(name: str, attributes: dict[str, str]) -> None:
         names.append(name.rpartition(" ")[2])
@@ -52,5 +54,5 @@ def _texts(source: str) -> Mapping[str, str | None]:
     try:
         parser.Parse(source, True)
     except expat.ExpatError as error:
-        raise ValueError(f"this is no XML: {error}") from None
+        raise Refusal("This is no XML: {error}.", error=error) from None
     return found

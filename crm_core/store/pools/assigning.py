@@ -192,7 +192,7 @@ def _write(session: CrmSession, pool: Pool, steps: Sequence[Assigned], now: dt.d
             Ownership,
             [
                 {"account_id": step.account_id, "user_id": step.user_id, "scope": pool.scope, "valid_from": now,
-                 "reason": f"assigned: {pool.name}"}
+                 "reason": f"assigned: {pool.title}"[:200]}
                 for step in steps
             ],
         )  # fmt: skip

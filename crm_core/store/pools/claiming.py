@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = ["claim", "end_ownership", "held_by_grade", "over_capacity", "release", "require_writing"]
 
+_REASON = 200
 _A_MOMENT = dt.timedelta(hours=1)
 """So long after a claim others are told that somebody was quicker: they may have the list before them still."""
 
 
 def claim(session: CrmSession, pool: str | Pool, account_id: int) -> Ownership:
-    """Take an account from a pool: the acting user owns it from now on.
+    """Take an account from a pool: the acting user owns it from now on. The session's reason stands in the pool's log.
 
     Raises :class:`PermissionDenied` for somebody who may not claim there, :class:`NotFound` when the account is not in
     the pool, and :class:`Conflict` when somebody else was quicker, a limit is reached, or the user owned it lately.
@@ -56,14 +57,26 @@ def claim(session: CrmSession, pool: str | Pool, account_id: int) -> Ownership:
                 user_id=user_id,
                 scope=pool.scope,
                 valid_from=max(session.now, began) if began else session.now,
-                reason=f"claimed: {pool.name}",
+                reason=_why(pool, session.reason),
             )
         )
         session.add(
-            PoolEvent(account_id=account_id, pool=pool.name, user_id=user_id, kind=PoolEventKind.CLAIMED, at=now)
+            PoolEvent(
+                account_id=account_id,
+                pool=pool.name,
+                user_id=user_id,
+                kind=PoolEventKind.CLAIMED,
+                at=now,
+                reason=(session.reason or "")[:_REASON] or None,
+            )
         )
     session.check()
     return row
+
+
+def _why(pool: Pool, reason: str | None) -> str:
+    """What the ownership says of its beginning."""
+    return " · ".join(filter(None, (f"claimed: {pool.title}", reason)))[:_REASON]
 
 
 def release(session: CrmSession, account: Account | int, *, reason: str, scope: str = "") -> PoolEvent:

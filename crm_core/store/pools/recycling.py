@@ -25,7 +25,9 @@ _BATCH = 1000
 
 @attrs.frozen
 class Recycled:
-    """What a rule does to an account: its owner is warned (``due`` is when it would be taken), or it is taken."""
+    """What a rule does to an account: its owner is warned (``due`` is when it would be taken), or it is taken (``due``
+    is the day of the run, however long it might have been taken before).
+    """
 
     account_id: int
     user_id: int
@@ -131,7 +133,7 @@ def _steps(session: CrmSession, standings: Iterable[Standing], now: dt.datetime)
     for standing in standings:
         taken = next((each for each in standing.deadlines if _taken_on(each, tz) <= today), None)
         if taken is not None:
-            steps.append(_step(standing.owned, taken.rule, PoolEventKind.RECYCLED, taken.due))
+            steps.append(_step(standing.owned, taken.rule, PoolEventKind.RECYCLED, today))
             continue
         for each in standing.deadlines:
             if each.rule.warn_days and each.warned_at is None and each.rule.warn_on(each.due) <= today:

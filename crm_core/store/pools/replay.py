@@ -122,7 +122,7 @@ def _within(
     lost: Lost | None = None
     told: dict[tuple[str, str], int] = {}
     for rule in pool.recycle:
-        counted = rule.counts_from(tenure.held_from, tenure.recorded, latest.get(rule.signal))
+        counted = rule.counts_from(tenure.held_from, tenure.recorded, latest.get(rule.signal), runs.tz)
         if rule.spares(state.grade) or counted is None:
             continue
         due, key = rule.due(counted, runs.tz), (pool.name, rule.key)

@@ -114,7 +114,7 @@ def _deadlines(
     for rule in each.pool.recycle:
         if rule.spares(each.grade):
             continue
-        start = rule.counts_from(each.held_from, each.recorded, signs.get(rule.signal))
+        start = rule.counts_from(each.held_from, each.recorded, signs.get(rule.signal), tz)
         if start is None:
             continue
         at = warned.get((each.account_id, each.user_id, each.pool.name, rule.key))

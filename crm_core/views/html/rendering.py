@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
+from crm_core.views.showing import pieces
+
 if TYPE_CHECKING:
     from jinja2 import Environment
     from jinja2.runtime import Context
@@ -62,6 +64,7 @@ def _environment() -> Environment:
     environment.globals["_"] = pass_context(_say)
     environment.filters |= {
         "said": pass_context(_said),
+        "pieces": pass_context(_pieces),
         "choice": pass_context(_choice),
         "moment": pass_context(_moment),
         "day": pass_context(_day),
@@ -95,6 +98,11 @@ def _said(context: Context, text: str, plugin: str | None = None) -> str:
     """A text of a plugin (or of the kernel) in the reader's language, as it is."""
     said: str = context["translate"](text, plugin)
     return said
+
+
+def _pieces(context: Context, text: str | None) -> str:
+    """A text that consists of several, each in the reader's language if it is known."""
+    return pieces(text or "", context["translate"])
 
 
 def _choice(context: Context, value: Any, plugin: str | None = None) -> str:

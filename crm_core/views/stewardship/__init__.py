@@ -12,11 +12,12 @@ from crm_core.domain.quality import (
     refuse,
     withdraw,
 )
-from crm_core.views.stewardship.findings import CHECKS, QualityFinding, findings
+from crm_core.views.stewardship.findings import CHECK_LABELS, CHECKS, QualityFinding, findings
 from crm_core.views.stewardship.queue import QueueEntry, QueuePage, queue, queue_page
 
 __all__ = [
     "CHECKS",
+    "CHECK_LABELS",
     "DECIDE",
     "IssueState",
     "QualityFinding",

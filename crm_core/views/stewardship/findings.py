@@ -17,7 +17,7 @@ from crm_core.views.stewardship.looking import Look, QualityFinding
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["CHECKS", "QualityFinding", "findings"]
+__all__ = ["CHECKS", "CHECK_LABELS", "QualityFinding", "findings"]
 
 _Check = Callable[[Look], Generator[QualityFinding, None, None]]
 
@@ -36,6 +36,23 @@ CHECKS: Mapping[str, tuple[_Check, tuple[str, ...]]] = {
     "phone_country": (firms.phone_country, ()),
 }
 """The checks by their stable names, each with the records that one must be allowed to read for it."""
+
+CHECK_LABELS: Mapping[str, str] = {
+    "two_main_places": "Two main places of work",
+    "stale_place": "Not confirmed for long",
+    "left_with_plans": "Plans with somebody who left",
+    "shared_point": "Contact point of several people",
+    "no_contact_point": "Cannot be reached",
+    "email_domain": "E-mail of another company",
+    "erased_leftovers": "Rests of an erased person",
+    "no_person": "Nobody is known there",
+    "owner_inactive": "The owner is not active",
+    "inactive_with_plans": "Plans with an inactive account",
+    "registration_number": "Registration number",
+    "phone_country": "Telephone of another country",
+    "duplicate": "Perhaps the same",
+}
+"""What people call the checks, and candidates for duplicates."""
 
 
 def findings(

@@ -60,13 +60,25 @@ def _regions() -> dict[int, dict[str, tuple[str, ...]]]:
 
 
 def registration_number(look: Look) -> Generator[QualityFinding, None, None]:
-    """The registration number is one of its country; what came in before the rule may not be."""
+    """The registration number is one of its country; what came in before the rule may not be.
+
+    Without a country nobody can tell, and the rule lets everything pass: that is worth a hint.
+    """
     query = (
         select(Account.id, Account.name, Account.registration_country, Account.registration_number)
-        .where(Account.registration_number.is_not(None), Account.registration_country.is_not(None))
+        .where(Account.registration_number.is_not(None))
         .order_by(Account.id)
     )
     for id_, name, country, number in look.each(query, Account.id):
+        if not country:
+            yield QualityFinding(
+                check="registration_number", account_id=id_, account=name, record_type="account", record_id=id_,
+                problem=Problem("",
+                                "The registration number {number} of {account} was never checked: it has no country.",
+                                "Fill in the country of registration.", {"number": number, "account": name}),
+                hint=True,
+            )  # fmt: skip
+            continue
         problem = registration_problem(country, number)
         if problem is not None:
             yield QualityFinding(

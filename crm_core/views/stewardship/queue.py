@@ -192,8 +192,8 @@ def _problem(issue: QualityIssue, name: str, reason: str | None) -> Problem:
     if issue.field is None:
         return Problem("", "{subject}", "Mend it, then close it.", {"subject": issue.subject or ""})
     values = {
-        "name": name, "field": issue.field, "found": _shown(issue.found), "proposed": _shown(issue.proposed),
-        "reason": reason,
+        "name": name, "record": issue.record_type, "field": issue.field, "found": _shown(issue.found),
+        "proposed": _shown(issue.proposed), "reason": reason,
     }  # fmt: skip
     if reason:
         return Problem(

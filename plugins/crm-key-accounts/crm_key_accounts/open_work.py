@@ -23,7 +23,7 @@ def open_work(session: CrmSession, accounts: Sequence[int], user_id: int | None)
             account_id=alert.account_id,
             kind="value_alert",
             title="Value rose" if alert.move > 0 else "Value fell",
-            text=f"{dimension_label(session, alert.dimension)} {alert.move:+.2f}",
+            text=f"{dimension_label(session, alert.dimension)} · {alert.move:+.2f}",
             record_type="key_accounts.alert",
             record_id=alert.id,
         )
