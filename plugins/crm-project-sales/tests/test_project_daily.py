@@ -4,34 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 
-from crm_core.views import looked, next_actions, whats_new
+from crm_core.testing.daily import read_news, to_do
 from crm_project_sales.decisions import decide
 from crm_project_sales.milestones import plan_milestone, reach_milestone, slip
 from crm_project_sales.projects import ProjectStage
-
-
-def told(news):
-    return {(each.name, one.kind): (one.count, one.text.format(**one.values)) for each in news for one in each.learned}
-
-
-def read(company, login):
-    """What is new for somebody, who has read it then."""
-    with company.session(login) as session:
-        found = whats_new(session)
-        looked(session, found)
-        assert found.failed == ()
-        return told(found)
-
-
-def to_do(company, login, kind):
-    with company.session(login, read_only=True) as session:
-        found = next_actions(session)
-    assert found.failed == ()
-    return [
-        (found.accounts.get(each.account_id, ""), each.title.format(**each.values), each.reason.format(**each.values))
-        for each in found
-        if each.kind == kind
-    ]
 
 
 def day(session, days):
@@ -42,46 +18,46 @@ def test_decisions_and_milestones_are_news(company) -> None:
     with company.session("li") as session:
         tender = plan_milestone(session, company.project_of(session), "Tender", planned_day=day(session, 30))
         award = plan_milestone(session, company.project_of(session), "Award", planned_day=day(session, -3))
-    read(company, "li")
+    read_news(company.session, "li")
     with company.session("zhou") as session:
         decide(session, company.project_of(session), "go", reason="a reference for the region")
         slip(session, session.require(type(tender), tender.id), to=day(session, 60), reason="drawings late")
         reach_milestone(session, session.require(type(award), award.id))
         expected = day(session, 60).isoformat()
-    news = read(company, "li")
+    news = read_news(company.session, "li")
     assert news["Acme", "project_decision"] == (1, "Third line: decided to go")
     assert news["Acme", "milestone"][0] == 2
     assert expected in news["Acme", "milestone"][1] or "was reached on" in news["Acme", "milestone"][1]
-    assert read(company, "li") == {}
-    assert read(company, "zhou") == {}
-    assert not any(kind in ("milestone", "project_decision") for _, kind in read(company, "wang"))
+    assert read_news(company.session, "li") == {}
+    assert read_news(company.session, "zhou") == {}
+    assert not any(kind in ("milestone", "project_decision") for _, kind in read_news(company.session, "wang"))
 
 
 def test_milestones_that_are_due(company) -> None:
     with company.session("li") as session:
         for name, days in (("Late", -4), ("Soon", 3), ("Far", 40)):
             plan_milestone(session, company.project_of(session), name, planned_day=day(session, days))
-    found = to_do(company, "li", "milestone")
+    found = to_do(company.session, "li", "milestone")
     assert [title for _, title, _ in found] == ["Third line: Late", "Third line: Soon"]
     assert "say when it will be" in found[0][2]
-    assert to_do(company, "wang", "milestone") == []
+    assert to_do(company.session, "wang", "milestone") == []
     with company.session("li") as session:
         company.project_of(session).stage = ProjectStage.LOST
-    assert to_do(company, "li", "milestone") == []
+    assert to_do(company.session, "li", "milestone") == []
 
 
 def test_projects_that_want_a_decision(company) -> None:
-    assert to_do(company, "li", "project_decision") == []
+    assert to_do(company.session, "li", "project_decision") == []
     with company.session("li") as session:
         decide(session, company.project_of(session), "review", reason="wait for the drawings")
-    ((account, title, reason),) = to_do(company, "li", "project_decision")
+    ((account, title, reason),) = to_do(company.session, "li", "project_decision")
     assert (account, title) == ("Acme", "Decide whether to go on with Third line")
     assert reason == "It was decided to review it."
     with company.session("li") as session:
         decide(session, company.project_of(session), "go", reason="now")
         session.check()
         company.project_of(session).stage = ProjectStage.BID
-    assert to_do(company, "li", "project_decision") == []
+    assert to_do(company.session, "li", "project_decision") == []
     with company.session("li") as session:
         decide(session, company.project_of(session), "no_go", reason="too dear")
-    assert to_do(company, "li", "project_decision")[0][2] == "We bid without a decision to go."
+    assert to_do(company.session, "li", "project_decision")[0][2] == "We bid without a decision to go."
