@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, str] = {
     "jobs": "Show the queue of jobs; repeat, run and drop them.",
     "handover": "Hand customers over, brief the successors, and take it back.",
     "user": "Show our own people and their places; let them come and go.",
+    "unit": "Show the units of our own company as a tree; make and move them.",
     "duties": "Show how reporting duties are met, and what is overdue; confirm that nothing changed.",
     "quality": "Show what is to be decided or mended in the data; propose, approve, refuse.",
     "contacts": "Take in people who changed employer or role, from a file.",

@@ -82,7 +82,7 @@ def test_the_options_of_the_command_itself():
 def test_each_command_can_print_json_if_it_prints_data(name):
     each = (
         [found for _, found in subcommands(name)]
-        if name in ("handover", "user", "contacts", "build", "plugin")
+        if name in ("handover", "user", "unit", "contacts", "build", "plugin")
         else [command(name)]
     )
     assert {"--json" in options(found) for found in each} == {name not in ("init", "shell", "demo")}
