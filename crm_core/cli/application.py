@@ -34,7 +34,9 @@ class Application:
     """The CRM as the command line sees it; opened when a command first needs it."""
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
-        self.translator = Translator(_language(os.environ if environ is None else environ))
+        named = _language(os.environ if environ is None else environ)
+        self.translator = Translator(named or "en")
+        self._named = named is not None
         self.build: Path | None = None
         self.user: str | None = None
         self.debug = False
@@ -76,6 +78,9 @@ class Application:
             self.build_file(), strict=False if self.tolerant else None, check=check, without=self.without
         )
         root.call_on_close(crm.close)
+        language = None if self._named else language_of(crm.build.file.crm.locale)
+        if language is not None and language != self.translator.language:
+            self.translator = Translator(language)
         self.translator = self.translator.also(
             ((plugin.name, plugin.locale) for plugin in crm.build.plugins if plugin.locale is not None),
             crm.types.values(),
@@ -178,6 +183,7 @@ class Application:
     def speak(self, language: str) -> None:
         """Use this language from now on."""
         self.translator = Translator(language)
+        self._named = True
         self._output = None
 
 
@@ -185,9 +191,9 @@ pass_application = click.make_pass_decorator(Application)
 """Gives a command the :class:`Application` as its first argument."""
 
 
-def _language(environ: Mapping[str, str]) -> str:
-    """The first of the usual variables that says anything decides, as in every other program."""
+def _language(environ: Mapping[str, str]) -> str | None:
+    """The first of the usual variables that says anything decides, as in every other program; ``None`` if none does."""
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         if environ.get(name):
             return language_of(environ[name]) or "en"
-    return "en"
+    return None

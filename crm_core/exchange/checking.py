@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -190,7 +191,7 @@ class _Check:
             for column in columns:
                 if column not in header:
                     self.wrong(path, "{file} has no column {column!r}.", "Did you mean {near}?",
-                               file=source.path.name, column=column, near=nearest(column, header))  # fmt: skip
+                               file=source.path.name, column=column, near=_near(column, header))  # fmt: skip
                 elif header.count(column) > 1:
                     self.wrong(path, "{file} has several columns {column!r}.", "Give them different names in the file.",
                                file=source.path.name, column=column)  # fmt: skip
@@ -254,3 +255,10 @@ class _Check:
         if not lookup.take and isinstance(field.kind, RefKind) and field.kind.target != target.name:
             self.wrong(f"{path}.record", "{field} refers to a {wanted}, not to a {record}.", "Look up a {wanted}.",
                        field=field.name, wanted=field.kind.target, record=target.name)  # fmt: skip
+
+
+def _near(column: str, header: Sequence[str]) -> str:
+    """The column that was probably meant, whatever its case; where none is near, all in the order of the file."""
+    folded = {each.casefold(): each for each in reversed(header)}
+    found = get_close_matches(column.strip().casefold(), folded, 1, 0.6)
+    return folded[found[0]] if found else ", ".join(dict.fromkeys(header))

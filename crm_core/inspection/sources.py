@@ -79,8 +79,7 @@ def _names(node: ast.AST) -> Iterator[str]:
 
 def _constructs(called: ast.expr) -> bool:
     """Whether a call makes an object: its keywords then fill fields, and read none."""
-    name = called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
-    return name[:1].isupper()
+    return _name(called)[:1].isupper()
 
 
 def _in_text(text: str) -> Iterator[str]:
@@ -103,7 +102,9 @@ def _in_text(text: str) -> Iterator[str]:
 
 
 def _aside(tree: ast.AST) -> set[int]:
-    """Texts that read nothing: docstrings, lists of exports, the keys of dictionaries, which name what is filled."""
+    """Texts that read nothing: docstrings, lists of exports, the keys of dictionaries, which name what is filled, and
+    words that are values: members of enumerations, what something is compared with, what an object is made of.
+    """
     found: set[int] = set()
     for node in ast.walk(tree):
         match node:
@@ -115,7 +116,30 @@ def _aside(tree: ast.AST) -> set[int]:
                 found.update(id(key) for key in keys if key is not None)
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in _TEXTS:
                 found.update(id(each) for each in ast.walk(value))
+            case ast.Compare():
+                found.update(id(each) for each in _compared(node))
+            case ast.MatchValue(value=ast.Constant() as value):
+                found.add(id(value))
+            case ast.Call(func=called, keywords=keywords) if _constructs(called):
+                found.update(id(each.value) for each in keywords)
+        if isinstance(node, ast.ClassDef) and any(_name(base).endswith("Enum") for base in node.bases):
+            found.update(id(each.value) for each in node.body if isinstance(each, ast.Assign))
     return found
+
+
+def _compared(node: ast.Compare) -> Iterator[ast.expr]:
+    """Texts on either side of == and !=, and those of a list that something is looked for in."""
+    left = node.left
+    for sign, right in zip(node.ops, node.comparators, strict=True):
+        if isinstance(sign, ast.Eq | ast.NotEq):
+            yield from (left, right)
+        elif isinstance(sign, ast.In | ast.NotIn) and isinstance(right, ast.Tuple | ast.List | ast.Set):
+            yield from right.elts
+        left = right
+
+
+def _name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def _words(tree: ast.AST) -> Iterator[str]:

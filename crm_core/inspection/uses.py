@@ -242,7 +242,8 @@ def _code(build: Build, found: Found) -> None:
             for field in _known(build, record_type):
                 places = mentions.get(field, ())
                 if field not in record_type.by_name:
-                    places = tuple(place for place in places if place.text)
+                    # The kernel knows no field of one build; a plugin that knows it names it in a text.
+                    places = () if plugin == KERNEL else tuple(place for place in places if place.text)
                 sure = [place for place in places if words & place.speaks_of]
                 # A plugin's own records are its own business, whatever else its modules name.
                 sure = sure or (list(places) if record_type.plugin == plugin != KERNEL else [])

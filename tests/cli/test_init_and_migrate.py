@@ -17,6 +17,11 @@ def test_a_new_crm(empty, crm, lang):
     said = tomllib.loads(file.read_text(encoding="utf-8"))["crm"]
     assert said["name"] == 'A "B" \\ 名'
     assert (said["time_zone"], said["currency"], said["plugins"]) == ("Asia/Shanghai", "EUR", [])
+    assert said["locale"] == lang
+    # Who names no language reads that of the build; the environment and --lang count before it.
+    own, named = crm("--build", file, "user", "list"), crm("--build", file, "--lang", "en", "user", "list")
+    assert ("登录名" in own.out) == (lang == "zh_CN") and "login" in named.out
+    assert "login" in crm("--build", file, "user", "list", environ={"LANG": "C.UTF-8"}).out
     listed = crm("--build", file, "--user", "li.wei", "list", "user", "--json").json["records"]
     assert [each["name"] for each in listed] == ["李伟"]
     assert crm("--build", file, "list", "unit", "--json").json["records"][0]["name"] == "HQ"

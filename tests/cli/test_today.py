@@ -83,6 +83,7 @@ def test_as_a_page(company, crm):
     assert "<script" not in html
     assert "&lt;script&gt;" in html
     assert '<html lang="zh-CN">' in html
+    assert "<h1>今日 · <bdi>李伟</bdi></h1>" in html and "<title>今日: 李伟" in html
     assert "Trial run" not in crm("--user", "li.wei", "today").out
 
 

@@ -56,9 +56,10 @@ def test_what_of_units_is_refused(company, crm):
 
 def test_only_those_in_charge_change_units(company, crm):
     assert crm("--user", "wang.fang", "unit", "list", "--json").json["units"] != []
-    assert "wang.fang may not create records of type unit" in crm(
-        "--user", "wang.fang", "unit", "add", "Mine", "--parent", "East", code=5
-    ).err
+    assert (
+        "wang.fang may not create records of type unit"
+        in crm("--user", "wang.fang", "unit", "add", "Mine", "--parent", "East", code=5).err
+    )
     assert crm("--user", "wang.fang", "unit", "move", "East", "--top", code=5).err
     assert crm("--user", "li.wei", "unit", "add", "Ours", "--parent", "East").code == 0
 

@@ -130,6 +130,14 @@ class TestFitting:
         assert "names no sources" in told["section[0].fields.phone"]
         assert "A new account needs name" in told["section[0]"]
 
+    @pytest.mark.parametrize(("key", "near"), [
+        ("客户ID", "客户编号, 名称, 级别, Address"),  # nothing is near: all, in the order of the file
+        ("address ", "Address"), ("ADRESS", "Address"),
+    ])  # fmt: skip
+    def test_a_column_that_is_not_there(self, load: Load, key: str, near: str) -> None:
+        told = self.wrong(load, "客户编号,名称,级别,Address\n1,A,B,C\n", {"key": key, "fields": {"name": "名称"}})
+        assert told["section[0].key"].endswith(f"has no column {key!r}. Did you mean {near}?")
+
     def test_records_and_lookups(self, load: Load) -> None:
         lookups = {
             "account_id": {"column": "id", "lookup": "acount"},

@@ -57,6 +57,13 @@ def test_nobody_uses_a_field_that_only_people_fill() -> None:
     assert colour in found.useless and field(found, "contact.shirt") in found.useless
 
 
+@pytest.mark.parametrize("name", ["fax", "mobile", "visit", "owner_name", "other"])
+def test_a_common_word_in_the_kernel_is_no_use_of_a_field_of_the_build(name: str) -> None:
+    custom = {"account": {name: {"kind": "text", "required": True}}}
+    each = field(report({"custom_fields": custom}), f"account.{name}")
+    assert (each.verdict, each.uses) == ("unused", ())
+
+
 def test_the_lines_of_the_proposal_can_be_written_into_the_file() -> None:
     lines = field(report(), "account.colour").lines
     assert tomllib.loads("\n".join(lines)) == {"retired_fields": {"account": {"colour": "text"}}}

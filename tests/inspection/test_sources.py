@@ -29,6 +29,7 @@ def names(folder: Path, source: str) -> set[str]:
         ("query.filter_by(grade=1)", {"filter_by", "grade"}),
         ('custom["segment"]', {"segment"}),
         ('getattr(account, "grade")', {"grade"}),
+        ('if "grade" in account.custom:\n    pass', {"grade"}),
     ],
 )
 def test_what_is_read(tmp_path: Path, source: str, read: set[str]) -> None:
@@ -48,6 +49,11 @@ def test_what_is_read(tmp_path: Path, source: str, read: set[str]) -> None:
         'text = "The grade of an account."',
         "class Account:\n    grade: str = text(10)",
         "# grade",
+        'class Kind(Enum):\n    GRADE = "grade"',
+        'if kind == "grade":\n    pass',
+        'if kind in ("grade", "size"):\n    pass',
+        'match kind:\n    case "grade":\n        pass',
+        'ContactPoint(kind="grade")',
     ],
 )
 def test_what_is_not_read(tmp_path: Path, source: str) -> None:

@@ -120,6 +120,21 @@ def test_people_to_confirm_once_for_each_account(open_crm):
     ]
 
 
+def test_of_people_to_confirm_it_is_told_how_long_nothing_was_heard(open_crm):
+    crm = open_crm(views={"confirm_days": 100})
+    with crm.system_session("test") as session:
+        acme, other = account(session, "Acme"), account(session, "Other")
+        for name, where, days in (("Ann", acme, 300), ("Bob", acme, 211), ("Cho", other, None)):
+            person = session.add_one(Contact(name=name))
+            if days is None:
+                contacts.affiliate(session, person, where, since_always=True)
+            else:
+                contacts.affiliate(session, person, where, from_=day(-days))
+    assert [each.reason.format(**each.values) for each in look(crm)] == [
+        "Nothing was known of them for 211 days.", "Nobody ever said since when they are there.",
+    ]  # fmt: skip
+
+
 def test_handovers_duties_and_proposals(open_crm):
     crm = open_crm(
         duties={"fresh": {"label": "Keep it fresh", "record": "account", "every_days": 5}},

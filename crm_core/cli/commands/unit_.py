@@ -72,9 +72,7 @@ def add(
 @_reason
 @as_json
 @pass_application
-def move(
-    application: Application, unit: str, parent: str | None, top: bool, reason: str | None, as_json: bool
-) -> None:
+def move(application: Application, unit: str, parent: str | None, top: bool, reason: str | None, as_json: bool) -> None:
     """Put a UNIT, with all below it, below another one.
 
     Who sees which customers follows at once: roles reach down the tree.
