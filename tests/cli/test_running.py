@@ -14,7 +14,6 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 import crm_core.errors
 from crm_core.cli import running
 from crm_core.cli.application import Application
-from crm_core.cli.commands import plugins_
 from crm_core.errors import CrmError
 
 REFERENCE = Path(crm_core.__file__).parents[1] / "docs" / "reference" / "errors.md"
@@ -28,7 +27,7 @@ def raising(monkeypatch):
         def fail(*args, **kwargs):
             raise error
 
-        monkeypatch.setattr(plugins_, "assemble", fail)
+        monkeypatch.setattr(Application, "assemble", fail)
 
     return make
 
