@@ -106,11 +106,12 @@ def test_the_queue_on_the_command_line(cli: RunCrm, world: World, tmp_path: Path
     page = (tmp_path / "q.html").read_text(encoding="utf-8")
     assert "Quote &lt;b&gt;" in page and "<b>" not in page
     # What is left out by the limit is told, and not counted as if it were all.
-    assert len(re.findall(r"stale_place.*?1\+", page, re.DOTALL)) == 1 and "There are more than are shown" in page
+    assert len(re.findall(r"stale_place.*?1\+", page, re.DOTALL)) == 1
+    assert "There is more of stale_place than is shown." in page
     one = json.loads(cli("quality", "--json", "--limit", 1)[0])
     assert one["more"] == ["stale_place"] and [each["kind"] for each in one["queue"]].count("stale_place") == 1
     assert json.loads(cli("quality", "--json")[0])["more"] == []
-    assert "There are more than are shown" in cli("quality", "--limit", 1)[1]
+    assert "There is more than 1 of stale_place" in cli("quality", "--limit", 1)[1]
     in_chinese = cli("quality", "--limit", 1, lang="zh_CN.UTF-8")[0]
     assert "久未确认" in in_chinese and "stale_place" not in in_chinese
     assert "Done" in cli("--user", "li", "quality", "close", entries[0]["issue_id"], "--note", "told")[0]
