@@ -11,11 +11,16 @@ from crm_core.cli.helping import command, option
 from crm_core.cli.times import as_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crm_core.inspection import FieldReport, FieldUse
+    from crm_core.translation import Translator
 
 __all__ = ["command"]
 
 _SHOWN = 3
+_LINE_LABELS = ("# {where}: remove {what}", "# remove {what}")
+_KIND_LABELS = ("Required", "Custom", "Duty", "Completeness")
 
 
 @command("fields")
@@ -55,7 +60,10 @@ def command_fields(
         from crm_core.cli.pages import write_page
 
         title = application.translator.text("Fields that nobody uses")
-        write_page(application, html, "fields.html", title, report=report, fields=shown, name=crm.build.file.crm.name)
+        write_page(
+            application, html, "fields.html", title, report=report, fields=shown, name=crm.build.file.crm.name,
+            role_name=_role_name(application), said=lambda line: _said(line, application.translator),
+        )  # fmt: skip
     elif as_json:
         application.output.json(_json(report, shown))
     else:
@@ -97,16 +105,18 @@ def _field_json(each: FieldUse) -> dict[str, Any]:
 
 def _print(application: Application, report: FieldReport, shown: tuple[FieldUse, ...], role: str | None) -> None:
     output, translator = application.output, application.translator
+    role_name = _role_name(application)
     if not shown:
         output.say("Every field that people must fill is used ({count} were looked at).", count=len(report.fields))
     else:
         output.table(
-            ("field", "demanded by", "of", "filled", "different", "used by"),
+            ("field", "demanded by", "of", "filled in", "different", "used by"),
             (
                 (
                     f"{each.record}.{each.field}",
                     "\n".join(f"{translator.choice(demand.kind)}: {demand.where}" for demand in each.demands),
-                    ", ".join(each.roles), _share(each), str(each.filling.distinct) if each.filling else "",
+                    ", ".join(map(role_name, each.roles)), _share(each),
+                    str(each.filling.distinct) if each.filling else "",
                     _users(each, translator.text("nobody")) if not each.uses else _users(each, ""),
                 )
                 for each in shown
@@ -116,16 +126,34 @@ def _print(application: Application, report: FieldReport, shown: tuple[FieldUse,
         if each.proposal is not None:
             output.line(f"  - {translator.error(each.proposal)}")
             for line in each.lines:
-                output.line(f"      {line}")
+                output.line(f"      {_said(line, translator)}")
     roles = {name: found for name, found in report.by_role.items() if found and role in (None, name)}
     if roles:
         output.table(
             ("role", "must fill although nothing uses it"),
-            ((name, ", ".join(f"{each.record}.{each.field}" for each in found)) for name, found in roles.items()),
+            (
+                (role_name(name), ", ".join(f"{each.record}.{each.field}" for each in found))
+                for name, found in roles.items()
+            ),
             title="By role",
         )
     for limit in report.limits:
         output.note(limit)
+
+
+def _role_name(application: Application) -> Callable[[str], str]:
+    labels = application.crm.build.policy.vocabularies.get("role", {})
+    return lambda name: application.translator.word(name, labels.get(name))
+
+
+def _said(line: str, translator: Translator) -> str:
+    """A line for the build file; what is to be removed is a remark in the reader's language."""
+    where, remove, what = line.removeprefix("# ").rpartition("remove ")
+    if not line.startswith("# ") or not remove:
+        return line
+    if where:
+        return translator.format("# {where}: remove {what}", where=where.rstrip(": "), what=what)
+    return translator.format("# remove {what}", what=what)
 
 
 def _share(each: FieldUse) -> str:
