@@ -78,7 +78,8 @@ def test_the_messages_in_the_reference_are_those_that_one_gets() -> None:
     "name", [each.name for each in attrs.fields(BuildFile) if each.name not in ("source", "composed")]
 )
 def test_the_reference_names_every_section(name: str) -> None:
-    assert re.search(rf"^## `\[{name}\b", (DOCS / "reference/build-file.md").read_text(encoding="utf-8"), re.MULTILINE)
+    page = (DOCS / "reference/build-file.md").read_text(encoding="utf-8")
+    assert re.search(rf"^## `\[{name}\b", page, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
