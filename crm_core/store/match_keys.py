@@ -290,6 +290,7 @@ def reindex(session: CrmSession) -> int:
     count = 0
     for rows in _all_keys(session):
         insert_tuples(session.connection(), MATCH_KEY.name, _COLUMNS, rows)
+        session.grown.add([MATCH_KEY.name] * len(rows))
         count += len(rows)
     return count
 

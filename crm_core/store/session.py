@@ -17,6 +17,7 @@ from crm_core.store.journal import Entry, Head
 from crm_core.store.noting import Noted, Served
 from crm_core.store.reading import Reading, get_options
 from crm_core.store.session_base import SessionBase
+from crm_core.store.statistics import Grown
 from crm_core.store.tracking import track_deletes, track_flush
 from crm_core.store.visibility import Visibility
 from crm_core.store.writer import Mark, Writer
@@ -88,6 +89,7 @@ class CrmSession(SessionBase):
         self._guest = False
         self._reading = Reading(self)
         self.noted = Noted()
+        self.grown = Grown()
 
     # -- what the session knows --------------------------------------------------------------------------------
 
@@ -370,6 +372,7 @@ class CrmSession(SessionBase):
         """The outermost transaction is over."""
         self.writer.forget(committed=committed)
         self.noted.end(committed=committed)
+        self.grown.end(committed=committed)
         self._change_set_id = None
         self._marks.clear()
         self._given.clear()

@@ -14,6 +14,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from crm_core.errors import Conflict, NotFound, StoreError, UnsupportedStatement
 from crm_core.records import RecordType
 from crm_core.store.actor import Actor
+from crm_core.store.statistics import Grown, refresh
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -35,6 +36,7 @@ class SessionBase(Session):
     store: Store
     actor: Actor
     ids: IdSource
+    grown: Grown
     _held: tuple[Any, Any]
     _given: set[int]
     _handed: set[int]
@@ -149,6 +151,8 @@ class SessionBase(Session):
     def on_transaction_end(self) -> None:
         """The transaction, and with it the connection, is gone."""
         self._held = (None, None)
+        if tables := self.grown.take():
+            refresh(self.store.engine, tables)
 
     def core(self, statement: Executable, parameters: Any = None) -> Result[Any]:
         """The store's own statement, without visibility; for the kernel only."""

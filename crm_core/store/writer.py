@@ -379,6 +379,7 @@ class Writer(Permits):
         self.session.noted.position = min(self.session.noted.position, floor)
         if entries:
             follow(self.session, entries)
+            self.session.grown.add(each.type.table.name for each in entries if each.operation == "create" and each.type)
             self.journal.write(self.session.connection(), self.session.change_set_id(), entries)
 
 

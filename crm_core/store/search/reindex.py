@@ -18,6 +18,7 @@ from sqlalchemy import Column, ColumnElement, Select, delete, exists, func, sele
 from crm_core.store.search.indexed import Document, Indexed
 from crm_core.store.search.keeping import documents_of, put, stored, take
 from crm_core.store.search.texts import tokens_of
+from crm_core.store.statistics import refresh
 from crm_core.store.tables import SEARCH_DOCUMENT, SEARCH_STATE
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def reindex(store: Store, progress: Progress = _silent, *, whole: bool = False) 
             index.driver.clear(connection)
     removed = _remove_strangers(store)
     records = {name: _index_type(store, indexed, progress) for name, indexed in index.plan.indexed.items()}
+    refresh(store.engine, [SEARCH_DOCUMENT.name])
     return Reindexed(records, removed)
 
 
