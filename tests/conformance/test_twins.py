@@ -14,9 +14,9 @@ def test_every_twin_is_for_a_check_and_lies_in_a_folder_of_its_name(twins):
     assert [twin.folder.name for twin in twins if not twin.folder.name.startswith(twin.check)] == []
 
 
-def test_each_twin_is_caught_by_its_check(twin):
+def test_each_twin_is_caught_by_its_check(twin, database_url):
     with twin.installed():
-        report = verify(twin.plugin, only=[twin.check])
+        report = verify(twin.plugin, only=[twin.check], database_url=database_url)
     assert not report.ok
     assert {result.outcome for result in report.results if result.check == twin.check} == {"failed"}
     text = report.text()
