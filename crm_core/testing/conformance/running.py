@@ -112,13 +112,19 @@ def _run(check: Check, subject: Subject, *, loads: bool) -> Result:
         findings += check.function(subject)
         outcome = "failed" if findings else "passed"
     except Unloadable as error:
-        outcome = "not run"
+        outcome = "failed" if findings else "not run"
         if not loads:
-            findings.append(_unrun(check, error, "Mend what keeps the plugin from being loaded."))
+            findings.append(_unrun(check, subject, error, "Mend what keeps the plugin from being loaded."))
     except Exception as error:
         outcome = "crashed"
         findings.append(
-            _unrun(check, error, "It was in {place}. Where that is no code of yours, report it.", place=_place(error))
+            _unrun(
+                check,
+                subject,
+                error,
+                "It was in {place}. Where that is no code of yours, report it.",
+                place=_place(error),
+            )
         )
     return Result(
         check.name,
@@ -131,13 +137,14 @@ def _run(check: Check, subject: Subject, *, loads: bool) -> Result:
     )
 
 
-def _unrun(check: Check, error: Exception, mend: str, **values: Any) -> Finding:
+def _unrun(check: Check, subject: Subject, error: Exception, mend: str, **values: Any) -> Finding:
     reason = error.text() if isinstance(error, CrmError) else f"{type(error).__name__}: {error}"
     if isinstance(error, Unloadable):
         reason = str(error)
     return Finding(
         check.name,
         "The check could not be run: {reason}",
+        subject.plugin,
         mend=mend,
         values={"reason": " ".join(reason.split()), **values},
     )

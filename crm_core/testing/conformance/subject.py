@@ -158,7 +158,7 @@ class Subject:
             raise Unloadable(f"{self.package} cannot be found: {error}") from error
         places = list(spec.submodule_search_locations or ()) if spec else []
         if not places:
-            raise Unloadable(f"{self.package} is no package with a folder")
+            raise Unloadable(f"{self.package} is no package: name a module of a package as module in the manifest")
         return Path(places[0])
 
     @functools.cached_property

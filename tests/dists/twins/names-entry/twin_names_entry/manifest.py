@@ -1,0 +1,5 @@
+"""The manifest."""
+
+from crm_core import Manifest
+
+manifest = Manifest(name="twin_names_other", version="1.0", crm_core=">=0.1,<1", module="twin_names_entry.plugin")
