@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
-from crm_core import Manifest, MigrationError, NotFound
+from crm_core import CrmError, Manifest, MigrationError, NotFound
 from crm_core.assembly import given
 from crm_core.testing import CHECKS, Check, Finding, check_plugin, verify
 from crm_core.testing.conformance.population import populate
@@ -101,6 +102,13 @@ def test_notes_of_a_check_are_shown_with_its_result():
     assert report.ok
     assert report.as_json()["checks"][0]["notes"] == ["The weather was not looked at."]
     assert "The weather" in report.text() and "The weather" in report.html()
+
+
+def test_what_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    assert run(check(lambda subject: ())).ok  # nothing is generated here
+    with pytest.raises(CrmError, match=r"needs Hypothesis.*crm-core\[testing\]"):
+        run(check(lambda subject: (), database=True))
 
 
 def test_progress_is_told_before_each_check():

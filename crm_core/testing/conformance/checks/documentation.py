@@ -98,12 +98,18 @@ def _place(subject: Subject, function: object) -> str:
 
 
 def _docstrings(subject: Subject) -> Iterator[Finding]:
-    """Modules, public classes and public functions; a method may be told by its name and types."""
+    """Modules, public classes and public functions.
+
+    A method may be told by its name and types; what an implementation of a hook is for stands in the documentation.
+    """
     for source in subject.modules:
         if any(part.startswith("_") and part != "__init__" for part in source.path.stem.split(".")):
             continue
         named = [node for node in source.tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
-        for node in (source.tree, *(node for node in named if not node.name.startswith("_"))):
+        for node in (
+            source.tree,
+            *(node for node in named if not node.name.startswith("_") and node.name not in SPECS),
+        ):
             if ast.get_docstring(node) is None and (not isinstance(node, ast.Module) or node.body):
                 yield Finding(
                     NAME,
