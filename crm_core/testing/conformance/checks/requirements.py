@@ -156,7 +156,8 @@ def _libraries(subject: Subject, wanted: set[str]) -> Iterator[Finding]:
     from importlib.metadata import packages_distributions, requires
 
     brought = packages_distributions()
-    kernel = {_plain(Requirement(each).name) for each in requires(_KERNEL) or ()}
+    always = (each for each in map(Requirement, requires(_KERNEL) or ()) if _always(each))
+    kernel = {_plain(each.name) for each in always}
     own = subject.package.partition(".")[0]
     told: set[str] = set()
     plugins = {package.partition(".")[0] for package in _packages(subject)}
@@ -177,6 +178,11 @@ def _libraries(subject: Subject, wanted: set[str]) -> Iterator[Finding]:
                     mend='Add "{origin}" to dependencies in pyproject.toml.',
                     values={"library": top, "origin": min(origins)},
                 )
+
+
+def _always(requirement: Requirement) -> bool:
+    """Whether it is there without an extra of the distribution."""
+    return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
 
 
 def _plain(distribution: str) -> str:
