@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import attrs
 
-__all__ = ["EVERY", "SwitchedOff", "disabled_in", "matches"]
+__all__ = ["EVERY", "SwitchedOff", "disabled_in", "lines_of", "matches"]
 
 EVERY = "*"
 """Stands for all plugins in ``without``."""
@@ -41,10 +41,18 @@ def disabled_in(file: Path) -> frozenset[str]:
 
     Read without judging: whoever opens the build is told what is wrong with the file.
     """
-    return frozenset(_disabled(file, set()))
+    sections = [content.get("crm") for _, content in lines_of(file)]
+    return frozenset(
+        name for section in sections if isinstance(section, Mapping) for name in _texts(section.get("disabled", ()))
+    )
 
 
-def _disabled(file: Path, seen: set[Path]) -> Iterator[str]:
+def lines_of(file: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """A build file with those that it extends, the base first, each with its content; unreadable ones are left out."""
+    return _lines(file, set())
+
+
+def _lines(file: Path, seen: set[Path]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     import tomllib
 
     if file in seen:
@@ -56,10 +64,8 @@ def _disabled(file: Path, seen: set[Path]) -> Iterator[str]:
         return
     extended = content.get("extends", ())
     for each in _texts([extended] if isinstance(extended, str) else extended):
-        yield from _disabled(file.parent / each, seen)
-    section = content.get("crm")
-    if isinstance(section, Mapping):
-        yield from _texts(section.get("disabled", ()))
+        yield from _lines(file.parent / each, seen)
+    yield file, content
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -12,7 +12,7 @@ from crm_core.exchange.mapping_file import PARTS, read_mapping
 from crm_core.fields.field import Field
 from crm_core.records import RecordType, Types
 
-__all__ = ["mapping_of_exports"]
+__all__ = ["mapping_of_exports", "table_of_exports"]
 
 
 def mapping_of_exports(
@@ -29,6 +29,18 @@ def mapping_of_exports(
     (``crm.build.policy.custom``), ``fields`` those that were exported, where they were not all. Records come after
     those that they refer to.
     """
+    return read_mapping(table_of_exports(types, files, system=system, custom=custom, fields=fields))
+
+
+def table_of_exports(
+    types: Types,
+    files: Mapping[str, str],
+    *,
+    system: str = "crm",
+    custom: Mapping[str, Mapping[str, Field]] | None = None,
+    fields: Mapping[str, tuple[str, ...]] | None = None,
+) -> dict[str, Any]:
+    """The same mapping as it would stand in a file."""
     sections = []
     for name in _in_order(types, files):
         record_type = types.find(name)
@@ -43,7 +55,7 @@ def mapping_of_exports(
                 "fields": {each: _field(known[each], lossless) for each in wanted if each in known},
             }
         )
-    return read_mapping({"source": {"system": system}, "section": sections})
+    return {"source": {"system": system}, "section": sections}
 
 
 def _field(field: Field, lossless: bool) -> Any:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from crm_core.store.session import CrmSession
 
-__all__ = ["Absent", "about", "absent", "absent_type", "known_types"]
+__all__ = ["Absent", "about", "absent", "absent_of", "absent_type", "known_types"]
 
 
 @attrs.frozen(eq=False)
@@ -86,13 +86,14 @@ def about(record_type: RecordType, custom: Mapping[str, Field]) -> str:
 
 def known_types(connection: Connection) -> dict[str, Absent]:
     """Every record type that this database was ever used with."""
-    return {row.name: _read(row) for row in connection.execute(select(RECORD_TYPE).order_by(RECORD_TYPE.c.name))}
+    rows = connection.execute(select(RECORD_TYPE).order_by(RECORD_TYPE.c.name))
+    return {row.name: absent_of(row._mapping) for row in rows}
 
 
 def absent(session: CrmSession) -> list[Absent]:
     """The known types that are not in the build."""
     query = select(RECORD_TYPE).where(RECORD_TYPE.c.name.not_in(sorted(session.types))).order_by(RECORD_TYPE.c.name)
-    return [_read(row) for row in session.core(query)]
+    return [absent_of(row._mapping) for row in session.core(query)]
 
 
 def absent_type(session: CrmSession, name: str) -> Absent | None:
@@ -100,13 +101,14 @@ def absent_type(session: CrmSession, name: str) -> Absent | None:
     if name in session.types:
         return None
     row = session.core(select(RECORD_TYPE).where(RECORD_TYPE.c.name == name)).first()
-    return None if row is None else _read(row)
+    return None if row is None else absent_of(row._mapping)
 
 
-def _read(row: Any) -> Absent:
-    known = decode_values(None, row.about)
+def absent_of(row: Any) -> Absent:
+    """A row of the catalogue."""
+    known = decode_values(None, row["about"])
     return Absent(
-        row.name, row.plugin, row.table, row.label,
+        row["name"], row["plugin"], row["table"], row["label"],
         frozenset(known.get("names", ())), known.get("tombstone", {}), frozenset(known.get("telling", ())),
         frozenset(known.get("custom", ())), known.get("targets", {}), known.get("restricted", {}),
     )  # fmt: skip

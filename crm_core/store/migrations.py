@@ -12,7 +12,7 @@ from crm_core.store.migrating.comparing import drift, unmigrated
 from crm_core.store.migrating.planning import Plan, PluginPlan, plan
 from crm_core.store.migrating.revisions import MigrationSource, Revision, read_revisions
 from crm_core.store.migrating.running import Progress, downgrade, upgrade
-from crm_core.store.migrating.versions import check_current, current
+from crm_core.store.migrating.versions import check_current, current, current_of
 from crm_core.store.migrating.writing import make_revision
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Revision",
     "check_current",
     "current",
+    "current_of",
     "downgrade",
     "drift",
     "kernel_source",

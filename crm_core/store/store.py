@@ -187,6 +187,11 @@ class Store:
         self.search.prepared(self.engine)
         self._references = None
 
+    def migrated_away(self) -> None:
+        """A plugin's tables are gone: forget what was known of them, and let no copy of old rows remain."""
+        self._references = None
+        self.scrub()
+
     def unindexed(self) -> list[str]:
         """The record types that the search index does not hold wholly."""
         with self._reading.connect() as connection:

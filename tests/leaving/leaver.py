@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from crm_core import Crm, Money, organisation, ownership, shares
-from crm_core.assembly import given
+from crm_core.assembly import Manifest, given
 from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import Affiliation, Contact
 from crm_core.domain.external import ExternalRef
@@ -32,12 +32,20 @@ BUILD: dict[str, Any] = {
 }
 
 
-def open_crm(database: str, *, without: tuple[str, ...] = (), **options: Any) -> Crm:
-    """The CRM, with the plugin or without."""
+def open_crm(
+    database: str,
+    *,
+    without: tuple[str, ...] = (),
+    more: tuple[Manifest, ...] = (),
+    check: bool = True,
+    **sections: Any,
+) -> Crm:
+    """The CRM, with the plugin or without, perhaps with more plugins and further sections of the build file."""
     from crm_leaver.manifest import manifest
 
-    config = options.pop("config", BUILD)
-    return Crm.open(config, database=database, discovery=given(manifest), without=without, **options)
+    config = BUILD | sections
+    config["crm"] = BUILD["crm"] | {"plugins": ["leaver", *(each.name for each in more)]}
+    return Crm.open(config, database=database, discovery=given(manifest, *more), without=without, check=check)
 
 
 @attrs.frozen

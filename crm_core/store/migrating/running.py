@@ -13,9 +13,9 @@ from crm_core.errors import CrmError, MigrationError
 from crm_core.store.migrating.planning import Plan, PluginPlan, plan
 from crm_core.store.migrating.revisions import MigrationSource, Revision, read_revisions
 from crm_core.store.migrating.transactions import dangling, exclusive, still_open
-from crm_core.store.migrating.versions import current, position, read_version, version_table
+from crm_core.store.migrating.versions import ahead, current, position, read_version, version_table
 
-__all__ = ["Progress", "downgrade", "run_up", "upgrade"]
+__all__ = ["Progress", "down_in", "downgrade", "refuse_dangling", "run_to", "run_up", "upgrade"]
 
 Progress = Callable[[str, Revision], None]
 """Called with the plugin's name and the revision before each one is run."""
@@ -45,7 +45,19 @@ def upgrade(engine: Engine, sources: Sequence[MigrationSource], progress: Progre
 
 def run_up(engine: Engine, source: MigrationSource, progress: Progress = _silent) -> None:
     """Run what is pending of one source, none of it twice."""
+    _run_line(engine, source, read_revisions(source), progress)
+
+
+def run_to(engine: Engine, source: MigrationSource, to: str, progress: Progress = _silent) -> None:
+    """Run what is pending up to revision ``to``; :class:`MigrationError` where there is none of that name."""
     line = read_revisions(source)
+    ids = [revision.id for revision in line]
+    if to not in ids:
+        raise ahead(source, line, to)
+    _run_line(engine, source, line[: ids.index(to) + 1], progress)
+
+
+def _run_line(engine: Engine, source: MigrationSource, line: Sequence[Revision], progress: Progress) -> None:
     done = False
     while not done:
         done = _step(engine, source, line, progress)
@@ -90,6 +102,21 @@ def downgrade(engine: Engine, source: MigrationSource, to: str = "base", progres
     for revision in undone:
         _undo(engine, source, line, revision, progress)
     return Plan((PluginPlan(source.plugin, before, ids[target - 1] if target else None, undone),))
+
+
+def down_in(connection: Connection, source: MigrationSource, progress: Progress = _silent) -> None:
+    """Take one plugin back to nothing within a transaction of :func:`exclusive`, which the caller commits or not."""
+    line = read_revisions(source)
+    version = read_version(connection, source)
+    for revision in reversed(line[: position(source, line, version)]):
+        progress(source.plugin, revision)
+        try:
+            _run(connection, source, revision, "downgrade")
+            _write_version(connection, source, revision.id, revision.follows)
+        except CrmError:
+            raise
+        except Exception as error:
+            raise _failed(source, revision, "could not be undone", error) from error
 
 
 def _undo(
@@ -139,6 +166,19 @@ def _run(connection: Connection, source: MigrationSource, revision: Revision, di
             plugin=source.plugin,
             revision=revision.id,
             direction=direction,
+            lost="; ".join(lost),
+        )
+
+
+def refuse_dangling(connection: Connection, plugin: str) -> None:
+    """Raise :class:`MigrationError` where references lead to nothing now that a plugin's tables are gone."""
+    lost = dangling(connection)
+    if lost:
+        raise MigrationError(
+            "Without the tables of {plugin} there are references to nothing: {lost}. It was rolled back.",
+            mend="See with PRAGMA foreign_key_check whether they were there before, and then mend the data; otherwise "
+            "remove first what refers to them.",
+            plugin=plugin,
             lost="; ".join(lost),
         )
 

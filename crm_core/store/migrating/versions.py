@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from crm_core.errors import MigrationError
 from crm_core.store.migrating.revisions import VERSION_PREFIX, MigrationSource, Revision, read_revisions
 
-__all__ = ["ahead", "check_current", "current", "position", "read_version", "version_table"]
+__all__ = ["ahead", "check_current", "current", "current_of", "position", "read_version", "version_table"]
 
 
 def version_table(source: MigrationSource) -> Table:
@@ -21,8 +21,13 @@ def version_table(source: MigrationSource) -> Table:
 def current(engine: Engine) -> dict[str, str]:
     """The revision of every plugin that was ever migrated in this database, installed or not."""
     with engine.connect() as connection:
-        names = inspect(connection).get_table_names()
-        return _select(connection, sorted(name for name in names if name.startswith(VERSION_PREFIX)))
+        return current_of(connection)
+
+
+def current_of(connection: Connection) -> dict[str, str]:
+    """The same, within a transaction."""
+    names = inspect(connection).get_table_names()
+    return _select(connection, sorted(name for name in names if name.startswith(VERSION_PREFIX)))
 
 
 def _select(connection: Connection, tables: Sequence[str]) -> dict[str, str]:

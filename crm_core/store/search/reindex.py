@@ -9,7 +9,7 @@ documents by the same ones.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -68,8 +68,10 @@ def _silent(_type: str, _done: int, _total: int) -> None:
     return None
 
 
-def reindex(store: Store, progress: Progress = _silent, *, whole: bool = False) -> Reindexed:
-    """Build the index of every type anew; memory stays flat. May be interrupted and run again.
+def reindex(
+    store: Store, progress: Progress = _silent, *, whole: bool = False, only: Collection[str] | None = None
+) -> Reindexed:
+    """Build the index of every type (or of ``only`` these) anew; memory stays flat. May be interrupted and run again.
 
     ``whole`` throws the old one away first, with the words of the driver: until it is built, searches are refused.
     """
@@ -82,7 +84,8 @@ def reindex(store: Store, progress: Progress = _silent, *, whole: bool = False) 
             connection.execute(delete(SEARCH_DOCUMENT))
             index.driver.clear(connection)
     removed = _remove_strangers(store)
-    records = {name: _index_type(store, indexed, progress) for name, indexed in index.plan.indexed.items()}
+    wanted = index.plan.indexed if only is None else {name: index.plan.indexed[name] for name in only}
+    records = {name: _index_type(store, indexed, progress) for name, indexed in wanted.items()}
     refresh(store.engine, [SEARCH_DOCUMENT.name])
     return Reindexed(records, removed)
 

@@ -1,0 +1,1 @@
+"""Plugins that leave: their footprint, switching off and on, removing them with all they have, bringing it back."""
