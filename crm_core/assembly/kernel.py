@@ -104,6 +104,7 @@ def crm_register_permissions() -> Mapping[str, str]:
         "system.impersonate": "Look at the CRM as another user",
         "system.import": "Import data",
         "system.jobs": "See, run, repeat and drop jobs",
+        "system.plugins": "See what a plugin holds, remove and restore plugins",
         "system.reindex": "Compare indexes with the records, and write them anew",
         "system.undo": "Undo whole change sets",
     }

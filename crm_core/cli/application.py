@@ -92,6 +92,34 @@ class Application:
         self._require_plugin(crm)
         return crm
 
+    def open_without(self, plugin: str) -> Crm:
+        """Open the build for work on one plugin, without it where it cannot be loaded; the database is not checked."""
+        from crm_core.errors import BuildError
+
+        try:
+            return self.open(check=False)
+        except BuildError as error:
+            self.output.note("{error}", error=self.translator.error(error))
+            self.output.note("Going on without the plugin {plugin}.", plugin=plugin)
+        self.without = (*self.without, plugin)
+        self.tolerant = True
+        return self.open(check=False)
+
+    def require(self, permission: str) -> None:
+        """Refuse an acting user who lacks a permission at scope all."""
+        if self.user is None:
+            return
+        with self.session(read_only=True) as session:
+            if not session.visibility.reach(permission).all:
+                from crm_core.errors import PermissionDenied
+
+                raise PermissionDenied(
+                    "{principal} may not do this.",
+                    mend="A role with the permission {permission} at scope all is needed.",
+                    principal=session.actor.principal,
+                    permission=permission,
+                )
+
     def assemble(self, *, strict: bool | None = None, locked: bool | None = None) -> Build:
         """Judge and load the build, without its database; ``strict`` outranks the options, ``locked`` the file."""
         from crm_core.assembly import assemble

@@ -23,7 +23,7 @@ _BUILD_VARIABLE = "CRM_BUILD"
 COMMANDS: Mapping[str, str] = {
     "init": "Start a CRM: write its build file and make its database.",
     "migrate": "Bring the database up to date with the build.",
-    "plugins": "Show the assembly report: what is loaded, who is called when, who may veto.",
+    "plugins": "Show what is loaded and who is called when; switch plugins off and on, remove and restore them.",
     "plugin": "Make a plugin, and check that it conforms.",
     "import": "Import data files by a mapping, as one change set that can be undone.",
     "export": "Write records to a file.",

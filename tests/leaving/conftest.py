@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -43,17 +44,32 @@ class Site:
         """Write the distribution ``crm-<name>``; texts are put before what its modules hold anyway."""
         home = self.folder / f"crm_{name}"
         home.mkdir()
+        self._info(name)
         (home / "__init__.py").write_text(textwrap.dedent(package), encoding="utf-8")
         text = textwrap.dedent(manifest) + MANIFEST.format(name=name, options=options)
         (home / "manifest.py").write_text(text, encoding="utf-8")
         (home / "plugin.py").write_text(textwrap.dedent(plugin), encoding="utf-8")
+        return home
+
+    def add_leaver(self) -> Path:
+        """Install the distribution ``crm-leaver``."""
+        home = self.folder / "crm_leaver"
+        shutil.copytree(leaver.DIST / "crm_leaver", home, ignore=shutil.ignore_patterns("__pycache__"))
+        self._info("leaver")
+        return home
+
+    def take(self, name: str) -> None:
+        """Uninstall a distribution."""
+        shutil.rmtree(self.folder / f"crm_{name}")
+        shutil.rmtree(self.folder / f"crm_{name}-1.0.dist-info")
+
+    def _info(self, name: str) -> None:
         info = self.folder / f"crm_{name}-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: crm-{name}\nVersion: 1.0\n", encoding="utf-8")
         (info / "entry_points.txt").write_text(
             f"[crm_core.plugins]\n{name} = crm_{name}.manifest:manifest\n", encoding="utf-8"
         )
-        return home
 
 
 @pytest.fixture

@@ -1,14 +1,31 @@
-"""``crm plugins``."""
+"""``crm plugins``: the plugins of the build. Each subcommand has a module of its own, imported when it is run."""
 
 from __future__ import annotations
 
-from crm_core.assembly import AssemblyReport
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
 from crm_core.cli.application import Application, pass_application
-from crm_core.cli.helping import command
-from crm_core.cli.output import Output
+from crm_core.cli.helping import group
+from crm_core.cli.lazy import lazy
 from crm_core.cli.times import as_json
 
-__all__ = ["command", "print_report"]
+if TYPE_CHECKING:
+    from crm_core.assembly import AssemblyReport
+    from crm_core.cli.output import Output
+
+__all__ = ["SUBCOMMANDS", "command", "print_report"]
+
+SUBCOMMANDS: Mapping[str, str] = {
+    "footprint": "Show what a plugin has: tables, rows, rules, jobs, history, and who depends on it.",
+    "disable": "Switch a plugin off; its data are kept.",
+    "enable": "Switch a plugin on again.",
+    "remove": "Remove a plugin with all that it has; everything is exported first.",
+    "restore": "Bring back a plugin that was removed.",
+}
+"""The subcommands, each with its line of help."""
 
 _HOW_LABELS = {
     "disabled": "by the build file ([crm] disabled)",
@@ -17,15 +34,21 @@ _HOW_LABELS = {
 }
 
 
-@command("plugins")
+@group("plugins", cls=lazy(SUBCOMMANDS), invoke_without_command=True)
 @as_json
-@pass_application
-def command_plugins(application: Application, as_json: bool) -> None:
-    """Show what assembly decided.
+@click.pass_context
+def command_plugins(ctx: click.Context, as_json: bool) -> None:
+    """Show what assembly decided, or look after one plugin.
 
-    What was loaded from which distribution, who is called when, who may veto, and what was left out and why. The
-    database is not touched.
+    Without a subcommand: what was loaded from which distribution, who is called when, who may veto, and what was left
+    out and why. The database is not touched.
     """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(_report, as_json=as_json)
+
+
+@pass_application
+def _report(application: Application, as_json: bool) -> None:
     build = application.assemble()
     if as_json:
         application.output.json(build.report.as_json())
