@@ -12,7 +12,7 @@ import attrs
 
 from crm_core.assembly.discovery import GROUP
 
-__all__ = ["Subject", "subject"]
+__all__ = ["Subject", "requires", "subject"]
 
 
 @attrs.frozen(kw_only=True)
@@ -42,6 +42,20 @@ def subject(name: str) -> Subject:
         if entry.name == name:
             return _read(entry)
     return Subject(name=name)
+
+
+def requires(name: str) -> Mapping[str, str]:
+    """What a plugin that is on requires: its manifest is asked, and where that fails, its text."""
+    from crm_core.assembly.manifest import Manifest
+
+    for entry in entry_points(group=GROUP):
+        if entry.name == name:
+            try:
+                manifest = entry.load()
+            except Exception:  # told by the assembly report
+                manifest = None
+            return manifest.requires if isinstance(manifest, Manifest) else _read(entry).requires
+    return {}
 
 
 def _read(entry: EntryPoint) -> Subject:
@@ -96,8 +110,11 @@ def _manifest(source: Path) -> dict[str, object]:
 
 def _literals(call: ast.Call) -> Iterator[tuple[str, object]]:
     for keyword in call.keywords:
+        try:
+            value = ast.literal_eval(keyword.value)
+        except ValueError:
+            continue
         if keyword.arg is not None:
-            try:
-                yield keyword.arg, ast.literal_eval(keyword.value)
-            except ValueError:
-                continue
+            yield keyword.arg, value
+        elif isinstance(value, dict):
+            yield from value.items()

@@ -12,7 +12,7 @@ from crm_core.assembly.load import assemble
 from crm_core.errors import BuildError, Problem
 from crm_core.leaving import editing
 from crm_core.leaving.mentions import Mention, mentions
-from crm_core.leaving.subject import subject
+from crm_core.leaving.subject import requires
 
 __all__ = ["Switch", "beside", "switch_off", "switch_on"]
 
@@ -43,7 +43,7 @@ def switch_off(file: Path, plugin: str) -> Switch:
     text = editing.disable(file, plugin)
     build, _ = read(file)
     on = [name for name in build.crm.plugins if name not in build.crm.disabled and name != plugin]
-    needing = {name: wanted for name in on if (wanted := subject(name).requires.get(plugin)) is not None}
+    needing = {name: wanted for name in on if (wanted := requires(name).get(plugin)) is not None}
     if needing:
         raise BuildError(
             "The plugin {plugin} cannot be switched off:",

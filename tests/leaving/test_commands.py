@@ -166,7 +166,7 @@ def test_a_plugin_that_is_gone(
     assert "Drop its tables by their names" in command("plugins", "remove", "leaver", "--dry-run").out
     command("plugins", "remove", "leaver", "--yes", "--export-to", tmp_path / "out")
     assert command("list", "account").code == 0
-    assert "Install" in command("plugins", "restore", tmp_path / "out", code=3).err
+    assert "nstall its distribution" in command("plugins", "restore", tmp_path / "out", code=3).err
     assert "leaver" not in file.read_text(encoding="utf-8")
 
     site.add_leaver()

@@ -10,6 +10,7 @@ from crm_core.cli.times import as_json
 
 if TYPE_CHECKING:
     from crm_core.leaving.footprint import Footprint
+    from crm_core.translation import Translator
 
 __all__ = ["command", "print_footprint"]
 
@@ -18,6 +19,21 @@ _STATE_LABELS = {
     "off": "It is switched off.",
     "broken": "It is in the build, and cannot be loaded.",
     "absent": "It is not in the build.",
+}
+
+_SECTION_LABELS = {
+    "tables": ("Tables", "table", "record", "rows", "bytes"),
+    "fields": ("Fields", "record", "fields"),
+    "custom": ("Custom fields", "record", "fields"),
+    "settings": ("Settings", "setting", "value"),
+    "permissions": ("Permissions", "permission"),
+    "roles": ("Roles that hold them", "role", "pattern", "scope"),
+    "file": ("In the build file", "place", "what", "goes with it"),
+    "jobs": ("Jobs", "job", "state", "count"),
+    "schedules": ("Schedules", "job"),
+    "journal": ("Changes in the journal", "record", "count"),
+    "documents": ("Documents in the search index", "record", "count"),
+    "soft": ("Rows of others that name its records", "column", "count"),
 }
 
 
@@ -52,32 +68,8 @@ def print_footprint(application: Application, found: Footprint) -> None:
     output.line(f"{found.plugin} ({origin}): {translator.text(_STATE_LABELS[found.state])}")
     if kept.revision:
         output.say("Its tables are at revision {revision}.", revision=kept.revision)
-    tables = [
-        (each.name, each.record or "", str(each.rows), "" if each.bytes is None else f"{each.bytes:,}")
-        for each in kept.tables
-    ]
-    fields = [(name, ", ".join(each)) for name, each in found.fields.items()]
-    custom = [(name, ", ".join(each)) for name, each in kept.custom_fields.items()]
-    journal = [(name, str(count)) for name, count in kept.changes.items()]
-    jobs = [(name, translator.text(state), str(count)) for (name, state), count in kept.jobs.items()]
-    for title, header, rows in (
-        ("Tables", ("table", "record", "rows", "bytes"), tables),
-        ("Fields", ("record", "fields"), fields),
-        ("Custom fields", ("record", "fields"), custom),
-        ("Settings", ("setting", "value"), [(name, str(value)) for name, value in found.settings.items()]),
-        ("Permissions", ("permission",), [(each,) for each in found.permissions]),
-        ("Roles that hold them", ("role", "pattern", "scope"),
-         [(each.role, each.pattern, each.scope) for each in found.grants]),
-        ("In the build file", ("place", "what", "goes with it"),
-         [(each.path, each.text, translator.text("yes") if each.own else "") for each in found.mentions]),
-        ("Jobs", ("job", "state", "count"), jobs),
-        ("Schedules", ("job",), [(name,) for name in kept.schedules]),
-        ("Changes in the journal", ("record", "count"), journal),
-        ("Documents in the search index", ("record", "count"),
-         [(name, str(count)) for name, count in kept.documents.items()]),
-        ("Rows of others that name its records", ("column", "count"),
-         [(f"{table}.{column}", str(count)) for (table, column), count in kept.soft.items()]),
-    ):  # fmt: skip
+    for name, rows in _rows(translator, found).items():
+        title, *header = _SECTION_LABELS[name]
         if rows:
             output.table(header, rows, title=title)
     output.line()
@@ -93,3 +85,24 @@ def print_footprint(application: Application, found: Footprint) -> None:
         output.table(("what",), [(translator.error(each),) for each in dependants], title="What depends on it")
     else:
         output.say("Nothing depends on it.")
+
+
+def _rows(translator: Translator, found: Footprint) -> dict[str, list[tuple[str, ...]]]:
+    kept = found.held
+    return {
+        "tables": [
+            (each.name, each.record or "", str(each.rows), "" if each.bytes is None else f"{each.bytes:,}")
+            for each in kept.tables
+        ],
+        "fields": [(name, ", ".join(each)) for name, each in found.fields.items()],
+        "custom": [(name, ", ".join(each)) for name, each in kept.custom_fields.items()],
+        "settings": [(name, str(value)) for name, value in found.settings.items()],
+        "permissions": [(each,) for each in found.permissions],
+        "roles": [(each.role, each.pattern, each.scope) for each in found.grants],
+        "file": [(each.path, each.text, translator.text("yes") if each.own else "") for each in found.mentions],
+        "jobs": [(name, translator.text(state), str(count)) for (name, state), count in kept.jobs.items()],
+        "schedules": [(name,) for name in kept.schedules],
+        "journal": [(name, str(count)) for name, count in kept.changes.items()],
+        "documents": [(name, str(count)) for name, count in kept.documents.items()],
+        "soft": [(f"{table}.{column}", str(count)) for (table, column), count in kept.soft.items()],
+    }

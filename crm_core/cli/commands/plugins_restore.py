@@ -10,6 +10,7 @@ from crm_core.cli.helping import argument, command, option
 from crm_core.cli.times import as_json
 
 if TYPE_CHECKING:
+    from crm_core.assembly import Crm
     from crm_core.leaving.restoring import Restored
     from crm_core.store.leaving.exported import Exported
 
@@ -50,7 +51,7 @@ def command_restore(application: Application, folder: str, dry_run: bool, as_jso
     trial.write_text(text, encoding="utf-8")
     try:
         application.build = trial
-        crm = application.open(check=False)
+        crm = _opened(application, exported)
         application.require("system.plugins")
         with output.progress() as bar:
             task = bar.add_task(exported.plugin, total=None)
@@ -66,6 +67,20 @@ def command_restore(application: Application, folder: str, dry_run: bool, as_jso
 
 
 command = command_restore
+
+
+def _opened(application: Application, exported: Exported) -> Crm:
+    from crm_core.errors import BuildError
+
+    try:
+        return application.open(check=False)
+    except BuildError as error:
+        raise BuildError(
+            "The plugin {plugin} ({origin}) cannot be brought back into this build:",
+            error.problems,
+            plugin=exported.plugin,
+            origin=f"{exported.distribution} {exported.version}",
+        ) from error
 
 
 def _tell(application: Application, exported: Exported, as_json: bool) -> None:
