@@ -16,7 +16,7 @@ from crm_core.errors import BuildError
 from crm_core.hooks.specs import nearest
 from crm_core.leaving.mentions import OF_RECORDS, OWN_TABLES, speaks_of
 
-__all__ = ["disable", "enable", "listed_in", "merge_in", "take_out", "write"]
+__all__ = ["disable", "enable", "listed_in", "merge_in", "take_out", "unlocked", "write"]
 
 
 def listed_in(file: Path, key: str, plugin: str) -> list[Path]:
@@ -91,6 +91,15 @@ def merge_in(file: Path, plugin: str, taken: str) -> str:
     if not listed_in(file, "plugins", plugin):
         _array(document, "plugins").append(plugin)
     _fill(document, tomlkit.parse(taken))
+    return tomlkit.dumps(document)
+
+
+def unlocked(text: str) -> str:
+    """The text of a build file to try things with: its lock names the plugins of before."""
+    document = tomlkit.parse(text)
+    section: Any = document.get("crm")
+    if isinstance(section, MutableMapping) and section.pop("locked", None) is None:
+        return text
     return tomlkit.dumps(document)
 
 

@@ -67,7 +67,8 @@ def switch_on(file: Path, plugin: str, without: Collection[str] = ()) -> Switch:
         part = beside(file)
         try:
             part.write_text(text, encoding="utf-8")
-            assemble(part, strict=True, without=without)
+            # A lock names the plugins of before: it is written anew when the build is as it shall be.
+            assemble(part, strict=True, without=without, locked=False)
         except BuildError as error:
             raise BuildError(
                 "The plugin {plugin} cannot be switched on:", error.problems, mend="", plugin=plugin

@@ -149,3 +149,9 @@ def test_a_file_that_is_no_toml_is_not_touched(tmp_path: Path) -> None:
     file.write_text("[crm\n", encoding="utf-8")
     with pytest.raises(BuildError, match="cannot be edited"):
         editing.take_out(file, "leaver")
+
+
+def test_a_lock_does_not_keep_a_plugin_from_being_tried(file: Path) -> None:
+    locked = FILE.replace('name = "Test"', 'locked = true\nname = "Test"')
+    assert editing.unlocked(locked) == FILE
+    assert editing.unlocked(FILE) == FILE

@@ -48,7 +48,7 @@ def command_restore(application: Application, folder: str, dry_run: bool, as_jso
         _tell(application, exported, as_json)
         return
     trial = beside(file)
-    trial.write_text(text, encoding="utf-8")
+    trial.write_text(editing.unlocked(text), encoding="utf-8")
     try:
         application.build = trial
         crm = _opened(application, exported)
