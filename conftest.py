@@ -21,12 +21,20 @@ ROOT = Path(__file__).parent
 if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD") or not entry_points(group="pytest11", name="crm_core"):
     pytest_plugins = ["crm_core.testing.plugin"]
 
-# A build server has patience, and must fail today for what it failed for yesterday.
-hypothesis.settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
+# A build server has patience, and must fail today for what it failed for yesterday. The second run, on PostgreSQL,
+# looks for what is different there: what is wrong on both the first one has found.
+hypothesis.settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.register_profile("ci-postgresql", hypothesis.settings.get_profile("ci"), max_examples=30)
 hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
 # For a night: HYPOTHESIS_PROFILE=thorough.
 hypothesis.settings.register_profile("thorough", max_examples=2000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if in_ci() else "dev"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how long properties are looked at, before the first of them is read."""
+    if config.getoption("postgresql", False) and "HYPOTHESIS_PROFILE" not in os.environ and in_ci():
+        hypothesis.settings.load_profile("ci-postgresql")
 
 
 @pytest.fixture(scope="session")
