@@ -42,6 +42,7 @@ help:
 	@echo "make test-postgresql  the tests that touch a database, on PostgreSQL"
 	@echo "make lint             style, types, layers; make format mends the style"
 	@echo "make bench            measure, side by side with raw SQLAlchemy and with peers"
+	@echo "make downstream       the suite of every plugin, each with nothing but what it requires"
 	@echo "make docs             build the documentation into docs/_build/html"
 	@echo "make clean            remove all that the other targets have made"
 
@@ -89,6 +90,11 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy crm_core $(wildcard tests/typing) $(wildcard plugins/*/crm_*)
 	$(BIN)/lint-imports
+	$(BIN)/python downstream/public_api.py
+
+.PHONY: downstream
+downstream: $(STAMP)
+	$(BIN)/python downstream/suites.py
 
 .PHONY: format
 format: $(STAMP)

@@ -24,7 +24,7 @@ from crm_core.assembly.structuring import structure
 from crm_core.assembly.switched_off import EVERY, SwitchedOff, matches
 from crm_core.assembly.verdicts import Verdicts
 from crm_core.errors import BuildError, CrmError, Problem
-from crm_core.hooks import SPECS, Dispatcher, mistakes
+from crm_core.hooks import SPECS, Dispatcher, going, mistakes
 from crm_core.hooks.specs import nearest
 from crm_core.records import KERNEL, link
 from crm_core.records.types import mapper_registry
@@ -164,6 +164,7 @@ def _load(
             Problem(manifest.name, "It has records but no migrations, so 'crm migrate' makes no tables for them.",
                     "Name the folder with its revisions as migrations in the manifest.")
         )  # fmt: skip
+    verdicts.warnings += going(manifest.name, namespace)
     catalogue.add(manifest, new)
     return plugin
 

@@ -5,8 +5,8 @@ object, ``crm_gather_*`` is asked while somebody looks, ``crm_on_*`` is told aft
 """
 
 from crm_core.hooks.dispatcher import Dispatcher
-from crm_core.hooks.implementations import Implementation, mistakes
-from crm_core.hooks.markers import PROJECT, hookimpl
+from crm_core.hooks.implementations import Implementation, going, mistakes
+from crm_core.hooks.markers import PROJECT, Deprecation, deprecated, hookimpl
 from crm_core.hooks.specs import SPECS, HookSpec
 from crm_core.hooks.values import (
     Failed,
@@ -27,6 +27,7 @@ from crm_core.hooks.values import (
 __all__ = [
     "PROJECT",
     "SPECS",
+    "Deprecation",
     "Dispatcher",
     "Failed",
     "Finding",
@@ -43,6 +44,8 @@ __all__ = [
     "Signal",
     "TimelineEntry",
     "Touch",
+    "deprecated",
+    "going",
     "hookimpl",
     "mistakes",
 ]

@@ -13,11 +13,16 @@ from typing import Any
 import attrs
 
 from crm_core.errors import Problem
+from crm_core.hooks.markers import Deprecation
 from crm_core.hooks.specs import SPECS, HookSpec, nearest, new_manager
 
-__all__ = ["Implementation", "mistakes"]
+__all__ = ["Implementation", "going", "mistakes"]
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_HOOK_GOES = "The hook {hook} goes: it is deprecated since the contract {since}, and removed in {removed}."
+_PARAMETER_GOES = (
+    "The parameter {parameter!r} of {hook} goes: it is deprecated since the contract {since}, and removed in {removed}."
+)
 _ORDERING = ("tryfirst", "trylast", "wrapper", "hookwrapper")
 
 
@@ -77,6 +82,26 @@ def mistakes(plugin: str, namespace: object) -> list[Problem]:
                     )
                 )
     return problems
+
+
+def going(plugin: str, namespace: object, specs: Mapping[str, HookSpec] = SPECS) -> Iterator[Problem]:
+    """What a plugin implements or asks for that a later contract removes."""
+    manager = new_manager()
+    for name in dir(namespace):
+        options = manager.parse_hookimpl_opts(namespace, name)
+        spec = None if options is None else specs.get(options.get("specname") or name)
+        if spec is None:
+            continue
+        if spec.deprecated is not None:
+            yield _gone(plugin, spec, _HOOK_GOES, spec.deprecated)
+        for parameter in inspect.signature(getattr(namespace, name)).parameters:
+            if parameter in spec.deprecated_parameters:
+                yield _gone(plugin, spec, _PARAMETER_GOES, spec.deprecated_parameters[parameter], parameter=parameter)
+
+
+def _gone(plugin: str, spec: HookSpec, problem: str, found: Deprecation, **values: Any) -> Problem:
+    values = {"hook": spec.name, "since": found.since, "removed": found.removed, "instead": found.instead, **values}
+    return Problem(f"{plugin}.{spec.name}", problem, "Use {instead}." if found.instead else "", values)
 
 
 def _signature_mistakes(plugin: str, spec: HookSpec, function: Callable[..., Any]) -> Iterator[Problem]:

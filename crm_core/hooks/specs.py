@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType, ModuleType
+from typing import Any
 
 import attrs
 import pluggy
 
 from crm_core.hooks import checks, events, gathering, registration
-from crm_core.hooks.markers import PROJECT
+from crm_core.hooks.markers import PROJECT, Deprecation, deprecation_of
 
-__all__ = ["FAMILIES", "SPECS", "HookSpec", "nearest", "new_manager"]
+__all__ = ["FAMILIES", "SPECS", "HookSpec", "nearest", "new_manager", "spec_of"]
 
 FAMILIES: tuple[ModuleType, ...] = (registration, checks, gathering, events)
 """The modules that declare the hooks, one per purpose."""
@@ -23,13 +25,17 @@ FAMILIES: tuple[ModuleType, ...] = (registration, checks, gathering, events)
 class HookSpec:
     """A hook.
 
-    Its name, its family (``registration``, ``checks`` ...), its parameters in order, and what it is for.
+    Its name, its family (``registration``, ``checks`` ...), its parameters in order, and what it is for. ``since`` is
+    the contract that brought it, ``deprecated`` says that it goes, ``deprecated_parameters`` which parameters do.
     """
 
     name: str
     family: str
     parameters: tuple[str, ...]
     doc: str
+    since: str = ""
+    deprecated: Deprecation | None = None
+    deprecated_parameters: Mapping[str, Deprecation] = attrs.field(factory=dict)
 
     @property
     def signature(self) -> str:
@@ -40,8 +46,18 @@ class HookSpec:
 def _read(module: ModuleType) -> Iterable[HookSpec]:
     family = module.__name__.rpartition(".")[2]
     for name in module.__all__:
-        function = getattr(module, name)
-        yield HookSpec(name, family, tuple(inspect.signature(function).parameters), inspect.getdoc(function) or "")
+        yield spec_of(getattr(module, name), family)
+
+
+def spec_of(function: Callable[..., Any], family: str) -> HookSpec:
+    """A hook as its function declares it; its documentation says ``Since 0.1.`` in a sentence."""
+    doc = inspect.getdoc(function) or ""
+    since = re.search(r"\bSince (\d+\.\d+)", doc)
+    gone, parameters = deprecation_of(function)
+    return HookSpec(
+        function.__name__, family, tuple(inspect.signature(function).parameters), doc,
+        since[1] if since else "", gone, parameters,
+    )  # fmt: skip
 
 
 SPECS: Mapping[str, HookSpec] = MappingProxyType({spec.name: spec for module in FAMILIES for spec in _read(module)})
