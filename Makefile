@@ -13,6 +13,9 @@ STAMP := .venv/.installed
 # A distribution joins by being there.
 PROJECTS := $(wildcard plugins/*/pyproject.toml)
 DISTRIBUTIONS := $(patsubst %/pyproject.toml,%,$(PROJECTS))
+# Plugins as partners would write them, so that every test runs beside somebody else's. The other distributions in
+# tests/dists/ are broken on purpose and are installed for a single test.
+FOREIGN := $(patsubst %/,%,$(wildcard tests/dists/crm-partner-*/))
 
 # Per cent of the kernel's branches and lines that a full run of the tests must reach.
 COVERAGE_MIN ?= 95
@@ -51,17 +54,17 @@ help:
 
 # --no-build-isolation: a dozen editable distributions would each install setuptools into a folder of its own.
 # PYTHONWARNINGS: setuptools warns of every editable installation that it is one.
-$(STAMP): constraints.txt pyproject.toml setup.cfg $(PROJECTS)
+$(STAMP): constraints.txt pyproject.toml setup.cfg $(PROJECTS) $(FOREIGN:=/pyproject.toml)
 	@test -n "$(PYTHON)" || { printf '%s\n' "$$NO_PYTHON"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { printf '%s\n' "$$NO_VENV"; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
-	@echo "Installing into .venv:" crm-core $(notdir $(DISTRIBUTIONS))
+	@echo "Installing into .venv:" crm-core $(notdir $(DISTRIBUTIONS) $(FOREIGN))
 	@$(LOCK) $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --upgrade pip setuptools
 	@PYTHONWARNINGS=ignore $(LOCK) $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --no-build-isolation \
 		--group dev --group docs --group bench \
-		--editable '.[postgresql]' $(addprefix --editable ,$(addprefix ./,$(DISTRIBUTIONS)))
+		--editable '.[postgresql]' $(addprefix --editable ,$(addprefix ./,$(DISTRIBUTIONS) $(FOREIGN)))
 	@touch $@
 
 .PHONY: demo
@@ -88,7 +91,8 @@ test-postgresql: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy crm_core $(wildcard tests/typing) $(wildcard plugins/*/crm_*)
+	$(BIN)/mypy crm_core $(wildcard tests/typing) $(wildcard plugins/*/crm_*) \
+		$(foreach folder,$(FOREIGN),$(wildcard $(folder)/crm_*))
 	$(BIN)/lint-imports
 	$(BIN)/python downstream/public_api.py
 

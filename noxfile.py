@@ -11,7 +11,9 @@ nox.options.error_on_missing_interpreters = False
 @nox.session(python=["3.11", "3.12", "3.13"])
 def tests(session: nox.Session) -> None:
     """Run all tests; what follows `--` goes to pytest."""
-    projects = sorted([*Path().glob("plugins/*/pyproject.toml"), *Path().glob("tests/dists/*/pyproject.toml")])
+    projects = sorted(
+        [*Path().glob("plugins/*/pyproject.toml"), *Path().glob("tests/dists/crm-partner-*/pyproject.toml")]
+    )
     editable = [f"--editable=./{project.parent}" for project in projects]
     session.install("--constraint=constraints.txt", "--upgrade", "pip", "setuptools")
     session.install(

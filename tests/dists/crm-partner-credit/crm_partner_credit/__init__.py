@@ -1,0 +1,1 @@
+"""Credit lines of accounts, and a veto where one who is over the limit would change hands."""

@@ -1,0 +1,1 @@
+"""Reminders of what customers owe us, along their credit lines."""

@@ -1,0 +1,9 @@
+"""The plugin keeps what every plugin promises."""
+
+from __future__ import annotations
+
+from crm_core.testing import check_plugin
+
+
+def test_it_conforms(database_url):
+    check_plugin("partner_dunning", database_url=database_url)
