@@ -40,13 +40,14 @@ class Databases:
 
     @contextmanager
     def new(self, template: str = "", prepare: Callable[[str], None] | None = None) -> Iterator[str]:
-        """The address of a new database, empty or as ``prepare`` leaves it, which is run once for each ``template``."""
-        copied = None
-        if prepare is not None:
-            if template not in self._templates:
-                self._templates[template] = self._make(None)
-                prepare(self._templates[template])
-            copied = self._templates[template]
+        """The address of a new database, empty or as ``prepare`` leaves it, which is run once for each ``template``.
+
+        Without ``prepare`` the database of that ``template`` is copied, if it was made before.
+        """
+        if prepare is not None and template not in self._templates:
+            self._templates[template] = self._make(None)
+            prepare(self._templates[template])
+        copied = self._templates.get(template)
         address = self._make(copied)
         try:
             yield address

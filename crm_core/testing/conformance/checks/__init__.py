@@ -10,6 +10,8 @@ from crm_core.testing.conformance.checks import (
     cheap_import,
     documentation,
     drift,
+    leaks_commands,
+    leaks_hooks,
     leaks_reads,
     loads,
     migrations,
@@ -39,5 +41,7 @@ CHECKS: tuple[Check, ...] = (
     own_tables.CHECK,
     together.CHECK,
     leaks_reads.CHECK,
+    leaks_hooks.CHECK,
+    leaks_commands.CHECK,
 )  # fmt: skip
 """Every check of the kit."""
