@@ -1,4 +1,4 @@
-"""A database as it would be if there were nothing but what one user sees; what they are shown must be the same there."""
+"""A database as if there were nothing but what one user sees: what they are shown must be the same there."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from crm_core.testing.conformance.checks import (
     own_tables,
     public_names,
     pure_import,
+    records,
     requirements,
     together,
     translations,
@@ -43,5 +44,6 @@ CHECKS: tuple[Check, ...] = (
     leaks_reads.CHECK,
     leaks_hooks.CHECK,
     leaks_commands.CHECK,
+    records.CHECK,
 )  # fmt: skip
 """Every check of the kit."""

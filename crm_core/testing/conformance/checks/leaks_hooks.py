@@ -66,10 +66,12 @@ def _of_user(
             )  # fmt: skip
     if not given:
         return
-    with subject.databases.new(f"organisation {organisation.seed}") as copy:
-        with open_organisation(subject, copy, organisation.now) as crm:
-            prune(crm, organisation, user)
-            expected = _asked(crm, subject, organisation, user)
+    with (
+        subject.databases.new(f"organisation {organisation.seed}") as copy,
+        open_organisation(subject, copy, organisation.now) as crm,
+    ):
+        prune(crm, organisation, user)
+        expected = _asked(crm, subject, organisation, user)
     for number, (answer, without) in enumerate(zip(given, expected, strict=True)):
         whole = answer.error is None and without.error is None and number not in showing
         if whole and answer.parts != without.parts:
@@ -113,8 +115,8 @@ def _objections(subject: Subject, crm: Crm, organisation: Organisation, user: in
                     subject, organisation, user, Answer(calls[0]),
                     "{hook} refuses a new {record} by {user} with words that stand in {places}, which they may not "
                     "see (seed {seed}).",
-                    "Say in an objection what is wrong with the change, and nothing of the records that it was compared "
-                    "with.",
+                    "Say in an objection what is wrong with the change, and nothing of the records that it was "
+                    "compared with.",
                     record=record_type.name, places=_places(organisation, words),
                 )  # fmt: skip
 
