@@ -40,14 +40,17 @@ class Databases:
 
     @contextmanager
     def new(self, template: str = "", prepare: Callable[[str], None] | None = None) -> Iterator[str]:
-        """The address of a new database, empty or as ``prepare`` leaves it, which is run once for each ``template``.
-
-        Without ``prepare`` the database of that ``template`` is copied, if it was made before.
-        """
+        """The address of a new database, empty or as ``prepare`` leaves it, which is run once for each ``template``."""
         if prepare is not None and template not in self._templates:
             self._templates[template] = self._make(None)
             prepare(self._templates[template])
-        copied = self._templates.get(template)
+        with self.copy(template if prepare is not None else None) as address:
+            yield address
+
+    @contextmanager
+    def copy(self, template: str | None) -> Iterator[str]:
+        """The address of a copy of the database of a ``template`` that was made before; of an empty one for none."""
+        copied = None if template is None else self._templates[template]
         address = self._make(copied)
         try:
             yield address

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +123,8 @@ def _run(check: Check, subject: Subject, *, loads: bool) -> Result:
     findings: list[Finding] = []
     outcome: Any = "passed"
     try:
-        findings += check.function(subject)
+        with _quiet():
+            findings += check.function(subject)
         outcome = "failed" if findings else "passed"
     except Unloadable as error:
         outcome = "failed" if findings else "not run"
@@ -149,6 +150,15 @@ def _run(check: Check, subject: Subject, *, loads: bool) -> Result:
         database,
         time.perf_counter() - began,
     )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What is tried on purpose need not be logged as well; a finding tells of it."""
+    from structlog.testing import capture_logs
+
+    with capture_logs():
+        yield
 
 
 def _unrun(check: Check, subject: Subject, error: Exception, mend: str, **values: Any) -> Finding:

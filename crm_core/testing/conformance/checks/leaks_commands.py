@@ -151,7 +151,7 @@ def _database(subject: Subject, organisation: Organisation, pruned_for: int | No
     """The build file of a copy of the organisation's database, whole or as it is for one user."""
     with (
         tempfile.TemporaryDirectory(prefix="crm-commands-") as folder,
-        subject.databases.new(f"organisation {organisation.seed}") as address,
+        subject.databases.copy(f"organisation {organisation.seed}") as address,
     ):
         if pruned_for is not None:
             with open_organisation(subject, address, organisation.now) as crm:

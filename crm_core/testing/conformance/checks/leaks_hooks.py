@@ -67,7 +67,7 @@ def _of_user(
     if not given:
         return
     with (
-        subject.databases.new(f"organisation {organisation.seed}") as copy,
+        subject.databases.copy(f"organisation {organisation.seed}") as copy,
         open_organisation(subject, copy, organisation.now) as crm,
     ):
         prune(crm, organisation, user)

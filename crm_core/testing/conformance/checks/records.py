@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -195,8 +196,8 @@ class _Fuzz:
         except Exception as error:
             yield _failed(self.record_type.name, error, values)
             return
-        for error in session.info.get("failed_hooks", ()):
-            yield _failed(self.record_type.name, error, values)
+        for failure in session.info.get("failed_hooks", ()):
+            yield _failed(self.record_type.name, failure, values)
         if session.last_change_set is not None:
             self.done.add(name)
             steps.append(_Step(name, session.last_change_set, before, at))
@@ -211,7 +212,7 @@ class _Fuzz:
 
         count = len(steps)
         for chosen in (other, *({name: value} for name, value in other.items())):
-            yield from self._do("changed", lambda session, chosen=chosen: assign(session, chosen), chosen, steps)
+            yield from self._do("changed", functools.partial(assign, chosen=chosen), chosen, steps)
             if len(steps) > count:
                 return
 
@@ -223,7 +224,8 @@ class _Fuzz:
         made: list[int] = []
 
         def change(session: CrmSession) -> None:
-            new = dated.change(session, session.require(self.record_type.cls, id_), from_=moment)
+            row: Any = session.require(self.record_type.cls, id_)
+            new = dated.change(session, row, from_=moment)
             session.flush()
             made[:] = [new.id]
 
