@@ -10,6 +10,8 @@ have a module ``conformance`` with a function ``strategies(ids)`` that gives str
 Where fields depend on each other, in place of the strategies by field one strategy that draws values by field::
 
         return {"my_vertical.sum": st.integers(0, 9).map(lambda one: {"one": one, "double": 2 * one})}
+
+Records that the plugin itself keeps in line with others are named in a tuple ``DERIVED``.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ __all__ = [
     "Liven",
     "Population",
     "company",
+    "derived",
     "drawn",
     "given_fields",
     "populate",
@@ -175,6 +178,14 @@ def told(
     found: Mapping[str, SearchStrategy[Any]] | SearchStrategy[Mapping[str, Any]]
     found = strategies(ids).get(record_type.name, {})
     return found
+
+
+def derived(subject: Subject) -> frozenset[str]:
+    """The records that the plugin makes itself from others, so that made up ones would not stay as they are."""
+    package = subject.package
+    if find_spec(f"{package}.{MODULE}") is None:
+        return frozenset()
+    return frozenset(getattr(import_module(f"{package}.{MODULE}"), "DERIVED", ()))
 
 
 def given_fields(subject: Subject, record_type: RecordType, ids: Ids) -> frozenset[str]:

@@ -65,7 +65,7 @@ def crm_check_changes(system: CrmSession, batch: ChangeBatch) -> Iterable[Proble
         case "consumer_goods.visit":
             return visits.problems(system, batch)
         case "consumer_goods.store_check":
-            return store_checks.problems(batch)
+            return store_checks.problems(system, batch)
         case _:
             return ()
 

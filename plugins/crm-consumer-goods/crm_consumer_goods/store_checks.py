@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from sqlalchemy import select
+
 from crm_consumer_goods.visits import Visit
 from crm_core import (
     ChangeBatch,
@@ -24,6 +26,8 @@ from crm_core import (
 from crm_core.fields import money
 
 __all__ = ["StoreCheck", "note"]
+
+_CHUNK = 1000
 
 
 @record("consumer_goods.store_check", access=via("visit_id"), label="Store check", title="product")
@@ -51,8 +55,9 @@ def note(session: CrmSession, visit: Visit, lines: Iterable[Mapping[str, Any]]) 
     return session.add_many(StoreCheck, [{**line, "visit_id": visit.id} for line in lines])
 
 
-def problems(batch: ChangeBatch) -> Iterator[Problem]:
+def problems(system: CrmSession, batch: ChangeBatch) -> Iterator[Problem]:
     """Figures below nothing, and competitors' prices of nobody."""
+    corrected = []
     for change in batch.of("create", "update"):
         if (change.after.get("facings") or 0) < 0:
             yield Problem("facings", "There cannot be fewer than no facings.", "Give 0 or more.")
@@ -60,5 +65,17 @@ def problems(batch: ChangeBatch) -> Iterator[Problem]:
             given = change.after.get(name)
             if given is not None and given.amount < 0:
                 yield Problem(name, "A price is not negative: {given}.", "Give 0 or more.", {"given": str(given)})
-        if change.operation == "create" and change.after.get("competitor_price") and not change.after.get("competitor"):
-            yield Problem("competitor", "Whose price is it?", "Name the competitor beside the competitor's price.")
+        if change.operation == "update":
+            corrected += [change.id] if change.fields & {"competitor", "competitor_price"} else []
+        elif change.after.get("competitor_price") and not change.after.get("competitor"):
+            yield _nobodys()
+    # A correction tells of one of the two only.
+    for start in range(0, len(corrected), _CHUNK):
+        query = select(StoreCheck).where(StoreCheck.id.in_(corrected[start : start + _CHUNK])).order_by(StoreCheck.id)
+        for row in system.scalars(query):
+            if row.competitor_price is not None and not row.competitor:
+                yield _nobodys()
+
+
+def _nobodys() -> Problem:
+    return Problem("competitor", "Whose price is it?", "Name the competitor beside the competitor's price.")

@@ -292,6 +292,24 @@ def test_impossible_lines_are_refused(company, line, objection) -> None:
         store_checks.note(session, visit, [{"product": "Tea", **line}])
 
 
+def test_a_correction_leaves_no_price_of_nobody(company) -> None:
+    """Such a line could not be restored by an undo of its deletion."""
+    with company.session() as session:
+        visit = visits.check_in(session, company.account(session, "Kiosk"), at=NINE)
+        values = {"product": "Tea", "competitor": "Master", "competitor_price": Money(1, "CNY")}
+        (line,) = store_checks.note(session, visit, [values])
+    for nobody in (None, ""):
+        with pytest.raises(Objection, match="competitor: Whose price"), company.session() as session:
+            session.require(StoreCheck, line).competitor = nobody
+    with pytest.raises(Objection, match="competitor: Whose price"), company.session() as session:
+        session.update_many(StoreCheck, [{"id": line, "competitor": None}])
+    with company.session() as session:
+        found = session.require(StoreCheck, line)
+        found.competitor, found.competitor_price = None, None
+    with pytest.raises(Objection, match="competitor: Whose price"), company.session() as session:
+        session.require(StoreCheck, line).competitor_price = Money(2, "CNY")
+
+
 def test_who_does_not_see_the_account_sees_neither_outlet_nor_visit_nor_line(company) -> None:
     with company.session("zhang.min") as session:
         bistro = company.account(session, "Bistro")

@@ -29,7 +29,7 @@ from crm_key_accounts.scores import cause
 from crm_key_accounts.settings import settings_of
 from crm_key_accounts.snapshots import Snapshot, read_weights
 
-__all__ = ["Alert", "acknowledge", "follow", "unsettled"]
+__all__ = ["Alert", "acknowledge", "drop_doubles", "follow", "unsettled"]
 
 _CHUNK = 1000
 _ALL_DATES = {"all_dates": True}
@@ -112,6 +112,32 @@ def follow(session: CrmSession, batch: ChangeBatch) -> None:
         session.add_many(Alert, new)
     if corrected:
         session.update_many(Alert, corrected)
+
+
+def drop_doubles(session: CrmSession, batch: ChangeBatch) -> None:
+    """Let an alert that comes in stand in place of the one that was made when its snapshot came in.
+
+    So an import of both, as an export wrote them, does not tell everything twice, and what was acknowledged stays so.
+    """
+    new = {change.id: change.after["snapshot_id"] for change in batch.of("create")}
+    if not new or not session.can("key_accounts.alert.delete"):
+        return
+    snapshots = sorted(set(new.values()))
+    doubles: list[int] = []
+    for start in range(0, len(snapshots), _CHUNK):
+        query = select(Alert).where(Alert.snapshot_id.in_(snapshots[start : start + _CHUNK])).order_by(Alert.id)
+        same: defaultdict[tuple[Any, ...], list[Alert]] = defaultdict(list)
+        for alert in session.scalars(query):
+            same[(alert.snapshot_id, alert.score_before, alert.score_after)].append(alert)
+        for alerts in same.values():
+            if any(alert.id in new for alert in alerts):
+                doubles += [alert.id for alert in alerts if alert.id not in new and _says_nothing_more(alert)]
+    if doubles:
+        session.delete_many(Alert, doubles)
+
+
+def _says_nothing_more(alert: Alert) -> bool:
+    return alert.settled_at is None and alert.note is None
 
 
 def _touched(

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from crm_key_accounts.scores import HIGHEST, value_score
 
-__all__ = ["strategies"]
+__all__ = ["DERIVED", "strategies"]
+
+DERIVED = ("key_accounts.alert",)
+"""Brought in line with the assessments whenever one of those is written, an undo included."""
 
 _WEIGHTS = {"revenue": "3", "growth": "1", "share_of_wallet": "0.5"}
 

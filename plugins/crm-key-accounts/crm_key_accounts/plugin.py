@@ -91,6 +91,8 @@ def crm_on_changes(session: CrmSession, batch: ChangeBatch) -> None:
     """Alert in the same transaction when the value score moves."""
     if batch.type.name == "key_accounts.snapshot":
         alerts.follow(session, batch)
+    elif batch.type.name == "key_accounts.alert":
+        alerts.drop_doubles(session, batch)
 
 
 @hookimpl

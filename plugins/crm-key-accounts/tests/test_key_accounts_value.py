@@ -231,6 +231,32 @@ def test_a_correction_settles_the_alert_or_opens_it_anew(company) -> None:
     assert unsettled(company) == []
 
 
+def test_an_alert_that_comes_in_with_its_snapshots_is_told_once(company) -> None:
+    """As an import of both brings them: first the snapshots, of which the alert follows, and then that alert."""
+    assess(company, MAY)
+    assess(company, JUNE, revenue=100)
+    with company.session() as session:
+        (alert,) = alerts.unsettled(session, company.account(session, "Acme"))
+        alerts.acknowledge(session, alert, note="We grew")
+        names = [name for name in Alert.crm_type.by_name if name not in ("account_id", "snapshot_id")]
+        told = {name: getattr(alert, name) for name in names}
+        rows = snapshots.history(session, company.account(session, "Acme"))
+        assessed = [{name: getattr(row, name) for name in Snapshot.crm_type.by_name} for row in rows]
+    with company.crm.system_session("import") as session:
+        beta = company.accounts["Beta"]
+        _, after = session.add_many(Snapshot, [{**row, "account_id": beta} for row in assessed])
+        session.check()
+        (made,) = session.scalars(select(Alert.id).where(Alert.account_id == beta))
+        session.add_many(Alert, [{**told, "account_id": beta, "snapshot_id": after}])
+    with company.session() as session:
+        (only,) = session.scalars(select(Alert).where(Alert.account_id == beta))
+        assert (only.note, only.settled_at, only.id == made) == ("We grew", told["settled_at"], False)
+        # Whoever may not delete what was measured adds beside it.
+        session.add(Alert(**{**told, "note": None}, account_id=beta, snapshot_id=after))
+    with company.session() as session:
+        assert session.count(Alert, f"account_id == {beta}") == 2
+
+
 def test_a_snapshot_deleted_between_two_others_leaves_their_move(company) -> None:
     assess(company, MAY)
     between = assess(company, JUNE, revenue=80)

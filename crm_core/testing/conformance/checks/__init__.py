@@ -10,10 +10,12 @@ from crm_core.testing.conformance.checks import (
     cheap_import,
     documentation,
     drift,
+    erasure,
     leaks_commands,
     leaks_hooks,
     leaks_reads,
     loads,
+    merging,
     migrations,
     names,
     own_tables,
@@ -21,6 +23,7 @@ from crm_core.testing.conformance.checks import (
     pure_import,
     records,
     requirements,
+    round_trip,
     together,
     translations,
 )
@@ -45,5 +48,8 @@ CHECKS: tuple[Check, ...] = (
     leaks_hooks.CHECK,
     leaks_commands.CHECK,
     records.CHECK,
+    round_trip.CHECK,
+    erasure.CHECK,
+    merging.CHECK,
 )  # fmt: skip
 """Every check of the kit."""

@@ -41,7 +41,10 @@ def _look(subject: Subject) -> Iterator[Finding]:
     with subject.crm(clock=clock) as crm:
         population = company(crm)
         try:
-            populate(subject, crm, population, each=max(2, subject.examples // 4), seed=subject.seeds[0])
+            # What nothing refers to need not be there, and would only stand in the way of rows that exclude it.
+            wanted = {str(field.target) for each in crm.types.values() for field in each.refs}
+            amount = max(2, subject.examples // 4)
+            populate(subject, crm, population, each=amount, types=wanted, seed=subject.seeds[0])
         except CrmError as error:
             yield _failed(subject.plugin, error, {})
             return
