@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
+import attrs
 import pytest
 from sqlalchemy import event, func, select
 from sqlalchemy.orm import joinedload, selectinload
@@ -17,14 +20,31 @@ from crm_core.store.session import CrmSession
 from crm_core.store.store import Store
 from crm_core.store.visibility import Visibility
 
+from .access_records import POLICY, TYPES
 from .conftest import Company
 
 MANY = 600
 
 
+_made: dict[Path, Company] = {}
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the crowded company is kept once it was made: on SQLite each test has a copy."""
+    return tmp_path_factory.mktemp("crowded") / "crm.db"
+
+
 @pytest.fixture
-def crowded(company: Company) -> Company:
+def crowded(original: Path, request: pytest.FixtureRequest, database_url: str) -> Iterator[Company]:
     """Li owns many accounts, each with a contact; ten times as many are Sun's."""
+    if original in _made:
+        copyfile(original, database_url.removeprefix("sqlite:///"))
+        store = Store(database_url, TYPES, POLICY)
+        yield attrs.evolve(_made[original], store=store)
+        store.close()
+        return
+    company = request.getfixturevalue("company")
     with company.session() as session:
         for login, count in (("li", MANY), ("sun", 10 * MANY)):
             accounts = session.add_many(Account, ({"name": f"{login} {number}"} for number in range(count)))
@@ -32,7 +52,11 @@ def crowded(company: Company) -> Company:
         own = session.scalars(select(Account.id).where(Account.name.like("li %"))).all()
         people = session.add_many(Contact, ({"name": f"P{number}"} for number in range(MANY)))
         session.add_many(Affiliation, ({"account_id": a, "contact_id": c} for a, c in zip(own, people, strict=True)))
-    return company
+    if company.store.dialect == "sqlite":
+        with closing(company.store.engine.raw_connection()) as connection:
+            connection.cursor().execute("VACUUM INTO ?", (str(original),))
+        _made[original] = company
+    yield company
 
 
 @contextmanager
