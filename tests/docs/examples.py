@@ -22,8 +22,10 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -170,15 +172,17 @@ def run(page: Path, folder: Path, *, environ: Mapping[str, str] | None = None, p
         helper = Path(__file__).with_name(f"{name}_in_examples.py")
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{helper}" "$@"\n', encoding="utf-8")
         program.chmod(0o755)
-    ran = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("run_page.py")), str(state)],
-        cwd=work,
-        env=_environment(folder, state, environ or {}),
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-    )
+    environment = _environment(folder, state, environ or {})
+    with _prepared(state, environment, sum(step["do"] == "shell" and "crm " in step["code"] for step in todo)):
+        ran = subprocess.run(
+            [sys.executable, str(Path(__file__).with_name("run_page.py")), str(state)],
+            cwd=work,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
     assert (state / "results.json").is_file(), ran.stdout + ran.stderr
     results = json.loads((state / "results.json").read_text(encoding="utf-8"))
     wrong = []
@@ -189,6 +193,31 @@ def run(page: Path, folder: Path, *, environ: Mapping[str, str] | None = None, p
         elif step.get("output") is not None and (different := mismatch(step["output"], result["printed"])):
             wrong.append(f"{where}\n{different}")
     return wrong
+
+
+@contextmanager
+def _prepared(state: Path, environment: Mapping[str, str], commands: int) -> Iterator[None]:
+    """Meanwhile ``crm`` is the command that is imported already, where that pays."""
+    if commands < 2 or not hasattr(os, "fork"):
+        yield
+        return
+    helper = str(Path(__file__).with_name("crm_in_examples.py"))
+    with tempfile.TemporaryDirectory(prefix="crm-docs-") as place:  # the path of a socket must be short
+        path = str(Path(place) / "socket")
+        program = state / "bin" / "crm"
+        program.write_text(
+            f'#!/bin/sh\nexec "{sys.executable}" -I -S "{helper}" call "{path}" "$@"\n', encoding="utf-8"
+        )
+        program.chmod(0o755)
+        server = subprocess.Popen(
+            [sys.executable, helper, "serve", path], env=environment, cwd=state, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            yield
+        finally:
+            server.kill()
+            server.wait()
 
 
 def _environment(folder: Path, state: Path, more: Mapping[str, str]) -> dict[str, str]:
