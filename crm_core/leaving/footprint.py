@@ -16,6 +16,7 @@ from crm_core.leaving.mentions import Mention, mentions, speaks_of
 from crm_core.leaving.subject import Subject, subject
 from crm_core.records import KERNEL
 from crm_core.store.leaving.held import Held, held
+from crm_core.store.migrations import check_current
 
 if TYPE_CHECKING:
     from crm_core.assembly.build import LoadedPlugin
@@ -120,10 +121,12 @@ def footprint(crm: Crm, name: str) -> Footprint:
     """Look at a plugin, loaded or not, also at one that is in the database only; nothing is changed.
 
     It counts what no session could see: ask who may know it before you show it. Raises
-    :class:`~crm_core.errors.NotFound` where neither the build, nor what is installed, nor the database knows it.
+    :class:`~crm_core.errors.NotFound` where neither the build, nor what is installed, nor the database knows it,
+    :class:`~crm_core.errors.MigrationError` where the kernel's own tables are not up to date.
     """
     build, found = crm.build, subject(name)
     loaded = build.plugin(name) if name != KERNEL else None
+    check_current(crm.store.engine, build.migration_sources()[:1])
     with crm.store.reading() as connection:
         kept = held(connection, name)
     listed = {*build.file.crm.plugins}

@@ -19,7 +19,7 @@ OWN_TABLES = ("custom_fields", "retired_fields", "jobs", "merge", "vocabularies"
 OF_RECORDS = ("duties", "acceptance")
 """Sections whose tables each name their record type."""
 
-_UNTOUCHED = ("crm", "source", "drivers", *OWN_TABLES)
+_UNTOUCHED = ("crm", "source", "composed", "drivers", *OWN_TABLES)
 _PROSE = ("label", "help")
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import inspect, text
 from crm_core import contacts, merging
 from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import Contact
-from crm_core.errors import BuildError, Conflict, StoreError
+from crm_core.errors import BuildError, Conflict, MigrationError, StoreError
 from crm_core.leaving.removing import export, plan_removal, remove
 from crm_core.leaving.restoring import restore
 from crm_core.store.history import history
@@ -226,3 +226,49 @@ def test_what_others_need_is_refused_with_how_to_mend(company: Company, opened: 
         remove(crm, plan)
     assert len(tables(crm)) == 5
     assert not (tmp_path / "out").exists()
+
+
+def test_jobs_and_the_place_in_the_feed_come_back(company: Company, opened: Opened, tmp_path: Path) -> None:
+    company.crm.deliver()
+    with company.crm.system_session("test") as session:
+        waiting = company.crm.store.queue.put(session, "leaver.sweep", {"where": "欧洲"})
+    folder = removed(company, tmp_path)
+    with company.crm.store.engine.connect() as connection:
+        for table, column in (("crm_job", "name"), ("crm_job_schedule", "name"), ("crm_feed_position", "consumer")):
+            rest = connection.execute(text(f"SELECT count(*) FROM {table} WHERE {column} LIKE 'leaver%'")).scalar()
+            assert rest == 0, table
+    off = opened(without=("leaver",))
+    with off.session("li.wei") as session:
+        session.get(Account, company.ids["Beta"]).name = "Beta 2"
+    crm = opened(check=False)
+    restore(crm, folder)
+    [job] = [each for each in crm.store.queue.find() if each.id == waiting]
+    assert job.arguments == {"where": "欧洲"}
+    [told] = crm.deliver()
+    assert told.change_sets == 2, "what was committed meanwhile: the new name, and the restoration's jobs are none"
+
+
+def test_a_running_job_is_waited_for(company: Company, tmp_path: Path) -> None:
+    with company.crm.system_session("test") as session:
+        company.crm.store.queue.put(session, "leaver.sweep", {})
+    assert company.crm.store.queue.take("somebody", company.crm.build.jobs) is not None
+    with pytest.raises(Conflict, match="Jobs of the plugin leaver are running"):
+        removed(company, tmp_path)
+    assert len(tables(company.crm)) == 5
+
+
+def test_bytes_of_a_table_that_is_no_record_are_kept(company: Company, opened: Opened, tmp_path: Path) -> None:
+    kind = "BLOB" if company.crm.store.dialect == "sqlite" else "BYTEA"
+    with company.crm.store.engine.begin() as connection:
+        connection.execute(text(f"CREATE TABLE leaver__cache (key VARCHAR(9), body {kind})"))
+        connection.execute(text("INSERT INTO leaver__cache VALUES ('a', :body)"), {"body": b"\x00\xff"})
+    folder = removed(company, tmp_path)
+    assert (folder / "rows" / "leaver__cache.jsonl").read_text(encoding="utf-8") == (
+        '{"key":"a","body":{"$bytes":"AP8="}}\n'
+    )
+    assert tables(company.crm) == []
+
+
+def test_a_database_without_tables_says_so(opened: Opened) -> None:
+    with pytest.raises(MigrationError, match="Run crm migrate"):
+        plan_removal(opened(check=False), "leaver")
