@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from crm_core.testing.conformance.checks import (
     cheap_import,
+    constant_statements,
     documentation,
     drift,
     erasure,
+    hooks_scale,
     leaks_commands,
     leaks_hooks,
     leaks_reads,
@@ -51,5 +53,7 @@ CHECKS: tuple[Check, ...] = (
     round_trip.CHECK,
     erasure.CHECK,
     merging.CHECK,
+    constant_statements.CHECK,
+    hooks_scale.CHECK,
 )  # fmt: skip
 """Every check of the kit."""
