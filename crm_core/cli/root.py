@@ -23,6 +23,8 @@ _BUILD_VARIABLE = "CRM_BUILD"
 COMMANDS: Mapping[str, str] = {
     "init": "Start a CRM: write its build file and make its database.",
     "migrate": "Bring the database up to date with the build.",
+    "backup": "Save the database with its build file, verified by reading it back.",
+    "restore": "Put a backup back, or verify one.",
     "plugins": "Show what is loaded and who is called when; switch plugins off and on, remove and restore them.",
     "plugin": "Make a plugin, and check that it conforms.",
     "import": "Import data files by a mapping, as one change set that can be undone.",

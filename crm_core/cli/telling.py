@@ -1,0 +1,22 @@
+"""A bar for work on whole databases, which tells what it is doing just now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from crm_core.cli.output import Output
+
+__all__ = ["telling"]
+
+
+@contextmanager
+def telling(output: Output) -> Iterator[Callable[[str, int, int], None]]:
+    """What to call with the work, how much of it is done, and how much there is (0: nobody knows)."""
+    with output.progress() as bar:
+        task = bar.add_task("", total=None)
+
+        def tell(what: str, done: int, total: int) -> None:
+            bar.update(task, description=output.translator.text(what), completed=done, total=total or None)
+
+        yield tell

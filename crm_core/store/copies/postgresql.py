@@ -1,0 +1,142 @@
+"""Copies of PostgreSQL databases: dumps by ``pg_dump``, put back by ``pg_restore`` and ``psql`` in one transaction."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import attrs
+from sqlalchemy import URL, Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from crm_core.errors import StoreError
+from crm_core.store.copies import programs
+from crm_core.store.copies.contents import Contents, Tell, postgresql_contents, postgresql_tables, quiet
+from crm_core.store.copies.scratch import may_create, scratch
+from crm_core.store.copies.source import Facts, Verified
+from crm_core.store.engine import open_engine
+from crm_core.store.migrating.revisions import VERSION_PREFIX
+
+__all__ = ["PostgresqlSource", "facts_of"]
+
+_LOOK_EVERY = 0.2
+_LISTED = r"^\d+; \d+ \d+ TABLE DATA (\S+) (\S+) "
+
+
+def facts_of(connection: Connection) -> Facts:
+    """Version and identity of the server; the latter is empty where we may not know it."""
+    version = connection.exec_driver_sql("SHOW server_version").scalar_one()
+    system = ""
+    with suppress(DBAPIError), connection.begin_nested():  # a server may keep it to its administrators
+        system = str(connection.exec_driver_sql("SELECT system_identifier FROM pg_control_system()").scalar_one())
+    return Facts("postgresql", str(version).split()[0], system)
+
+
+def major_of(version: str) -> int:
+    """The major version, by which programs and servers fit together."""
+    match = re.match(r"\d+", version)
+    return int(match[0]) if match else 0
+
+
+@attrs.frozen
+class PostgresqlSource:
+    """One moment of a PostgreSQL database: a snapshot that ``pg_dump`` is given, too."""
+
+    url: URL
+    facts: Facts
+    _connection: Connection
+    _snapshot: str
+
+    @classmethod
+    @contextmanager
+    def of(cls, url: URL) -> Iterator[PostgresqlSource]:
+        """Hold a moment by a transaction that only reads."""
+        engine = open_engine(url, poolclass=NullPool)
+        try:
+            with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+                connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+                facts = facts_of(connection)
+                snapshot = connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one()
+                yield cls(url, facts, connection, snapshot)
+                connection.rollback()
+        finally:
+            engine.dispose()
+
+    def contents(self, tell: Tell = quiet) -> Contents:
+        """What the tables hold at this moment."""
+        return postgresql_contents(self._connection, tell)
+
+    def revisions(self) -> dict[str, str]:
+        """The revision of every plugin."""
+        found = {}
+        for name, (written, _) in postgresql_tables(self._connection).items():
+            if name.startswith(VERSION_PREFIX):
+                version = self._connection.exec_driver_sql(f"SELECT version_num FROM {written}").scalar()  # noqa: S608
+                if version is not None:
+                    found[name.removeprefix(VERSION_PREFIX)] = version
+        return found
+
+    def write(self, file: Path, tell: Tell = quiet) -> None:
+        """Dump this moment."""
+        from crm_core.store.copies.placing import flush
+
+        dump = programs.find("pg_dump", major_of(self.facts.version))
+        size = int(self._connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one())
+        command = [str(dump), "--format=custom", "--no-password", f"--snapshot={self._snapshot}", f"--file={file}"]
+        process = subprocess.Popen(
+            command, env=programs.environment(self.url), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )  # fmt: skip
+        said: list[bytes] = []
+        assert process.stderr is not None
+        reader = threading.Thread(target=lambda: said.append(process.stderr.read() if process.stderr else b""))
+        reader.start()
+        try:
+            while process.poll() is None:
+                # What is written is compressed, so this is a sign of life and no measure.
+                tell("copying", min(file.stat().st_size, size) if file.exists() else 0, size)
+                time.sleep(_LOOK_EVERY)
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            reader.join()
+        if process.returncode:
+            raise programs.complaint("pg_dump", b"".join(said))
+        tell("copying", size, size)
+        flush(file)
+
+    def verify(self, file: Path, contents: Contents, tell: Tell = quiet) -> Verified:
+        """Restore a dump into a database of its own, where we may make one; else read it whole."""
+        from crm_core.store.copies.rebuilding import rebuild
+
+        if may_create(self._connection):
+            with scratch(self.url, "crm_check") as database:
+                rebuild(database, file, contents, tell)
+            return "restored"
+        self._read_whole(file, contents)
+        return "listed"
+
+    def _read_whole(self, file: Path, contents: Contents) -> None:
+        restore = programs.find("pg_restore", major_of(self.facts.version))
+        env = programs.environment(self.url)
+        answer = subprocess.run([str(restore), "--list", str(file)], env=env, capture_output=True, check=False)
+        if answer.returncode:
+            raise programs.complaint("pg_restore", answer.stderr)
+        listed = {f"{schema}.{table}" for schema, table in
+                  re.findall(_LISTED, answer.stdout.decode(), re.MULTILINE)}  # fmt: skip
+        missing = [name for name in contents if (name if "." in name else f"public.{name}") not in listed]
+        if missing:
+            raise StoreError(
+                "The dump lacks tables: {tables}.",
+                mend="The user must be able to read every table; make the backup as their owner.",
+                tables=", ".join(missing),
+            )
+        # Everything is unpacked, and goes nowhere.
+        programs.run([str(restore), "--file=-", str(file)], env, "pg_restore")
