@@ -75,14 +75,14 @@ Killed = Callable[[str, str], None]
 
 @pytest.fixture
 def killed(tmp_path: Path) -> Killed:
-    """Runs Python that is killed (as by a power cut) when it comes to a function; the end of the script is not reached."""
+    """Runs Python that is killed, as by a power cut, when it comes to a function."""
 
     def run(where: str, script: str) -> None:
         module, _, name = where.rpartition(".")
         file = tmp_path / "script.py"
         file.write_text(
-            f"import os, signal\nimport {module}\n"
-            f"{module}.{name} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n{script}\n",
+            f"import os, signal\nfrom pkgutil import resolve_name\nplace = resolve_name({module!r})\n"
+            f"place.{name} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n{script}\n",
             encoding="utf-8",
         )
         ended = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, check=False, timeout=120)

@@ -52,9 +52,8 @@ def test_work_goes_on_in_it(build_file, saved, other_database):
             added = session.add_one(Account(name="After")).id
             known = {each.id for each in session.list(Account, 'name != "After"', limit=None)}
             assert added not in known
-            assert session.search("After") == [] or True
         with crm.system_session("look", read_only=True) as session:
-            assert [hit.id for hit in session.search("海尔")]
+            assert [hit.record_id for hit in session.search("海尔")]
 
 
 def test_a_database_that_is_not_empty_is_refused(build_file, saved, other_database):
@@ -321,12 +320,11 @@ def test_the_command(crm, saved, build_file, other_database, tmp_path, monkeypat
     ended = crm("restore", str(saved), "--to", other_database, "--json")
     assert ended.code == 0, ended.err
     assert ended.json["manifest"]["tables"]["crm_account"]["rows"] == 4
-    ended = crm("restore", str(saved), "--to", other_database)
-    assert (ended.code, "not empty" in ended.err) == (10, True)
+    assert "not empty" in crm("restore", str(saved), "--to", other_database, code=10).err
     ended = crm("restore", str(saved), "--to", other_database, "--force")
     assert (ended.code, "Restored into" in ended.out) == (0, True)
-    assert crm("restore", str(saved)).code == 2
-    assert crm("restore", str(saved), "--check", "--to", other_database).code == 2
+    crm("restore", str(saved), code=2)
+    crm("restore", str(saved), "--check", "--to", other_database, code=2)
 
 
 def test_a_password_in_the_address_is_not_shown(crm, saved, request, other_database):

@@ -107,6 +107,7 @@ class PostgresqlSource:
                 process.kill()
             process.wait()
             reader.join()
+            process.stderr.close()
         if process.returncode:
             raise programs.complaint("pg_dump", b"".join(said))
         tell("copying", size, size)

@@ -92,8 +92,10 @@ def run(command: list[str], env: Mapping[str, str], what: str, output: IO[bytes]
 
 
 def complaint(what: str, said: bytes) -> StoreError:
-    """What a program complained of, as an error of ours: the first lines, which tell the cause."""
-    lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
+    """What a program complained of, as an error of ours: from the first error on, which tells the cause."""
+    lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
+    first = next((number for number, line in enumerate(lines) if re.search(r"\b(ERROR|FATAL|error):", line)), 0)
+    lines = lines[first:]
     return StoreError(
         "{program} failed: {reason}.",
         mend="Remove the cause and begin again; nothing is half done.",

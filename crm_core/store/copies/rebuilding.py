@@ -27,6 +27,9 @@ __all__ = ["rebuild"]
 _CHUNK = 1 << 20
 _DONE = "crm-core: committed"
 
+_BLOCK = "DO $crm$ #variable_conflict use_column\n"
+"""Columns may have any name, that of a variable, too."""
+
 _CLEAR = """
 DO $crm$
 DECLARE each record;
@@ -89,7 +92,7 @@ def rebuild(
         try:
             # A pipe breaks when psql has stopped at an error; what it said is told below.
             with suppress(BrokenPipeError):
-                _write(to.stdin, ["BEGIN;", _CLEAR] if clear else ["BEGIN;"])
+                _write(to.stdin, ["SET client_min_messages TO warning;", "BEGIN;", _CLEAR if clear else ""])
                 _pass_on(out.stdout, to.stdin, tell)
                 if out.wait() == 0:
                     _write(to.stdin, _ending(contents, elsewhere))
@@ -161,7 +164,7 @@ def _written(name: str) -> str:
 
 def _comparisons(contents: Contents) -> Iterator[str]:
     yield (
-        "DO $crm$ DECLARE found bigint; BEGIN SELECT count(*) INTO found FROM pg_class AS c"  # noqa: S608
+        f"{_BLOCK} DECLARE found bigint; BEGIN SELECT count(*) INTO found FROM pg_class AS c"  # noqa: S608
         " JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND c.relpersistence <> 't'"
         " AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'"
         " AND NOT EXISTS (SELECT 1 FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid"
@@ -177,7 +180,7 @@ def _comparison(name: str, content: Content) -> str:
     statement = postgresql_statement(_written(name), content.columns)
     told = name.replace("'", "''").replace("%", "%%")
     return (
-        f"DO $crm$ DECLARE found record; BEGIN SELECT * INTO found FROM ({statement}) AS content;"  # noqa: S608
+        f"{_BLOCK} DECLARE found record; BEGIN SELECT * INTO found FROM ({statement}) AS content;"  # noqa: S608
         f" IF found.rows <> {content.rows} OR found.sha256 <> '{content.sha256}' THEN"
         f" RAISE EXCEPTION 'the table {told} holds % rows and not what was saved ({content.rows} rows)', found.rows;"
         " END IF; END $crm$;"
@@ -219,7 +222,7 @@ def _ids(names: Mapping[str, str]) -> str:
         for each in beside
     )
     return (
-        "DO $crm$ DECLARE highest bigint := 0; found bigint; each record; BEGIN"  # noqa: S608
+        f"{_BLOCK} DECLARE highest bigint := 0; found bigint; each record; BEGIN"  # noqa: S608
         f' FOR each IN SELECT "table" AS name FROM {names["crm_record_type"]} LOOP'
         " CONTINUE WHEN to_regclass(format('public.%I', each.name)) IS NULL;"
         " EXECUTE format('SELECT max(id) FROM public.%I', each.name) INTO found;"
