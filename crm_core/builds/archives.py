@@ -162,7 +162,7 @@ def _sums(text: str) -> dict[str, str]:
     for line in text.splitlines():
         value, _, name = line.partition("  ")
         if not _HEX.fullmatch(value):
-            raise ValueError("a sum is none")
+            raise ValueError(f"{line[:80]!r} is no sum")
         found[name] = value
     return found
 

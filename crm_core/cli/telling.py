@@ -9,6 +9,16 @@ from crm_core.cli.output import Output
 
 __all__ = ["telling"]
 
+_WORK_LABELS = {
+    "reading": "Reading",
+    "copying": "Copying",
+    "checking": "Checking",
+    "packing": "Packing",
+    "unpacking": "Unpacking",
+    "verifying": "Verifying",
+    "restoring": "Restoring",
+}
+
 
 @contextmanager
 def telling(output: Output) -> Iterator[Callable[[str, int, int], None]]:
@@ -17,6 +27,7 @@ def telling(output: Output) -> Iterator[Callable[[str, int, int], None]]:
         task = bar.add_task("", total=None)
 
         def tell(what: str, done: int, total: int) -> None:
-            bar.update(task, description=output.translator.text(what), completed=done, total=total or None)
+            words = output.translator.text(_WORK_LABELS.get(what, what))
+            bar.update(task, description=words, completed=done, total=total or None)
 
         yield tell

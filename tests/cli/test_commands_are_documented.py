@@ -99,6 +99,8 @@ def test_examples_run(company, crm, example):
     (company / "mapping.toml").write_text(MAPPING, encoding="utf-8")
     (company / "customers.csv").write_text("no,name\n1,Northern Mill\n", encoding="utf-8")
     (company / "moved.csv").write_text("mobile,employer\n13800138000,华东轴承\n", encoding="utf-8")
+    if "restore " in example:
+        crm("backup", "monday.zip")
     ended = crm(*shlex.split(example))
     assert ended.out or "--command" in example
     assert "Traceback" not in ended.err
