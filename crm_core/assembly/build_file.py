@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 
 import attrs
 
+from crm_core.assembly.acceptance import AcceptanceSection
 from crm_core.assembly.inheritance import EXTENDS, Composed, compose
 from crm_core.assembly.structuring import structure
 from crm_core.domain.duplicates import DuplicateRules
@@ -141,6 +142,7 @@ class BuildFile:
     duplicates: DuplicateRules = attrs.field(factory=DuplicateRules)
     views: Views = attrs.field(factory=Views)
     merge: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
+    acceptance: Mapping[str, AcceptanceSection] = attrs.field(factory=dict)
     source: Path | None = None
     composed: Composed | None = attrs.field(default=None, repr=False, eq=False)
 
@@ -181,6 +183,7 @@ _SECTIONS: Mapping[str, Any] = {
     "duplicates": DuplicateRules,
     "views": Views,
     "merge": Mapping[str, Mapping[str, str]],
+    "acceptance": Mapping[str, AcceptanceSection],
 }
 
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
+from crm_core.assembly.acceptance import acceptance_mistakes
 from crm_core.assembly.build_file import BuildFile
 from crm_core.assembly.contributions import Contributions
 from crm_core.assembly.custom_fields import custom_fields
@@ -169,6 +170,8 @@ def policy(file: BuildFile, catalogue: Catalogue, settings: Mapping[str, Any], v
     verdicts.warnings += _idle_grants(roles, catalogue.permissions, file, verdicts)
     custom = custom_fields(file, catalogue.types, verdicts)
     tz = ZoneInfo(file.crm.time_zone)
+    for problem, record in acceptance_mistakes(file.acceptance, catalogue.types, custom, tz):
+        verdicts.doubt(problem, record)
     if "account" in catalogue.types:
         verdicts.file += wrong_names(file.views, catalogue.types["account"], custom.get("account", {}))
     return Policy(

@@ -10,8 +10,9 @@ from typing import Any, Literal
 import attrs
 
 import crm_core
-from crm_core.assembly import AssemblyReport, Build, assemble
+from crm_core.assembly import AssemblyReport, Build, Crm, assemble
 from crm_core.assembly.lock import check_lock, lock_file
+from crm_core.builds.acceptance import Accepted, accept, counts
 from crm_core.errors import BuildError, Problem
 from crm_core.inspection.uses import uses
 from crm_core.records import KERNEL
@@ -65,15 +66,21 @@ class BuildCheck:
     meetings: tuple[Meeting, ...] = ()
     ungranted: tuple[str, ...] = ()
     translations: tuple[Untranslated, ...] = ()
+    accepted: tuple[Accepted, ...] = ()
 
     @property
     def right(self) -> bool:
-        """Whether nothing keeps the build from starting."""
-        return not self.errors
+        """Whether nothing keeps the build from starting, and its data are as it expects, where they were asked."""
+        return not self.errors and not any(each.problem for each in self.accepted)
 
 
-def check_build(source: Path | str | Mapping[str, Any], *, without: tuple[str, ...] = ()) -> BuildCheck:
-    """Judge a build: as strictly as it can be, and as far as it can be loaded where it is broken."""
+def check_build(
+    source: Path | str | Mapping[str, Any], *, without: tuple[str, ...] = (), data: bool = False
+) -> BuildCheck:
+    """Judge a build: as strictly as it can be, and as far as it can be loaded where it is broken.
+
+    ``data`` asks its database, too, whether it is as ``[acceptance]`` expects; nothing is written.
+    """
     errors: tuple[Problem, ...] = ()
     try:
         build = assemble(source, strict=True, without=without, locked=False)
@@ -91,6 +98,7 @@ def check_build(source: Path | str | Mapping[str, Any], *, without: tuple[str, .
         meetings=(*_hooks(build), *_fields(build)),
         ungranted=tuple(_ungranted(build)),
         translations=tuple(_translations(build)),
+        accepted=tuple(_accepted(build)) if data and not errors else (),
     )
 
 
@@ -102,6 +110,13 @@ def _lock(build: Build) -> list[Problem]:
         return check_lock(build)
     except BuildError as error:
         return [Problem("", error.problem, error.mend, error.values)]
+
+
+def _accepted(build: Build) -> list[Accepted]:
+    """What the build expects of its data; what must stay the same has nothing to be compared with here."""
+    file = attrs.evolve(build.file, crm=attrs.evolve(build.file.crm, locked=False))
+    with Crm.open(file, strict=False) as crm:
+        return accept(file.acceptance, counts(crm, file.acceptance))
 
 
 def _idle_roles(build: Build) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ _WORK_LABELS = {
     "unpacking": "Unpacking",
     "verifying": "Verifying",
     "restoring": "Restoring",
+    "comparing": "Comparing",
 }
 
 

@@ -16,6 +16,7 @@ SUBCOMMANDS: Mapping[str, str] = {
     "fields": "Show fields that people must fill and nobody uses, by role.",
     "graph": "Draw the plugins, hooks and record types of the build.",
     "lock": "Write down exactly which plugins the build was tried with.",
+    "rehearse": "Try an upgrade on a copy of the database, and report what would break or be lost.",
     "verify": "Compare what is installed with the lock.",
 }
 """The subcommands, each with its line of help."""

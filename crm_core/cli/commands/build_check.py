@@ -24,19 +24,20 @@ _WHAT_LABELS = {"hook": "hook", "field": "field"}
 
 @command("check")
 @option("--all", "everything", is_flag=True, help="Every text that lacks a translation, and every setting.")
+@option("--data", is_flag=True, help="Ask the database, too, whether it is as [acceptance] expects.")
 @as_json
 @pass_application
-def command_check(application: Application, everything: bool, as_json: bool) -> None:
-    """Judge the build as a whole; the database is not touched.
+def command_check(application: Application, everything: bool, data: bool, as_json: bool) -> None:
+    """Judge the build as a whole; the database is not touched, and not even opened without --data.
 
     What keeps it from starting, and what deserves a look: the assembly report, differences from the lock, settings that
     the build file chose, permissions that no role grants by name, which plugins touch the same hook (in the order of
     the calls) or the same field, and translations that are missing or unused in the language of the build. Ends with 1
-    when the build cannot start.
+    when the build cannot start, or its data are not as it expects.
     """
     from crm_core.builds.checking import check_build
 
-    found = check_build(application.build_file(), without=application.without)
+    found = check_build(application.build_file(), without=application.without, data=data)
     if as_json:
         application.output.json(_json(found))
     else:
@@ -59,6 +60,15 @@ def _json(found: BuildCheck) -> dict[str, Any]:
         "settings": [{"name": each.name, "value": plain(each.value), "by": each.by} for each in found.settings],
         "meetings": [attrs.asdict(each) for each in found.meetings],
         "ungranted": list(found.ungranted),
+        "acceptance": [
+            {
+                "name": each.name,
+                "label": each.label,
+                "found": each.after,
+                "problem": None if each.problem is None else str(each.problem),
+            }
+            for each in found.accepted
+        ],
         "translations": [attrs.asdict(each) for each in found.translations],
     }
 
@@ -109,6 +119,16 @@ def _print(application: Application, found: BuildCheck, everything: bool) -> Non
                 for each in found.translations
             ),
             title="Translations",
+        )  # fmt: skip
+    if found.accepted:
+        output.table(
+            ("expectation", "found", "what is wrong"),
+            (
+                (each.label, "-" if each.after is None else str(each.after),
+                 "" if each.problem is None else translator.error(attrs.evolve(each.problem, path="")))
+                for each in found.accepted
+            ),
+            title="What the build expects of its data",
         )  # fmt: skip
     if found.right:
         output.say("The build can start.")

@@ -6,9 +6,10 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import attrs
 from sqlalchemy import URL, Connection
@@ -17,7 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from crm_core.errors import StoreError
 from crm_core.store.copies import programs
-from crm_core.store.copies.contents import Contents, Tell, postgresql_contents, postgresql_tables, quiet
+from crm_core.store.copies.contents import Contents, Tell, postgresql_contents, postgresql_tables, quiet, quoted
 from crm_core.store.copies.scratch import may_create, scratch
 from crm_core.store.copies.source import Facts, Verified
 from crm_core.store.engine import open_engine
@@ -26,6 +27,7 @@ from crm_core.store.migrating.revisions import VERSION_PREFIX
 __all__ = ["PostgresqlSource", "facts_of"]
 
 _LOOK_EVERY = 0.2
+_ROWS = 2000
 _LISTED = r"^\d+; \d+ \d+ TABLE DATA (\S+) (\S+) "
 
 
@@ -71,6 +73,25 @@ class PostgresqlSource:
     def contents(self, tell: Tell = quiet) -> Contents:
         """What the tables hold at this moment."""
         return postgresql_contents(self._connection, tell)
+
+    def rows(self, table: str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """Columns of all rows in the order of their ids."""
+        listed = ", ".join(map(quoted, columns)).replace("%", "%%")
+        written = postgresql_tables(self._connection)[table][0].replace("%", "%%")
+        answer = self._connection.execution_options(stream_results=True, yield_per=_ROWS).exec_driver_sql(
+            f"SELECT {listed} FROM {written} ORDER BY id"  # noqa: S608 - names from the catalogue, quoted
+        )
+        for row in answer:
+            yield tuple(row)
+
+    def filled(self, table: str, columns: Sequence[str]) -> dict[str, int]:
+        """How many values columns have."""
+        if not columns:
+            return {}
+        written = postgresql_tables(self._connection)[table][0]
+        counted = ", ".join(f"count({quoted(each)})" for each in columns)
+        statement = f"SELECT {counted} FROM {written}".replace("%", "%%")  # noqa: S608
+        return dict(zip(columns, self._connection.exec_driver_sql(statement).one(), strict=True))
 
     def revisions(self) -> dict[str, str]:
         """The revision of every plugin."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import attrs
 from sqlalchemy import URL
@@ -42,6 +42,12 @@ class Source(Protocol):
 
     def contents(self, tell: Tell = quiet) -> Contents:
         """What the tables hold at this moment."""
+
+    def rows(self, table: str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """These columns of all rows of a table that has ids, in the order of the ids."""
+
+    def filled(self, table: str, columns: Sequence[str]) -> dict[str, int]:
+        """How many values these columns of a table have."""
 
     def revisions(self) -> dict[str, str]:
         """The revision of every plugin that was ever migrated here."""

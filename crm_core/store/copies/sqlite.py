@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import attrs
@@ -22,6 +23,7 @@ from crm_core.store.migrating.revisions import VERSION_PREFIX
 __all__ = ["SqliteSource", "check_file", "file_of", "is_empty", "mend_ids", "put"]
 
 _PAGES = 4096
+_ROWS = 2000
 _PATIENCE = 30.0
 
 
@@ -83,6 +85,21 @@ class SqliteSource:
     def contents(self, tell: Tell = quiet) -> Contents:
         """What the tables hold at this moment."""
         return sqlite_contents(self._connection, tell)
+
+    def rows(self, table: str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """Columns of all rows in the order of their ids."""
+        listed = ", ".join(map(quoted, columns))
+        cursor = self._connection.execute(f"SELECT {listed} FROM {quoted(table)} ORDER BY id")  # noqa: S608
+        while batch := cursor.fetchmany(_ROWS):
+            yield from batch
+
+    def filled(self, table: str, columns: Sequence[str]) -> dict[str, int]:
+        """How many values columns have."""
+        if not columns:
+            return {}
+        counted = ", ".join(f"count({quoted(each)})" for each in columns)
+        row = self._connection.execute(f"SELECT {counted} FROM {quoted(table)}").fetchone()  # noqa: S608
+        return dict(zip(columns, row, strict=True))
 
     def revisions(self) -> dict[str, str]:
         """The revision of every plugin."""
