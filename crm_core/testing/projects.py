@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["installed_projects"]
+__all__ = ["installed_projects", "metadata_of"]
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def installed_projects(*folders: Path, forget: bool = True) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="crm-site-") as site:
         before = list(sys.path)
         for folder in folders:
-            _write_metadata(Path(site), folder)
+            metadata_of(folder, Path(site))
         sys.path[:0] = [site, *(str(folder.resolve()) for folder in folders)]
         importlib.invalidate_caches()
         try:
@@ -37,9 +37,12 @@ def installed_projects(*folders: Path, forget: bool = True) -> Iterator[None]:
                 _forget(folders)
 
 
-def _write_metadata(site: Path, folder: Path) -> None:
+def metadata_of(folder: Path, site: Path) -> None:
+    """Write into ``site`` what pip would know of the distribution in a folder; once it is there, nothing is changed."""
     project: dict[str, Any] = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     info = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    if info.exists():
+        return
     info.mkdir()
     lines = ["Metadata-Version: 2.1", f"Name: {project['name']}", f"Version: {project['version']}"]
     lines += [f"Requires-Dist: {each}" for each in project.get("dependencies", ())]

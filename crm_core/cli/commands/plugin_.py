@@ -11,6 +11,7 @@ from crm_core.cli.helping import Group, group, translator_of
 __all__ = ["SUBCOMMANDS", "command"]
 
 SUBCOMMANDS: Mapping[str, str] = {
+    "new": "Write a complete distribution for a new plugin, whose tests pass at once.",
     "verify": "Check that a plugin conforms, by the conformance kit.",
 }
 """The subcommands, each with its line of help."""
