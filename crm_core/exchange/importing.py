@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from crm_core.assembly import Crm
     from crm_core.store.session import CrmSession
 
-__all__ = ["run_import"]
+__all__ = ["may_import", "run_import"]
 
 
 def run_import(
@@ -68,7 +68,7 @@ def run_import(
     why = reason or f"import {mapping.path.name if mapping.path else mapping.source.system}"
     try:
         with crm.store.session(login, principal=principal, reason=why, source="import", streaming=True) as session:
-            _may_import(session)
+            may_import(session)
             resolver = Resolver(session)
             files: set[tuple[Path, str]] = set()
             with small_cache(session):
@@ -113,7 +113,7 @@ def _teller(progress: Tell | None, name: str, number: int, of: int) -> Callable[
     return tell
 
 
-def _may_import(session: CrmSession) -> None:
+def may_import(session: CrmSession) -> None:
     """Refuse at once what would otherwise reject every row."""
     needed = [name for name in ("system.import", "external_ref.create") if not session.can(name)]
     if not session.visibility.reach("external_ref.read").all:

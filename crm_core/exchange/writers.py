@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from crm_core.errors import ExchangeError
+from crm_core.exchange.appearing import appearing
 
 __all__ = ["Format", "Write", "file_being_written", "format_of"]
 
@@ -41,23 +42,9 @@ def file_being_written(
     One that is there is replaced then, and stays when something fails. Raises :class:`ExchangeError` when it cannot be
     written.
     """
-    part = path.with_name(path.name + ".part")
     kinds = {"csv": _csv, "jsonl": _json_lines, "xlsx": _sheet}
-    try:
-        with kinds[kind](part, title, header, widths) as write:
-            yield write
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise ExchangeError(
-            "{file} cannot be written: {reason}.",
-            mend="Choose another place.",
-            file=str(path),
-            reason=error.strerror or str(error),
-        ) from None
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with appearing(path) as part, kinds[kind](part, title, header, widths) as write:
+        yield write
 
 
 @contextmanager

@@ -16,6 +16,15 @@ from crm_core.cli.root import COMMANDS, root
 
 PAGE = (Path(crm_core.__file__).parents[1] / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^\$ crm (.*)$", PAGE, re.MULTILINE)
+CALENDAR = """\
+BEGIN:VCALENDAR
+BEGIN:VEVENT
+UID:1
+SUMMARY:Visit
+DTSTART:20260901T010000Z
+END:VEVENT
+END:VCALENDAR
+"""
 MAPPING = """\
 [source]
 system = "old"
@@ -101,6 +110,8 @@ def test_examples_run(company, crm, example):
     (company / "moved.csv").write_text("mobile,employer\n13800138000,华东轴承\n", encoding="utf-8")
     if "restore " in example:
         crm("backup", "monday.zip")
+    (company / "people.vcf").write_text("BEGIN:VCARD\nFN:Wei Li\nEND:VCARD\n", encoding="utf-8")
+    (company / "calendar.ics").write_text(CALENDAR, encoding="utf-8")
     ended = crm(*shlex.split(example))
     assert ended.out or "--command" in example
     assert "Traceback" not in ended.err

@@ -100,3 +100,48 @@ def test_a_spreadsheet_there_and_back(data, crm):
     assert "customers.xlsx, line 3: no: 5000000000000000 was taken for a number" in done.out
     assert "All 1 rejected rows: rejects.xlsx" in done.out
     assert openpyxl.load_workbook(data / "rejects.xlsx")["account"]["A2"].value == 6
+
+
+CARDS = """BEGIN:VCARD\r
+VERSION:3.0\r
+UID:1\r
+FN:Wei Li\r
+ORG:Acme Bearings;Purchasing\r
+EMAIL:wei@acme.example\r
+PHOTO:x\r
+X-A:1\r
+X-A:2\r
+END:VCARD\r
+BEGIN:VCARD\r
+TEL:1\r
+END:VCARD\r
+"""
+
+
+def test_an_address_book(company, crm):
+    (company / "people.vcf").write_text(CARDS, encoding="utf-8")
+    tried = crm("import", "people.vcf", "--dry-run")
+    assert "people.vcf, line 11: The card names nobody." in tried.out
+    assert "PHOTO; X-A (2)" in tried.out
+    assert "It was a dry run" in tried.out and "Rejected rows: 1." in tried.out
+    done = crm("import", "people.vcf", "--rejects", "r.csv", "--system", "phone", "--known-companies", "--json").json
+    assert (done["created"], done["rejected"], done["accounts"]) == (1, 1, 0)
+    assert (done["affiliations"], done["points"]) == (1, 1)
+    assert crm("show", "contact", "phone:1", "--json").json["record"]["name"] == "Wei Li"
+    assert "Nothing was changed." in crm("import", "people.vcf", "--system", "phone").out
+    done = crm("export", "contact", "--to", "out.vcf", "--where", 'name == "Wei Li"', "--card-version", "3.0")
+    assert "Wrote 1 records to out.vcf." in done.out
+    text = (company / "out.vcf").read_text(encoding="utf-8")
+    assert "VERSION:3.0" in text and "ORG:Acme Bearings;Purchasing" in text
+    assert crm("export", "contact", "--to", "out.vcf", "--json").json["records"] >= 1
+    assert "Only contacts become vCards" in crm("export", "account", "--to", "a.vcf", code=4).err
+    assert "cannot be read: No such file" in crm("import", "nothing.vcf", code=4).err
+
+
+def test_only_the_first_of_many_cards_are_shown(company, crm):
+    cards = [f"BEGIN:VCARD\nFN:Person {number}\nX-A:1\nEND:VCARD\n" for number in range(25)]
+    (company / "people.vcf").write_text("".join(cards), encoding="utf-8")
+    done = crm("import", "people.vcf")
+    assert "Cards with something that was not taken: 25." in done.out
+    assert "Person 19" in done.out and "Person 20" not in done.out
+    assert len(crm("import", "people.vcf", "--json").json["cards"]) == 25

@@ -14,6 +14,7 @@ from crm_core.cli.times import as_json, looking, time_options
 
 if TYPE_CHECKING:
     from crm_core.exchange import Progress
+    from crm_core.exchange.cards.writing import Version
     from crm_core.exchange.writers import Format
 
 __all__ = ["command"]
@@ -21,7 +22,13 @@ __all__ = ["command"]
 
 @command("export")
 @argument("type_name", metavar="TYPE")
-@option("--to", "to", required=True, metavar="FILE", help="Where to: a name that ends in .csv, .jsonl or .xlsx.")
+@option(
+    "--to",
+    "to",
+    required=True,
+    metavar="FILE",
+    help="Where to: a name that ends in .csv, .jsonl, .xlsx, or for contacts .vcf.",
+)
 @option("--where", metavar="EXPR", help="Only records that match this filter expression.")
 @option(
     "--format",
@@ -32,6 +39,7 @@ __all__ = ["command"]
 @option("--fields", metavar="FIELDS", help="Which fields, with commas between them. Else all that may be read.")
 @option("--order", metavar="FIELDS", help='What to sort by: "name, created_at desc". Else the id.')
 @option("--keys", metavar="SYSTEM", help="Write the keys of this other system, too.")
+@option("--card-version", type=click.Choice(["3.0", "4.0"]), help="Of vCards. Else 4.0.")
 @option("--all-dates", is_flag=True, help="Of dated records also those that hold no more, or not yet.")
 @time_options
 @as_json
@@ -45,6 +53,7 @@ def command_export(
     fields: str | None,
     order: str | None,
     keys: str | None,
+    card_version: str | None,
     all_dates: bool,
     at: When | None,
     as_of: When | None,
@@ -56,6 +65,9 @@ def command_export(
     What a spreadsheet would take for a formula is disarmed in CSV, and an import takes that off again. In a spreadsheet
     it is a text, as are ids and telephone numbers; moments are those of the organisation's time zone.
     """  # fmt: skip
+    if to.lower().endswith((".vcf", ".vcard")) and kind is None:
+        _export_cards(application, type_name, to, where, order, card_version, at, as_of, login, as_json)
+        return
     from crm_core.exchange import run_export
 
     names = None if fields is None else [name.strip() for name in fields.split(",") if name.strip()]
@@ -70,6 +82,35 @@ def command_export(
             session, type_name, where, Path(to), format=cast("Format | None", kind), fields=names,
             all_dates=all_dates, with_keys=keys, order=order, progress=tell,
         )  # fmt: skip
+    if as_json:
+        application.output.json({"type": type_name, "file": to, "records": count})
+    else:
+        application.output.say("Wrote {count} records to {file}.", count=count, file=to)
+
+
+def _export_cards(
+    application: Application,
+    type_name: str,
+    to: str,
+    where: str | None,
+    order: str | None,
+    version: str | None,
+    at: When | None,
+    as_of: When | None,
+    login: str | None,
+    as_json: bool,
+) -> None:
+    from crm_core.errors import ExchangeError
+    from crm_core.exchange.cards import export_cards
+
+    if type_name != "contact":
+        raise ExchangeError(
+            "Only contacts become vCards, not records of type {record}.",
+            mend="Let the name of the file end in .csv, .jsonl or .xlsx.",
+            record=type_name,
+        )
+    with looking(application, at, as_of, login) as session:
+        count = export_cards(session, where, Path(to), version=cast("Version", version or "4.0"), order=order)
     if as_json:
         application.output.json({"type": type_name, "file": to, "records": count})
     else:

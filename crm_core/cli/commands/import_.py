@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from crm_core.cli.application import PRINCIPAL, Application, pass_application
 from crm_core.cli.helping import argument, command, option
+from crm_core.cli.imported import print_change_set, print_doubles, print_rejected
 from crm_core.cli.times import as_json
 
 if TYPE_CHECKING:
@@ -17,12 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["command", "import_", "print_import"]
 
 _SHOWN = 5
-_DOUBLES = 10
 _LABELS = ("read", "created", "updated", "unchanged", "skipped", "rejected")
 
 
 @command("import")
-@argument("mapping")
+@argument("mapping", metavar="MAPPING|FILE")
 @option("--data", default=".", metavar="DIR", help="The folder with the data files. Else this one.")
 @option("--dry-run", is_flag=True, help="Do everything, tell of it, and take it back.")
 @option(
@@ -31,6 +31,8 @@ _LABELS = ("read", "created", "updated", "unchanged", "skipped", "rejected")
 @option(
     "--sheet", metavar="NAME", help="Of spreadsheets the sheet with this name or number, where the mapping names none."
 )
+@option("--system", metavar="NAME", help="Of address books: the system whose keys their cards have; else vcard.")
+@option("--known-companies", is_flag=True, help="Of address books: make no accounts; leave out places at others.")
 @option("--reason", metavar="TEXT", help="Why; it stands in the journal.")
 @as_json
 @pass_application
@@ -41,14 +43,24 @@ def command_import(
     dry_run: bool,
     rejects: str | None,
     sheet: str | None,
+    system: str | None,
+    known_companies: bool,
     reason: str | None,
     as_json: bool,
 ) -> None:
-    """Import data files as the file MAPPING says.
+    """Import data files as the file MAPPING says, or an address book (.vcf).
 
     All of it is one change set that can be undone. A second run with newer files updates instead of doubling. Rows
     that cannot be taken are rejected, each with its reason; the others are imported.
     """  # fmt: skip
+    if mapping.lower().endswith((".vcf", ".vcard")):
+        from crm_core.cli.address_books import import_cards
+
+        import_cards(
+            application, Path(mapping), dry_run=dry_run, rejects=Path(rejects) if rejects else None, system=system,
+            known_companies=known_companies, reason=reason, as_json=as_json,
+        )  # fmt: skip
+        return
     report = import_(
         application,
         Path(mapping),
@@ -115,33 +127,9 @@ def print_import(application: Application, report: ImportReport) -> None:
                                       reason=warning.warning))  # fmt: skip
     if report.warned > _SHOWN:
         output.say("Cells with something odd about them: {count}.", count=report.warned)
-    if report.first_duplicates:
-        output.table(
-            ("record", "id", "name", "other id", "other name", "in common"),
-            (
-                (translator.named(each.record), str(each.id), each.name, str(each.other_id), each.other_name,
-                 ", ".join(translator.text(key) for key in each.keys))
-                for each in report.first_duplicates[:_DOUBLES]
-            ),
-            title="Perhaps there already",
-        )  # fmt: skip
-        output.say("Pairs that might be the same: {count}. 'crm duplicates' lists them.", count=report.duplicates)
-    for name, ask in report.served[:_DOUBLES]:
-        if ask is None:
-            output.say("{name} is served already.", name=name)
-        else:
-            output.say("{name} is served already: ask {user}.", name=name, user=ask)
-    if report.rejects is not None and report.rejected:
-        output.say("All {count} rejected rows: {file}", count=report.rejected, file=str(report.rejects))
-    elif report.rejected:
-        output.say("Rejected rows: {count}. '--rejects FILE' writes all of them, each with its reason.",
-                   count=report.rejected)  # fmt: skip
+    print_doubles(application, report)
+    print_rejected(application, report)
     if report.proposed:
         output.say("Rows with changes of key fields, which wait for a steward: {count}. 'crm quality' shows them.",
                    count=report.proposed)  # fmt: skip
-    if report.dry_run:
-        output.say("It was a dry run: nothing was changed.")
-    elif report.change_set is None:
-        output.say("Nothing was changed.")
-    else:
-        output.say("Imported as the change set {id}. To take it back: crm undo {id}", id=report.change_set)
+    print_change_set(application, report)

@@ -23,7 +23,7 @@ from crm_core.store.duplicates import holders_of
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["Found"]
+__all__ = ["Found", "is_called"]
 
 _PHONES = (PointKind.PHONE, PointKind.MOBILE)
 
@@ -110,7 +110,7 @@ class Found:
         people = [self._people[id_] for id_ in sorted(ids) if id_ in self._people]
         if row.name is not None and len(people) > 1:
             # Several share a switchboard: the name tells them apart.
-            people = [each for each in people if _is_called(each, row.name)] or people
+            people = [each for each in people if is_called(each, row.name)] or people
         if not people:
             raise NotFound(
                 "Nobody has one of these contact points or this key.",
@@ -124,7 +124,7 @@ class Found:
                 people=", ".join(f"{each.name} ({each.id})" for each in people),
             )
         (person,) = people
-        if row.name is not None and not _is_called(person, row.name):
+        if row.name is not None and not is_called(person, row.name):
             raise ValidationError(
                 "The contact point belongs to {person} ({id}), not to {name}.",
                 mend="Numbers are given to others: check who it is, and correct the name or the contact point.",
@@ -141,6 +141,14 @@ class Found:
     def known(self, person: Contact, kind: PointKind, value: str) -> bool:
         """Whether it is one of the person's contact points already."""
         return person.id in self._at(kind, value)
+
+    def holders(self, kind: PointKind, value: str) -> list[Contact]:
+        """Everybody who is reached there."""
+        return [self._people[id_] for id_ in sorted(self._at(kind, value)) if id_ in self._people]
+
+    def called(self, name: str) -> list[Account]:
+        """Every account of this name: with the very name, else with one that differs by its legal form."""
+        return [self._accounts[id_] for id_ in sorted(self._names.get(name, ())) if id_ in self._accounts]
 
     def employer(self, row: Wanted) -> Account | None:
         """The new employer of a row; nothing where the person left."""
@@ -182,7 +190,8 @@ def _one(id_: int | None) -> set[int]:
     return set() if id_ is None else {id_}
 
 
-def _is_called(person: Contact, name: str) -> bool:
+def is_called(person: Contact, name: str) -> bool:
+    """Whether the name, however it is written, is one of the person's."""
     wanted = matching.person_key(name)
     return wanted in {matching.person_key(each) for each in (person.name, person.local_name) if each}
 

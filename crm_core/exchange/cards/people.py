@@ -1,0 +1,366 @@
+"""From the properties of a card to a person, or a company: what of it we keep, and what we do not."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+import urllib.parse
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+
+from crm_core.domain.contacts import PointKind
+from crm_core.errors import Problem, ValidationError
+from crm_core.exchange.cards.reading import Card, Property, listed, pieces, plain
+from crm_core.exchange.transforms.countries import country_code
+from crm_core.fields import Address
+from crm_core.fields.kinds import EmailKind
+
+__all__ = ["Person", "Place", "Point", "person_of"]
+
+_LONGEST = 254
+_KEY_LENGTH = 200
+_CHINESE = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff·]+")
+_WECHAT = ("X-WECHAT", "X-WEIXIN", "X-TENCENT-WECHAT")
+_MESSENGERS = re.compile(
+    "X-(QQ|SKYPE(-USERNAME)?|AIM|MSN|ICQ|JABBER|YAHOO|GTALK|GOOGLE-TALK|TWITTER|LINE|DINGTALK|SOCIALPROFILE|MS-IMADDRESS)"
+)
+_MOBILE = frozenset({"cell", "mobile", "iphone", "pcs"})
+_WHERE = ("home", "work", "school", "other", "main", "assistant", "pager", "car")
+_NOTE = "note"
+
+
+@attrs.frozen
+class Point:
+    """A way to reach somebody."""
+
+    kind: PointKind
+    value: str
+    label: str | None = None
+    preferred: bool = False
+
+
+@attrs.frozen
+class Place:
+    """Where somebody works, as the card says."""
+
+    account: str
+    department: str | None = None
+    title: str | None = None
+    role: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Person:
+    """A card as we keep it. ``company`` says that it is about a company; ``untaken`` are properties with no place here.
+
+    ``key`` is what the other system calls the card: its ``UID``, which says that it is ``identified``, or else its name
+    and ways, so that a second import finds the same. ``address`` is that of the (first) company; as ``address_point``
+    it is a way to reach the person, for where the company has one already.
+    """
+
+    number: int
+    key: str
+    identified: bool
+    name: str
+    company: bool
+    fields: dict[str, Any]
+    points: tuple[Point, ...]
+    places: tuple[Place, ...]
+    address: Address | None
+    address_point: Point | None
+    untaken: tuple[Problem, ...]
+
+    @property
+    def note(self) -> str | None:
+        """The note of the card."""
+        found = self.fields.get(_NOTE)
+        return found if isinstance(found, str) else None
+
+
+def person_of(card: Card) -> Person:
+    """What a card says; raises :class:`ValidationError` for one that is about nobody."""
+    return _Reading(card).person()
+
+
+class _Reading:
+    """The properties of a card, taken one after the other; what remains at the end is told."""
+
+    def __init__(self, card: Card) -> None:
+        self.card = card
+        self.left = list(card.properties)
+        self.untaken: list[Problem] = []
+
+    def take(self, *names: str) -> list[Property]:
+        found = [each for each in self.left if each.name in names]
+        self.left = [each for each in self.left if each.name not in names]
+        return found
+
+    def leave(self, each: Property, problem: str = "", **values: object) -> None:
+        self.untaken.append(Problem(each.name, problem, "", values))
+
+    def person(self) -> Person:
+        labels = self._labels()
+        uid = self._one("UID")
+        kind = (self._one("KIND", "X-ADDRESSBOOKSERVER-KIND") or "").lower()
+        if kind in ("group", "location"):
+            raise ValidationError("The card is about a {kind}, not about a person.", mend="Take it out.", kind=kind)
+        names, fields = self._names()
+        company = kind == "org" or (self._one("X-ABSHOWAS") or "").upper() == "COMPANY"
+        places = tuple(self._places())
+        points = tuple(dict.fromkeys(self._points(labels)))
+        address, address_point, postal = self._addresses(labels, places or company)
+        points += postal
+        fields.update(self._dates())
+        if note := "\n\n".join(text for each in self.take("NOTE") if (text := plain(each))):
+            fields[_NOTE] = note
+        fields.update(self._language())
+        nicknames = self.take("NICKNAME")
+        if not names and nicknames:
+            # Better than nobody; where there is a name, we have no field for another.
+            names = [plain(nicknames.pop(0))]
+        if not names and places and not points:
+            company = True
+        if not names and company and places:
+            names = [places[0].account]
+        if not names or not names[0]:
+            raise ValidationError("The card names nobody.", mend="Give it a name (FN or N), or take it out.")
+        for each in (*nicknames, *self.left):
+            self.leave(each)
+        key = uid or _digest(names[0], points)
+        return Person(
+            number=self.card.number,
+            key=key if len(key) <= _KEY_LENGTH else "sha256:" + hashlib.sha256(key.encode()).hexdigest(),
+            identified=uid is not None,
+            name=names[0],
+            company=company,
+            fields=fields,
+            points=points,
+            places=() if company else places,
+            address=address,
+            address_point=address_point,
+            untaken=tuple(self.untaken),
+        )
+
+    def _one(self, *names: str) -> str | None:
+        found = self.take(*names)
+        for each in found[1:]:
+            self.leave(each, "Another one counts.")
+        return plain(found[0]) or None if found else None
+
+    def _labels(self) -> dict[str, str]:
+        """What Apple calls the lines of a group, such as ``_$!<HomePage>!$_``."""
+        used = {each.group for each in self.left if each.name != "X-ABLABEL" and each.group}
+        labels = [each for each in self.left if each.name == "X-ABLABEL" and each.group in used]
+        # Those of lines that are not taken are told with them.
+        self.left = [each for each in self.left if each not in labels]
+        return {each.group: _label(plain(each)) for each in labels}
+
+    # -- names -------------------------------------------------------------------------------------------------
+
+    def _names(self) -> tuple[list[str], dict[str, Any]]:
+        fields: dict[str, Any] = {}
+        parts = [""] * 5
+        written = self.take("N")
+        for number, each in enumerate(written):
+            if number:
+                self.leave(each, "Another one counts.")
+            else:
+                parts = [" ".join(filter(None, words)) for words in [*listed(each), *[[]] * 5][:5]]
+        family, given, more, prefix, suffix = parts
+        fields |= {name: text for name, text in (
+            ("family_name", family), ("given_name", given), ("salutation", prefix)) if text}  # fmt: skip
+        shown = [text for each in self.take("FN") if (text := " ".join(plain(each).split()))]
+        full = " ".join(part for part in (prefix, given, more, family, suffix) if part)
+        if _chinese(family + given) and not more:
+            # The family name stands first, whatever a telephone made of it.
+            joined = family + given
+            if not shown or shown[0].replace(" ", "") in (joined, given + family):
+                shown = [joined, *shown[1:]]
+        names = shown[:1] or ([full] if full else [])
+        for part in (more, suffix):
+            if part and names and not set(part.split()) <= set(re.split(r"[\s,]+", names[0])):
+                self.untaken.append(Problem("N", "The full name is without {text}.", "", {"text": part}))
+        for other in shown[1:]:
+            if other == names[0]:
+                continue
+            if "local_name" not in fields and _chinese(other) != _chinese(names[0]):
+                fields["local_name"] = other
+            else:
+                self.untaken.append(Problem("FN", "It is one more name: {name}.", "", {"name": other}))
+        return names, fields
+
+    # -- places of work ----------------------------------------------------------------------------------------
+
+    def _places(self) -> Iterator[Place]:
+        organisations, titles, roles = self.take("ORG"), self.take("TITLE"), self.take("ROLE")
+        seen: set[str] = set()
+        for number, each in enumerate(organisations):
+            name, *departments = [" ".join(part.split()) for part in pieces(each)]
+            title = self._beside(each, number, titles, organisations)
+            role = self._beside(each, number, roles, organisations)
+            if not name or name in seen:
+                if name or any(departments):
+                    self.leave(each, "It names a company twice." if name else "It names no company.")
+                continue
+            seen.add(name)
+            department = ", ".join(part for part in departments if part) or None
+            yield Place(name, department, title, role)
+        for each in (*titles, *roles):
+            self.leave(each, "There is no company that it belongs to.")
+
+    def _beside(self, each: Property, number: int, others: list[Property], all_: list[Property]) -> str | None:
+        """The title that belongs to a company: of the same group, else of the same place in the order."""
+        same = [other for other in others if other.group and other.group == each.group]
+        left = [other for other in others if not other.group or other in same]
+        if not same and not left and len(all_) == 1:
+            left = others
+        if not (same or left):
+            return None
+        found = (same or left)[0]
+        others.remove(found)
+        return plain(found) or None
+
+    # -- ways to reach them ------------------------------------------------------------------------------------
+
+    def _points(self, labels: dict[str, str]) -> Iterator[Point]:
+        for each in self.take("TEL", "EMAIL", "URL", "IMPP", "X-CRM-OTHER", *_WECHAT):
+            if found := self._point(each, labels):
+                yield found
+        for each in [each for each in self.left if _MESSENGERS.fullmatch(each.name)]:
+            self.left.remove(each)
+            service = (
+                each.name.removeprefix("X-")
+                .removeprefix("MS-")
+                .removesuffix("ADDRESS")
+                .removesuffix("-USERNAME")
+                .lower()
+            )
+            service = (
+                next(iter(sorted(each.types - {"home", "work"})), service) if service == "socialprofile" else service
+            )
+            if found := self._fitting(each, PointKind.OTHER, plain(each), service):
+                yield found
+
+    def _point(self, each: Property, labels: dict[str, str]) -> Point | None:
+        value, types = plain(each), each.types
+        where = labels.get(each.group) or " ".join(word for word in _WHERE if word in types) or None
+        scheme, colon, rest = value.partition(":")
+        if each.name == "TEL":
+            if colon and scheme.lower() == "tel":
+                value = urllib.parse.unquote(rest).replace(";ext=", " ext. ")
+            kind = PointKind.FAX if "fax" in types else PointKind.MOBILE if types & _MOBILE else PointKind.PHONE
+            if "pager" in types:
+                kind = PointKind.OTHER
+            return self._fitting(each, kind, value, where)
+        if each.name == "EMAIL":
+            value = rest if colon and scheme.lower() == "mailto" else value
+            if _is_mail(value):
+                return self._fitting(each, PointKind.EMAIL, value, where)
+            # An address of another kind, or one that is broken: somebody may still make something of it.
+            return self._fitting(each, PointKind.OTHER, value, "mail")
+        if each.name == "URL":
+            return self._fitting(each, PointKind.OTHER, value, " ".join(filter(None, (where, "url"))))
+        if each.name == "X-CRM-OTHER":
+            return self._fitting(each, PointKind.OTHER, value, where)
+        if each.name in _WECHAT or (colon and scheme.lower() in ("wechat", "weixin")):
+            return self._fitting(each, PointKind.WECHAT, rest if colon else value, where)
+        service = each.parameters.get("X-SERVICE-TYPE") or each.parameters.get("SERVICE-TYPE") or scheme
+        return self._fitting(each, PointKind.OTHER, value, service.lower())
+
+    def _fitting(self, each: Property, kind: PointKind, value: str, label: str | None) -> Point | None:
+        value = " ".join(value.split())
+        if not value:
+            return None
+        if len(value) > _LONGEST:
+            self.leave(each, "It has {length} characters; at most {most} fit.", length=len(value), most=_LONGEST)
+            return None
+        return Point(kind, value, label[:40] if label else None, each.preferred)
+
+    def _addresses(
+        self, labels: dict[str, str], works: object
+    ) -> tuple[Address | None, Point | None, tuple[Point, ...]]:
+        """The address of the company, also as a line of text; and those where the person is reached by post."""
+        found: Address | None = None
+        found_point: Point | None = None
+        points: list[Point] = []
+        for each in self.take("ADR"):
+            parts = ["; ".join(line for line in part.splitlines() if line) for part in [*pieces(each), *[""] * 7][:7]]
+            box, extended, street, city, region, code, country = parts
+            lines = ", ".join(filter(None, (street, extended, box)))
+            where = labels.get(each.group) or " ".join(word for word in _WHERE if word in each.types)
+            text = ", ".join(filter(None, (lines, f"{code} {city}".strip(), region, country)))
+            point = self._fitting(each, PointKind.OTHER, text, f"{where} address".strip())
+            if point is None:
+                continue
+            if works and found is None and "home" not in each.types:
+                found = _address(lines, city, region, code, country)
+                if found is not None:
+                    found_point = point
+                    continue
+            points.append(point)
+        return found, found_point, tuple(points)
+
+    # -- the rest ----------------------------------------------------------------------------------------------
+
+    def _dates(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for each in self.take("BDAY"):
+            day = _day(plain(each))
+            if day is None:
+                self.leave(each, "{text!r} is no whole day.", text=plain(each))
+            elif found.setdefault("birthday", day) != day:
+                self.leave(each, "Another one counts.")
+        return found
+
+    def _language(self) -> dict[str, Any]:
+        found = sorted(self.take("LANG"), key=lambda each: not each.preferred)
+        for each in found[1:]:
+            self.leave(each, "Another one counts.")
+        return {"language": plain(found[0])} if found and plain(found[0]) else {}
+
+
+def _address(street: str, city: str, region: str, code: str, country: str) -> Address | None:
+    try:
+        return Address(
+            street=street or None, city=city or None, region=region or None, postal_code=code or None,
+            country=country_code(country) if country else None,
+        )  # fmt: skip
+    except ValueError:
+        # A country that nobody knows: the address is kept as a line of text.
+        return None
+
+
+def _is_mail(value: str) -> bool:
+    try:
+        EmailKind().check(value)
+    except ValidationError:
+        return False
+    return True
+
+
+def _label(text: str) -> str:
+    """What Apple calls a line: its own words stand in signs, those of people do not."""
+    own = re.fullmatch(r"_\$!<(.*)>!\$_", text)
+    return own[1].lower() if own else text
+
+
+def _chinese(text: str) -> bool:
+    return _CHINESE.fullmatch(text.replace(" ", "")) is not None
+
+
+def _day(text: str) -> dt.date | None:
+    match = re.match(r"(\d{4})-?(\d\d)-?(\d\d)(?:$|[T ])", text)
+    if match is None:
+        return None
+    try:
+        return dt.date(*map(int, match.groups()))
+    except ValueError:
+        return None
+
+
+def _digest(name: str, points: tuple[Point, ...]) -> str:
+    words = "\n".join([name, *sorted(f"{point.kind.value}:{point.value}" for point in points)])
+    return "card:" + hashlib.sha256(words.encode()).hexdigest()[:40]
