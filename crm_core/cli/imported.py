@@ -11,12 +11,12 @@ from crm_core.cli.application import Application
 if TYPE_CHECKING:
     from crm_core.exchange.report import Double
 
-__all__ = ["Imported", "print_change_set", "print_doubles", "print_rejected"]
+__all__ = ["Ended", "Imported", "print_change_set", "print_doubles", "print_rejected"]
 
 _DOUBLES = 10
 
 
-class Imported(Protocol):
+class Ended(Protocol):
     """What the reports of all imports have."""
 
     @property
@@ -30,6 +30,10 @@ class Imported(Protocol):
 
     @property
     def rejects(self) -> Path | None: ...
+
+
+class Imported(Ended, Protocol):
+    """What those have that bring records which may have doubles."""
 
     @property
     def duplicates(self) -> int: ...
@@ -62,7 +66,7 @@ def print_doubles(application: Application, report: Imported) -> None:
             output.say("{name} is served already: ask {user}.", name=name, user=ask)
 
 
-def print_rejected(application: Application, report: Imported) -> None:
+def print_rejected(application: Application, report: Ended) -> None:
     """How much was rejected, and where it is."""
     output = application.output
     if report.rejects is not None and report.rejected:
@@ -72,7 +76,7 @@ def print_rejected(application: Application, report: Imported) -> None:
                    count=report.rejected)  # fmt: skip
 
 
-def print_change_set(application: Application, report: Imported) -> None:
+def print_change_set(application: Application, report: Ended) -> None:
     """What to undo."""
     output = application.output
     if report.dry_run:

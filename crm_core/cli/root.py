@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "plugin": "Make a plugin, and check that it conforms.",
     "import": "Import data files by a mapping, as one change set that can be undone.",
     "export": "Write records to a file.",
+    "calendar": "Write somebody's activities as a calendar.",
     "undo": "Undo a change set, or list the latest ones.",
     "show": "Show one record; of an account its overview.",
     "list": "List records that match a filter.",

@@ -145,3 +145,36 @@ def test_only_the_first_of_many_cards_are_shown(company, crm):
     assert "Cards with something that was not taken: 25." in done.out
     assert "Person 19" in done.out and "Person 20" not in done.out
     assert len(crm("import", "people.vcf", "--json").json["cards"]) == 25
+
+
+EVENTS = """BEGIN:VCALENDAR\r
+BEGIN:VEVENT\r
+UID:1\r
+SUMMARY:Visit\r
+DTSTART:20260901T010000Z\r
+RRULE:FREQ=WEEKLY;COUNT=3\r
+X-A:1\r
+END:VEVENT\r
+BEGIN:VEVENT\r
+UID:2\r
+END:VEVENT\r
+END:VCALENDAR\r
+"""
+
+
+def test_a_calendar(company, crm):
+    (company / "a.ics").write_text(EVENTS, encoding="utf-8")
+    window = ("--since", "2026-01-01", "--until", "2026-09-10")
+    tried = crm("import", "a.ics", "--dry-run", *window)
+    assert "a.ics, line 9: The event has no beginning." in tried.out
+    assert "X-A" in tried.out and "It was a dry run" in tried.out
+    done = crm("import", "a.ics", "--for", "li.wei", *window, "--json").json
+    assert (done["read"], done["created"], done["rejected"]) == (2, 2, 1)
+    assert "Nothing was changed." in crm("import", "a.ics", "--for", "li.wei", *window).out
+    assert crm("calendar", "--user", "li.wei", "--to", "li.ics", "--json").json["records"] >= 2
+    assert "Nobody is named" in crm("calendar", "--to", "x.ics", code=4).err
+    assert "Wrote" in crm("--user", "li.wei", "calendar", "--to", "mine.ics").out
+    assert "Wrote" in crm("export", "activity", "--to", "all.ics", "--where", 'subject == "Visit"').out
+    assert (company / "all.ics").read_text(encoding="utf-8").count("BEGIN:VEVENT") == 2
+    assert crm("export", "activity", "--to", "all.ics", "--json").json["type"] == "activity"
+    assert "Only activities" in crm("export", "account", "--to", "a2.ics", code=4).err

@@ -27,7 +27,7 @@ __all__ = ["command"]
     "to",
     required=True,
     metavar="FILE",
-    help="Where to: a name that ends in .csv, .jsonl, .xlsx, or for contacts .vcf.",
+    help="Where to: a name that ends in .csv, .jsonl, .xlsx; of contacts .vcf, of activities .ics.",
 )
 @option("--where", metavar="EXPR", help="Only records that match this filter expression.")
 @option(
@@ -67,6 +67,9 @@ def command_export(
     """  # fmt: skip
     if to.lower().endswith((".vcf", ".vcard")) and kind is None:
         _export_cards(application, type_name, to, where, order, card_version, at, as_of, login, as_json)
+        return
+    if to.lower().endswith(".ics") and kind is None:
+        _export_events(application, type_name, to, where, at, as_of, login, as_json)
         return
     from crm_core.exchange import run_export
 
@@ -111,6 +114,33 @@ def _export_cards(
         )
     with looking(application, at, as_of, login) as session:
         count = export_cards(session, where, Path(to), version=cast("Version", version or "4.0"), order=order)
+    if as_json:
+        application.output.json({"type": type_name, "file": to, "records": count})
+    else:
+        application.output.say("Wrote {count} records to {file}.", count=count, file=to)
+
+
+def _export_events(
+    application: Application,
+    type_name: str,
+    to: str,
+    where: str | None,
+    at: When | None,
+    as_of: When | None,
+    login: str | None,
+    as_json: bool,
+) -> None:
+    from crm_core.cli.calendars import export_calendar
+    from crm_core.errors import ExchangeError
+
+    if type_name != "activity" or as_of is not None:
+        raise ExchangeError(
+            "Only activities of today become a calendar, not records of type {record} or of another time.",
+            mend="Let the name of the file end in .csv, .jsonl or .xlsx.",
+            record=type_name,
+        )
+    with looking(application, at, as_of, login) as session:
+        count = export_calendar(application, session, Path(to), where=where)
     if as_json:
         application.output.json({"type": type_name, "file": to, "records": count})
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from crm_core.cli.application import PRINCIPAL, Application, pass_application
 from crm_core.cli.helping import argument, command, option
 from crm_core.cli.imported import print_change_set, print_doubles, print_rejected
+from crm_core.cli.moments import MOMENT, When
 from crm_core.cli.times import as_json
 
 if TYPE_CHECKING:
@@ -31,8 +32,13 @@ _LABELS = ("read", "created", "updated", "unchanged", "skipped", "rejected")
 @option(
     "--sheet", metavar="NAME", help="Of spreadsheets the sheet with this name or number, where the mapping names none."
 )
-@option("--system", metavar="NAME", help="Of address books: the system whose keys their cards have; else vcard.")
+@option("--system", metavar="NAME", help="Of address books and calendars: whose keys they have; else vcard, icalendar.")
 @option("--known-companies", is_flag=True, help="Of address books: make no accounts; leave out places at others.")
+@option("--for", "whose", metavar="LOGIN", help="Of calendars: whose activities, where none of us is among the people.")
+@option(
+    "--since", type=MOMENT, metavar="DATE", help="Of calendars: from when what comes again is taken; else a year back."
+)
+@option("--until", type=MOMENT, metavar="DATE", help="Of calendars: until when; else a year ahead.")
 @option("--reason", metavar="TEXT", help="Why; it stands in the journal.")
 @as_json
 @pass_application
@@ -45,10 +51,13 @@ def command_import(
     sheet: str | None,
     system: str | None,
     known_companies: bool,
+    whose: str | None,
+    since: When | None,
+    until: When | None,
     reason: str | None,
     as_json: bool,
 ) -> None:
-    """Import data files as the file MAPPING says, or an address book (.vcf).
+    """Import data files as the file MAPPING says, an address book (.vcf) or a calendar (.ics).
 
     All of it is one change set that can be undone. A second run with newer files updates instead of doubling. Rows
     that cannot be taken are rejected, each with its reason; the others are imported.
@@ -59,6 +68,14 @@ def command_import(
         import_cards(
             application, Path(mapping), dry_run=dry_run, rejects=Path(rejects) if rejects else None, system=system,
             known_companies=known_companies, reason=reason, as_json=as_json,
+        )  # fmt: skip
+        return
+    if mapping.lower().endswith((".ics", ".ical")):
+        from crm_core.cli.calendars import import_events
+
+        import_events(
+            application, Path(mapping), dry_run=dry_run, rejects=Path(rejects) if rejects else None, system=system,
+            user=whose, since=since, until=until, reason=reason, as_json=as_json,
         )  # fmt: skip
         return
     report = import_(

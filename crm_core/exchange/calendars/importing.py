@@ -1,0 +1,462 @@
+"""The import of a calendar: every event is taken as a whole, or rejected with the reason, in one change set."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from sqlalchemy import select
+
+from crm_core.domain.activities import Activity, Participant, Status
+from crm_core.domain.contacts import Affiliation, Contact
+from crm_core.domain.external import ExternalRef
+from crm_core.domain.organisation import User, find_user
+from crm_core.errors import (
+    Conflict,
+    CrmError,
+    ExchangeError,
+    NotFound,
+    Objection,
+    PermissionDenied,
+    Problem,
+    ValidationError,
+)
+from crm_core.exchange.calendars.reading import Event, Occurrence, Window, named_zones, read_event
+from crm_core.exchange.content_lines import Component, components, file_encoding
+from crm_core.exchange.importing import may_import
+from crm_core.exchange.lookups import Resolver, Target
+from crm_core.exchange.own_keys import own_id, uid_of
+from crm_core.exchange.rejects import Rejects
+from crm_core.exchange.report import Progress, Rejected, Tell
+from crm_core.fields import matching
+from crm_core.store.duplicates import holders_of
+
+if TYPE_CHECKING:
+    from crm_core.assembly import Crm
+    from crm_core.store.session import CrmSession
+
+__all__ = ["SYSTEM", "EventReport", "TakenEvent", "import_events"]
+
+SYSTEM = "icalendar"
+KIND = "meeting"
+_BATCH = 100
+_LONGEST = 200
+_SECTION = "events"
+_NAMES = ("VEVENT", "VTIMEZONE")
+_AN_EVENTS_FAULT = (ValidationError, NotFound, Conflict, Objection, PermissionDenied)
+
+
+@attrs.frozen(kw_only=True)
+class TakenEvent:
+    """An event that was taken: the line it begins in, its activities, and what of it has no place here."""
+
+    line: int
+    subject: str
+    activities: tuple[int, ...]
+    created: int
+    updated: int
+    untaken: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class EventReport:
+    """The outcome. ``read`` events were taken or ``rejected``; the other numbers count activities.
+
+    ``change_set`` is what to undo, ``None`` when nothing changed or nothing was kept.
+    """
+
+    file: str
+    dry_run: bool
+    read: int
+    rejected: int
+    events: tuple[TakenEvent, ...]
+    change_set: int | None
+    rejects: Path | None
+    first_rejects: tuple[Rejected, ...]
+
+    @property
+    def created(self) -> int:
+        """Activities that were made."""
+        return sum(each.created for each in self.events)
+
+    @property
+    def updated(self) -> int:
+        """Activities that were changed."""
+        return sum(each.updated for each in self.events)
+
+    @property
+    def unchanged(self) -> int:
+        """Activities that were as the calendar says already."""
+        return sum(len(each.activities) for each in self.events) - self.created - self.updated
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain JSON values."""
+        return {
+            "file": self.file,
+            "dry_run": self.dry_run,
+            "read": self.read,
+            "created": self.created,
+            "updated": self.updated,
+            "unchanged": self.unchanged,
+            "rejected": self.rejected,
+            "change_set": self.change_set,
+            "rejects": str(self.rejects) if self.rejects else None,
+            "first_rejects": [attrs.asdict(each) for each in self.first_rejects],
+            "events": [attrs.asdict(each) for each in self.events],
+        }
+
+
+def import_events(
+    crm: Crm,
+    file: str | Path,
+    *,
+    dry_run: bool = False,
+    rejects_path: str | Path | None = None,
+    system: str = SYSTEM,
+    user: str | None = None,
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    principal: str = "import",
+    login: str | None = None,
+    reason: str | None = None,
+    progress: Tell | None = None,
+    translate: Callable[[str], str] = str,
+) -> EventReport:
+    """Import a calendar (iCalendar): its events become planned activities, with those of its people whom we know.
+
+    People are known by their e-mail addresses. An activity belongs to the organiser if that is one of us, else to the
+    first of us who takes part, else to ``user`` (a login; else whoever imports). It hangs on the first person of a
+    customer who takes part, and on the account where that person works. The ``UID`` is remembered under the name of
+    ``system``, so that a second import updates.
+
+    An event that comes again becomes one activity for each time between ``since`` and ``until`` (a year back and a year
+    ahead), at most a thousand. Of what was held already only the plan is changed. What an event says and we have no
+    place for is told for each. ``dry_run`` does everything and takes it back; it runs as the system ``principal``, or
+    with ``login`` with the rights of a user.
+    """
+    path = Path(file)
+    encoding = file_encoding(path)
+    rejects = Rejects(Path(rejects_path) if rejects_path is not None else None)
+    why = reason or f"import {path.name}"
+    try:
+        with crm.store.session(login, principal=principal, reason=why, source="import") as session:
+            may_import(session)
+            year = dt.timedelta(days=366)
+            window = Window(since or session.now - year, until or session.now + year)
+            if window.start >= window.end:
+                raise ExchangeError("The time to take events from ends before it begins.", mend="Correct its end.")
+            responsible = session.actor.user_id if user is None else find_user(session, user).id
+            run = _Run(session, rejects, path, encoding, system, responsible, window, translate)
+            for part, share in run.parts():
+                run.batch(part)
+                if progress is not None:
+                    progress(Progress(_SECTION, 1, 1, run.read, share))
+            session.check()
+            if dry_run:
+                session.rollback()
+        done = rejects.finish()
+    except BaseException:
+        rejects.abandon()
+        raise
+    return EventReport(
+        file=str(path), dry_run=dry_run, read=run.read, rejected=run.rejected, events=tuple(run.events),
+        change_set=None if dry_run else session.last_change_set, rejects=done, first_rejects=tuple(rejects.first),
+    )  # fmt: skip
+
+
+@attrs.define
+class _Known:
+    """What is here already of the events of one batch: activities by key, people and colleagues by e-mail address."""
+
+    targets: dict[str, Target] = attrs.field(factory=dict)
+    activities: dict[int, Activity] = attrs.field(factory=dict)
+    people: dict[str, list[int]] = attrs.field(factory=dict)
+    users: dict[str, int] = attrs.field(factory=dict)
+    accounts: dict[int, int] = attrs.field(factory=dict)
+    present: defaultdict[int, set[tuple[int | None, int | None]]] = attrs.field(factory=lambda: defaultdict(set))
+
+
+class _Run:
+    """One run over one file."""
+
+    def __init__(
+        self,
+        session: CrmSession,
+        rejects: Rejects,
+        path: Path,
+        encoding: str,
+        system: str,
+        user_id: int | None,
+        window: Window,
+        translate: Callable[[str], str],
+    ) -> None:
+        self.session = session
+        self.rejects = rejects
+        self.path = path
+        self.encoding = encoding
+        self.system = system
+        self.user_id = user_id
+        self.window = window
+        self.translate = translate
+        self.read = self.rejected = 0
+        self.events: list[TakenEvent] = []
+        self._zones: dict[str, Component] = {}
+        self._moved: set[str] = set()
+        self._lines: dict[str, int] = {}
+        words = dict(session.policy.vocabularies.get("activity.kind", {}))
+        self._kinds = {**{label.casefold(): word for word, label in words.items()},
+                       **{word.casefold(): word for word in words}}  # fmt: skip
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def parts(self) -> Iterator[tuple[list[Component], float]]:
+        """The components of the file in batches, after a first look for what others refer to."""
+        for component, _ in components(self.path, self.encoding, _NAMES, "VCALENDAR"):
+            if component.problem is None and component.name == "VTIMEZONE":
+                self._zones.update(dict.fromkeys(named_zones(component), component))
+            elif component.problem is None and any(b"RECURRENCE-ID" in line.data.upper() for line in component.lines):
+                try:
+                    self._moved.update(each.key for each in self._event(component).occurrences)
+                except ValidationError:
+                    continue
+        part: list[Component] = []
+        share = 0.0
+        for component, share in components(self.path, self.encoding, _NAMES, "VCALENDAR"):
+            if component.problem is None and component.name == "VTIMEZONE":
+                continue
+            part.append(component)
+            if len(part) == _BATCH:
+                yield part, share
+                part = []
+        if part:
+            yield part, share
+
+    def _event(self, component: Component, moved: frozenset[str] = frozenset()) -> Event:
+        data = b"\n".join(line.data for line in component.lines)
+        zones = {id(each): each for name, each in self._zones.items() if name.encode() in data}
+        return read_event(component, self.encoding, list(zones.values()), self.session.policy.tz, self.window, moved)
+
+    def reject(self, component: Component, key: str | None, reason: CrmError | Problem) -> None:
+        """An event is not taken."""
+        self.rejected += 1
+        text = " ".join(reason.text(self.translate).split("\n  - "))
+        self.rejects.add(Rejected(_SECTION, self.path.name, component.number, key, text), {"event": component.text})
+
+    def batch(self, part: list[Component]) -> None:
+        """Read and look up a batch, then carry out event by event."""
+        events: list[tuple[Component, Event]] = []
+        for component in part:
+            self.read += 1
+            try:
+                if component.problem is not None:
+                    self.reject(component, None, component.problem)
+                else:
+                    events.append((component, self._event(component, frozenset(self._moved))))
+            except ValidationError as error:
+                self.reject(component, None, error)
+        known = self._look_up([event for _, event in events])
+        for component, event in events:
+            try:
+                with self.session.begin_nested():
+                    taken = self._take(known, event)
+                    self.session.check()
+            except _AN_EVENTS_FAULT as error:
+                self.reject(component, event.uid, error)
+                continue
+            self._lines.update((each.key, event.number) for each in event.occurrences)
+            self.events.append(taken)
+        # What was written is in the database; memory stays flat.
+        self.session.flush()
+        self.session.expunge_all()
+
+    # -- what is here ------------------------------------------------------------------------------------------
+
+    def _look_up(self, events: Sequence[Event]) -> _Known:
+        session = self.session
+        known = _Known()
+        keys = {key for event in events for key in (*(each.key for each in event.occurrences), *event.cancelled)}
+        known.targets = Resolver(session).targets(Activity.crm_type, self.system, keys)
+        ids = {each.record_id for each in known.targets.values()}
+        ids |= {own for event in events if (own := own_id(event.uid, "activity")) is not None}
+        found = session.scalars(select(Activity).where(Activity.id.in_(sorted(ids)))) if ids else ()
+        known.activities = {each.id: each for each in found}
+        mails = {mail for event in events for mail in (event.organizer, *event.attendees) if mail}
+        forms = {mail: key for mail in mails if (key := matching.mail_key(mail)) is not None}
+        held = holders_of(session, Contact.crm_type, {("email", key) for key in forms.values()}).seen if forms else {}
+        known.people = {mail: sorted(held.get(("email", key), ())) for mail, key in forms.items()}
+        folded = {matching.mail_key(mail): mail for mail in mails}
+        users = select(User.id, User.email).where(User.email.is_not(None), User.active)
+        if mails:
+            for id_, email in session.execute(users):
+                if email is not None and matching.mail_key(email) in folded:
+                    known.users[matching.mail_key(email) or ""] = id_
+        people = sorted({id_ for found_ids in known.people.values() for id_ in found_ids})
+        places = (
+            select(Affiliation.contact_id, Affiliation.account_id, Affiliation.primary)
+            .where(Affiliation.contact_id.in_(people))
+            .order_by(Affiliation.primary, Affiliation.id.desc())
+        )
+        if people:
+            known.accounts = {row[0]: row[1] for row in session.execute(places)}
+        if known.activities:
+            query = select(Participant.activity_id, Participant.contact_id, Participant.user_id).where(
+                Participant.activity_id.in_(sorted(known.activities))
+            )
+            for activity_id, contact_id, user_id in session.execute(query):
+                known.present[activity_id].add((contact_id, user_id))
+        return known
+
+    # -- one event ---------------------------------------------------------------------------------------------
+
+    def _take(self, known: _Known, event: Event) -> TakenEvent:
+        session, untaken = self.session, list(event.untaken)
+        contacts, colleagues = self._people(known, event, untaken)
+        values = self._values(event, untaken)
+        made = changed = 0
+        ids: list[int] = []
+        head: int | None = None
+        if not event.occurrences:
+            untaken.append(Problem("RRULE", "All its times are told by other events of the file."))
+        for occurrence in event.occurrences:
+            if occurrence.key in self._lines:
+                raise ValidationError(
+                    "The event stands in line {line} already.", mend="Keep one of them.",
+                    line=self._lines[occurrence.key],
+                )  # fmt: skip
+            activity = self._activity(known, event, occurrence)
+            if activity is None:
+                activity = session.add_one(
+                    Activity(
+                        **values, planned_start=occurrence.start, planned_end=occurrence.end,
+                        user_id=colleagues[0] if colleagues else self.user_id,
+                        contact_id=contacts[0] if contacts else None,
+                        account_id=known.accounts.get(contacts[0]) if contacts else None,
+                        recurrence=event.rule or None, series_id=head,
+                    )
+                )  # fmt: skip
+                session.add(
+                    ExternalRef(system=self.system, record_type="activity", key=occurrence.key, record_id=activity.id)
+                )
+                made += 1
+                head = head or (activity.id if len(event.occurrences) > 1 else None)
+                different = False
+            else:
+                head = head or activity.series_id or activity.id
+                different = self._update(activity, values, occurrence, untaken, uid_of(activity) == event.uid)
+            ids.append(activity.id)
+            added = self._add_participants(known, activity, contacts, colleagues[1:])
+            changed += different or (added and activity.id in known.activities)
+        changed += self._cancel(known, event, ids)
+        said = tuple(dict.fromkeys(_said(each, self.translate) for each in untaken))
+        return TakenEvent(line=event.number, subject=values["subject"], activities=tuple(ids), created=made,
+                          updated=changed, untaken=said)  # fmt: skip
+
+    def _activity(self, known: _Known, event: Event, occurrence: Occurrence) -> Activity | None:
+        own = known.activities.get(own_id(event.uid, "activity") or 0)
+        if own is not None and uid_of(own) == event.uid:
+            return own
+        target = known.targets.get(occurrence.key)
+        if target is None:
+            return None
+        if target.record_id not in known.activities:
+            raise ValidationError(
+                "The key {key!r} belongs to no {record} that may be changed here.", key=occurrence.key,
+                record="activity",
+            )  # fmt: skip
+        return known.activities[target.record_id]
+
+    def _values(self, event: Event, untaken: list[Problem]) -> dict[str, Any]:
+        kinds = [self._kinds[word.casefold()] for word in event.categories if word.casefold() in self._kinds]
+        untaken += [
+            Problem("CATEGORIES", "{word}", "", {"word": word})
+            for word in event.categories
+            if word.casefold() not in self._kinds
+        ]
+        kind = kinds[0] if kinds else KIND
+        title = event.summary or self.session.policy.vocabularies.get("activity.kind", {}).get(kind, kind)
+        status = Status.CANCELLED if event.status == "CANCELLED" else Status.PLANNED
+        if event.status not in ("", "CONFIRMED", "CANCELLED"):
+            untaken.append(Problem("STATUS", "{word}", "", {"word": event.status}))
+        return {
+            "kind": kind,
+            "subject": self._short("SUMMARY", title, untaken),
+            "planned_place": self._short("LOCATION", event.place, untaken) or None,
+            "note": event.description or None,
+            "status": status,
+        }
+
+    def _short(self, name: str, text: str, untaken: list[Problem]) -> str:
+        text = " ".join(text.split())
+        if len(text) <= _LONGEST:
+            return text
+        untaken.append(Problem(name, "Its end was cut off: {text}.", "", {"text": text[_LONGEST - 1 :]}))
+        return text[: _LONGEST - 1] + "…"
+
+    def _update(
+        self, activity: Activity, values: dict[str, Any], occurrence: Occurrence, untaken: list[Problem], own: bool
+    ) -> bool:
+        given = {**values, "planned_start": occurrence.start, "planned_end": occurrence.end}
+        if activity.status is Status.HELD:
+            del given["status"]
+            if own:
+                # Our own calendar shows where and when it was held, which is not what was planned.
+                given = {name: value for name, value in given.items() if not name.startswith("planned")}
+        if not self.session.can("activity.read_notes"):
+            if given.pop("note"):
+                untaken.append(Problem("DESCRIPTION", "Whoever imports may not see the notes of this activity."))
+        elif given["note"] is None:
+            del given["note"]
+        differs = {name: value for name, value in given.items() if getattr(activity, name) != value}
+        for name, value in differs.items():
+            setattr(activity, name, value)
+        return bool(differs)
+
+    def _cancel(self, known: _Known, event: Event, taken: Sequence[int]) -> int:
+        """Occurrences that an earlier import brought, and that the calendar has taken out since."""
+        count = 0
+        for key in event.cancelled:
+            target = known.targets.get(key)
+            activity = None if target is None else known.activities.get(target.record_id)
+            if activity is not None and activity.id not in taken and activity.status is Status.PLANNED:
+                activity.status = Status.CANCELLED
+                count += 1
+        return count
+
+    # -- people ------------------------------------------------------------------------------------------------
+
+    def _people(self, known: _Known, event: Event, untaken: list[Problem]) -> tuple[list[int], list[int]]:
+        """Ids of people of customers, and of colleagues, the organiser first."""
+        contacts: list[int] = []
+        colleagues: list[int] = []
+        for name, mail in (("ORGANIZER", event.organizer), *(("ATTENDEE", each) for each in event.attendees)):
+            if not mail:
+                continue
+            user_id = known.users.get(matching.mail_key(mail) or "")
+            found = known.people.get(mail, [])
+            if user_id is not None:
+                if user_id not in colleagues:
+                    colleagues.append(user_id)
+            elif len(found) == 1:
+                if found[0] not in contacts:
+                    contacts.append(found[0])
+            else:
+                problem = "Several people have the address {mail}." if found else "Nobody has the address {mail}."
+                untaken.append(Problem(name, problem, "", {"mail": mail}))
+        return contacts, colleagues
+
+    def _add_participants(
+        self, known: _Known, activity: Activity, contacts: Sequence[int], colleagues: Sequence[int]
+    ) -> bool:
+        pairs = [(id_, None) for id_ in contacts] + [(None, id_) for id_ in colleagues if id_ != activity.user_id]
+        new = [pair for pair in pairs if pair not in known.present[activity.id]]
+        for contact_id, user_id in new:
+            self.session.add(Participant(activity_id=activity.id, contact_id=contact_id, user_id=user_id))
+        return bool(new)
+
+
+def _said(untaken: Problem, translate: Callable[[str], str]) -> str:
+    return untaken.text(translate) if untaken.problem else untaken.path

@@ -1,0 +1,273 @@
+"""An event as we understand it: when, what, where, with whom; and the occurrences of one that comes again."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import attrs
+
+from crm_core.errors import Problem, ValidationError
+from crm_core.exchange.content_lines import Component, unfolded
+
+__all__ = ["Event", "Occurrence", "Window", "named_zones", "read_event"]
+
+MOST = 1000
+_KEY_LENGTH = 200
+_TIMES = ("DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID")
+_TAKEN = frozenset({*_TIMES, "UID", "SUMMARY", "LOCATION", "DESCRIPTION", "STATUS", "ORGANIZER", "ATTENDEE"})
+_UNREADABLE = (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError)
+
+
+@attrs.frozen
+class Window:
+    """Between which moments the occurrences of an event that comes again are taken."""
+
+    start: dt.datetime
+    end: dt.datetime
+
+
+@attrs.frozen
+class Occurrence:
+    """One time that an event takes place, with the key under which it is remembered."""
+
+    key: str
+    start: dt.datetime
+    end: dt.datetime | None
+
+
+@attrs.frozen(kw_only=True)
+class Event:
+    """An event of a calendar. ``cancelled`` are keys of occurrences that it says do not take place."""
+
+    number: int
+    uid: str
+    summary: str
+    place: str
+    description: str
+    status: str
+    categories: tuple[str, ...]
+    organizer: str
+    attendees: tuple[str, ...]
+    rule: str
+    occurrences: tuple[Occurrence, ...]
+    cancelled: tuple[str, ...]
+    untaken: tuple[Problem, ...]
+
+
+def named_zones(component: Component) -> Iterator[str]:
+    """The names of the time zones that a ``VTIMEZONE`` defines."""
+    for line in unfolded(component.lines):
+        name, _, value = line.data.partition(b":")
+        if name.upper() == b"TZID":
+            yield value.decode("utf-8", "replace").strip()
+
+
+def read_event(
+    component: Component,
+    encoding: str,
+    zones: Sequence[Component],
+    tz: dt.tzinfo,
+    window: Window,
+    moved: frozenset[str] = frozenset(),
+) -> Event:
+    """The event; raises :class:`ValidationError` for one that cannot be used.
+
+    ``tz`` is where times without a zone are. ``moved`` are keys of occurrences that other components of the file say.
+    """
+    from icalendar import Calendar
+
+    try:
+        text = _text([*zones, component], encoding)
+        found: Any = Calendar.from_ical(text).walk("VEVENT")[0]
+        return _Reading(component, found, tz, window, moved).event()
+    except _UNREADABLE as error:
+        raise ValidationError(
+            "The event cannot be read: {reason}.", reason=str(error).rstrip(".") or type(error).__name__
+        ) from None
+
+
+def _text(parts: Sequence[Component], encoding: str) -> str:
+    lines = ["BEGIN:VCALENDAR"]
+    for part in parts:
+        lines.append(f"BEGIN:{part.name}")
+        for line in part.lines:
+            try:
+                lines.append(line.data.decode())
+            except UnicodeDecodeError:
+                lines.append(line.data.decode(encoding))
+        lines.append(f"END:{part.name}")
+    return "\r\n".join([*(line for line in lines if line.strip()), "END:VCALENDAR", ""])
+
+
+class _Reading:
+    """One event, taken apart."""
+
+    def __init__(self, component: Component, found: Any, tz: dt.tzinfo, window: Window, moved: frozenset[str]) -> None:
+        self.component = component
+        self.found = found
+        self.tz = tz
+        self.window = window
+        self.moved = moved
+        self.untaken: list[Problem] = []
+
+    def event(self) -> Event:
+        for name, reason in self.found.errors:
+            if (name or "").upper() in _TIMES:
+                raise ValidationError("Its {name} cannot be read: {reason}.", name=name, reason=str(reason).rstrip("."))
+            self.untaken.append(
+                Problem(name or "?", "It cannot be read: {reason}.", "", {"reason": str(reason).rstrip(".")})
+            )
+        if "DTSTART" not in self.found:
+            raise ValidationError("The event has no beginning.", mend="Give it a DTSTART, or take it out.")
+        start = self._moment("DTSTART")
+        uid = self._plain("UID") or "event:" + hashlib.sha256(self.component.text.encode()).hexdigest()[:40]
+        occurrences, cancelled, rule = self._occurrences(uid, start)
+        attendees = [mail for each in self._all("ATTENDEE") if (mail := self._mail("ATTENDEE", each))]
+        organizers = [mail for each in self._all("ORGANIZER")[:1] if (mail := self._mail("ORGANIZER", each))]
+        categories = tuple(
+            str(word).strip() for each in self._all("CATEGORIES") for word in getattr(each, "cats", [each])
+        )
+        for name in self.found:
+            if name.upper() not in _TAKEN | {"CATEGORIES"} and not any(each.path == name for each in self.untaken):
+                self.untaken.append(Problem(name.upper(), ""))
+        self.untaken += [Problem(each.name, "") for each in self.found.subcomponents]
+        return Event(
+            number=self.component.number, uid=uid, summary=self._plain("SUMMARY"), place=self._plain("LOCATION"),
+            description=self._plain("DESCRIPTION"), status=self._plain("STATUS").upper(), categories=categories,
+            organizer=organizers[0] if organizers else "", attendees=tuple(dict.fromkeys(attendees)), rule=rule,
+            occurrences=occurrences, cancelled=cancelled, untaken=tuple(self.untaken),
+        )  # fmt: skip
+
+    def _all(self, name: str) -> list[Any]:
+        value = self.found.get(name)
+        return [] if value is None else value if isinstance(value, list) else [value]
+
+    def _plain(self, name: str) -> str:
+        values = self._all(name)
+        if len(values) > 1:
+            self.untaken.append(Problem(name, "Another one counts."))
+        return str(values[0]).strip() if values else ""
+
+    def _mail(self, name: str, value: Any) -> str:
+        text = str(value)
+        if text.lower().startswith("mailto:") and "@" in text:
+            return text[7:].strip()
+        self.untaken.append(Problem(name, "It has no e-mail address: {text}.", "", {"text": text}))
+        return ""
+
+    # -- times -------------------------------------------------------------------------------------------------
+
+    def _moment(self, name: str) -> Any:
+        value = self.found[name]
+        if isinstance(value, list):
+            raise ValidationError("It has several {name}.", name=name)
+        self._check_zone(value, value.dt)
+        return value.dt
+
+    def _check_zone(self, value: Any, moment: Any) -> None:
+        zone = value.params.get("TZID") if hasattr(value, "params") else None
+        if zone and isinstance(moment, dt.datetime) and moment.tzinfo is None:
+            raise ValidationError(
+                "There is no time zone {zone!r}.",
+                mend="Write it as Asia/Shanghai, or define it by a VTIMEZONE.",
+                zone=zone,
+            )
+
+    def _local(self, moment: Any, zone: dt.tzinfo) -> dt.datetime:
+        """As a clock in the zone of the event shows it."""
+        if not isinstance(moment, dt.datetime):
+            return dt.datetime.combine(moment, dt.time())
+        return moment.replace(tzinfo=None) if moment.tzinfo is None else moment.astimezone(zone).replace(tzinfo=None)
+
+    def _occurrences(self, uid: str, first: Any) -> tuple[tuple[Occurrence, ...], tuple[str, ...], str]:
+        zone = getattr(first, "tzinfo", None) or self.tz
+        start = self._local(first, zone)
+        length = self._length(first, start, zone)
+        rules = self._all("RRULE")
+        own = self._all("RECURRENCE-ID")
+        if own:
+            if rules:
+                raise ValidationError("One occurrence cannot have a rule of its own.", mend="Take its RRULE out.")
+            self._check_zone(own[0], own[0].dt)
+            at = self._local(own[0].dt, zone).replace(tzinfo=zone).astimezone(dt.UTC)
+            return (self._made(_key(uid, at), start, length, zone),), (), ""
+        extra = dict(self._dates("RDATE", zone, length))
+        if not rules and not extra:
+            return (self._made(_key(uid), start, length, zone),), (), ""
+        starts = {start: length, **extra}
+        for rule in rules:
+            starts.update(dict.fromkeys(self._by_rule(rule, start, zone), length))
+        without = dict(self._dates("EXDATE", zone, length))
+        made = []
+        for each in sorted(starts.keys() - without.keys()):
+            occurrence = self._made("", each, starts[each], zone)
+            if self.window.start <= occurrence.start <= self.window.end:
+                made.append(attrs.evolve(occurrence, key=_key(uid, occurrence.start)))
+        if len(made) > MOST:
+            raise ValidationError(
+                "It comes {count} times; at most {most} are taken.", mend="Choose a shorter time.",
+                count=len(made), most=MOST,
+            )  # fmt: skip
+        if not made:
+            raise ValidationError(
+                "It takes place at no time between {start} and {end}.", mend="Choose another time.",
+                start=f"{self.window.start:%Y-%m-%d}", end=f"{self.window.end:%Y-%m-%d}",
+            )  # fmt: skip
+        gone = tuple(_key(uid, each.replace(tzinfo=zone).astimezone(dt.UTC)) for each in sorted(without))
+        kept = tuple(each for each in made if each.key not in self.moved)
+        rule = rules[0].to_ical().decode() if rules else ""
+        return kept, tuple(key for key in gone if key not in self.moved), rule if len(rule) <= _KEY_LENGTH else ""
+
+    def _length(self, first: Any, start: dt.datetime, zone: dt.tzinfo) -> dt.timedelta | None:
+        if "DTEND" in self.found:
+            length: dt.timedelta | None = self._local(self._moment("DTEND"), zone) - start
+        elif "DURATION" in self.found:
+            length = self.found["DURATION"].dt
+        else:
+            length = None if isinstance(first, dt.datetime) else dt.timedelta(days=1)
+        if length is not None and length < dt.timedelta():
+            raise ValidationError("It ends before it begins.", mend="Correct its DTEND.")
+        return length or None
+
+    def _dates(self, name: str, zone: dt.tzinfo, length: dt.timedelta | None) -> Iterator[tuple[dt.datetime, Any]]:
+        for each in self._all(name):
+            for date in each.dts:
+                value = date.dt
+                if isinstance(value, tuple):
+                    start = self._local(value[0], zone)
+                    end = value[1]
+                    yield start, end if isinstance(end, dt.timedelta) else self._local(end, zone) - start
+                else:
+                    self._check_zone(each, value)
+                    yield self._local(value, zone), length
+
+    def _by_rule(self, rule: Any, start: dt.datetime, zone: dt.tzinfo) -> list[dt.datetime]:
+        from dateutil.rrule import rrulestr
+
+        frequency = str((rule.get("FREQ") or [""])[0]).upper()
+        if frequency not in ("DAILY", "WEEKLY", "MONTHLY", "YEARLY"):
+            raise ValidationError("It comes again {rule}, which is more often than daily.", rule=frequency or "?")
+        copy = type(rule)(rule)
+        if until := copy.get("UNTIL"):
+            last = self._local(until[0], zone)
+            if not isinstance(until[0], dt.datetime):
+                last += dt.timedelta(days=1, seconds=-1)
+            copy["UNTIL"] = [last]
+        # Counted without a zone, so that daylight saving does not move the hour.
+        found = rrulestr(copy.to_ical().decode(), dtstart=start, ignoretz=True)
+        after = self._local(self.window.start, zone) - dt.timedelta(days=1)
+        before = self._local(self.window.end, zone) + dt.timedelta(days=1)
+        return list(found.between(after, before, inc=True))
+
+    def _made(self, key: str, start: dt.datetime, length: dt.timedelta | None, zone: dt.tzinfo) -> Occurrence:
+        moment = start.replace(tzinfo=zone).astimezone(dt.UTC)
+        end = None if length is None else (start + length).replace(tzinfo=zone).astimezone(dt.UTC)
+        return Occurrence(key, moment, end)
+
+
+def _key(uid: str, moment: dt.datetime | None = None) -> str:
+    key = uid if moment is None else f"{uid}/{moment:%Y%m%dT%H%M%SZ}"
+    return key if len(key) <= _KEY_LENGTH else "sha256:" + hashlib.sha256(key.encode()).hexdigest()
