@@ -92,7 +92,7 @@ def test_other_errors_of_click(company, crm, raising):
     raising(click.ClickException("odd"))
     assert crm("plugins", code=1).err == "odd\n"
     raising(click.UsageError("odd"))
-    assert crm("plugins", code=2).err.startswith("Usage: crm plugins [OPTIONS]\nodd ")
+    assert crm("plugins", code=2).err.startswith("Usage: crm plugins [OPTIONS] [COMMAND] [ARGS]...\nodd ")
 
 
 @pytest.mark.parametrize(("args", "said"), [

@@ -21,6 +21,7 @@ PUBLIC_MODULES = (
     "crm_core.hooks",
     "crm_core.inspection",
     "crm_core.jobs",
+    "crm_core.leaving",
     "crm_core.records",
     "crm_core.store.engine",
     "crm_core.store.migrations",
