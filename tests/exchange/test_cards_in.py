@@ -210,6 +210,13 @@ class TestReading:
         ]  # fmt: skip
         assert [str(each) for each in person.untaken] == ["URL: It has 300 characters; at most 254 fit."]
 
+    @pytest.mark.parametrize(
+        ("line", "value"), [("X-WECHAT:a:b", "a:b"), ("X-WECHAT:wechat:a", "a"), ("X-WECHAT:wechat:", "wechat:")]
+    )
+    def test_a_colon_in_a_wechat_name(self, tmp_path: Path, line: str, value: str) -> None:
+        (point,) = one(tmp_path, card("FN:A", line)).points
+        assert (point.kind, point.value) == (PointKind.WECHAT, value)
+
     def test_days(self, tmp_path: Path) -> None:
         for text, day in (
             ("1980-03-22", 22),

@@ -265,8 +265,10 @@ class _Reading:
             return self._fitting(each, PointKind.OTHER, value, " ".join(filter(None, (where, "url"))))
         if each.name == "X-CRM-OTHER":
             return self._fitting(each, PointKind.OTHER, value, where)
-        if each.name in _WECHAT or (colon and scheme.lower() in ("wechat", "weixin")):
-            return self._fitting(each, PointKind.WECHAT, rest if colon else value, where)
+        ours = bool(rest) and scheme.lower() in ("wechat", "weixin")
+        if each.name in _WECHAT or ours:
+            # Any other colon is a part of the name.
+            return self._fitting(each, PointKind.WECHAT, rest if ours else value, where)
         service = each.parameters.get("X-SERVICE-TYPE") or each.parameters.get("SERVICE-TYPE") or scheme
         return self._fitting(each, PointKind.OTHER, value, service.lower())
 
