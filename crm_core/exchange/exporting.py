@@ -118,7 +118,13 @@ class _Keys:
     @property
     def refs(self) -> list[tuple[str, str]]:
         """The exported references with what they refer to."""
-        return [(field.name, field.target or "") for field in self.record_type.refs if field.name in self.fields]
+        types = self.session.types
+        return [
+            # An extension is known by the key of the record that it extends.
+            (field.name, types[field.target].extends or field.target)
+            for field in self.record_type.refs
+            if field.target is not None and field.name in self.fields
+        ]
 
     @property
     def names(self) -> list[str]:

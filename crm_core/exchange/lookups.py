@@ -79,13 +79,15 @@ class Resolver:
     def _by_key(self, lookup: LookupPlan, keys: set[str]) -> Iterator[tuple[str, Any]]:
         cls = _attributes(lookup.record_type)
         value = getattr(cls, lookup.take.name) if lookup.take else cls.id
+        # An extension is known by the key of the record that it extends.
+        owner = lookup.record_type.extends or lookup.record_type.name
         for part in _parts(keys):
             statement = (
                 select(ExternalRef.key, value)
                 .join(cls, cls.id == ExternalRef.record_id)
                 .where(
                     ExternalRef.system == lookup.system,
-                    ExternalRef.record_type == lookup.record_type.name,
+                    ExternalRef.record_type == owner,
                     ExternalRef.key.in_(part),
                 )
             )

@@ -144,7 +144,13 @@ def _keys(crm: Crm) -> dict[tuple[str, int], int]:
     with crm.system_session(PRINCIPAL, read_only=True) as session:
         query = select(ExternalRef.record_type, ExternalRef.key, ExternalRef.record_id)
         rows = session.execute(query.where(ExternalRef.system == _SYSTEM))
-        return {(record, int(key)): id_ for record, key, id_ in rows}
+        found = {(record, int(key)): id_ for record, key, id_ in rows}
+    # An extension has the id and the key of the record that it extends.
+    extensions = {name: each.extends for name, each in crm.types.items() if each.extends}
+    return found | {
+        (name, key): id_ for name, extended in extensions.items() for (record, key), id_ in found.items()
+        if record == extended
+    }  # fmt: skip
 
 
 def _moved(record_type: RecordType, name: str, value: Any, now: Mapping[tuple[str, int], int]) -> Any:

@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 
 from crm_core import Account, Crm, Objection
+from crm_core.exchange import read_mapping, run_import
 from crm_partner_credit.lines import CreditLine
 from crm_partner_dunning.notices import Notice
 
@@ -65,6 +66,19 @@ def test_accounts_are_found_by_their_reminders(crm, acme):
     with crm.system_session("look", read_only=True) as session:
         found = session.list(CreditLine, "any(partner_dunning.notices, level == 3)")
     assert [line.id for line in found] == [acme]
+
+
+def test_a_reminder_is_imported_by_the_key_of_the_account_that_its_line_extends(crm, tmp_path):
+    (tmp_path / "debts.csv").write_text("no,name,sent\nC1,Acme,2025-02-07\nC2,Beta,2025-02-08\n", encoding="utf-8")
+    sections = [
+        {"record": "account", "file": "debts.csv", "key": "no", "fields": {"name": "name"}},
+        {"record": "partner_credit.line", "file": "debts.csv", "key": "no", "only_if": {"no": "C1"}},
+        {"record": "partner_dunning.notice", "file": "debts.csv", "key": "no",
+         "fields": {"line_id": {"column": "no", "lookup": "partner_credit.line"}, "sent_on": "sent"}},
+    ]  # fmt: skip
+    report = run_import(crm, read_mapping({"source": {"system": "erp"}, "section": sections}), tmp_path)
+    # Beta has no credit line.
+    assert [(each.created, each.rejected) for each in report.sections] == [(2, 0), (1, 0), (1, 1)]
 
 
 def test_they_go_with_the_account_and_come_back_with_it(crm, acme):
