@@ -181,5 +181,5 @@ def test_only_those_in_charge_see_it(company: Company, file: Path, command: Comm
 
 
 def test_in_chinese(file: Path, command: Command) -> None:
-    assert "插件" in command("--lang", "zh_CN", "plugins", "footprint", "leaver").out
+    assert "已加载" in command("--lang", "zh_CN", "plugins", "footprint", "leaver").out
     assert "未作任何改动" in command("--lang", "zh_CN", "plugins", "remove", "leaver", "--dry-run").out
