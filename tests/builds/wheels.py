@@ -19,7 +19,7 @@ _LEFT = {"INSTALLER", "REQUESTED", "RECORD", "direct_url.json"}
 def built(source: Path, wheelhouse: Path, work: Path) -> None:
     """The wheel of a distribution of this repository, built from a copy: building leaves folders behind."""
     copy = work / source.name
-    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "tests")
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
     if source == ROOT:
         copy.mkdir(parents=True)
         for name in _KERNEL:

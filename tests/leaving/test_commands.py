@@ -182,4 +182,4 @@ def test_only_those_in_charge_see_it(company: Company, file: Path, command: Comm
 
 def test_in_chinese(file: Path, command: Command) -> None:
     assert "已加载" in command("--lang", "zh_CN", "plugins", "footprint", "leaver").out
-    assert "未作任何改动" in command("--lang", "zh_CN", "plugins", "remove", "leaver", "--dry-run").out
+    assert "未作任何更改" in command("--lang", "zh_CN", "plugins", "remove", "leaver", "--dry-run").out
