@@ -21,6 +21,7 @@ from crm_core.hooks.specs import nearest
 from crm_core.store.policy import Scope
 
 __all__ = [
+    "SECTIONS",
     "BuildFile",
     "CrmSection",
     "CustomField",
@@ -168,7 +169,7 @@ class BuildFile:
         return f"{match[1]}{self.source.parent.resolve() / match[2]}{match[3] or ''}"
 
 
-_SECTIONS: Mapping[str, Any] = {
+SECTIONS: Mapping[str, Any] = {
     "crm": CrmSection,
     "roles": Mapping[str, RoleSection],
     "vocabularies": Mapping[str, Mapping[str, str]],
@@ -185,6 +186,7 @@ _SECTIONS: Mapping[str, Any] = {
     "merge": Mapping[str, Mapping[str, str]],
     "acceptance": Mapping[str, AcceptanceSection],
 }
+"""The sections of a build file, each with what it is read as; fields of :class:`BuildFile` by the same names."""
 
 
 def read(given: str | Path | Mapping[str, Any] | BuildFile) -> tuple[BuildFile, list[Problem]]:
@@ -207,8 +209,8 @@ def read(given: str | Path | Mapping[str, Any] | BuildFile) -> tuple[BuildFile, 
             problem = "A build that is given as a mapping extends no file."
             problems.append(Problem(EXTENDS, problem, "Give the path of a file, or join the mappings."))
             continue
-        if name not in _SECTIONS:
-            near = nearest(str(name), _SECTIONS)
+        if name not in SECTIONS:
+            near = nearest(str(name), SECTIONS)
             problems.append(
                 Problem(
                     str(name),
@@ -218,7 +220,7 @@ def read(given: str | Path | Mapping[str, Any] | BuildFile) -> tuple[BuildFile, 
                 )
             )
             continue
-        section, wrong = structure(value, _SECTIONS[name], name)
+        section, wrong = structure(value, SECTIONS[name], name)
         problems += wrong
         if section is not None:
             sections[name] = section

@@ -14,11 +14,11 @@ from crm_core.fields.field import Field
 from crm_core.records import RecordType
 from crm_core.store.engine import recount
 from crm_core.store.erasure import ERASED, erased_key
+from crm_core.store.parts import in_parts
 from crm_core.store.session import CrmSession
 
 __all__ = ["AMBIGUOUS", "Resolver", "Target"]
 
-_CHUNK = 500
 _REMEMBERED = 5_000
 _FIRST_MEASURE = 1_000
 _OPTIONS = {"all_dates": True}
@@ -81,7 +81,7 @@ class Resolver:
         value = getattr(cls, lookup.take.name) if lookup.take else cls.id
         # An extension is known by the key of the record that it extends.
         owner = lookup.record_type.extends or lookup.record_type.name
-        for part in _parts(keys):
+        for part in in_parts(sorted(keys)):
             statement = (
                 select(ExternalRef.key, value)
                 .join(cls, cls.id == ExternalRef.record_id)
@@ -105,7 +105,7 @@ class Resolver:
 
     def _by_value(self, cls: Any, field: Field, value: Any, keys: set[str]) -> Iterator[tuple[str, Any]]:
         column = getattr(cls, field.name)
-        for part in _parts(keys):
+        for part in in_parts(sorted(keys)):
             found: dict[str, Any] = {}
             for key, each in self._rows(select(column, value).where(column.in_(part))):
                 found[key] = each if key not in found else AMBIGUOUS
@@ -115,7 +115,7 @@ class Resolver:
         """What each key stands for; keys that nobody has used are absent."""
         cls = _attributes(record_type)
         found: dict[str, Target] = {}
-        for part in _parts(keys):
+        for part in in_parts(sorted(keys)):
             statement = (
                 select(ExternalRef.key, ExternalRef.id, ExternalRef.record_id, cls.id)
                 .join(cls, cls.id == ExternalRef.record_id, isouter=True)
@@ -135,7 +135,7 @@ class Resolver:
             return {}
         names = {erased_key(system, record_type.name, key): key for key in keys}
         found: dict[str, Target] = {}
-        for part in _parts(names):
+        for part in in_parts(sorted(names)):
             statement = select(ExternalRef.key, ExternalRef.id, ExternalRef.record_id).where(
                 ExternalRef.system == system,
                 ExternalRef.record_type == record_type.name,
@@ -157,7 +157,7 @@ class Resolver:
     def keyed(self, record_type: RecordType, system: str, ids: Iterable[int]) -> set[int]:
         """Those records that have a key in ``system``."""
         found: set[int] = set()
-        for part in _parts(ids):
+        for part in in_parts(sorted(ids)):
             statement = select(ExternalRef.record_id).where(
                 ExternalRef.system == system,
                 ExternalRef.record_type == record_type.name,
@@ -169,7 +169,7 @@ class Resolver:
     def present(self, record_type: RecordType, ids: Iterable[int]) -> set[int]:
         """Those ids that are records of this type."""
         cls = _attributes(record_type)
-        return {row[0] for part in _parts(ids) for row in self._rows(select(cls.id).where(cls.id.in_(part)))}
+        return {row[0] for part in in_parts(sorted(ids)) for row in self._rows(select(cls.id).where(cls.id.in_(part)))}
 
     def _rows(self, statement: Any) -> Sequence[Any]:
         return self.session.execute(statement, execution_options=_OPTIONS).all()
@@ -178,9 +178,3 @@ class Resolver:
 def _attributes(record_type: RecordType) -> Any:
     """The class; its attributes are known by name only here."""
     return record_type.cls
-
-
-def _parts(values: Iterable[Any]) -> Iterator[list[Any]]:
-    ordered = sorted(values)
-    for start in range(0, len(ordered), _CHUNK):
-        yield ordered[start : start + _CHUNK]

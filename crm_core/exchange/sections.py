@@ -13,6 +13,7 @@ from crm_core.exchange.rejects import Rejects
 from crm_core.exchange.report import Rejected, SectionReport, Warned
 from crm_core.exchange.seen import Seen
 from crm_core.exchange.sheets.cells import digits_lost
+from crm_core.store.parts import in_parts
 from crm_core.store.session import CrmSession
 
 __all__ = ["SectionRun"]
@@ -59,7 +60,7 @@ class SectionRun:
 
     def _first_pass(self, tell: Callable[[int, float], None]) -> None:
         with self.plan.source.rows() as rows:
-            for part in _parts(self._wanted(rows)):
+            for part in in_parts(self._wanted(rows), _BATCH):
                 self._process(part)
                 tell(self.report.read, rows.share)
         tell(self.report.read, 1.0)
@@ -70,7 +71,7 @@ class SectionRun:
         self._batch.awaited = self._seen.waits
         for rows in self._seen.rounds():
             self._postponed = 0
-            for part in _parts(rows):
+            for part in in_parts(rows, _BATCH):
                 self._process(part)
             if self._postponed == waiting:
                 # They wait for each other, in a circle.
@@ -206,14 +207,3 @@ class SectionRun:
         else:
             self.report.unchanged += 1
         self._accepted.append((row.key, row.line))
-
-
-def _parts(rows: Iterable[tuple[int, Any]]) -> Iterator[list[tuple[int, Any]]]:
-    part: list[tuple[int, Any]] = []
-    for row in rows:
-        part.append(row)
-        if len(part) == _BATCH:
-            yield part
-            part = []
-    if part:
-        yield part

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from crm_core.store.parts import in_parts
+
 __all__ = ["Seen"]
 
 _CHUNK = 500
@@ -33,9 +35,7 @@ class Seen:
     def lines(self, keys: Iterable[str]) -> dict[str, int]:
         """The lines of those keys that came before."""
         found: dict[str, int] = {}
-        wanted = list(keys)
-        for start in range(0, len(wanted), _CHUNK):
-            part = wanted[start : start + _CHUNK]
+        for part in in_parts(keys, _CHUNK):
             marks = ", ".join("?" * len(part))
             found.update(self._database.execute(f"SELECT key, line FROM key WHERE key IN ({marks})", part))  # noqa: S608
         return found

@@ -6,13 +6,14 @@ import datetime as dt
 import inspect
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
 import crm_core
+from crm_core.assembly.build_file import SECTIONS
+from crm_core.assembly.texts import texts_in
 from crm_core.errors import CrmError
 from crm_core.exchange.mapping import FieldMapping, ImportMapping
 from crm_core.exchange.mapping_file import read_mapping
@@ -34,17 +35,8 @@ __all__ = ["Use", "UseKind", "filled_by", "uses"]
 UseKind = Literal["declaration", "rule", "mapping", "code"]
 """Search, index, order or access; an expression or list in the build file; an import or export; kernel or plugin."""
 
-_NO_RULES = (
-    "crm",
-    "roles",
-    "vocabularies",
-    "custom_fields",
-    "retired_fields",
-    "drivers",
-    "source",
-    "composed",
-    "steward",
-)
+_NO_RULES = ("crm", "roles", "vocabularies", "custom_fields", "retired_fields", "drivers", "steward")
+_PROSE = ("label", "help")
 _SHOWN = 5
 
 
@@ -113,31 +105,15 @@ def _declarations(build: Build, found: Found) -> None:
 
 
 def _rules(build: Build, found: Found) -> None:
-    for section in attrs.fields(type(build.file)):
-        if section.name not in _NO_RULES:
-            for path, text in _texts(getattr(build.file, section.name), section.name):
-                if path.endswith((".label", ".help")) or path.startswith("views.weights"):
-                    continue
-                if section.name == "duties" and not path.endswith(".where"):
-                    continue  # what a duty demands is not used by it
-                _rule(build, path, text, found)
-
-
-def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Every text of a section, with its path."""
-    if attrs.has(type(value)):
-        for each in attrs.fields(type(value)):
-            yield from _texts(getattr(value, each.name), f"{path}.{each.name}")
-    elif isinstance(value, Mapping):
-        for key, each in value.items():
-            if isinstance(key, str):
-                yield f"{path}.{key}", key
-            yield from _texts(each, f"{path}.{key}")
-    elif isinstance(value, str):
-        yield path, value
-    elif isinstance(value, Iterable) and not isinstance(value, Enum | bytes):
-        for number, each in enumerate(value):
-            yield from _texts(each, f"{path}[{number}]")
+    for section in SECTIONS:
+        if section in _NO_RULES:
+            continue
+        for path, text in texts_in(getattr(build.file, section), section, _PROSE):
+            if path.startswith("views.weights"):
+                continue
+            if section == "duties" and not path.endswith(".where"):
+                continue  # what a duty demands is not used by it
+            _rule(build, path, text, found)
 
 
 def _rule(build: Build, path: str, text: str, found: Found) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from enum import Enum
-from typing import Any
+from collections.abc import Collection, Mapping
 
 import attrs
 
-from crm_core.assembly.build_file import BuildFile
+from crm_core.assembly.build_file import SECTIONS, BuildFile
+from crm_core.assembly.texts import quoted, texts_in
 
-__all__ = ["OWN_TABLES", "Mention", "mentions", "quoted", "speaks_of"]
+__all__ = ["OWN_TABLES", "Mention", "mentions", "speaks_of"]
 
 OWN_TABLES = ("custom_fields", "retired_fields", "jobs", "merge", "vocabularies")
 """Sections whose tables are named after the records, jobs and words of plugins."""
@@ -19,7 +18,7 @@ OWN_TABLES = ("custom_fields", "retired_fields", "jobs", "merge", "vocabularies"
 OF_RECORDS = ("duties", "acceptance")
 """Sections whose tables each name their record type."""
 
-_UNTOUCHED = ("crm", "source", "composed", "drivers", *OWN_TABLES)
+_UNTOUCHED = ("crm", "drivers", *OWN_TABLES)
 _PROSE = ("label", "help")
 
 
@@ -58,9 +57,8 @@ def mentions(file: BuildFile, plugin: str, words: Collection[str] = ()) -> tuple
             if speaks_of(plugin, record):
                 gone.add(f"{section}.{name}")
                 found.append(Mention(f"{section}.{name}", record, own=True))
-    sections = [each.name for each in attrs.fields(type(file)) if each.name not in _UNTOUCHED]
-    for section in sections:
-        for path, text in _texts(getattr(file, section), section):
+    for section in sorted(set(SECTIONS) - set(_UNTOUCHED)):
+        for path, text in texts_in(getattr(file, section), section, _PROSE):
             ours = path.startswith((f"plugins.{plugin}.", "roles.")) or any(
                 path.startswith(f"{each}.") for each in gone
             )
@@ -78,26 +76,3 @@ def _names(plugin: str, words: Collection[str], text: str) -> bool:
     if re.search(rf"(?<![\w.]){re.escape(plugin)}\.", text):
         return True
     return not set(re.findall(r"\w+", text)).isdisjoint(words)
-
-
-def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Every text of a section, with its path."""
-    if attrs.has(type(value)):
-        for each in attrs.fields(type(value)):
-            if each.name not in _PROSE:
-                yield from _texts(getattr(value, each.name), f"{path}.{each.name}")
-    elif isinstance(value, Mapping):
-        for key, each in value.items():
-            if isinstance(key, str):
-                yield f"{path}.{quoted(key)}", key
-            yield from _texts(each, f"{path}.{quoted(str(key))}")
-    elif isinstance(value, str):
-        yield path, value
-    elif isinstance(value, Iterable) and not isinstance(value, Enum | bytes):
-        for number, each in enumerate(value):
-            yield from _texts(each, f"{path}[{number}]")
-
-
-def quoted(key: str) -> str:
-    """A key as TOML wants it."""
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else f'"{key}"'

@@ -10,6 +10,7 @@ from crm_core.errors import Problem, ValidationError
 from crm_core.records import Record, RecordType
 from crm_core.store.collecting import uncollected
 from crm_core.store.differences import overlay
+from crm_core.store.parts import in_parts
 from crm_core.store.values import preparer
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def add(session: CrmSession, entity: type[Record], rows: Iterable[Mapping[str, A
     record_type = session._own_type(entity.crm_type)
     prepare = preparer(record_type, session.dialect).values
     ids: list[int] = []
-    for part in _parts(rows, min(batch, _BATCH)):
+    for part in in_parts(rows, min(batch, _BATCH)):
         ids += _add(session, record_type, prepare, part)
     return ids
 
@@ -56,7 +57,7 @@ def change(session: CrmSession, entity: type[Record], rows: Iterable[Mapping[str
     record_type = session._own_type(entity.crm_type)
     check = preparer(record_type, session.dialect).check
     changed = 0
-    for part in _parts(rows, batch):
+    for part in in_parts(rows, batch):
         changes: dict[int, dict[str, Any]] = {}
         for row in part:
             if row.get("id") is None:
@@ -69,14 +70,3 @@ def change(session: CrmSession, entity: type[Record], rows: Iterable[Mapping[str
             changes[row["id"]] = overlay(changes.get(row["id"], {}), values)
         changed += session._translated(functools.partial(session.writer.update, record_type, changes))
     return changed
-
-
-def _parts(rows: Iterable[Mapping[str, Any]], size: int) -> Iterable[list[Mapping[str, Any]]]:
-    part: list[Mapping[str, Any]] = []
-    for row in rows:
-        part.append(row)
-        if len(part) >= size:
-            yield part
-            part = []
-    if part:
-        yield part

@@ -17,14 +17,13 @@ from crm_core.records import RecordType
 from crm_core.store.catalogue import Reference
 from crm_core.store.differences import RAW
 from crm_core.store.marks import ERASED
+from crm_core.store.parts import in_parts
 from crm_core.store.values import encode_values, from_columns
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
 __all__ = ["RAW", "Plan", "Rows", "change_raw", "plan_delete", "reflect", "restore_raw", "unwrap"]
-
-_CHUNK = 1000
 
 
 @attrs.define
@@ -142,9 +141,9 @@ def _keys(session: CrmSession, external: RecordType, going: Iterable[Rows]) -> s
     table = external.table
     found: set[int] = set()
     ordered = sorted({id_ for _, id_ in wanted})
-    for start in range(0, len(ordered), _CHUNK):
+    for part in in_parts(ordered):
         query = select(table.c.id, table.c.record_type, table.c.record_id)
-        for row in session.core(query.where(table.c.record_id.in_(ordered[start : start + _CHUNK]))):
+        for row in session.core(query.where(table.c.record_id.in_(part))):
             if row.record_id in own or (row.record_type, row.record_id) in wanted:
                 found.add(row.id)
     return found
@@ -153,8 +152,8 @@ def _keys(session: CrmSession, external: RecordType, going: Iterable[Rows]) -> s
 def _referring(session: CrmSession, table: Table, column: str, ids: Iterable[int]) -> set[int]:
     found: set[int] = set()
     ordered = sorted(ids)
-    for start in range(0, len(ordered), _CHUNK):
-        query = select(table.c.id).where(table.c[column].in_(ordered[start : start + _CHUNK]))
+    for part in in_parts(ordered):
+        query = select(table.c.id).where(table.c[column].in_(part))
         found.update(session.core(query).scalars())
     return found
 
@@ -164,8 +163,8 @@ def _read(session: CrmSession, owner: RecordType | None, name: str, table: Table
         return Rows(owner, name, table, session.writer.rows(owner, ids, lock=True))
     rows = Rows(None, name, table)
     ordered = sorted(ids)
-    for start in range(0, len(ordered), _CHUNK):
-        query = select(table).where(table.c.id.in_(ordered[start : start + _CHUNK])).with_for_update()
+    for part in in_parts(ordered):
+        query = select(table).where(table.c.id.in_(part)).with_for_update()
         for row in session.core(query).mappings():
             rows.values[row["id"]] = {RAW: {str(key): value for key, value in row.items()}, "version": row["version"]}
     return rows

@@ -13,12 +13,13 @@ from crm_core.errors import Conflict, PermissionDenied, ValidationError
 from crm_core.records import Record, RecordType
 from crm_core.store.absent import Absent
 from crm_core.store.erasing.blanking import Blanking, custom_names, personal_names
-from crm_core.store.erasing.concerned import anchors, chunks, identities, mentioned, present
+from crm_core.store.erasing.concerned import anchors, identities, mentioned, present
 from crm_core.store.erasing.copies import blank_copies
 from crm_core.store.erasing.raw import erase_raw
 from crm_core.store.erasing.texts import blank_errors, blank_reasons
 from crm_core.store.journal import Entry
 from crm_core.store.marks import ERASED
+from crm_core.store.parts import in_parts
 from crm_core.store.values import column_values, key_column
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _erase_rows(
     }
     _write(session, record_type, ids, values)
     names = custom_names(session, record_type)
-    for part in chunks(ids if names else ()):
+    for part in in_parts(sorted(ids if names else ())):
         for id_, old in session.writer.rows(record_type, part).items():
             had = old.get("custom") or {}
             if names & had.keys():
@@ -144,7 +145,7 @@ def _write(session: CrmSession, record_type: RecordType, ids: set[int], values: 
     for name, value in values.items():
         row |= column_values(record_type.by_name[name], value)
     before = {name: None if name == _ERASED_AT else ERASED for name in values}
-    for part in chunks(ids):
+    for part in in_parts(sorted(ids)):
         old = session.writer.rows(record_type, part)
         session.core(
             update(table)
@@ -160,7 +161,7 @@ def _write(session: CrmSession, record_type: RecordType, ids: set[int], values: 
 def _erase_keys(session: CrmSession, ids: set[int]) -> None:
     """Keys in other systems may be e-mail addresses: a digest replaces them, by which an import knows them again."""
     table = session.types["external_ref"].table
-    for part in chunks(ids):
+    for part in in_parts(sorted(ids)):
         for row in session.core(select(table).where(table.c.id.in_(part))).all():
             key = erased_key(row.system, row.record_type, row.key)
             session.core(update(table).where(table.c.id == row.id).values(key=key))

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from crm_core.records import Record, RecordType
 from crm_core.store.duplicates import KINDS, Candidate, Exact, candidates, make_candidate, visible_keys
 from crm_core.store.match_keys import KINDS_OF, READ_FROM, Key
+from crm_core.store.parts import in_parts
 from crm_core.store.tables import MATCH_KEY
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ __all__ = ["likeliest", "shared_sources"]
 
 _KEYS_OF_A_PAIR = 4
 """So many keys of one kind two records share at most, as a rule: names, numbers, addresses."""
-_CHUNK = 1000
 
 Condition: TypeAlias = Callable[[Any], ColumnElement[bool]]
 """Makes a condition of the columns of the table of keys."""
@@ -98,10 +98,8 @@ def shared_sources(
     found: set[int] = set()
     for kind in kinds:
         keys = _walk(session, record_type, kind, limit=limit, only=only, within=within)
-        for start in range(0, len(keys), _CHUNK):
-            same = and_(
-                key.record_type == record_type.name, key.kind == kind, key.key.in_(keys[start : start + _CHUNK])
-            )
+        for part in in_parts(keys):
+            same = and_(key.record_type == record_type.name, key.kind == kind, key.key.in_(part))
             found.update(session.core(select(key.source_id).where(same)).scalars())
     return sorted(found)
 

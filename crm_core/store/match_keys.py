@@ -19,6 +19,7 @@ from crm_core.fields import matching
 from crm_core.records import RecordType
 from crm_core.store.bulk import insert_tuples
 from crm_core.store.erasure import ERASED
+from crm_core.store.parts import in_parts
 from crm_core.store.policy import DuplicateRules
 from crm_core.store.tables import MATCH_KEY
 
@@ -187,7 +188,7 @@ def keys_of(
 def _people(session: CrmSession, ids: Iterable[int]) -> dict[int, set[str]]:
     table = Contact.crm_type.table
     found: dict[int, set[str]] = {}
-    for part in _chunks(sorted(ids)):
+    for part in in_parts(sorted(ids)):
         query = select(table.c.id, table.c.name, table.c.local_name).where(table.c.id.in_(part))
         for row in session.core(query):
             found[row.id] = _names({"name": row.name, "local_name": row.local_name})
@@ -236,7 +237,7 @@ def follow_keys(session: CrmSession, entries: Sequence[Entry]) -> None:
             for id_, values in current.items():
                 gone |= _owned(name, id_, values) | _owned(name, id_, {**values, **before[id_]})
             fresh += keys_of(session, name, current)
-    for part in _chunks(sorted(gone)):
+    for part in in_parts(sorted(gone)):
         session.core(
             delete(MATCH_KEY).where(
                 MATCH_KEY.c.record_id.in_({record for record, _ in part}),
@@ -276,7 +277,7 @@ def _remembered(
 def _affiliations(session: CrmSession, contacts: Iterable[int]) -> set[int]:
     table = Affiliation.crm_type.table
     found: set[int] = set()
-    for part in _chunks(sorted(contacts)):
+    for part in in_parts(sorted(contacts)):
         found.update(session.core(select(table.c.id).where(table.c.contact_id.in_(part))).scalars())
     return found
 
@@ -304,7 +305,7 @@ def check_keys(session: CrmSession) -> tuple[int, int, int]:
         wanted += len(rows)
         expected = set(rows)
         present: set[Row] = set()
-        for part in _chunks(sorted({row[1] for row in rows})):
+        for part in in_parts(sorted({row[1] for row in rows})):
             query = select(key.record_type, key.record_id, key.source_id, key.kind, key.key)
             present.update(tuple(row) for row in session.core(query.where(key.record_id.in_(part))))
         missing += len(expected - present)
@@ -325,8 +326,3 @@ def _all_keys(session: CrmSession) -> Iterator[list[Row]]:
                 break
             last = ids[-1]
             yield keys_of(session, name, session.writer.rows(source.type, ids, fields=source.fields))
-
-
-def _chunks(ids: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(ids), _CHUNK):
-        yield ids[start : start + _CHUNK]

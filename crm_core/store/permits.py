@@ -14,6 +14,7 @@ from crm_core.errors import NotFound, PermissionDenied
 from crm_core.records import RecordType, Via
 from crm_core.store.created import Created
 from crm_core.store.key_fields import require_steward
+from crm_core.store.parts import in_parts
 from crm_core.store.values import from_columns
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Permits"]
 
-_CHUNK = 1000
 _BESIDE = ("id", "version", "created_at", "created_by", "custom")
 
 
@@ -113,11 +113,11 @@ class Permits:
     def _matching(self, record_type: RecordType, ids: Iterable[int], criterion: ColumnElement[bool] | None) -> set[int]:
         found: set[int] = set()
         ordered = sorted(ids)
-        for start in range(0, len(ordered), _CHUNK):
+        for part in in_parts(ordered):
             query = _by_ids(record_type)
             if criterion is not None:
                 query = query.where(criterion)
-            found.update(self.session.core(query, {"ids": ordered[start : start + _CHUNK]}).scalars())
+            found.update(self.session.core(query, {"ids": part}).scalars())
         return found
 
     def rows(
@@ -139,8 +139,8 @@ class Permits:
         if fields is not None:
             wanted = {name for field in record_type.fields if field.name in fields for name in field.column_names}
             columns = [table.c[name] for name in (*sorted(wanted), *_BESIDE)]
-        for start in range(0, len(ordered), _CHUNK):
-            query = select(*columns).where(table.c.id.in_(ordered[start : start + _CHUNK]))
+        for part in in_parts(ordered):
+            query = select(*columns).where(table.c.id.in_(part))
             for row in self.session.core(query.with_for_update() if lock else query).mappings():
                 values = from_columns(record_type, dict(row))
                 values |= {name: row[name] for name in ("version", "created_at", "created_by")}

@@ -13,14 +13,13 @@ from sqlalchemy import select
 from crm_core.records import RecordType, Via
 from crm_core.store.changes import Change
 from crm_core.store.history import to_change
+from crm_core.store.parts import in_parts
 from crm_core.store.tables import CHANGE, CHANGE_SET
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
 __all__ = ["Trace", "deactivations", "traces"]
-
-_CHUNK = 1000
 
 
 @attrs.frozen
@@ -44,14 +43,14 @@ def traces(
     """
     found: list[Trace] = []
     ordered = sorted(users)
-    for start in range(0, len(ordered), _CHUNK):
+    for part in in_parts(ordered):
         query = (
             select(CHANGE, CHANGE_SET.c.at, CHANGE_SET.c.user_id)
             .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
             .where(
                 CHANGE_SET.c.at >= since,
                 CHANGE_SET.c.at <= until,
-                CHANGE_SET.c.user_id.in_(ordered[start : start + _CHUNK]),
+                CHANGE_SET.c.user_id.in_(part),
                 CHANGE.c.type.in_([each.name for each in types]),
                 CHANGE.c.operation != "create",
             )
@@ -70,13 +69,13 @@ def deactivations(session: CrmSession, users: Collection[int]) -> dict[int, dt.d
     """When each of these users was deactivated last, of those who were."""
     found: dict[int, dt.datetime] = {}
     ordered = sorted(users)
-    for start in range(0, len(ordered), _CHUNK):
+    for part in in_parts(ordered):
         query = (
             select(CHANGE, CHANGE_SET.c.at)
             .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
             .where(
                 CHANGE.c.type == "user",
-                CHANGE.c.record_id.in_(ordered[start : start + _CHUNK]),
+                CHANGE.c.record_id.in_(part),
                 CHANGE.c.operation == "update",
             )
             .order_by(CHANGE.c.version)

@@ -22,6 +22,7 @@ from crm_core.store.inserting import forget_inserted
 from crm_core.store.journal import Entry, Journal, coalesce
 from crm_core.store.key_fields import check_key_fields
 from crm_core.store.noting import note
+from crm_core.store.parts import in_parts
 from crm_core.store.permits import Permits
 from crm_core.store.upkeep import follow
 from crm_core.store.values import column_values, preparer
@@ -196,8 +197,7 @@ class Writer(Permits):
                     {name: bindparam(name) for name in columns} | {"version": bindparam("b_next"), "updated_at": now}
                 )
             )
-            for start in range(0, len(rows), _CHUNK):
-                part = rows[start : start + _CHUNK]
+            for part in in_parts(rows):
                 result: Any = session.core(statement, part)
                 if result.rowcount not in (len(part), -1):
                     raise Conflict(
@@ -244,8 +244,8 @@ class Writer(Permits):
                 )
         for rows in reversed(plan.deleted):
             ids = list(rows.values)
-            for start in range(0, len(ids), _CHUNK):
-                session.core(sql_delete(rows.table).where(rows.table.c.id.in_(ids[start : start + _CHUNK])))
+            for part in in_parts(ids):
+                session.core(sql_delete(rows.table).where(rows.table.c.id.in_(part)))
             if rows.type is not None:
                 held.drop(session, rows.type, ids)
             entries += [

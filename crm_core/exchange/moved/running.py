@@ -31,6 +31,7 @@ from crm_core.exchange.rejects import Rejects
 from crm_core.exchange.report import Progress, Rejected, Tell
 from crm_core.exchange.sources import open_source
 from crm_core.hooks.values import Failed, OpenItem
+from crm_core.store.parts import in_parts
 from crm_core.views.open_items import open_items
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def contacts_moved(
         with crm.store.session(login, principal=principal, reason=why, source="import") as session:
             run = _Run(session, columns, rejects, source.path.name, translate)
             with source.rows() as rows:
-                for part in _parts(run.readable(rows)):
+                for part in in_parts(run.readable(rows), _BATCH):
                     run.batch(part)
                     if progress is not None:
                         progress(Progress(_SECTION, 1, 1, run.read, rows.share))
@@ -289,14 +290,3 @@ class _Run:
             "record_id": item.record_id,
             "assignee_id": item.user_id,
         }
-
-
-def _parts(rows: Iterable[Wanted]) -> Iterator[list[Wanted]]:
-    part: list[Wanted] = []
-    for row in rows:
-        part.append(row)
-        if len(part) >= _BATCH:
-            yield part
-            part = []
-    if part:
-        yield part

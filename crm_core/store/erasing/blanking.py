@@ -12,8 +12,9 @@ from sqlalchemy import Row, bindparam, select, update
 
 from crm_core.store.absent import Absent
 from crm_core.store.differences import RAW
-from crm_core.store.erasing.concerned import Anchor, Kept, chunks
+from crm_core.store.erasing.concerned import Anchor, Kept
 from crm_core.store.marks import ERASED
+from crm_core.store.parts import in_parts
 from crm_core.store.tables import CHANGE
 from crm_core.store.values import decode_values, encode_values, key_column
 
@@ -144,7 +145,7 @@ class Blanking:
         self.changed += len(changed)
 
     def _histories(self, record_type: Kept, ids: Iterable[int]) -> Iterator[list[Row[Any]]]:
-        for part in chunks(ids):
+        for part in in_parts(sorted(ids)):
             query = (
                 select(CHANGE)
                 .where(CHANGE.c.record_id.in_(part), CHANGE.c.type == record_type.name)

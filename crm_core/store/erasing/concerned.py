@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
@@ -13,14 +13,13 @@ from crm_core.records import Record, RecordType
 from crm_core.store.absent import Absent, absent
 from crm_core.store.catalogue import SOFT
 from crm_core.store.dependants import reflect
+from crm_core.store.parts import in_parts
 from crm_core.store.tables import CHANGE, REFERENCE
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["Anchor", "Anchors", "Kept", "anchors", "chunks", "identities", "mentioned", "present"]
-
-_CHUNK = 1000
+__all__ = ["Anchor", "Anchors", "Kept", "anchors", "identities", "mentioned", "present"]
 
 
 @attrs.frozen
@@ -106,7 +105,7 @@ def present(session: CrmSession, record_type: Kept, hooks: Sequence[Anchor], per
     for hook in hooks:
         if hook.column not in table.c:
             continue
-        for part in chunks(persons):
+        for part in in_parts(sorted(persons)):
             query = select(table.c.id).where(table.c[hook.column].in_(part))
             if hook.type_column is not None:
                 query = query.where(table.c[hook.type_column].in_(sorted(hook.types)))
@@ -137,10 +136,3 @@ def mentioned(session: CrmSession, hooks: Anchors, persons: set[int]) -> dict[st
         for row in session.core(select(CHANGE.c.type, CHANGE.c.record_id).where(or_(*conditions)).distinct()):
             found.setdefault(row.type, set()).add(row.record_id)
     return found
-
-
-def chunks(ids: Iterable[int]) -> Iterator[list[int]]:
-    """Ids in order, as many at once as a statement may have."""
-    ordered = sorted(ids)
-    for start in range(0, len(ordered), _CHUNK):
-        yield ordered[start : start + _CHUNK]

@@ -14,9 +14,9 @@ from crm_core.fields.columns import Json
 from crm_core.store.absent import Absent
 from crm_core.store.dependants import reflect
 from crm_core.store.differences import RAW
-from crm_core.store.erasing.concerned import chunks
 from crm_core.store.journal import Entry
 from crm_core.store.marks import ERASED
+from crm_core.store.parts import in_parts
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -34,7 +34,7 @@ def erase_raw(session: CrmSession, known: Absent, ids: Iterable[int]) -> None:
     tombstone = {name: value for name, value in known.tombstone.items() if name in table.c}
     before, after = {RAW: dict.fromkeys(tombstone, ERASED)}, {RAW: tombstone}
     custom = type_coerce(table.c.custom, Json())
-    for part in chunks(ids):
+    for part in in_parts(sorted(ids)):
         query = select(table.c.id, table.c.version, custom.label("own")).where(table.c.id.in_(part)).with_for_update()
         for row in session.core(query).all():
             values: dict[str, Any] = dict(tombstone)

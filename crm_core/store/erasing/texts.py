@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, or_, select, update
 
-from crm_core.store.erasing.concerned import chunks
 from crm_core.store.marks import ERASED
+from crm_core.store.parts import in_parts
 from crm_core.store.tables import CHANGE, CHANGE_SET, FEED_POSITION, JOB
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def naming(texts: Iterable[str]) -> re.Pattern[str] | None:
 def blank_reasons(blanking: Blanking) -> None:
     """Blank the reasons of change sets that were about the person alone, and of others of theirs that name them."""
     session, names = blanking.session, naming(blanking.texts)
-    for part in chunks(blanking.theirs):
+    for part in in_parts(sorted(blanking.theirs)):
         reasons: dict[int, str] = {
             row.id: row.reason
             for row in session.core(

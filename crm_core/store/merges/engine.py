@@ -21,13 +21,12 @@ from crm_core.store.merges.report import MergeReport
 from crm_core.store.merges.resolvers import LOOKED_AT, resolve, turns_on_itself
 from crm_core.store.merges.survivors import choose_fields
 from crm_core.store.merges.work import Rows, Work
+from crm_core.store.parts import in_parts
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
 __all__ = ["Engine"]
-
-_CHUNK = 1000
 
 
 @attrs.frozen
@@ -74,7 +73,7 @@ class Engine:
         """Records that have one of ``values`` in a field, whether the actor sees them or not."""
         table = record_type.table
         ids: list[int] = []
-        for part in _chunks(sorted(values)):
+        for part in in_parts(sorted(values)):
             ids += self.session.core(select(table.c.id).where(table.c[field].in_(part))).scalars()
         return self.session.writer.rows(record_type, ids)
 
@@ -180,7 +179,7 @@ class Engine:
         moves: defaultdict[int, dict[str, int]] = defaultdict(dict)
         for name, soft in names:
             column, condition = table.c[name], _condition(record_type, table, soft)
-            for part in _chunks(sorted(pairs)):
+            for part in in_parts(sorted(pairs)):
                 query = select(table.c.id, column).where(column.in_(part), *condition)
                 for row in self.session.core(query).mappings():
                     # What goes itself, or is what it goes into, is a matter of its own fields.
@@ -299,8 +298,3 @@ def _condition(record_type: RecordType, table: Any, soft: SoftReference | None) 
     if soft is None or soft.type_field is None:
         return []
     return [table.c[soft.type_field] == record_type.name]
-
-
-def _chunks(ids: list[int]) -> Iterable[list[int]]:
-    for start in range(0, len(ids), _CHUNK):
-        yield ids[start : start + _CHUNK]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from itertools import groupby, islice
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -16,6 +16,7 @@ from sqlalchemy import Select, func, literal, or_, select
 
 from crm_core.domain.activities import Activity, Status
 from crm_core.domain.pools import HELD_ACTIVITY
+from crm_core.store.parts import in_parts
 from crm_core.store.past import step_back
 from crm_core.store.tables import CHANGE, CHANGE_SET
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Sign", "account_versions", "held_activities"]
 
 _IMPORT = "import"
-_CHUNK = 1000
 _OF_ACTIVITIES = ("status", "account_id", "started_at")
 
 
@@ -69,7 +69,7 @@ def _versions(
     """Records that changed since a moment, each with its versions, the latest first; values of ``fields`` (of all)."""
     rows = session.core(_changes(record_type, since))
     groups = ((id_, list(group)) for id_, group in groupby(rows, key=lambda row: row.record_id))
-    while part := list(islice(groups, _CHUNK)):
+    for part in in_parts(groups):
         current = session.writer.rows(record_type, [id_ for id_, _ in part], fields=fields)
         for id_, changes in part:
             state: dict[str, Any] | None = current.get(id_)

@@ -9,6 +9,7 @@ from sqlalchemy import Column, bindparam, delete, select, update
 
 from crm_core.records import RecordType
 from crm_core.store.bulk import insert_tuples
+from crm_core.store.parts import in_parts
 from crm_core.store.search.indexed import Document, Indexed
 from crm_core.store.search.texts import tokens_of
 from crm_core.store.tables import SEARCH_DOCUMENT, SEARCH_STATE
@@ -68,8 +69,7 @@ def _update(session: CrmSession, name: str, entries: Sequence[Entry]) -> None:
 
 def renew(session: CrmSession, indexed: Indexed, ids: Sequence[int]) -> None:
     """Make the documents of changed records anew, where they differ."""
-    for start in range(0, len(ids), _CHUNK):
-        part = ids[start : start + _CHUNK]
+    for part in in_parts(ids):
         rows = session.writer.rows(indexed.type, part, fields=indexed.touched_by)
         put(session, indexed, documents_of(session, indexed, rows), replacing=part)
 
@@ -83,8 +83,7 @@ def _move_beneath(session: CrmSession, record_type: RecordType, ids: Collection[
         rows = bare(other.table).alias()
         found: dict[int, int | None] = {}
         ordered = sorted(ids)
-        for start in range(0, len(ordered), _CHUNK):
-            part = ordered[start : start + _CHUNK]
+        for part in in_parts(ordered):
             query = select(rows.c.id, index.plan.account_of(other, rows).label("account")).where(
                 rows.c[field].in_(part)
             )
@@ -129,9 +128,9 @@ def _accounts(session: CrmSession, indexed: Indexed, rows: Mapping[int, Mapping[
             wanted = sorted({target for target in targets if target is not None})
             above = bare(step.through.table).alias()
             found = known[step.field] = {}
-            for start in range(0, len(wanted), _CHUNK):
+            for part in in_parts(wanted):
                 query = select(above.c.id, plan.account_of(step.through, above).label("account")).where(
-                    above.c.id.in_(wanted[start : start + _CHUNK])
+                    above.c.id.in_(part)
                 )
                 if not session.read_only:
                     # Whoever moves what this hangs on waits, and then finds this as well.
@@ -224,8 +223,7 @@ def stored(session: CrmSession, type_name: str, records: Iterable[int], *, other
     ordered = sorted(set(records))
     table = SEARCH_DOCUMENT
     columns = [table.c[name] for name in _COLUMNS]
-    for start in range(0, len(ordered), _CHUNK):
-        part = ordered[start : start + _CHUNK]
+    for part in in_parts(ordered):
         for column in (table.c.id, table.c.record_id) if others else (table.c.id,):
             query = select(*columns).where(column.in_(part), table.c.type == type_name)
             if column is table.c.id:
@@ -250,5 +248,5 @@ def drop(session: CrmSession, documents: Mapping[int, Document]) -> None:
     connection, driver = session.connection(), session.store.search.driver
     driver.remove(connection, ((id_, tokens_of(document.body)) for id_, document in documents.items()))
     ids = list(documents)
-    for start in range(0, len(ids), _CHUNK):
-        session.core(delete(SEARCH_DOCUMENT).where(SEARCH_DOCUMENT.c.id.in_(ids[start : start + _CHUNK])))
+    for part in in_parts(ids):
+        session.core(delete(SEARCH_DOCUMENT).where(SEARCH_DOCUMENT.c.id.in_(part)))
