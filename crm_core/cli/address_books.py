@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crm_core.cli.application import PRINCIPAL, Application
-from crm_core.cli.imported import print_change_set, print_doubles, print_rejected
+from crm_core.cli.imported import print_change_set, print_doubles, print_reasons, print_rejected, print_untaken
 
 if TYPE_CHECKING:
     from crm_core.exchange.cards import CardReport
 
 __all__ = ["import_cards", "print_cards"]
-
-_CARDS = 20
-_REJECTS = 5
 
 
 def import_cards(
@@ -51,31 +48,14 @@ def import_cards(
 
 def print_cards(application: Application, report: CardReport) -> None:
     """What became of the cards, and what of them has no place here."""
-    output, translator = application.output, application.translator
-    output.table(
+    application.output.table(
         ("read", "created", "updated", "unchanged", "rejected", "accounts", "affiliations", "contact points"),
         [[str(number) for number in (report.read, report.count("created"), report.count("updated"),
                                      report.count("unchanged"), report.rejected, report.accounts,
                                      report.affiliations, report.points)]],
     )  # fmt: skip
-    for each in report.first_rejects[:_REJECTS]:
-        output.line(translator.format("{file}, line {line}: {reason}", file=each.file, line=each.line,
-                                      reason=each.reason))  # fmt: skip
-    left = [card for card in report.cards if card.untaken]
-    if left:
-        output.table(
-            ("line", "name", "what was not taken"),
-            ((str(card.line), card.name, "; ".join(_counted(card.untaken))) for card in left[:_CARDS]),
-            title="What has no place here",
-        )
-    if len(left) > _CARDS:
-        output.say("Cards with something that was not taken: {count}. '--json' tells of each.", count=len(left))
+    print_reasons(application, report)
+    print_untaken(application, "name", [(card.line, card.name, card.untaken) for card in report.cards])
     print_doubles(application, report)
     print_rejected(application, report)
     print_change_set(application, report)
-
-
-def _counted(texts: tuple[str, ...]) -> list[str]:
-    """Each text once, with how often it comes."""
-    counts = {text: texts.count(text) for text in dict.fromkeys(texts)}
-    return [text if number == 1 else f"{text} ({number})" for text, number in counts.items()]

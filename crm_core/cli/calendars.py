@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crm_core.cli.application import PRINCIPAL, Application
-from crm_core.cli.imported import print_change_set, print_rejected
+from crm_core.cli.imported import print_change_set, print_reasons, print_rejected, print_untaken
 from crm_core.cli.moments import When
 
 if TYPE_CHECKING:
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
 __all__ = ["export_calendar", "import_events", "print_events"]
-
-_EVENTS = 20
-_REJECTS = 5
 
 
 def export_calendar(
@@ -67,20 +64,11 @@ def import_events(
 
 def print_events(application: Application, report: EventReport) -> None:
     """What became of the events, and what of them has no place here."""
-    output, translator = application.output, application.translator
     numbers = (report.read, report.created, report.updated, report.unchanged, report.rejected)
-    output.table(("events", "created", "updated", "unchanged", "rejected"), [[str(number) for number in numbers]])
-    for each in report.first_rejects[:_REJECTS]:
-        output.line(translator.format("{file}, line {line}: {reason}", file=each.file, line=each.line,
-                                      reason=each.reason))  # fmt: skip
-    left = [event for event in report.events if event.untaken]
-    if left:
-        output.table(
-            ("line", "subject", "what was not taken"),
-            ((str(event.line), event.subject, "; ".join(event.untaken)) for event in left[:_EVENTS]),
-            title="What has no place here",
-        )
-    if len(left) > _EVENTS:
-        output.say("Events with something that was not taken: {count}. '--json' tells of each.", count=len(left))
+    application.output.table(
+        ("events", "created", "updated", "unchanged", "rejected"), [[str(number) for number in numbers]]
+    )
+    print_reasons(application, report)
+    print_untaken(application, "subject", [(event.line, event.subject, event.untaken) for event in report.events])
     print_rejected(application, report)
     print_change_set(application, report)

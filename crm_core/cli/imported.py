@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -9,14 +10,23 @@ from typing import TYPE_CHECKING, Protocol
 from crm_core.cli.application import Application
 
 if TYPE_CHECKING:
-    from crm_core.exchange.report import Double
+    from crm_core.exchange.report import Double, Rejected
 
-__all__ = ["Ended", "Imported", "print_change_set", "print_doubles", "print_rejected"]
+__all__ = ["Ended", "Imported", "print_change_set", "print_doubles", "print_reasons", "print_rejected", "print_untaken"]
 
 _DOUBLES = 10
+_REASONS = 5
+_UNTAKEN = 20
 
 
-class Ended(Protocol):
+class Reasoned(Protocol):
+    """What those have that say why something was rejected."""
+
+    @property
+    def first_rejects(self) -> Sequence[Rejected]: ...
+
+
+class Ended(Reasoned, Protocol):
     """What the reports of all imports have."""
 
     @property
@@ -64,6 +74,36 @@ def print_doubles(application: Application, report: Imported) -> None:
             output.say("{name} is served already.", name=name)
         else:
             output.say("{name} is served already: ask {user}.", name=name, user=ask)
+
+
+def print_reasons(application: Application, report: Reasoned, most: int = _REASONS) -> None:
+    """Why the first of the rejected ones were rejected."""
+    for each in report.first_rejects[:most]:
+        application.output.line(
+            application.translator.format(
+                "{file}, line {line}: {reason}", file=each.file, line=each.line, reason=each.reason
+            )
+        )
+
+
+def print_untaken(application: Application, called: str, entries: Sequence[tuple[int, str, Sequence[str]]]) -> None:
+    """What of cards or events has no place here: line, what it is ``called``, and the texts, each once."""
+    output = application.output
+    left = [(line, name, texts) for line, name, texts in entries if texts]
+    if left:
+        output.table(
+            ("line", called, "what was not taken"),
+            ((str(line), name, "; ".join(_counted(texts))) for line, name, texts in left[:_UNTAKEN]),
+            title="What has no place here",
+        )
+    if len(left) > _UNTAKEN:
+        output.say("Entries with something that was not taken: {count}. '--json' tells of each.", count=len(left))
+
+
+def _counted(texts: Sequence[str]) -> list[str]:
+    """Each text once, with how often it comes."""
+    counts = Counter(texts)
+    return [text if number == 1 else f"{text} ({number})" for text, number in counts.items()]
 
 
 def print_rejected(application: Application, report: Ended) -> None:

@@ -142,7 +142,7 @@ def test_only_the_first_of_many_cards_are_shown(company, crm):
     cards = [f"BEGIN:VCARD\nFN:Person {number}\nX-A:1\nEND:VCARD\n" for number in range(25)]
     (company / "people.vcf").write_text("".join(cards), encoding="utf-8")
     done = crm("import", "people.vcf")
-    assert "Cards with something that was not taken: 25." in done.out
+    assert "Entries with something that was not taken: 25." in done.out
     assert "Person 19" in done.out and "Person 20" not in done.out
     assert len(crm("import", "people.vcf", "--json").json["cards"]) == 25
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crm_core.cli.application import PRINCIPAL, Application, pass_application
 from crm_core.cli.helping import argument, group, option
+from crm_core.cli.imported import print_reasons
 from crm_core.cli.moments import shown
 from crm_core.cli.times import as_json
 from crm_core.views.showing import kind_labels
@@ -106,9 +107,7 @@ def _print(application: Application, report: MovedReport) -> None:
     for failed in report.failed:
         output.note("The part of the plugin {plugin} could not be had ({hook}): {error}", plugin=failed.plugin,
                     hook=failed.hook, error=failed.error)  # fmt: skip
-    for rejected in report.first_rejects[:_SHOWN]:
-        output.line(translator.format("{file}, line {line}: {reason}", file=rejected.file, line=rejected.line,
-                                      reason=rejected.reason))  # fmt: skip
+    print_reasons(application, report, _SHOWN)
     if report.ignored_columns:
         output.note("Columns that mean nothing here: {columns}", columns=", ".join(report.ignored_columns))
     output.say(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from crm_core.cli.application import PRINCIPAL, Application, pass_application
 from crm_core.cli.helping import argument, command, option
-from crm_core.cli.imported import print_change_set, print_doubles, print_rejected
+from crm_core.cli.imported import print_change_set, print_doubles, print_reasons, print_rejected
 from crm_core.cli.moments import MOMENT, When
 from crm_core.cli.times import as_json
 
@@ -136,9 +136,7 @@ def print_import(application: Application, report: ImportReport) -> None:
             for each in report.sections
         ),
     )
-    for each in report.first_rejects[:_SHOWN]:
-        output.line(translator.format("{file}, line {line}: {reason}", file=each.file, line=each.line,
-                                      reason=each.reason))  # fmt: skip
+    print_reasons(application, report)
     for warning in report.first_warnings[:_SHOWN]:
         output.line(translator.format("{file}, line {line}: {reason}", file=warning.file, line=warning.line,
                                       reason=warning.warning))  # fmt: skip

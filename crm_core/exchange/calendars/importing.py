@@ -3,111 +3,35 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
-from sqlalchemy import select
-
 from crm_core.domain.activities import Activity, Participant, Status
-from crm_core.domain.contacts import Affiliation, Contact
 from crm_core.domain.external import ExternalRef
-from crm_core.domain.organisation import User, find_user
-from crm_core.errors import (
-    Conflict,
-    CrmError,
-    ExchangeError,
-    NotFound,
-    Objection,
-    PermissionDenied,
-    Problem,
-    ValidationError,
-)
+from crm_core.domain.organisation import find_user
+from crm_core.errors import ExchangeError, Problem, ValidationError
+from crm_core.exchange.calendars.finding import Known
 from crm_core.exchange.calendars.reading import Event, Occurrence, Window, named_zones, read_event
+from crm_core.exchange.calendars.report import EventReport, TakenEvent
 from crm_core.exchange.content_lines import Component, components, file_encoding
+from crm_core.exchange.entries import AN_ENTRYS_FAULT, EntryRun, Taking, said, taking
 from crm_core.exchange.importing import may_import
-from crm_core.exchange.lookups import Resolver, Target
 from crm_core.exchange.own_keys import own_id, uid_of
-from crm_core.exchange.rejects import Rejects
-from crm_core.exchange.report import Progress, Rejected, Tell
+from crm_core.exchange.report import Progress, Tell
 from crm_core.fields import matching
-from crm_core.store.duplicates import holders_of
+from crm_core.store.parts import in_parts
 
 if TYPE_CHECKING:
     from crm_core.assembly import Crm
-    from crm_core.store.session import CrmSession
 
-__all__ = ["SYSTEM", "EventReport", "TakenEvent", "import_events"]
+__all__ = ["SYSTEM", "import_events"]
 
 SYSTEM = "icalendar"
 KIND = "meeting"
 _BATCH = 100
 _LONGEST = 200
-_SECTION = "events"
 _NAMES = ("VEVENT", "VTIMEZONE")
-_AN_EVENTS_FAULT = (ValidationError, NotFound, Conflict, Objection, PermissionDenied)
-
-
-@attrs.frozen(kw_only=True)
-class TakenEvent:
-    """An event that was taken: the line it begins in, its activities, and what of it has no place here."""
-
-    line: int
-    subject: str
-    activities: tuple[int, ...]
-    created: int
-    updated: int
-    untaken: tuple[str, ...]
-
-
-@attrs.frozen(kw_only=True)
-class EventReport:
-    """The outcome. ``read`` events were taken or ``rejected``; the other numbers count activities.
-
-    ``change_set`` is what to undo, ``None`` when nothing changed or nothing was kept.
-    """
-
-    file: str
-    dry_run: bool
-    read: int
-    rejected: int
-    events: tuple[TakenEvent, ...]
-    change_set: int | None
-    rejects: Path | None
-    first_rejects: tuple[Rejected, ...]
-
-    @property
-    def created(self) -> int:
-        """Activities that were made."""
-        return sum(each.created for each in self.events)
-
-    @property
-    def updated(self) -> int:
-        """Activities that were changed."""
-        return sum(each.updated for each in self.events)
-
-    @property
-    def unchanged(self) -> int:
-        """Activities that were as the calendar says already."""
-        return sum(len(each.activities) for each in self.events) - self.created - self.updated
-
-    def as_json(self) -> dict[str, Any]:
-        """The report as plain JSON values."""
-        return {
-            "file": self.file,
-            "dry_run": self.dry_run,
-            "read": self.read,
-            "created": self.created,
-            "updated": self.updated,
-            "unchanged": self.unchanged,
-            "rejected": self.rejected,
-            "change_set": self.change_set,
-            "rejects": str(self.rejects) if self.rejects else None,
-            "first_rejects": [attrs.asdict(each) for each in self.first_rejects],
-            "events": [attrs.asdict(each) for each in self.events],
-        }
 
 
 def import_events(
@@ -140,53 +64,36 @@ def import_events(
     """
     path = Path(file)
     encoding = file_encoding(path)
-    rejects = Rejects(Path(rejects_path) if rejects_path is not None else None)
     why = reason or f"import {path.name}"
-    try:
-        with crm.store.session(login, principal=principal, reason=why, source="import") as session:
-            may_import(session)
-            year = dt.timedelta(days=366)
-            window = Window(since or session.now - year, until or session.now + year)
-            if window.start >= window.end:
-                raise ExchangeError("The time to take events from ends before it begins.", mend="Correct its end.")
-            responsible = session.actor.user_id if user is None else find_user(session, user).id
-            run = _Run(session, rejects, path, encoding, system, responsible, window, translate)
-            for part, share in run.parts():
-                run.batch(part)
-                if progress is not None:
-                    progress(Progress(_SECTION, 1, 1, run.read, share))
-            session.check()
-            if dry_run:
-                session.rollback()
-        done = rejects.finish()
-    except BaseException:
-        rejects.abandon()
-        raise
+    with taking(crm, rejects_path, login=login, principal=principal, reason=why, dry_run=dry_run) as current:
+        session = current.session
+        may_import(session)
+        year = dt.timedelta(days=366)
+        window = Window(since or session.now - year, until or session.now + year)
+        if window.start >= window.end:
+            raise ExchangeError("The time to take events from ends before it begins.", mend="Correct its end.")
+        responsible = session.actor.user_id if user is None else find_user(session, user).id
+        run = _Run(current, path, encoding, system, responsible, window, translate)
+        for part in in_parts(run.components(), _BATCH):
+            run.batch([component for component, _ in part])
+            if progress is not None:
+                progress(Progress(run.section, 1, 1, run.read, part[-1][1]))
     return EventReport(
         file=str(path), dry_run=dry_run, read=run.read, rejected=run.rejected, events=tuple(run.events),
-        change_set=None if dry_run else session.last_change_set, rejects=done, first_rejects=tuple(rejects.first),
+        change_set=None if dry_run else session.last_change_set, rejects=current.written,
+        first_rejects=tuple(current.rejects.first),
     )  # fmt: skip
 
 
-@attrs.define
-class _Known:
-    """What is here already of the events of one batch: activities by key, people and colleagues by e-mail address."""
-
-    targets: dict[str, Target] = attrs.field(factory=dict)
-    activities: dict[int, Activity] = attrs.field(factory=dict)
-    people: dict[str, list[int]] = attrs.field(factory=dict)
-    users: dict[str, int] = attrs.field(factory=dict)
-    accounts: dict[int, int] = attrs.field(factory=dict)
-    present: defaultdict[int, set[tuple[int | None, int | None]]] = attrs.field(factory=lambda: defaultdict(set))
-
-
-class _Run:
+class _Run(EntryRun):
     """One run over one file."""
+
+    section = "events"
+    entry = "event"
 
     def __init__(
         self,
-        session: CrmSession,
-        rejects: Rejects,
+        current: Taking,
         path: Path,
         encoding: str,
         system: str,
@@ -194,15 +101,13 @@ class _Run:
         window: Window,
         translate: Callable[[str], str],
     ) -> None:
-        self.session = session
-        self.rejects = rejects
+        super().__init__(current, path.name, translate)
+        session = current.session
         self.path = path
         self.encoding = encoding
         self.system = system
         self.user_id = user_id
         self.window = window
-        self.translate = translate
-        self.read = self.rejected = 0
         self.events: list[TakenEvent] = []
         self._zones: dict[str, Component] = {}
         self._moved: set[str] = set()
@@ -213,8 +118,8 @@ class _Run:
 
     # -- reading -----------------------------------------------------------------------------------------------
 
-    def parts(self) -> Iterator[tuple[list[Component], float]]:
-        """The components of the file in batches, after a first look for what others refer to."""
+    def components(self) -> Iterator[tuple[Component, float]]:
+        """The events of the file, each with the share that is read then, after a first look for what they refer to."""
         for component, _ in components(self.path, self.encoding, _NAMES, "VCALENDAR"):
             if component.problem is None and component.name == "VTIMEZONE":
                 self._zones.update(dict.fromkeys(named_zones(component), component))
@@ -223,28 +128,14 @@ class _Run:
                     self._moved.update(each.key for each in self._event(component).occurrences)
                 except ValidationError:
                     continue
-        part: list[Component] = []
-        share = 0.0
         for component, share in components(self.path, self.encoding, _NAMES, "VCALENDAR"):
-            if component.problem is None and component.name == "VTIMEZONE":
-                continue
-            part.append(component)
-            if len(part) == _BATCH:
-                yield part, share
-                part = []
-        if part:
-            yield part, share
+            if component.problem is not None or component.name != "VTIMEZONE":
+                yield component, share
 
     def _event(self, component: Component, moved: frozenset[str] = frozenset()) -> Event:
         data = b"\n".join(line.data for line in component.lines)
         zones = {id(each): each for name, each in self._zones.items() if name.encode() in data}
         return read_event(component, self.encoding, list(zones.values()), self.session.policy.tz, self.window, moved)
-
-    def reject(self, component: Component, key: str | None, reason: CrmError | Problem) -> None:
-        """An event is not taken."""
-        self.rejected += 1
-        text = " ".join(reason.text(self.translate).split("\n  - "))
-        self.rejects.add(Rejected(_SECTION, self.path.name, component.number, key, text), {"event": component.text})
 
     def batch(self, part: list[Component]) -> None:
         """Read and look up a batch, then carry out event by event."""
@@ -253,19 +144,19 @@ class _Run:
             self.read += 1
             try:
                 if component.problem is not None:
-                    self.reject(component, None, component.problem)
+                    self.reject_component(component, None, component.problem)
                 else:
                     events.append((component, self._event(component, frozenset(self._moved))))
             except ValidationError as error:
-                self.reject(component, None, error)
-        known = self._look_up([event for _, event in events])
+                self.reject_component(component, None, error)
+        known = Known.of(self.session, [event for _, event in events], self.system)
         for component, event in events:
             try:
                 with self.session.begin_nested():
                     taken = self._take(known, event)
                     self.session.check()
-            except _AN_EVENTS_FAULT as error:
-                self.reject(component, event.uid, error)
+            except AN_ENTRYS_FAULT as error:
+                self.reject_component(component, event.uid, error)
                 continue
             self._lines.update((each.key, event.number) for each in event.occurrences)
             self.events.append(taken)
@@ -273,46 +164,9 @@ class _Run:
         self.session.flush()
         self.session.expunge_all()
 
-    # -- what is here ------------------------------------------------------------------------------------------
-
-    def _look_up(self, events: Sequence[Event]) -> _Known:
-        session = self.session
-        known = _Known()
-        keys = {key for event in events for key in (*(each.key for each in event.occurrences), *event.cancelled)}
-        known.targets = Resolver(session).targets(Activity.crm_type, self.system, keys)
-        ids = {each.record_id for each in known.targets.values()}
-        ids |= {own for event in events if (own := own_id(event.uid, "activity")) is not None}
-        found = session.scalars(select(Activity).where(Activity.id.in_(sorted(ids)))) if ids else ()
-        known.activities = {each.id: each for each in found}
-        mails = {mail for event in events for mail in (event.organizer, *event.attendees) if mail}
-        forms = {mail: key for mail in mails if (key := matching.mail_key(mail)) is not None}
-        held = holders_of(session, Contact.crm_type, {("email", key) for key in forms.values()}).seen if forms else {}
-        known.people = {mail: sorted(held.get(("email", key), ())) for mail, key in forms.items()}
-        folded = {matching.mail_key(mail): mail for mail in mails}
-        users = select(User.id, User.email).where(User.email.is_not(None), User.active)
-        if mails:
-            for id_, email in session.execute(users):
-                if email is not None and matching.mail_key(email) in folded:
-                    known.users[matching.mail_key(email) or ""] = id_
-        people = sorted({id_ for found_ids in known.people.values() for id_ in found_ids})
-        places = (
-            select(Affiliation.contact_id, Affiliation.account_id, Affiliation.primary)
-            .where(Affiliation.contact_id.in_(people))
-            .order_by(Affiliation.primary, Affiliation.id.desc())
-        )
-        if people:
-            known.accounts = {row[0]: row[1] for row in session.execute(places)}
-        if known.activities:
-            query = select(Participant.activity_id, Participant.contact_id, Participant.user_id).where(
-                Participant.activity_id.in_(sorted(known.activities))
-            )
-            for activity_id, contact_id, user_id in session.execute(query):
-                known.present[activity_id].add((contact_id, user_id))
-        return known
-
     # -- one event ---------------------------------------------------------------------------------------------
 
-    def _take(self, known: _Known, event: Event) -> TakenEvent:
+    def _take(self, known: Known, event: Event) -> TakenEvent:
         session, untaken = self.session, list(event.untaken)
         contacts, colleagues = self._people(known, event, untaken)
         values = self._values(event, untaken)
@@ -351,11 +205,11 @@ class _Run:
             added = self._add_participants(known, activity, contacts, colleagues[1:])
             changed += different or (added and activity.id in known.activities)
         changed += self._cancel(known, event, ids)
-        said = tuple(dict.fromkeys(_said(each, self.translate) for each in untaken))
+        told = tuple(dict.fromkeys(said(each, self.translate) for each in untaken))
         return TakenEvent(line=event.number, subject=values["subject"], activities=tuple(ids), created=made,
-                          updated=changed, untaken=said)  # fmt: skip
+                          updated=changed, untaken=told)  # fmt: skip
 
-    def _activity(self, known: _Known, event: Event, occurrence: Occurrence) -> Activity | None:
+    def _activity(self, known: Known, event: Event, occurrence: Occurrence) -> Activity | None:
         own = known.activities.get(own_id(event.uid, "activity") or 0)
         if own is not None and uid_of(own) == event.uid:
             return own
@@ -415,7 +269,7 @@ class _Run:
             setattr(activity, name, value)
         return bool(differs)
 
-    def _cancel(self, known: _Known, event: Event, taken: Sequence[int]) -> int:
+    def _cancel(self, known: Known, event: Event, taken: Sequence[int]) -> int:
         """Occurrences that an earlier import brought, and that the calendar has taken out since."""
         count = 0
         for key in event.cancelled:
@@ -428,7 +282,7 @@ class _Run:
 
     # -- people ------------------------------------------------------------------------------------------------
 
-    def _people(self, known: _Known, event: Event, untaken: list[Problem]) -> tuple[list[int], list[int]]:
+    def _people(self, known: Known, event: Event, untaken: list[Problem]) -> tuple[list[int], list[int]]:
         """Ids of people of customers, and of colleagues, the organiser first."""
         contacts: list[int] = []
         colleagues: list[int] = []
@@ -449,14 +303,10 @@ class _Run:
         return contacts, colleagues
 
     def _add_participants(
-        self, known: _Known, activity: Activity, contacts: Sequence[int], colleagues: Sequence[int]
+        self, known: Known, activity: Activity, contacts: Sequence[int], colleagues: Sequence[int]
     ) -> bool:
         pairs = [(id_, None) for id_ in contacts] + [(None, id_) for id_ in colleagues if id_ != activity.user_id]
         new = [pair for pair in pairs if pair not in known.present[activity.id]]
         for contact_id, user_id in new:
             self.session.add(Participant(activity_id=activity.id, contact_id=contact_id, user_id=user_id))
         return bool(new)
-
-
-def _said(untaken: Problem, translate: Callable[[str], str]) -> str:
-    return untaken.text(translate) if untaken.problem else untaken.path

@@ -12,28 +12,26 @@ from crm_core.domain import dated
 from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import Affiliation, Contact, ContactPoint
 from crm_core.domain.external import ExternalRef
-from crm_core.errors import Conflict, CrmError, NotFound, Objection, PermissionDenied, Problem, ValidationError
+from crm_core.errors import Problem, ValidationError
 from crm_core.exchange.cards.finding import Known
 from crm_core.exchange.cards.people import Person, Place, Point, person_of
 from crm_core.exchange.cards.reading import read_card
 from crm_core.exchange.cards.report import CardReport, TakenCard, What
 from crm_core.exchange.content_lines import Component, components, file_encoding
 from crm_core.exchange.doubles import first_doubles, served_already
+from crm_core.exchange.entries import AN_ENTRYS_FAULT, EntryRun, Taking, said, taking
 from crm_core.exchange.importing import may_import
 from crm_core.exchange.moved.finding import is_called
-from crm_core.exchange.rejects import Rejects
-from crm_core.exchange.report import Progress, Rejected, Tell
+from crm_core.exchange.report import Progress, Tell
+from crm_core.store.parts import in_parts
 
 if TYPE_CHECKING:
     from crm_core.assembly import Crm
-    from crm_core.store.session import CrmSession
 
 __all__ = ["SYSTEM", "import_cards"]
 
 SYSTEM = "vcard"
 _BATCH = 200
-_SECTION = "cards"
-_A_CARDS_FAULT = (ValidationError, NotFound, Conflict, Objection, PermissionDenied)
 
 
 def import_cards(
@@ -63,42 +61,24 @@ def import_cards(
     """
     path = Path(file)
     encoding = file_encoding(path)
-    rejects = Rejects(Path(rejects_path) if rejects_path is not None else None)
     why = reason or f"import {path.name}"
-    try:
-        with crm.store.session(login, principal=principal, reason=why, source="import") as session:
-            may_import(session)
-            run = _Run(session, rejects, path.name, system, companies == "create", translate)
-            for part, share in _parts(path, encoding):
-                run.batch(part, encoding)
-                if progress is not None:
-                    progress(Progress(_SECTION, 1, 1, run.read, share))
-            session.check()
-            doubles, served, count = first_doubles(session), served_already(session), session.noted.count
-            if dry_run:
-                session.rollback()
-        done = rejects.finish()
-    except BaseException:
-        rejects.abandon()
-        raise
+    with taking(crm, rejects_path, login=login, principal=principal, reason=why, dry_run=dry_run) as current:
+        may_import(current.session)
+        run = _Run(current, path.name, system, companies == "create", translate)
+        for part in in_parts(components(path, encoding, ["VCARD"]), _BATCH):
+            run.batch([component for component, _ in part], encoding)
+            if progress is not None:
+                progress(Progress(run.section, 1, 1, run.read, part[-1][1]))
+        session = current.session
+        session.check()
+        doubles, served, count = first_doubles(session), served_already(session), session.noted.count
     return CardReport(
         file=str(path), dry_run=dry_run, read=run.read, rejected=run.rejected, accounts=run.accounts,
         affiliations=run.affiliations, points=run.points, cards=tuple(run.cards),
-        change_set=None if dry_run else session.last_change_set, rejects=done, first_rejects=tuple(rejects.first),
+        change_set=None if dry_run else session.last_change_set, rejects=current.written,
+        first_rejects=tuple(current.rejects.first),
         duplicates=count, first_duplicates=doubles, served=served,
     )  # fmt: skip
-
-
-def _parts(path: Path, encoding: str) -> Iterator[tuple[list[Component], float]]:
-    part: list[Component] = []
-    share = 0.0
-    for component, share in components(path, encoding, ["VCARD"]):
-        part.append(component)
-        if len(part) == _BATCH:
-            yield part, share
-            part = []
-    if part:
-        yield part, share
 
 
 @attrs.define
@@ -115,33 +95,21 @@ class _Added:
     untaken: list[Problem] = attrs.field(factory=list)
 
 
-class _Run:
+class _Run(EntryRun):
     """One run over one file."""
 
+    section = "cards"
+    entry = "card"
+
     def __init__(
-        self,
-        session: CrmSession,
-        rejects: Rejects,
-        file: str,
-        system: str,
-        make_companies: bool,
-        translate: Callable[[str], str],
+        self, current: Taking, file: str, system: str, make_companies: bool, translate: Callable[[str], str]
     ) -> None:
-        self.session = session
-        self.rejects = rejects
-        self.file = file
+        super().__init__(current, file, translate)
         self.system = system
         self.make_companies = make_companies
-        self.translate = translate
-        self.read = self.rejected = self.accounts = self.affiliations = self.points = 0
+        self.accounts = self.affiliations = self.points = 0
         self.cards: list[TakenCard] = []
         self._lines: dict[str, int] = {}
-
-    def reject(self, component: Component, key: str | None, reason: CrmError | Problem) -> None:
-        """A card is not taken."""
-        self.rejected += 1
-        text = " ".join(reason.text(self.translate).split("\n  - "))
-        self.rejects.add(Rejected(_SECTION, self.file, component.number, key, text), {"card": component.text})
 
     def batch(self, part: list[Component], encoding: str) -> None:
         """Read and look up a batch, then carry out card by card."""
@@ -157,8 +125,8 @@ class _Run:
                 with self.session.begin_nested():
                     taken, added = self._take(known, person)
                     self.session.check()
-            except _A_CARDS_FAULT as error:
-                self.reject(component, person.key, error)
+            except AN_ENTRYS_FAULT as error:
+                self.reject_component(component, person.key, error)
                 continue
             # Only now, because what a rejected card did is taken back.
             known.keep(added.companies, added.forms, added.places)
@@ -175,12 +143,12 @@ class _Run:
         for component in part:
             self.read += 1
             if component.problem is not None:
-                self.reject(component, None, component.problem)
+                self.reject_component(component, None, component.problem)
                 continue
             try:
                 yield component, person_of(read_card(component, encoding))
             except ValidationError as error:
-                self.reject(component, None, error)
+                self.reject_component(component, None, error)
 
     # -- one card ----------------------------------------------------------------------------------------------
 
@@ -215,7 +183,7 @@ class _Run:
             )
         changed = added.changed or bool(added.accounts or added.affiliations or added.points)
         what: What = "created" if created else "updated" if changed or not by_key else "unchanged"
-        untaken = tuple(_said(each, self.translate) for each in (*person.untaken, *added.untaken))
+        untaken = tuple(said(each, self.translate) for each in (*person.untaken, *added.untaken))
         taken = TakenCard(line=person.number, record=record.crm_type.name, id=record.id, name=person.name, what=what,
                           untaken=untaken)  # fmt: skip
         return taken, added
@@ -319,7 +287,3 @@ class _Run:
 
 _PROPERTY = {"name": "FN", "family_name": "N", "given_name": "N", "salutation": "N", "birthday": "BDAY", "note": "NOTE",
              "language": "LANG", "title": "TITLE", "role": "ROLE", "department": "ORG"}  # fmt: skip
-
-
-def _said(untaken: Problem, translate: Callable[[str], str]) -> str:
-    return untaken.text(translate) if untaken.problem else untaken.path

@@ -15,20 +15,12 @@ from crm_core.domain.contacts import Affiliation, Contact, ContactPoint
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.domain.quality import note_issues
-from crm_core.errors import (
-    Conflict,
-    CrmError,
-    NotFound,
-    Objection,
-    PermissionDenied,
-    Problem,
-    ValidationError,
-)
+from crm_core.errors import Problem, ValidationError
+from crm_core.exchange.entries import AN_ENTRYS_FAULT, EntryRun, Taking, taking
 from crm_core.exchange.moved.columns import Columns, Wanted
 from crm_core.exchange.moved.finding import Found
 from crm_core.exchange.moved.report import Flagged, Move, MovedReport, What
-from crm_core.exchange.rejects import Rejects
-from crm_core.exchange.report import Progress, Rejected, Tell
+from crm_core.exchange.report import Progress, Tell
 from crm_core.exchange.sources import open_source
 from crm_core.hooks.values import Failed, OpenItem
 from crm_core.store.parts import in_parts
@@ -36,14 +28,11 @@ from crm_core.views.open_items import open_items
 
 if TYPE_CHECKING:
     from crm_core.assembly import Crm
-    from crm_core.store.session import CrmSession
 
 __all__ = ["contacts_moved"]
 
 _BATCH = 500
 _SUBJECT = 200
-_SECTION = "moved"
-_A_ROWS_FAULT = (ValidationError, NotFound, Conflict, Objection, PermissionDenied)
 
 
 def contacts_moved(
@@ -71,25 +60,16 @@ def contacts_moved(
     rights of a user, who needs no more than for moving each person by hand.
     """
     source = open_source(Path(file), encoding, delimiter)
-    rejects = Rejects(Path(rejects_path) if rejects_path is not None else None)
     why = reason or f"contacts moved {source.path.name}"
-    try:
-        columns = Columns(source)
-        with crm.store.session(login, principal=principal, reason=why, source="import") as session:
-            run = _Run(session, columns, rejects, source.path.name, translate)
-            with source.rows() as rows:
-                for part in in_parts(run.readable(rows), _BATCH):
-                    run.batch(part)
-                    if progress is not None:
-                        progress(Progress(_SECTION, 1, 1, run.read, rows.share))
-            flagged, failed = run.flag()
-            session.check()
-            if dry_run:
-                session.rollback()
-        path = rejects.finish()
-    except BaseException:
-        rejects.abandon()
-        raise
+    columns = Columns(source)
+    with taking(crm, rejects_path, login=login, principal=principal, reason=why, dry_run=dry_run) as current:
+        run = _Run(current, columns, source.path.name, translate)
+        with source.rows() as rows:
+            for part in in_parts(run.readable(rows), _BATCH):
+                run.batch(part)
+                if progress is not None:
+                    progress(Progress(run.section, 1, 1, run.read, rows.share))
+        flagged, failed = run.flag()
     return MovedReport(
         file=str(source.path),
         dry_run=dry_run,
@@ -101,32 +81,23 @@ def contacts_moved(
         flagged=flagged,
         failed=failed,
         ignored_columns=tuple(sorted(columns.ignored)),
-        change_set=None if dry_run else session.last_change_set,
-        rejects=path,
-        first_rejects=tuple(rejects.first),
+        change_set=None if dry_run else current.session.last_change_set,
+        rejects=current.written,
+        first_rejects=tuple(current.rejects.first),
     )
 
 
-class _Run:
+class _Run(EntryRun):
     """One run over one file."""
 
-    def __init__(
-        self, session: CrmSession, columns: Columns, rejects: Rejects, file: str, translate: Callable[[str], str]
-    ) -> None:
-        self.session = session
+    section = "moved"
+
+    def __init__(self, current: Taking, columns: Columns, file: str, translate: Callable[[str], str]) -> None:
+        super().__init__(current, file, translate)
         self.columns = columns
-        self.rejects = rejects
-        self.file = file
-        self.translate = translate
-        self.read = self.unchanged = self.rejected = self.points = 0
+        self.unchanged = self.points = 0
         self.moves: list[Move] = []
         self._lines: dict[int, int] = {}
-
-    def reject(self, line: int, key: str | None, cells: Any, reason: CrmError | Problem) -> None:
-        """A row is not taken."""
-        self.rejected += 1
-        text = reason.text(self.translate)
-        self.rejects.add(Rejected(_SECTION, self.file, line, key, text), cells)
 
     def readable(self, rows: Iterable[tuple[int, Any, Problem | None]]) -> Iterator[Wanted]:
         """The rows that can be read; the others are rejected."""
@@ -154,7 +125,7 @@ class _Run:
                 with self.session.begin_nested():
                     move, added = self._carry_out(found, row, person)
                     self.session.check()
-            except _A_ROWS_FAULT as error:
+            except AN_ENTRYS_FAULT as error:
                 self.reject(row.line, row.key, row.cells, error)
                 continue
             self._lines[person.id] = row.line

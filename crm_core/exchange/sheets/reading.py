@@ -8,6 +8,7 @@ belongs to its first column. Formulas count by the values that the program that 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,15 +81,28 @@ def _packed(path: Path) -> bool:
 
 
 def _workbook(path: Path) -> CalamineWorkbook:
-    from python_calamine import CalamineError, CalamineWorkbook, PasswordError
+    from python_calamine import CalamineWorkbook, PasswordError
+
+    with _told(path):
+        try:
+            return CalamineWorkbook.from_path(path)
+        except PasswordError:
+            raise ExchangeError(
+                "{file} is protected by a password.", mend="Save it without one.", file=str(path)
+            ) from None
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say of a file that the reader gives up on that it cannot be read, whichever way it gives up."""
+    from python_calamine import CalamineError
 
     try:
-        return CalamineWorkbook.from_path(path)
-    except PasswordError:
-        raise ExchangeError("{file} is protected by a password.", mend="Save it without one.", file=str(path)) from None
+        yield
     except (CalamineError, OSError, ValueError) as error:
         raise _unreadable(path, error) from None
     except BaseException as error:
+        # What the reader did not expect ends as a panic, which is no Exception, and which it does not export.
         if type(error).__name__ != "PanicException":
             raise
         raise _unreadable(path, error) from None
@@ -134,16 +148,8 @@ def _chosen(path: Path, workbook: CalamineWorkbook, sheet: str) -> int:
 
 
 def _sheet(path: Path, workbook: CalamineWorkbook, index: int) -> CalamineSheet:
-    from python_calamine import CalamineError
-
-    try:
+    with _told(path):
         return workbook.get_sheet_by_index(index)
-    except (CalamineError, OSError, ValueError) as error:
-        raise _unreadable(path, error) from None
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":
-            raise
-        raise _unreadable(path, error) from None
 
 
 def _header(path: Path, sheet: CalamineSheet, header_row: int) -> tuple[tuple[str, ...], int]:

@@ -1,0 +1,72 @@
+"""What is here already of the events of a calendar: looked up for many at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
+
+import attrs
+from sqlalchemy import select
+
+from crm_core.domain.activities import Activity, Participant
+from crm_core.domain.contacts import Affiliation, Contact
+from crm_core.domain.organisation import User
+from crm_core.exchange.calendars.reading import Event
+from crm_core.exchange.lookups import Resolver, Target
+from crm_core.exchange.own_keys import own_id
+from crm_core.fields import matching
+from crm_core.store.duplicates import holders_of
+
+if TYPE_CHECKING:
+    from crm_core.store.session import CrmSession
+
+__all__ = ["Known"]
+
+
+@attrs.define
+class Known:
+    """What is here already of the events of one batch: activities by key, people and colleagues by e-mail address."""
+
+    targets: dict[str, Target] = attrs.field(factory=dict)
+    activities: dict[int, Activity] = attrs.field(factory=dict)
+    people: dict[str, list[int]] = attrs.field(factory=dict)
+    users: dict[str, int] = attrs.field(factory=dict)
+    accounts: dict[int, int] = attrs.field(factory=dict)
+    present: defaultdict[int, set[tuple[int | None, int | None]]] = attrs.field(factory=lambda: defaultdict(set))
+
+    @classmethod
+    def of(cls, session: CrmSession, events: Sequence[Event], system: str) -> Self:
+        """Look up a batch of events in a handful of statements; ``system`` is whose keys they have."""
+        known = cls()
+        keys = {key for event in events for key in (*(each.key for each in event.occurrences), *event.cancelled)}
+        known.targets = Resolver(session).targets(Activity.crm_type, system, keys)
+        ids = {each.record_id for each in known.targets.values()}
+        ids |= {own for event in events if (own := own_id(event.uid, "activity")) is not None}
+        found = session.scalars(select(Activity).where(Activity.id.in_(sorted(ids)))) if ids else ()
+        known.activities = {each.id: each for each in found}
+        mails = {mail for event in events for mail in (event.organizer, *event.attendees) if mail}
+        forms = {mail: key for mail in mails if (key := matching.mail_key(mail)) is not None}
+        held = holders_of(session, Contact.crm_type, {("email", key) for key in forms.values()}).seen if forms else {}
+        known.people = {mail: sorted(held.get(("email", key), ())) for mail, key in forms.items()}
+        folded = {matching.mail_key(mail): mail for mail in mails}
+        users = select(User.id, User.email).where(User.email.is_not(None), User.active)
+        if mails:
+            for id_, email in session.execute(users):
+                if email is not None and matching.mail_key(email) in folded:
+                    known.users[matching.mail_key(email) or ""] = id_
+        people = sorted({id_ for found_ids in known.people.values() for id_ in found_ids})
+        places = (
+            select(Affiliation.contact_id, Affiliation.account_id, Affiliation.primary)
+            .where(Affiliation.contact_id.in_(people))
+            .order_by(Affiliation.primary, Affiliation.id.desc())
+        )
+        if people:
+            known.accounts = {row[0]: row[1] for row in session.execute(places)}
+        if known.activities:
+            query = select(Participant.activity_id, Participant.contact_id, Participant.user_id).where(
+                Participant.activity_id.in_(sorted(known.activities))
+            )
+            for activity_id, contact_id, user_id in session.execute(query):
+                known.present[activity_id].add((contact_id, user_id))
+        return known
