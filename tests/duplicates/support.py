@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import attrs
-from sqlalchemy import event
 
 from crm_core import Account, Affiliation, Contact, ContactPoint, Crm, PointKind, Unit, User, organisation, ownership
 from crm_core.store.session import CrmSession
@@ -68,18 +65,3 @@ def populate(crm: Crm) -> Company:
             session.flush()
             organisation.join(session, login, unit, role=role, since_always=True)
     return Company(crm)
-
-
-@contextmanager
-def counted(crm: Crm) -> Iterator[list[str]]:
-    """The statements that are sent meanwhile."""
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    event.listen(crm.store.engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(crm.store.engine, "before_cursor_execute", note)

@@ -9,8 +9,9 @@ from sqlalchemy import select
 
 from crm_core import Account, Candidate, Contact, CrmSession, RecordType, User, ValidationError, duplicates, ownership
 from crm_core.errors import BuildError
+from crm_core.testing.statements import counted
 
-from .support import Company, counted, opened, populate
+from .support import Company, opened, populate
 
 
 def pairs(found: Iterable[Candidate]) -> set[frozenset[int]]:

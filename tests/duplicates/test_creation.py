@@ -9,8 +9,9 @@ from sqlalchemy import event
 
 from crm_core import Account, Affiliation, Contact, ContactPoint, PointKind, ownership
 from crm_core.errors import BuildError
+from crm_core.testing.statements import counted
 
-from .support import Company, counted, opened, populate
+from .support import Company, opened, populate
 
 SAME = {"name": "Acme Bearings", "registration_country": "CN", "registration_number": "91110000600037341L"}
 

@@ -14,8 +14,9 @@ from crm_core import Account, Affiliation, Contact, ContactPoint, PermissionDeni
 from crm_core.store.duplicates import Reindexed
 from crm_core.store.match_keys import check_keys
 from crm_core.store.tables import MATCH_KEY
+from crm_core.testing.statements import counted
 
-from .support import Company, counted, opened
+from .support import Company, opened
 
 NAMES = st.sampled_from(["Acme", "ACME Ltd", "海尔集团", "海爾", "x"])
 PHONES = st.sampled_from([None, "+861065529988", "010-6552 9988"])

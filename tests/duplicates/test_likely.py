@@ -11,8 +11,9 @@ import pytest
 from crm_core import Account, Affiliation, Contact, ContactPoint, PointKind, duplicates, ownership, quality
 from crm_core.store import visibility
 from crm_core.store.likely import likeliest
+from crm_core.testing.statements import counted
 
-from .support import Company, counted, opened, populate
+from .support import Company, opened, populate
 
 NAMES = ("Acme", "ACME Ltd", "Beta", "海尔集团", "海爾", "Cave", "Delta Foods", "Other")
 SITES = (None, "https://acme.example", "https://beta.example", "https://group.example")

@@ -7,9 +7,10 @@ from sqlalchemy import select
 
 from crm_core import Account, Affiliation, Contact, ContactPoint, Membership, duplicates
 from crm_core.domain.contacts import PointKind
+from crm_core.testing.statements import counted
 from crm_core.views.stewardship import queue
 
-from .support import Company, counted, opened, populate
+from .support import Company, opened, populate
 
 CLERK = {
     "account.read": "own", "contact.read": "own", "contact.create": "own", "affiliation.read": "own",

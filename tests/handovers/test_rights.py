@@ -121,7 +121,7 @@ def test_the_rights_must_reach_the_accounts(company: Company) -> None:
 
 
 def test_one_statement_asks_for_all(company: Company) -> None:
-    from tests.duplicates.support import counted
+    from crm_core.testing.statements import counted
 
     def cost(scope: str) -> int:
         with company.session("zhou") as session:

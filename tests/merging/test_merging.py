@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from crm_core import (
     Account,
@@ -41,6 +39,7 @@ from crm_core import (
 from crm_core.domain.contacts import Consent
 from crm_core.errors import Conflict
 from crm_core.store.tables import CHANGE
+from crm_core.testing.statements import counted
 
 from .conftest import Company
 from .records import Link, Plugins, Seat, Term, dangling, day, dump
@@ -486,18 +485,6 @@ def test_whoever_was_erased_is_nobodys_double(company: Company, erased: str) -> 
 
 
 # -- costs -----------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def counted(company: Company) -> Iterator[list[str]]:
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    event.listen(company.store.engine, "before_cursor_execute", note)
-    yield seen
-    event.remove(company.store.engine, "before_cursor_execute", note)
 
 
 def test_as_many_statements_for_many_rows_as_for_few(company: Company) -> None:

@@ -19,7 +19,7 @@ from crm_core import (
     ownership,
     shares,
 )
-from tests.duplicates.support import counted
+from crm_core.testing.statements import counted
 
 LENT = {
     "eraser": {"*.read": "own", "contact.erase": "own"},

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from crm_core import Crm, Unit, User, organisation
+from crm_core.testing.statements import counted
 
 
 @pytest.fixture
@@ -42,21 +41,6 @@ def open_crm(database_url: str) -> Iterator[Callable[..., Crm]]:
 @pytest.fixture
 def crm(open_crm: Callable[..., Crm]) -> Crm:
     return open_crm()
-
-
-@contextmanager
-def counted(crm: Crm) -> Iterator[list[str]]:
-    """The statements that are sent within."""
-    seen: list[str] = []
-
-    def note(*args: Any) -> None:
-        seen.append(args[2])
-
-    event.listen(crm.store.engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(crm.store.engine, "before_cursor_execute", note)
 
 
 @pytest.fixture

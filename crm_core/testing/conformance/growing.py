@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import event
 
 from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import Affiliation, Contact
@@ -17,9 +14,9 @@ from crm_core.testing.conformance.states import declared_values
 if TYPE_CHECKING:
     from crm_core.assembly.crm import Crm
     from crm_core.records import RecordType
-    from crm_core.testing.conformance.subject import Subject
+from crm_core.testing.conformance.subject import Subject
 
-__all__ = ["counted", "customers", "multiply", "samples"]
+__all__ = ["customers", "multiply", "samples"]
 
 CUSTOMERS = ("account", "contact")
 
@@ -27,21 +24,6 @@ CUSTOMERS = ("account", "contact")
 def _of_customers(record_type: RecordType) -> bool:
     """Whether each customer has records of a type of their own; others, such as programmes, are everybody's."""
     return record_type.name in CUSTOMERS or any(field.target in CUSTOMERS for field in record_type.refs)
-
-
-@contextmanager
-def counted(crm: Crm) -> Iterator[list[str]]:
-    """The statements that reach the database meanwhile."""
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        seen.append(statement)
-
-    event.listen(crm.store.engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(crm.store.engine, "before_cursor_execute", note)
 
 
 def customers(crm: Crm, count: int) -> dict[str, list[int]]:

@@ -29,6 +29,7 @@ PUBLIC_MODULES = (
     "crm_core.testing",
     "crm_core.testing.company",
     "crm_core.testing.postgresql",
+    "crm_core.testing.statements",
     "crm_core.testing.strategies",
     "crm_core.translation",
     "crm_core.views",

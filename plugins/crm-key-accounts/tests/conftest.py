@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import attrs
 import pytest
-from sqlalchemy import event
 
 from crm_core import Account, Crm, CrmSession, Unit, User, organisation, ownership
+from crm_core.testing.statements import counted
 
 
 @attrs.frozen
@@ -26,19 +26,9 @@ class Company:
     def account(self, session: CrmSession, name: str) -> Account:
         return session.require(Account, self.accounts[name])
 
-    @contextmanager
-    def statements(self) -> Iterator[list[str]]:
+    def statements(self) -> AbstractContextManager[list[str]]:
         """The statements that reach the database meanwhile."""
-        seen: list[str] = []
-
-        def note(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-            seen.append(statement)
-
-        event.listen(self.crm.store.engine, "before_cursor_execute", note)
-        try:
-            yield seen
-        finally:
-            event.remove(self.crm.store.engine, "before_cursor_execute", note)
+        return counted(self.crm)
 
 
 @pytest.fixture

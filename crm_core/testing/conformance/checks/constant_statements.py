@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from crm_core.errors import CrmError
 from crm_core.testing.conformance.asking import ASKED, arguments, implementations, place_of
-from crm_core.testing.conformance.growing import counted, customers, multiply, samples
+from crm_core.testing.conformance.growing import customers, multiply, samples
 from crm_core.testing.conformance.population import PRINCIPAL, company, populate
 from crm_core.testing.conformance.report import Check, Finding
+from crm_core.testing.statements import counted
 
 if TYPE_CHECKING:
     from crm_core.assembly.crm import Crm

@@ -11,10 +11,11 @@ import attrs
 from crm_core.errors import CrmError
 from crm_core.store.changes import Change, ChangeBatch
 from crm_core.testing.conformance.asking import implementations, place_of
-from crm_core.testing.conformance.growing import counted, customers, multiply, samples
+from crm_core.testing.conformance.growing import customers, multiply, samples
 from crm_core.testing.conformance.population import PRINCIPAL, company, populate
 from crm_core.testing.conformance.report import Check, Finding
 from crm_core.testing.conformance.states import declared_values
+from crm_core.testing.statements import counted
 
 if TYPE_CHECKING:
     from crm_core.assembly.crm import Crm
