@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
-
-import attrs
+from typing import Any
 
 from crm_core.domain.external import ExternalRef
 from crm_core.domain.quality import propose
-from crm_core.errors import (
-    Conflict,
-    CrmError,
-    NotFound,
-    Objection,
-    PermissionDenied,
-    Problem,
-    ValidationError,
-)
+from crm_core.errors import Problem, ValidationError
+from crm_core.exchange.entries import AN_ENTRYS_FAULT
 from crm_core.exchange.lookups import AMBIGUOUS, Resolver
+from crm_core.exchange.pending import Outcome, Pending
 from crm_core.exchange.plan import FieldPlan, LookupPlan, SectionPlan
 from crm_core.exchange.values import json_form
 from crm_core.fields.field import Field
@@ -29,49 +21,9 @@ from crm_core.store.rules import check_filled, check_values
 from crm_core.store.session import CrmSession
 from crm_core.store.values import preparer
 
-__all__ = ["Batch", "Outcome", "Pending"]
+__all__ = ["Batch"]
 
 _KEY_LENGTH = 200
-# What a single row can be guilty of; anything else ends the import.
-_A_ROWS_FAULT = (ValidationError, NotFound, Conflict, Objection, PermissionDenied)
-
-
-@attrs.define(eq=False)
-class Pending:
-    """A row on its way. ``values`` are field values, ``custom`` those of custom fields; ``id`` is its record's."""
-
-    line: int
-    cells: Any
-    key: str
-    values: dict[str, Any]
-    custom: dict[str, Any]
-    wants: list[tuple[FieldPlan, LookupPlan, str]]
-    id: int = 0
-    ref_id: int | None = None
-    known: bool = False
-    change: dict[str, Any] = attrs.field(factory=dict)
-    former: Mapping[str, Any] = attrs.field(factory=dict)
-    proposals: dict[str, Any] = attrs.field(factory=dict)
-
-    @property
-    def all_values(self) -> dict[str, Any]:
-        """The values as a new record takes them."""
-        custom = {name: value for name, value in self.custom.items() if value is not None}
-        return {**self.values, "custom": custom} if custom else self.values
-
-
-class Outcome(Protocol):
-    """Who is told what became of the rows."""
-
-    def reject(self, line: int, key: str | None, cells: Any, reason: CrmError | Problem) -> None: ...
-
-    def postpone(self, row: Pending) -> None: ...
-
-    def skipped(self) -> None: ...
-
-    def unchanged(self, row: Pending) -> None: ...
-
-    def written(self, row: Pending) -> None: ...
 
 
 class Batch:
@@ -313,7 +265,7 @@ class Batch:
             with session.begin_nested():
                 self._write_together(rows)
                 session.check()
-        except _A_ROWS_FAULT as error:
+        except AN_ENTRYS_FAULT as error:
             if len(rows) == 1:
                 self.outcome.reject(rows[0].line, rows[0].key, rows[0].cells, error)
                 return

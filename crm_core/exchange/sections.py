@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from crm_core.errors import CrmError, Problem, ValidationError
-from crm_core.exchange.batches import Batch, Pending
+from crm_core.exchange.batches import Batch
 from crm_core.exchange.lookups import Resolver
+from crm_core.exchange.pending import Pending
 from crm_core.exchange.plan import SectionPlan
 from crm_core.exchange.rejects import Rejects
 from crm_core.exchange.report import Rejected, SectionReport, Warned
