@@ -10,30 +10,18 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import and_, insert, or_, select, text, update
+from sqlalchemy import and_, insert, or_, select, update
 
 from crm_core.records import Types
 from crm_core.store.changes import Change, ChangeSet
 from crm_core.store.history import to_change, to_change_set
+from crm_core.store.horizon import settled_before
 from crm_core.store.tables import CHANGE, CHANGE_SET, FEED_POSITION
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 __all__ = ["Position", "advance", "behind", "end", "join", "one", "position", "read"]
-
-# A server gives its transaction ids to all its databases. Who works in another one cannot write here, and need not be
-# waited for; a transaction of which the server does not say where it runs (a prepared one) is waited for.
-_OLDEST_RUNNING: Any = text(
-    """(SELECT CAST(CAST(least(
-        pg_snapshot_xmax(pg_current_snapshot()),
-        pg_current_xact_id_if_assigned(),
-        (SELECT min(running) FROM pg_snapshot_xip(pg_current_snapshot()) AS running
-          WHERE NOT EXISTS (SELECT 1 FROM pg_stat_activity AS elsewhere
-                             WHERE elsewhere.backend_xid = CAST(running AS xid)
-                               AND elsewhere.datname <> current_database()))
-    ) AS text) AS bigint))"""
-)
 
 
 @attrs.frozen(order=True)
@@ -63,8 +51,8 @@ def read(connection: Connection, types: Types, after: Position, limit: int = 100
         .order_by(CHANGE_SET.c.xid, CHANGE_SET.c.id)
         .limit(limit)
     )
-    if connection.dialect.name == "postgresql":
-        query = query.where(CHANGE_SET.c.xid < _OLDEST_RUNNING)
+    if (settled := settled_before(connection)) is not None:
+        query = query.where(CHANGE_SET.c.xid < settled)
     heads = connection.execute(query).all()
     changes = _changes(connection, types, [head.id for head in heads])
     return [(Position(head.xid, head.id), to_change_set(head, changes.get(head.id, ()))) for head in heads]
@@ -86,8 +74,8 @@ def join(connection: Connection, consumer: str) -> None:
     if connection.execute(select(FEED_POSITION.c.consumer).where(FEED_POSITION.c.consumer == consumer)).first():
         return
     query = select(CHANGE_SET.c.xid, CHANGE_SET.c.id).order_by(CHANGE_SET.c.xid.desc(), CHANGE_SET.c.id.desc())
-    if connection.dialect.name == "postgresql":
-        query = query.where(CHANGE_SET.c.xid < _OLDEST_RUNNING)
+    if (settled := settled_before(connection)) is not None:
+        query = query.where(CHANGE_SET.c.xid < settled)
     last = connection.execute(query.limit(1)).first()
     if last is not None:
         advance(connection, consumer, Position(last.xid, last.id))

@@ -120,6 +120,38 @@ def test_a_transaction_in_another_database_of_the_server_is_not_waited_for(store
     elsewhere.dispose()
 
 
+def test_transactions_that_end_in_another_database_while_the_feed_looks_are_not_waited_for(store):
+    if store.dialect == "sqlite":
+        pytest.skip("an SQLite file is a database of its own")
+    elsewhere = create_engine(store.engine.url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    stop = threading.Event()
+    often = """DO $$ BEGIN FOR each IN 1..20 LOOP
+                  PERFORM pg_current_xact_id(); PERFORM pg_sleep(0.005); COMMIT;
+               END LOOP; END $$"""
+
+    def neighbour() -> None:
+        with elsewhere.connect() as connection:
+            while not stop.is_set():
+                connection.execute(text(often))
+
+    neighbours = [threading.Thread(target=neighbour) for _ in range(4)]
+    for thread in neighbours:
+        thread.start()
+    try:
+        position, told = Position(), []
+        for number in range(60):
+            note(store, str(number))
+            found = read(store, position)
+            told.append(names(found))
+            position = found[-1][0] if found else position
+    finally:
+        stop.set()
+        for thread in neighbours:
+            thread.join()
+        elsewhere.dispose()
+    assert told == [[str(number)] for number in range(60)]
+
+
 def test_no_reader_misses_anything_under_concurrent_writers(store):
     def write(who: int) -> None:
         for number in range(12):
