@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
@@ -32,7 +32,7 @@ _RUNNING = text(
 )
 _LOOK_AFRESH = text("SELECT pg_stat_clear_snapshot()")
 # On a busy server about one look in fifty meets a transaction that has just ended; five in a row do not.
-_LOOKS = 5
+_LOOKS: Final = 5
 
 
 def settled_before(connection: Connection) -> int | None:
@@ -43,11 +43,17 @@ def settled_before(connection: Connection) -> int | None:
     """
     if connection.dialect.name != "postgresql":
         return None
-    for look in range(_LOOKS):
-        if look:
-            connection.execute(_LOOK_AFRESH)
-        found: Any = connection.execute(_RUNNING).one()
-        settled = found.unused if found.here is None else min(found.unused, found.here)
-        if found.unknown is None or found.unknown >= settled:
-            return int(settled)
-    return int(found.unknown)
+    settled, unsure = _look(connection)
+    for _ in range(_LOOKS - 1):
+        if unsure >= settled:
+            break
+        connection.execute(_LOOK_AFRESH)
+        settled, unsure = _look(connection)
+    return min(settled, unsure)
+
+
+def _look(connection: Connection) -> tuple[int, int]:
+    """What is settled for certain, and the oldest transaction of which nothing is known (the same if there is none)."""
+    found: Any = connection.execute(_RUNNING).one()
+    settled = int(found.unused if found.here is None else min(found.unused, found.here))
+    return settled, settled if found.unknown is None else int(found.unknown)
