@@ -45,6 +45,7 @@ help:
 	@echo "make test-postgresql  the tests that touch a database, on PostgreSQL"
 	@echo "make lint             style, types, layers; make format mends the style"
 	@echo "make bench            measure, side by side with raw SQLAlchemy and with peers"
+	@echo "make torture          kill it, fill its disk, ask it everything, feed it nonsense; count what was lost"
 	@echo "make downstream       the suite of every plugin, each with nothing but what it requires"
 	@echo "make docs             build the documentation into docs/_build/html"
 	@echo "make clean            remove all that the other targets have made"
@@ -91,7 +92,7 @@ test-postgresql: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy crm_core $(wildcard tests/typing) $(wildcard plugins/*/crm_*) \
+	$(BIN)/mypy crm_core torture $(wildcard tests/typing) $(wildcard plugins/*/crm_*) \
 		$(foreach folder,$(FOREIGN),$(wildcard $(folder)/crm_*))
 	$(BIN)/lint-imports
 	$(BIN)/python downstream/public_api.py
@@ -109,6 +110,11 @@ format: $(STAMP)
 bench: $(STAMP)
 	@test -d benchmarks || { echo "There is no benchmarks/ folder yet: nothing to measure."; exit 1; }
 	$(BIN)/python -m benchmarks
+
+# Takes long. One program, or a smaller run: `.venv/bin/python -m torture --help`.
+.PHONY: torture
+torture: $(STAMP)
+	$(BIN)/python -m torture all
 
 .PHONY: docs
 docs: $(STAMP)

@@ -1,0 +1,5 @@
+"""Programs that do their worst to a CRM, and count what was lost: ``python -m torture --help``.
+
+They are no tests: they run for minutes, at random, and print figures. ``make torture`` runs all of them. Each ends
+with 1 where it found anything.
+"""
