@@ -1,26 +1,31 @@
 #!/usr/bin/env python3
 """Compare the public API with that of the last release, and name what breaks whoever uses it.
 
-Public is what ``crm_core`` exports, and what its modules name in ``__all__``. A release is a tag ``v1.2.3``. What is
-removed or changed on purpose stands in ``downstream/accepted.txt``, a line each as it is printed here, until the next
-release. Ends with 1 when anything else breaks, and with 0 where there is no release yet.
+Public are the modules of ``PUBLIC_MODULES`` in ``crm_core.testing.conformance.public``, which the conformance kit
+allows plugins to import from, with the names that they export, as the release had them; and the parameters of the
+hooks. A release is a tag ``v1.2.3``. What is removed or changed on purpose stands in ``downstream/accepted.txt``, a
+line each as it is printed here, until the next release. Ends with 1 when anything else breaks, and with 0 where there
+is no release yet.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import griffe
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "crm_core"
-_PRIVATE = ("crm_core.cli", "crm_core.testing.conformance.checks", "crm_core.migrations")
-"""The command line is used as commands; checks and revisions by those who run them."""
+_LIST = "testing.conformance.public.PUBLIC_MODULES"
+HOOKS = tuple(f"crm_core.hooks.{family}" for family in ("registration", "checks", "gathering", "events"))
+"""Where the hooks are declared, which plugins implement and do not import."""
 
 
 def last_release(repository: Path) -> str | None:
@@ -34,11 +39,59 @@ def last_release(repository: Path) -> str | None:
 
 def breakages(repository: Path, release: str, package: str = PACKAGE) -> Iterator[str]:
     """What breaks, a line each: the path of the object and what became of it."""
-    old = griffe.load_git(package, ref=release, repo=repository, resolve_aliases=True, resolve_external=False)
-    new = griffe.load(package, search_paths=[repository], resolve_aliases=True, resolve_external=False)
-    for each in griffe.find_breaking_changes(old, new):
-        if not each.obj.path.startswith(_PRIVATE):
-            yield f"{each.obj.path}: {each.kind.value}"
+    options: dict[str, Any] = {"resolve_aliases": True, "resolve_external": False}
+    old: Any = griffe.load_git(package, ref=release, repo=repository, **options)
+    new: Any = griffe.load(package, search_paths=[repository], try_relative_path=False, **options)
+    was, is_ = public_modules(old), public_modules(new)
+    if was is None:
+        yield from (f"{each.obj.path}: {each.kind.value}" for each in griffe.find_breaking_changes(old, new))
+        return
+    for name in was:
+        before, after = module(old, name), module(new, name)
+        if before is None:
+            continue  # the release named what it did not have
+        if after is None or name not in (is_ or ()):
+            yield f"{name}: The module is no longer public"
+            continue
+        # Exactly what is exported is compared, wherever it is defined; modules below it count where they are named.
+        before.exports, after.exports = exported(before), exported(after)
+        for member in before.modules.values():
+            member.public = member.name in (before.exports or ())
+        for each in griffe.find_breaking_changes(before, after):
+            # A plugin need not take all that a hook gives.
+            if name not in HOOKS or each.kind is not griffe.BreakageKind.PARAMETER_ADDED_REQUIRED:
+                yield f"{each.obj.path}: {each.kind.value}"
+
+
+def public_modules(package: Any) -> tuple[str, ...] | None:
+    """The modules that a version of a package says are public, with those of the hooks; ``None`` if it does not say."""
+    try:
+        said = package[_LIST].value
+    except KeyError:
+        return None
+    return (*ast.literal_eval(str(said)), *HOOKS)
+
+
+def module(package: Any, name: str) -> Any:
+    """A module of a package by its whole name; ``None`` where there is none."""
+    try:
+        return package[name.removeprefix(f"{package.path}.")] if name != package.path else package
+    except KeyError:
+        return None
+
+
+def exported(of: Any) -> set[str] | None:
+    """The names that a module exports: those of ``__all__``; what it imports, where that is computed.
+
+    ``None`` where it has no ``__all__``.
+    """
+    if of.exports is None or all(isinstance(name, str) for name in of.exports):
+        return None if of.exports is None else set(of.exports)
+    return {
+        name
+        for name, member in of.members.items()
+        if member.is_alias and member.target_path.partition(".")[0] not in sys.stdlib_module_names
+    }
 
 
 def accepted(file: Path) -> set[str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from crm_core.assembly.drivers import load_driver
     from crm_core.assembly.load import assemble
     from crm_core.assembly.manifest import HOOK_API, Command, Manifest
+    from crm_core.assembly.pools import read_pools
     from crm_core.assembly.report import AssemblyReport, PluginEntry, Section
     from crm_core.assembly.verdicts import LeftOut
 

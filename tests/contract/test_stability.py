@@ -13,7 +13,8 @@ from crm_core import __version__
 from crm_core.assembly import HOOK_API, assemble, given
 from crm_core.assembly.manifest import Manifest
 from crm_core.hooks import SPECS, Deprecation, deprecated, going, hookimpl
-from crm_core.hooks.specs import spec_of
+from crm_core.hooks.specs import FAMILIES, spec_of
+from crm_core.testing.conformance.public import PUBLIC_MODULES, exports
 
 ROOT = Path(__file__).parents[2]
 
@@ -125,6 +126,75 @@ def test_what_breaks_since_the_last_release_is_named(repository, capsys):
     broken = [line for line in lines if line.startswith("thing.")]
     (repository / "downstream" / "accepted.txt").write_text("# meant\n" + "\n".join(broken) + "\n")
     assert api.main(check) == 0
+
+
+def test_what_is_compared_is_what_the_conformance_kit_calls_public():
+    import griffe
+
+    api = script("public_api")
+    package = griffe.load("crm_core", search_paths=[ROOT], resolve_aliases=True, resolve_external=False)
+    assert tuple(f"{each.__name__}" for each in FAMILIES) == api.HOOKS
+    assert api.public_modules(package) == (*PUBLIC_MODULES, *api.HOOKS)
+    for name in PUBLIC_MODULES:
+        found = api.module(package, name)
+        named = {each for each in exports(name) if f"{name}.{each}" not in PUBLIC_MODULES}
+        assert api.exported(found) == named, name
+        assert named <= found.members.keys(), name
+
+
+@pytest.fixture
+def kernel(tmp_path):
+    """A package that says what of it is public, and exports a name that it computes."""
+    files = {
+        "__init__.py": (
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from crm_core.inner import Kept as Kept\n"
+            "    from crm_core.inner import gone as gone\n_MODULES = {}\n__all__ = [*_MODULES]\n"
+        ),
+        "inner.py": "class Kept:\n    def method(self, a, b): ...\ndef gone(): ...\ndef private(a): ...\n",
+        "other.py": "__all__ = ['there']\ndef there(): ...\ndef not_exported(a): ...\n",
+        "hooks/__init__.py": "",
+        **{f"hooks/{family}.py": "" for family in ("registration", "gathering", "events")},
+        "hooks/checks.py": "__all__ = ['crm_check_it']\ndef crm_check_it(session): ...\n",
+        "testing/__init__.py": "",
+        "testing/conformance/__init__.py": "",
+        "testing/conformance/public.py": "PUBLIC_MODULES = ('crm_core', 'crm_core.other')\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / "crm_core" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "one")
+    git(tmp_path, "tag", "v1.0")
+    return tmp_path / "crm_core"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        ("inner.py", "(self, a, b)", "(self, a)", "crm_core.inner.Kept.method: Parameter was removed"),
+        (
+            "__init__.py",
+            "    from crm_core.inner import gone as gone\n",
+            "",
+            "crm_core.gone: Public object was removed",
+        ),
+        ("inner.py", "private(a)", "private(b)", ""),
+        ("other.py", "not_exported(a)", "not_exported(b)", ""),
+        ("other.py", "there", "here", "crm_core.other.there: Public object was removed"),
+        ("testing/conformance/public.py", ", 'crm_core.other'", ",", "crm_core.other: The module is no longer public"),
+        ("hooks/checks.py", "(session)", "(session, more)", ""),
+        ("hooks/checks.py", "(session)", "()", "crm_core.hooks.checks.crm_check_it: Parameter was removed"),
+    ],
+)
+def test_what_is_public_is_compared_and_nothing_else(kernel, capsys, file, old, new, told):
+    text = (kernel / file).read_text()
+    assert old in text
+    (kernel / file).write_text(text.replace(old, new))
+    code = script("public_api").main(["--repository", str(kernel.parent)])
+    assert capsys.readouterr().out.splitlines()[:-1] == ([told] if told else [])
+    assert code == (1 if told else 0)
 
 
 def test_the_page_of_the_contract_tells_the_versions_that_are_here():
