@@ -53,7 +53,10 @@ class LoadedPlugin:
 
 @attrs.frozen(kw_only=True)
 class Build:
-    """The outcome of assembly. ``plugins`` are in load order, the kernel first under the name ``crm``."""
+    """The outcome of assembly. ``plugins`` are in load order, the kernel first under the name ``crm``.
+
+    ``off`` names the plugins that are switched off, also those that only this run leaves out.
+    """
 
     file: BuildFile
     plugins: tuple[LoadedPlugin, ...]
@@ -65,6 +68,7 @@ class Build:
     commands: Mapping[str, click.Command | Command]
     jobs: Mapping[str, Job]
     report: AssemblyReport
+    off: frozenset[str] = frozenset()
 
     @property
     def settings(self) -> Mapping[str, Any]:

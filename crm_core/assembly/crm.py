@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from crm_core.assembly.absence import why_absent
 from crm_core.errors import BuildError
 
 if TYPE_CHECKING:
@@ -37,10 +39,11 @@ class Crm:
         self.build = build
         self.store = store
         store.jobs = build.jobs
+        store.absence = partial(why_absent, build)
         if "queue" in build.file.drivers:
-            store.queue = self.driver("queue")(self)
+            store.queue = self._chosen("queue", lambda driver: driver(self))
         if "matching" in build.file.drivers:
-            store.matcher = self.driver("matching")()
+            store.matcher = self._chosen("matching", lambda driver: driver())
 
     @classmethod
     def open(
@@ -64,7 +67,8 @@ class Crm:
         :func:`~crm_core.assembly.assemble`.
 
         Raises :class:`~crm_core.errors.BuildError` when the build does not fit together,
-        :class:`~crm_core.errors.StoreError` when the database cannot be used.
+        :class:`~crm_core.errors.StoreError` when the database cannot be used. A chosen driver of a plugin that is
+        switched off is refused where it is used, so that the CRM can be looked at and repaired without it.
         """
         # What assembles a build is imported by whoever opens one, not by everybody who names the class.
         from crm_core.assembly.discovery import installed
@@ -72,19 +76,13 @@ class Crm:
         from crm_core.store.store import Store, utc_now
 
         build = assemble(given, strict=strict, discovery=discovery or installed, without=without)
-        chosen = build.file.drivers.get("search")
-        search = None
-        if chosen is not None:
-            from crm_core.assembly.drivers import load_driver
-
-            search = load_driver("search", chosen)
         store = Store(
             database or build.file.database,
             build.types,
             build.policy,
             build.dispatcher,
             clock=clock or utc_now,
-            search=search,
+            search=_search(build),
         )
         crm = cls(build, store)
         if check:
@@ -214,7 +212,10 @@ class Crm:
         return check(self.store) if progress is None else check(self.store, progress)
 
     def driver(self, kind: str) -> Any:
-        """What the driver leads to that the build file chose for ``kind``, usually a class."""
+        """What the driver leads to that the build file chose for ``kind``, usually a class.
+
+        Raises :class:`~crm_core.errors.BuildError` when none is chosen, or its plugin is switched off.
+        """
         name = self.build.file.drivers.get(kind)
         if name is None:
             raise BuildError(
@@ -225,7 +226,14 @@ class Crm:
             )
         from crm_core.assembly.drivers import load_driver
 
-        return load_driver(kind, name)
+        return load_driver(kind, name, self.build.off, self.build.file.crm.disabled)
+
+    def _chosen(self, kind: str, open_: Callable[[Any], Any]) -> Any:
+        """The driver that the build chose, opened; for one of a plugin that is switched off a stand-in that refuses."""
+        from crm_core.assembly.drivers import Refusing, refusal
+
+        refused = refusal(self.build, kind)
+        return open_(self.driver(kind)) if refused is None else Refusing(refused)
 
     def close(self) -> None:
         """Close all connections."""
@@ -238,3 +246,15 @@ class Crm:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _search(build: Build) -> Any:
+    """What keeps the search index: ``None`` is the kernel's own."""
+    chosen = build.file.drivers.get("search")
+    if chosen is None:
+        return None
+    from crm_core.assembly.drivers import load_driver, refusal
+    from crm_core.store.search.drivers import NoSearch
+
+    refused = refusal(build, "search")
+    return load_driver("search", chosen, build.off) if refused is None else NoSearch(refused)

@@ -7,15 +7,19 @@ that are not neighbours win.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from crm_core.assembly.discovery import GROUP as PLUGINS
 from crm_core.assembly.manifest import NAME
 from crm_core.errors import BuildError, Problem
 from crm_core.hooks.specs import nearest
 
-__all__ = ["BUILT_IN", "GROUP", "available", "load_driver", "mistakes"]
+if TYPE_CHECKING:
+    from crm_core.assembly.build import Build
+
+__all__ = ["BUILT_IN", "GROUP", "Refusing", "available", "load_driver", "missing", "mistakes", "refusal"]
 
 GROUP = "crm_core.drivers"
 
@@ -38,12 +42,50 @@ def available(kind: str) -> Mapping[str, tuple[EntryPoint, ...]]:
     return {name: tuple(found[name]) for name in sorted(found)}
 
 
-def mistakes(chosen: Mapping[str, str]) -> list[Problem]:
-    """What is wrong with the section ``[drivers]``, as far as that shows without importing a driver."""
-    return [problem for kind, name in chosen.items() if (problem := _mistake(kind, name)) is not None]
+def mistakes(chosen: Mapping[str, str], off: Collection[str] = ()) -> list[Problem]:
+    """What is wrong with the section ``[drivers]``, as far as that shows without importing a driver.
+
+    ``off`` names plugins that are switched off. That a driver is theirs is no mistake: see :func:`missing`.
+    """
+    return [problem for kind, name in chosen.items() if (problem := _mistake(kind, name, off)) is not None]
 
 
-def _mistake(kind: str, name: str) -> Problem | None:
+def missing(chosen: Mapping[str, str], off: Collection[str], disabled: Collection[str]) -> Mapping[str, Problem]:
+    """By kind, the chosen drivers of plugins that are switched off: nothing of such a plugin is imported.
+
+    ``disabled`` are those of them that the build file disables; the others are left out of one run.
+    """
+    found = {}
+    for kind, name in chosen.items():
+        entries = available(kind).get(name, ())
+        if entries and not _usable(entries, off):
+            plugin = min(_plugins_of(entries[0]))
+            mend = (
+                "Switch it on by 'crm plugins enable {plugin}', or choose another driver in [drivers]."
+                if plugin in disabled else "It is left out of this run only."
+            )  # fmt: skip
+            found[kind] = Problem(
+                f"drivers.{kind}", "The driver {name!r} belongs to the plugin {plugin}, which is switched off.", mend,
+                {"name": name, "plugin": plugin},
+            )  # fmt: skip
+    return found
+
+
+def _usable(entries: Sequence[EntryPoint], off: Collection[str]) -> list[EntryPoint]:
+    """The entry points that may be loaded: those of switched-off plugins may not."""
+    return [each for each in entries if not (plugins := _plugins_of(each)) or not plugins <= set(off)]
+
+
+def _plugins_of(entry: EntryPoint) -> set[str]:
+    """The plugins that a driver comes with: those of its distribution, and of several those in the same package."""
+    if entry.dist is None:
+        return set()
+    plugins = entry.dist.entry_points.select(group=PLUGINS)
+    top = entry.module.partition(".")[0]
+    return {each.name for each in plugins if each.module.partition(".")[0] == top} or {each.name for each in plugins}
+
+
+def _mistake(kind: str, name: str, off: Collection[str]) -> Problem | None:
     path = f"drivers.{kind}"
     if not NAME.fullmatch(kind):
         return Problem(path, "{kind!r} is no kind of driver.", "Write it in snake_case.", {"kind": kind})
@@ -52,8 +94,9 @@ def _mistake(kind: str, name: str) -> Problem | None:
         values = {"kind": kind, "name": name, "near": nearest(name, found)}
         mend = "Did you mean {near}? Otherwise install its distribution." if found else "Install its distribution."
         return Problem(path, "There is no driver {name!r} for {kind}.", mend, values)
-    if len(found[name]) > 1:
-        origins = sorted(f"{each.dist.name} {each.dist.version}" if each.dist else each.value for each in found[name])
+    usable = _usable(found[name], off)
+    if len(usable) > 1:
+        origins = sorted(f"{each.dist.name} {each.dist.version}" if each.dist else each.value for each in usable)
         values = {"kind": kind, "name": name, "origins": " and ".join(origins)}
         return Problem(
             path, "Two distributions bring the driver {name!r} for {kind}: {origins}.", "Uninstall one.", values
@@ -61,17 +104,19 @@ def _mistake(kind: str, name: str) -> Problem | None:
     return None
 
 
-def load_driver(kind: str, name: str) -> Any:
+def load_driver(kind: str, name: str, off: Collection[str] = (), disabled: Collection[str] = ()) -> Any:
     """Import a driver and return what its entry point leads to, usually a class.
 
-    Raises :class:`~crm_core.errors.BuildError` when it is missing, brought twice, or cannot be imported.
+    ``off`` names plugins that are switched off, ``disabled`` those of them that the build file disables; none of their
+    drivers is imported. Raises :class:`~crm_core.errors.BuildError` when the driver is missing, switched off, brought
+    twice, or cannot be imported.
     """
-    problem = _mistake(kind, name)
+    problem = _mistake(kind, name, off) or missing({kind: name}, off, disabled).get(kind)
     if problem is not None:
         raise BuildError("The driver cannot be used:", [problem])
     from stevedore.driver import DriverManager
 
-    entry = available(kind)[name][0]
+    (entry,) = _usable(available(kind)[name], off)
 
     class Manager(DriverManager[Any]):
         def list_entry_points(self) -> list[EntryPoint]:
@@ -87,3 +132,19 @@ def load_driver(kind: str, name: str) -> Any:
             kind=kind,
             error=f"{type(error).__name__}: {error}",
         ) from error
+
+
+def refusal(build: Build, kind: str) -> BuildError | None:
+    """Why the driver that a build chose is not there: its plugin is switched off. ``None`` where it is there."""
+    problem = missing(build.file.drivers, build.off, build.file.crm.disabled).get(kind)
+    return None if problem is None else BuildError("The driver cannot be used:", [problem])
+
+
+class Refusing:
+    """Stands for a driver of a plugin that is switched off: whoever uses it is told so by ``refused``."""
+
+    def __init__(self, refused: BuildError) -> None:
+        self._refused = refused
+
+    def __getattr__(self, name: str) -> Any:
+        raise self._refused

@@ -64,7 +64,9 @@ def assemble(
         if plugin is not None:
             loaded.append(plugin)
     _check_sections(file, loaded, {each.name for each in found}, verdicts)
-    verdicts.file += drivers.mistakes(file.drivers)
+    off = frozenset(verdicts.off) | {each.name for each in found if matches(each.name, without)}
+    verdicts.file += drivers.mistakes(file.drivers, off)
+    verdicts.warnings += drivers.missing(file.drivers, off, file.crm.disabled).values()
     settings = {plugin.name: plugin.settings for plugin in loaded if plugin.settings is not None}
     if _time_zone_is_wrong(verdicts):
         file = attrs.evolve(file, crm=attrs.evolve(file.crm, time_zone="UTC"))
@@ -82,6 +84,7 @@ def assemble(
     build = Build(
         file=file,
         plugins=tuple(loaded),
+        off=off,
         types=catalogue.types,
         permissions=catalogue.permissions,
         policy=decided,
@@ -142,7 +145,8 @@ def _load(
     if not reasons:
         new, reasons = contributions(manifest.name, namespace)
     reasons += catalogue.clashes(manifest, new)
-    settings, wrong = _settings(manifest.name, new, file)
+    # Of a plugin that could not be looked into, nobody knows whether it has settings.
+    settings, wrong = (None, []) if reasons and new.settings is None else _settings(manifest.name, new, file)
     reasons += wrong
     plugin = LoadedPlugin(
         manifest=manifest,

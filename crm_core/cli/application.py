@@ -93,17 +93,23 @@ class Application:
         return crm
 
     def open_without(self, plugin: str) -> Crm:
-        """Open the build for work on one plugin, without it where it cannot be loaded; the database is not checked."""
+        """Open the build for work on one plugin, without it where it cannot be loaded.
+
+        The database must be there; whether it fits the build is not checked.
+        """
         from crm_core.errors import BuildError
+        from crm_core.store.engine import require_there
 
         try:
-            return self.open(check=False)
+            crm = self.open(check=False)
         except BuildError as error:
             self.output.note("{error}", error=self.translator.error(error))
             self.output.note("Going on without the plugin {plugin}.", plugin=plugin)
-        self.without = (*self.without, plugin)
-        self.tolerant = True
-        return self.open(check=False)
+            self.without = (*self.without, plugin)
+            self.tolerant = True
+            crm = self.open(check=False)
+        require_there(crm.store.engine)
+        return crm
 
     def require(self, permission: str) -> None:
         """Refuse an acting user who lacks a permission at scope all."""

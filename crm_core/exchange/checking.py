@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import attrs
+
 from crm_core.errors import CrmError, ExchangeError, Problem
 from crm_core.exchange.conditions import is_test
 from crm_core.exchange.encodings import known_encoding
@@ -42,6 +44,7 @@ class _Check:
 
     def __init__(self, crm: Crm, mapping: ImportMapping, folder: Path) -> None:
         self.types = crm.types
+        self.store = crm.store
         self.policy = crm.store.policy
         self.transforms: Transforms = {**crm.build.transforms, **BUILT_IN}
         self.mapping = mapping
@@ -51,6 +54,14 @@ class _Check:
 
     def wrong(self, path: str, problem: str, mend: str = "", **values: Any) -> None:
         self.problems.append(Problem(path, problem, mend, values))
+
+    def _no_record(self, path: str, record: str) -> None:
+        absent = self.store.absent_type(record)
+        if absent is not None:
+            self.problems.append(attrs.evolve(absent, path=f"{path}.record"))
+        else:
+            self.wrong(f"{path}.record", "There is no record {record!r} in this build.", "Did you mean {near}?",
+                       record=record, near=nearest(record, self.types))  # fmt: skip
 
     # -- one section -------------------------------------------------------------------------------------------
 
@@ -72,8 +83,7 @@ class _Check:
                                test=test)  # fmt: skip
         record_type = self.types.get(section.record)
         if record_type is None:
-            self.wrong(f"{path}.record", "There is no record {record!r} in this build.", "Did you mean {near}?",
-                       record=section.record, near=nearest(section.record, self.types))  # fmt: skip
+            self._no_record(path, section.record)
             return None
         custom = self.policy.custom.get(record_type.name, {})
         self._record(path, section, record_type)
@@ -235,8 +245,7 @@ class _Check:
     def _lookup(self, path: str, lookup: Lookup, field: Field) -> None:
         target = self.types.get(lookup.record)
         if target is None:
-            self.wrong(f"{path}.record", "There is no record {record!r} in this build.", "Did you mean {near}?",
-                       record=lookup.record, near=nearest(lookup.record, self.types))  # fmt: skip
+            self._no_record(path, lookup.record)
             return
         for option, name in (("by", lookup.by), ("take", lookup.take)):
             if not name:

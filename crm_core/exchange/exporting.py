@@ -47,7 +47,7 @@ def run_export(
     The file appears when it is complete; one that is there is replaced then. Raises
     :class:`~crm_core.errors.ExchangeError` when it cannot be written.
     """
-    record_type = session.types.find(record_type_name)
+    record_type = session.store.find_type(record_type_name)
     path = Path(to_path)
     kind = format or format_of(path)
     chosen = exported(session, record_type, fields)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from sqlalchemy import select
 
+from crm_core.errors import Problem
 from crm_core.fields import Field
 from crm_core.records import RecordType
 from crm_core.store.marks import ERASED
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from crm_core.store.session import CrmSession
 
-__all__ = ["Absent", "about", "absent", "absent_of", "absent_type", "known_types"]
+__all__ = ["Absent", "about", "absent", "absent_of", "absent_type", "known_types", "not_here"]
 
 
 @attrs.frozen(eq=False)
@@ -102,6 +103,14 @@ def absent_type(session: CrmSession, name: str) -> Absent | None:
         return None
     row = session.core(select(RECORD_TYPE).where(RECORD_TYPE.c.name == name)).first()
     return None if row is None else absent_of(row._mapping)
+
+
+def not_here(name: str, plugin: str) -> Problem:
+    """That a known type's plugin is not loaded, where nobody knows why."""
+    return Problem(
+        name, "The record type {name!r} belongs to the plugin {plugin}, which is not loaded.", "Load the plugin.",
+        {"name": name, "plugin": plugin},
+    )  # fmt: skip
 
 
 def absent_of(row: Any) -> Absent:

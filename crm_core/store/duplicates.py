@@ -122,7 +122,7 @@ def _id(record_type: RecordType) -> Any:
 
 def _wanted(session: CrmSession, records: Any) -> tuple[RecordType, set[int] | None]:
     if isinstance(records, str):
-        return session.types.find(records), None
+        return session.store.find_type(records), None
     if isinstance(records, RecordType):
         return records, None
     if isinstance(records, type):

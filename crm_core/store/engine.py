@@ -11,12 +11,12 @@ from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
-from crm_core.errors import StoreError
+from crm_core.errors import MigrationError, StoreError
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["BEGIN", "open_engine", "parse_url", "recount", "small_cache"]
+__all__ = ["BEGIN", "missing_file", "open_engine", "parse_url", "recount", "require_there", "small_cache"]
 
 _SMALL_CACHE = -8192
 
@@ -71,6 +71,25 @@ def open_engine(url: str | URL, **options: Any) -> Engine:
         event.listen(engine, "connect", _without_compiler)
         return engine
     return _sqlite(parsed, options)
+
+
+def missing_file(engine: Engine) -> str | None:
+    """The file of a SQLite database that does not exist; to connect would make it, empty. ``None`` for any other."""
+    path = engine.url.database
+    if engine.dialect.name != "sqlite" or not path or path == ":memory:" or path.startswith("file:"):
+        return None
+    return None if Path(path).exists() else path
+
+
+def require_there(engine: Engine) -> None:
+    """Raise :class:`~crm_core.errors.MigrationError` for a SQLite database without a file, and make none."""
+    path = missing_file(engine)
+    if path is not None:
+        raise MigrationError(
+            "There is no database {path}.",
+            mend="Make a new one by 'crm migrate', or correct database in [crm] of the build file.",
+            path=path,
+        )
 
 
 def _without_compiler(connection: Any, _record: Any) -> None:

@@ -213,7 +213,7 @@ def resolve(session: CrmSession, record_type: RecordType | type[Record] | str, i
     Of what the actor does not see nothing is told: the answer is ``id_`` then.
     """
     if isinstance(record_type, str):
-        record_type = session.types.find(record_type)
+        record_type = session.store.find_type(record_type)
     elif isinstance(record_type, type):
         record_type = record_type.crm_type
     found = merged_into(session, record_type, [id_]).get(id_)

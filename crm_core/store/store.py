@@ -12,9 +12,10 @@ from sqlalchemy import Connection, Engine, event, func, select
 from sqlalchemy.orm import ORMExecuteState, SessionTransaction
 
 from crm_core.domain.dated import moment_of
-from crm_core.errors import ValidationError
+from crm_core.errors import NotFound, Problem, ValidationError
 from crm_core.records import RecordType, Types
 from crm_core.store import feed, ids
+from crm_core.store.absent import not_here
 from crm_core.store.actor import Actor, load_actor, system_actor
 from crm_core.store.catalogue import Reference, read_references, write_catalogues
 from crm_core.store.changes import ChangeSet
@@ -28,6 +29,7 @@ from crm_core.store.queue import Queue
 from crm_core.store.restricted import watch
 from crm_core.store.search.index import SearchIndex
 from crm_core.store.session import CrmSession
+from crm_core.store.tables import RECORD_TYPE
 from crm_core.store.visibility import WIDE
 
 __all__ = ["Store"]
@@ -72,6 +74,8 @@ class Store:
         self._references: dict[str, list[Reference]] | None = None
         self._counts: dict[Any, tuple[float, int]] = {}
         self.matcher: Matcher = Exact()
+        self.absence: Callable[[str, str], Problem] = not_here
+        """Says of a record type and its plugin why that is not loaded, and how to change it."""
 
     def close(self) -> None:
         """Close all connections."""
@@ -210,6 +214,25 @@ class Store:
             with self._reading.connect() as connection:
                 self._references = read_references(connection)
         return self._references
+
+    def find_type(self, name: str) -> RecordType:
+        """The record type called ``name``.
+
+        Raises :class:`~crm_core.errors.NotFound`: with the plugin that it belongs to where the database knows it and
+        the build does not, and else with the nearest names.
+        """
+        problem = None if name in self.types else self.absent_type(name)
+        if problem is None:
+            return self.types.find(name)
+        raise NotFound(problem.problem, mend=problem.mend, **problem.values)
+
+    def absent_type(self, name: str) -> Problem | None:
+        """Why a record type is not in the build that this database was used with, if it was."""
+        with self.reading() as connection:
+            if not connection.dialect.has_table(connection, RECORD_TYPE.name):
+                return None
+            plugin = connection.execute(select(RECORD_TYPE.c.plugin).where(RECORD_TYPE.c.name == name)).scalar()
+        return None if plugin is None or name in self.types else self.absence(name, plugin)
 
     # -- feed ----------------------------------------------------------------------------------------------------
 

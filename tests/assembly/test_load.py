@@ -207,6 +207,18 @@ def test_three_mistakes_in_hooks_are_told_at_once(install) -> None:
     ]
 
 
+@pytest.mark.parametrize("source", ["@hookimpl\ndef crm_on_chnages(): ...", "import no_such_module"])
+def test_of_a_plugin_that_cannot_be_looked_into_nothing_is_said_about_its_settings(build, write_plugin, source) -> None:
+    settings = "@attrs.frozen\nclass Settings:\n    most: int = 3\n@hookimpl\ndef crm_register_settings():\n"
+    plugin = write_plugin("load_silent", f"{settings}    return Settings\n{source}\n")
+
+    with pytest.raises(BuildError) as raised:
+        build(plugin, plugins={"load_silent": {"most": 5}})
+
+    (problem,) = raised.value.problems
+    assert problem.path in ("load_silent", "load_silent.crm_on_chnages")
+
+
 # References
 
 

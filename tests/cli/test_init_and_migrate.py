@@ -72,6 +72,7 @@ def test_the_plan_changes_nothing(empty, crm):
     (empty / "crm.toml").write_text("[crm]\n", encoding="utf-8")
     planned = crm("migrate", "--plan").out
     assert "crm: nothing -> 0001" in planned
+    assert not (empty / "crm.db").exists()
     assert "Nothing was changed. 'crm migrate' does it." in planned
     assert crm("migrate", "--plan", "--json").json["plugins"][0]["pending"][0]["revision"] == "0001"
     done = crm("migrate", "--json").json
@@ -79,6 +80,24 @@ def test_the_plan_changes_nothing(empty, crm):
     assert done["plugins"][0]["pending"]
     assert crm("migrate").out == "The database is up to date.\n"
     assert crm("migrate", "--plan").out == "The database is up to date.\n"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("list", "account"), ("show", "account", "1"), ("search", "Acme"), ("history", "account", "1"), ("undo",),
+        ("export", "account", "--to", "out.csv"), ("jobs",), ("worker", "--once"), ("user", "list"),
+        ("--user", "li", "today"),
+        ("plugins", "footprint", "crm"), ("plugins", "remove", "leaver", "--dry-run"),
+        ("backup", "b.zip"), ("duplicates",), ("shell", "-c", "1"), ("import", "erp.toml", "--dry-run"),
+    ],
+)  # fmt: skip
+def test_where_there_is_no_database_none_is_made_by_looking(empty, crm, args):
+    (empty / "crm.toml").write_text('[crm]\ndatabase = "sqlite:///other.db"\n', encoding="utf-8")
+    (empty / "erp.toml").write_text("[[section]]\n", encoding="utf-8")
+    ended = crm(*args, code=10)
+    assert f"There is no database {empty / 'other.db'}." in ended.err
+    assert not list(empty.glob("other.db*"))
 
 
 def test_migrating_tells_how_much_was_run(empty, crm):

@@ -104,7 +104,7 @@ def test_switching_off_and_on(file: Path, command: Command) -> None:
     assert json.loads(command("plugins", "disable", "leaver", "--json").out)["changed"]
     assert "off already" in command("plugins", "disable", "leaver").out
     assert json.loads(command("plugins", "footprint", "leaver", "--json").out)["state"] == "off"
-    assert "There is no record type" in command("list", "leaver.visit", code=6).err
+    assert "is switched off. Switch it on" in command("list", "leaver.visit", code=6).err
     assert "Nothing was changed" in command("plugins", "enable", "leaver", "--dry-run").out
     assert json.loads(command("plugins", "enable", "leaver", "--json").out)["changed"]
     assert file.read_text(encoding="utf-8") == written

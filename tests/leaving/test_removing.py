@@ -270,5 +270,7 @@ def test_bytes_of_a_table_that_is_no_record_are_kept(company: Company, opened: O
 
 
 def test_a_database_without_tables_says_so(opened: Opened) -> None:
+    crm = opened(check=False)
+    crm.store.engine.connect().close()
     with pytest.raises(MigrationError, match="Run crm migrate"):
-        plan_removal(opened(check=False), "leaver")
+        plan_removal(crm, "leaver")

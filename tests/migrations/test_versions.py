@@ -12,6 +12,7 @@ from crm_core.store.migrations import MigrationSource, check_current, current, d
 
 def test_an_empty_database_is_behind(engine, kernel, garden):
     garden.write("pass")
+    engine.connect().close()
     assert current(engine) == {}
     with pytest.raises(MigrationError) as caught:
         check_current(engine, [kernel, garden.source])
@@ -19,6 +20,14 @@ def test_an_empty_database_is_behind(engine, kernel, garden):
         "The database is behind this build: crm (nothing, needs 0001), garden (nothing, needs 0001). "
         "Run crm migrate, after a backup."
     )
+
+
+def test_a_database_that_is_not_there_is_not_made_by_looking(kernel, tmp_path):
+    engine = open_engine(f"sqlite:///{tmp_path / 'none.db'}")
+    assert current(engine) == {}
+    with pytest.raises(MigrationError, match=r"There is no database .*none\.db\. Make a new one by 'crm migrate'"):
+        check_current(engine, [kernel])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_plan_is_told_and_changes_nothing(engine, kernel, garden):

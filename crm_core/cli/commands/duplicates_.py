@@ -60,7 +60,7 @@ def command(ctx: click.Context, where: str | None, least: float, limit: int, as_
     assert application is not None
     if len(ctx.args) > 1:
         raise ConflictingOptions("Give one record type.")
-    record_type = application.crm.types.find(ctx.args[0] if ctx.args else "account")
+    record_type = application.crm.store.find_type(ctx.args[0] if ctx.args else "account")
     with application.looking() as session:
         found = duplicates.candidates(session, record_type, where=where, least=least)
         shown = found[:limit]

@@ -52,7 +52,7 @@ def command_list(
     as_json: bool,
 ) -> None:
     """List the records of a TYPE that match a filter, page by page."""
-    record_type = application.crm.types.find(type_name)
+    record_type = application.crm.store.find_type(type_name)
     output = application.output
     with looking(application, at, as_of, login) as session:
         if only_count:

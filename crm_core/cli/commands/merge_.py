@@ -56,7 +56,7 @@ def command_merge(
 
     Where both have a value, the rules of the build decide, or --set. It can be taken apart again by crm split.
     """
-    record_type = application.crm.types.find(type_name)
+    record_type = application.crm.store.find_type(type_name)
     choose = dict(_choice(each) for each in choices)
     with application.session(reason=reason) as session:
         report = merging.merge(

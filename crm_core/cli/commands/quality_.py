@@ -101,7 +101,7 @@ def propose(
     from crm_core.views import stewardship as quality
 
     with application.session() as session:
-        found: Any = find_record(session, session.types.find(record), reference)
+        found: Any = find_record(session, session.store.find_type(record), reference)
         made = quality.propose(session, found, _values(session, record, values), reason=reason)
         session.commit()
         _show_issues(application, session, made, as_json)
@@ -177,7 +177,7 @@ def _issues(session: CrmSession, ids: Sequence[int]) -> list[QualityIssue]:
 
 def _values(session: CrmSession, record: str, given: Sequence[str]) -> dict[str, Any]:
     """``FIELD=VALUE`` as values of the fields' kinds."""
-    record_type = session.types.find(record)
+    record_type = session.store.find_type(record)
     custom = session.policy.custom.get(record, {})
     values: dict[str, Any] = {}
     for each in given:

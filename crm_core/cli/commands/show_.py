@@ -47,7 +47,7 @@ def command_show(
 
     REF is an id, a name, or the key of another system as system:key.
     """
-    record_type = application.crm.types.find(type_name)
+    record_type = application.crm.store.find_type(type_name)
     if why and login is not None:
         # Why somebody does not see a record can be told only to those who do.
         with looking(application, at, as_of) as session:

@@ -26,7 +26,7 @@ def command_split(
 
     All that the merge changed is as it was before. What was changed since stands in the way; then nothing is changed.
     """
-    record_type = application.crm.types.find(type_name)
+    record_type = application.crm.store.find_type(type_name)
     with application.session(reason=reason) as session:
         report = merging.split(session, source, dry_run=dry_run, record_type=record_type)
     made = None if dry_run else session.last_change_set

@@ -8,6 +8,7 @@ from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, insp
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from crm_core.errors import MigrationError
+from crm_core.store.engine import missing_file, require_there
 from crm_core.store.migrating.revisions import VERSION_PREFIX, MigrationSource, Revision, read_revisions
 
 __all__ = ["ahead", "check_current", "current", "current_of", "position", "read_version", "version_table"]
@@ -19,7 +20,11 @@ def version_table(source: MigrationSource) -> Table:
 
 
 def current(engine: Engine) -> dict[str, str]:
-    """The revision of every plugin that was ever migrated in this database, installed or not."""
+    """The revision of every plugin that was ever migrated in this database, installed or not; none where there is no
+    database yet, and none is made.
+    """
+    if missing_file(engine) is not None:
+        return {}
     with engine.connect() as connection:
         return current_of(connection)
 
@@ -69,10 +74,11 @@ def ahead(source: MigrationSource, line: Sequence[Revision], version: str) -> Mi
 
 
 def check_current(engine: Engine, sources: Sequence[MigrationSource]) -> None:
-    """Raise :class:`MigrationError` unless the database is at the newest revision of every source.
+    """Raise :class:`MigrationError` unless the database is there, and at the newest revision of every source.
 
     Every start runs it: one query, and Alembic is not imported.
     """
+    require_there(engine)
     lines = {source.plugin: read_revisions(source) for source in sources}
     wanted = [source.version_table for source in sources if lines[source.plugin]]
     try:

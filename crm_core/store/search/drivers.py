@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from crm_core.errors import StoreError
+from crm_core.errors import CrmError, StoreError
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Engine, FromClause
 
     from crm_core.store.search.terms import Way
 
-__all__ = ["SearchDriver", "driver_for"]
+__all__ = ["NoSearch", "SearchDriver", "driver_for"]
 
 
 class SearchDriver(Protocol):
@@ -57,6 +57,31 @@ class SearchDriver(Protocol):
 
     def digest(self, connection: Connection) -> int | None:
         """The sum of :func:`~crm_core.store.search.reindex.digest` over all tokens that are kept, for the check."""
+
+
+class NoSearch:
+    """Stands for a driver that may not be loaded: nothing is found or kept, and ``refused`` says why.
+
+    Another driver in its place would not know the words that were kept, and this one would later miss those kept
+    meanwhile.
+    """
+
+    name = "none"
+    dialects = frozenset({"sqlite", "postgresql"})
+
+    def __init__(self, refused: CrmError) -> None:
+        self.refused = refused
+
+    def prepare(self, connection: Connection) -> None:
+        """Nothing: it keeps nothing."""
+
+    def purge(self, engine: Engine) -> None:
+        """Nothing: it removed nothing."""
+
+    def _refuse(self, *_given: Any) -> Any:
+        raise self.refused
+
+    column = add = remove = clear = query = candidates = count = digest = _refuse
 
 
 def driver_for(dialect: str, chosen: Any = None) -> SearchDriver:

@@ -56,12 +56,18 @@ def search(
     if not 1 <= limit <= _LIMIT:
         raise ValidationError("A search gives 1 to {most} hits.", mend="Give another limit.", most=_LIMIT)
     index = session.store.search
-    kinds = None if types is None else index.plan.kinds(types)
+    kinds = None if types is None else _kinds(session, types)
     terms = terms_of(query)
     asking = Asking(session, terms, kinds)
     index.require(session.connection(), asking.needed)
     found = asking.find(limit)
     return _shown(session, terms, found) if found else []
+
+
+def _kinds(session: CrmSession, wanted: Iterable[str | type[Record]]) -> frozenset[str]:
+    """The names of types that somebody wants to see; raises :class:`NotFound` for others."""
+    names = (each if isinstance(each, str) else each.crm_type.name for each in wanted)
+    return frozenset(session.store.find_type(name).name for name in names)
 
 
 def _shown(session: CrmSession, terms: Sequence[Term], found: Sequence[Any]) -> list[Hit]:

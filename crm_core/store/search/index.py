@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Select, delete, insert, select
 
 from crm_core.errors import StoreError
 from crm_core.records import Types
-from crm_core.store.search.drivers import SearchDriver, driver_for
+from crm_core.store.search.drivers import NoSearch, SearchDriver, driver_for
 from crm_core.store.search.indexed import Plan
 from crm_core.store.tables import SEARCH_STATE
 
@@ -64,12 +64,20 @@ class SearchIndex:
         return {name: indexed.signature(self.driver.name) for name, indexed in self.plan.indexed.items()}
 
     def unready(self, connection: Connection) -> frozenset[str]:
-        """The types whose documents are missing, or were made by other rules."""
+        """The types whose documents are missing, or were made by other rules; none while nobody can tell."""
+        if isinstance(self.driver, NoSearch):
+            return frozenset()
         made = {row.type: row.signature for row in connection.execute(select(SEARCH_STATE))}
         return frozenset(name for name, signature in self.signatures.items() if made.get(name) != signature)
 
+    def require_driver(self) -> None:
+        """Raise :class:`~crm_core.errors.BuildError` while the driver's plugin is switched off."""
+        if isinstance(self.driver, NoSearch):
+            raise self.driver.refused
+
     def require(self, connection: Connection, types: Collection[str]) -> None:
         """Refuse to search what is not indexed: to find a part of it would look like an answer."""
+        self.require_driver()
         missing = sorted(self.unready(connection) & set(types))
         if missing:
             raise StoreError(
@@ -80,6 +88,8 @@ class SearchIndex:
 
     def prepared(self, engine: Engine) -> None:
         """The schema is as the build wants it: what has no records is indexed already."""
+        if isinstance(self.driver, NoSearch):
+            return
         with engine.begin() as connection:
             self.driver.prepare(connection)
             for name in sorted(self.unready(connection)):

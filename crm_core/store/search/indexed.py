@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import attrs
@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, FromClause, func, literal, null, select
 from crm_core.errors import DeclarationError
 from crm_core.fields.field import Field
 from crm_core.fields.kinds import PhoneKind, TextKind
-from crm_core.records import Owned, Record, RecordType, Through, Types, Via
+from crm_core.records import Owned, RecordType, Through, Types, Via
 from crm_core.store.marks import ERASED
 from crm_core.store.search.texts import FORMAT, Form, body_of
 from crm_core.store.visibility import bare
@@ -222,11 +222,6 @@ class Plan:
         if not parts:
             return null()
         return func.coalesce(*parts, literal(None)) if len(parts) > 1 else parts[0]
-
-    def kinds(self, wanted: Iterable[str | type[Record]]) -> frozenset[str]:
-        """The names of types that somebody wants to see; raises :class:`NotFound` for others."""
-        names = (each if isinstance(each, str) else each.crm_type.name for each in wanted)
-        return frozenset(self.types.find(name).name for name in names)
 
 
 def _parts(record_type: RecordType) -> tuple[tuple[str | None, tuple[Field, ...]], ...]:

@@ -76,6 +76,8 @@ def reindex(
     ``whole`` throws the old one away first, with the words of the driver: until it is built, searches are refused.
     """
     index = store.search
+    if only is None or only:
+        index.require_driver()
     with store.engine.begin() as connection:
         index.driver.prepare(connection)
         # Tokens of another form could not be forgotten one by one.
