@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from crm_core.store.consumers import Consumer
     from crm_core.store.feed import Position
 
-__all__ = ["AGAIN", "Delivery", "deliver", "deliver_again"]
+__all__ = ["AGAIN", "BATCH", "Delivery", "deliver", "deliver_again"]
 
 AGAIN = "feed.deliver"
 """The job by which a change set that was put aside is told again.
@@ -28,7 +28,8 @@ Its terms are those of the feed, too: how often a plugin may fail at a change se
 a plugin may be silent before another one goes on.
 """
 
-_BATCH = 100
+BATCH = 100
+"""How many change sets a plugin is told at once, at most."""
 
 
 @attrs.frozen
@@ -91,7 +92,7 @@ class _Telling:
         # After a failure one by one, so that only the change set at fault waits, and the others are known for good.
         position = alone_until = consumer.position
         while limit is None or self.told < limit:
-            size = 1 if failures or position < alone_until else _BATCH
+            size = 1 if failures or position < alone_until else BATCH
             due = self._next(size if limit is None else min(size, limit - self.told))
             if not due:
                 return None

@@ -31,9 +31,9 @@ Whoever may start the command with the address of the database is its administra
 
 
 class Application:
-    """The CRM as the command line sees it; opened when a command first needs it."""
+    """The CRM as the command line sees it; opened when a command first needs it, unless an open one is given."""
 
-    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(self, environ: Mapping[str, str] | None = None, crm: Crm | None = None) -> None:
         named = _language(os.environ if environ is None else environ)
         self.translator = Translator(named or "en")
         self._named = named is not None
@@ -45,7 +45,7 @@ class Application:
         """Plugins to leave out of this run; ``*`` stands for all."""
         self.plugin: str | None = None
         """The plugin that the command belongs to, which must be in the build."""
-        self._crm: Crm | None = None
+        self._crm = crm
         self._output: Output | None = None
 
     # -- the build ---------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ class HookSpec:
 
     Its name, its family (``registration``, ``checks`` ...), its parameters in order, and what it is for. ``since`` is
     the contract that brought it, ``deprecated`` says that it goes, ``deprecated_parameters`` which parameters do.
+    ``types`` are the types of the parameters as they are written.
     """
 
     name: str
@@ -36,6 +37,7 @@ class HookSpec:
     since: str = ""
     deprecated: Deprecation | None = None
     deprecated_parameters: Mapping[str, Deprecation] = attrs.field(factory=dict)
+    types: Mapping[str, str] = attrs.field(factory=dict)
 
     @property
     def signature(self) -> str:
@@ -53,10 +55,11 @@ def spec_of(function: Callable[..., Any], family: str) -> HookSpec:
     """A hook as its function declares it; its documentation says ``Since 0.1.`` in a sentence."""
     doc = inspect.getdoc(function) or ""
     since = re.search(r"\bSince (\d+\.\d+)", doc)
-    gone, parameters = deprecation_of(function)
+    gone, going = deprecation_of(function)
+    parameters = inspect.signature(function).parameters
+    types = {name: str(each.annotation) for name, each in parameters.items()}
     return HookSpec(
-        function.__name__, family, tuple(inspect.signature(function).parameters), doc,
-        since[1] if since else "", gone, parameters,
+        function.__name__, family, tuple(parameters), doc, since[1] if since else "", gone, going, types
     )  # fmt: skip
 
 

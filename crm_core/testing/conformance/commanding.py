@@ -20,6 +20,7 @@ from crm_core.testing.conformance.population import MODULE
 if TYPE_CHECKING:
     import click
 
+    from crm_core.assembly.crm import Crm
     from crm_core.testing.conformance.subject import Subject
 
 __all__ = ["Ended", "command_lines", "run_command", "toml"]
@@ -60,13 +61,14 @@ def _value(value: Any) -> str:
     return "[" + ", ".join(_value(each) for each in value) + "]"
 
 
-def run_command(build_file: Path, user: str, line: Sequence[str]) -> Ended:
-    """Run ``crm --user USER ...`` on the database of a build file; nothing is printed."""
+def run_command(build: Path | Crm, user: str, line: Sequence[str]) -> Ended:
+    """Run ``crm --user USER ...`` on the database of a build file, or on an open one; nothing is printed."""
     # By name, since the command stands above this layer: it verifies plugins by the kit.
     run, application = import_module("crm_core.cli.running").run, import_module("crm_core.cli").Application
     said = io.StringIO()
+    chosen = ["--build", str(build)] if isinstance(build, Path) else []
     with redirect_stdout(said), redirect_stderr(said):
-        code = run(["--build", str(build_file), "--user", user, *line], application({}))
+        code = run([*chosen, "--user", user, *line], application({}, None if isinstance(build, Path) else build))
     return Ended(code, said.getvalue())
 
 

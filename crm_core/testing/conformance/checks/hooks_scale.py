@@ -1,20 +1,34 @@
-"""Hooks take a batch of ten thousand changes as well as one, with a cost per row that does not grow."""
+"""Hooks take a batch of ten thousand as well as one of a single thing, with a cost per row that does not grow."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from crm_core.errors import CrmError
+from crm_core.store import feed
 from crm_core.store.changes import Change, ChangeBatch
 from crm_core.testing.conformance.asking import implementations, place_of
-from crm_core.testing.conformance.growing import customers, multiply, samples
-from crm_core.testing.conformance.population import PRINCIPAL, company, populate
+from crm_core.testing.conformance.batches import (
+    ACCOUNTS,
+    CHANGE_SETS,
+    CHANGES,
+    SETS,
+    asking_about,
+    batch_hooks,
+    change_sets,
+    changes_of,
+    hearing_of,
+    telling_of,
+)
+from crm_core.testing.conformance.growing import customers, multiply_all
+from crm_core.testing.conformance.population import company, populate
 from crm_core.testing.conformance.report import Check, Finding
-from crm_core.testing.conformance.states import declared_values
 from crm_core.testing.statements import counted
 
 if TYPE_CHECKING:
@@ -26,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["CHECK"]
 
 NAME = "hooks-scale"
-HOOKS = ("crm_check_changes", "crm_on_changes")
 ONE, SOME, MANY = 1, 1000, 10_000
 _ROWS_PER_STATEMENT = 100
 _GROWTH = 4
@@ -35,99 +48,141 @@ _GROWTH = 4
 _MATTERS = 0.25
 """Seconds of the processor below which nobody need care."""
 
+_STATEMENTS = {
+    CHANGES: "{hook} runs {few} statements for one {operation} of {record} and {most} for {many}.",
+    CHANGE_SETS: "{hook} runs {few} statements for one {operation} of {record} and {most} for {many}, as the feed "
+    "tells them.",
+    ACCOUNTS: "{hook} runs {few} statements for one account and {most} for {many}.",
+}
+_SECONDS = {
+    CHANGES: "{hook} takes {before} seconds for {some} times {operation} of {record} and {seconds} for {many}: a row "
+    "gets dearer the more there are.",
+    CHANGE_SETS: "{hook} takes {before} seconds for {some} times {operation} of {record} and {seconds} for {many}, as "
+    "the feed tells them: a row gets dearer the more there are.",
+    ACCOUNTS: "{hook} takes {before} seconds for {some} accounts and {seconds} for {many}: an account gets dearer the "
+    "more there are.",
+}
+_FAILS = {
+    CHANGES: "{hook} bears one {operation} of {record}, but with {many} it fails ({error}).",
+    CHANGE_SETS: "{hook} bears one {operation} of {record}, but with {many}, as the feed tells them, it fails "
+    "({error}).",
+    ACCOUNTS: "{hook} bears one account, but with {many} it fails ({error}).",
+}
+
+Calls = Mapping[str, Sequence["Implementation"]]
+Prepared = Callable[[int], AbstractContextManager[Callable[[], object]]]
+"""Makes ready a call with so many."""
+
 
 def _look(subject: Subject) -> Iterator[Finding]:
     with subject.crm() as crm:
-        calls = list(implementations(crm, subject.plugin, HOOKS))
-        if not calls or not subject.types:
+        taking = {kind: [hook for hook, of in batch_hooks().items() if of == kind] for kind in _STATEMENTS}
+        calls = {kind: list(implementations(crm, subject.plugin, hooks)) for kind, hooks in taking.items()}
+        if not any(calls.values()):
             return
         population = populate(subject, crm, company(crm), each=max(2, subject.examples // 2), seed=subject.seeds[0])
-        some = samples(subject, crm, population)
-        ids: dict[str, Sequence[int]] = dict(customers(crm, MANY))
-        for record_type in subject.types:
-            if not some[record_type.name]:
-                continue
-            made = multiply(crm, record_type, some[record_type.name], ids, MANY)
-            if isinstance(made, CrmError):
-                subject.note(NAME, "Rows of {record} could not be multiplied: {reason}", record=record_type.name,
-                             reason=" ".join(made.text().split())[:200])  # fmt: skip
-                continue
-            ids[record_type.name] = made
-            changes = _changes(crm, record_type, made)
-            for call in calls:
-                yield from _measured(subject, crm, call, record_type, changes)
+        ids: dict[str, Sequence[int]] = dict(customers(crm, MANY, population.ids["user"][0]))
+        ids |= multiply_all(subject, crm, population, ids, MANY, NAME)
+        yield from _told(subject, crm, calls, ids)
+        for call in calls[ACCOUNTS]:
+            yield from _measured(subject, crm, call, ACCOUNTS, partial(_about, crm, call, ids["account"]), {})
 
 
-def _changes(crm: Crm, record_type: RecordType, ids: Sequence[int]) -> dict[str, list[Change]]:
-    """What a creation, a change and a deletion of each row would be told as."""
-    found: dict[str, list[Change]] = {"create": [], "update": [], "delete": []}
-    wanted = set(ids)
-    with crm.system_session(PRINCIPAL, read_only=True) as session:
-        for row in session.list(record_type.cls, limit=None, all_dates=True):
-            if row.id in wanted:
-                values = {name: each for name, each in declared_values(record_type, row).items() if each is not None}
-                found["create"].append(Change(record_type.name, row.id, "create", {}, values))
-                found["update"].append(Change(record_type.name, row.id, "update", dict.fromkeys(values), values))
-                found["delete"].append(Change(record_type.name, row.id, "delete", values, {}))
-    return found
+def _about(
+    crm: Crm, call: Implementation, accounts: Sequence[int], size: int
+) -> AbstractContextManager[Callable[[], object]]:
+    return asking_about(crm, call, accounts[:size])
+
+
+def _told(subject: Subject, crm: Crm, calls: Calls, ids: Mapping[str, Sequence[int]]) -> Iterator[Finding]:
+    """Changes of the plugin's records, and of the customers that it may be about; one example each is enough."""
+    if not calls[CHANGES] and not calls[CHANGE_SETS]:
+        return
+    told: set[Implementation] = set()
+    for name, these in ids.items():
+        record_type = crm.types[name]
+        for operation, every in changes_of(crm, record_type, these).items():
+            for call, kind, prepared in _ways(crm, calls, record_type, every):
+                about = {"operation": operation, "record": name}
+                found = list(_measured(subject, crm, call, kind, prepared, about)) if call not in told else ()
+                told |= {call} if found else set()
+                yield from found
+
+
+def _ways(
+    crm: Crm, calls: Calls, record_type: RecordType, every: Sequence[Change]
+) -> Iterator[tuple[Implementation, str, Prepared]]:
+    """Each hook with the ways in which it is told these changes."""
+    with crm.store.reading() as connection:
+        last = feed.end(connection).change_set_id
+
+    def at_once(call: Implementation, size: int) -> AbstractContextManager[Callable[[], object]]:
+        return telling_of(crm, call, ChangeBatch(record_type, every[:size]))
+
+    def by_feed(call: Implementation, sets: int, size: int) -> AbstractContextManager[Callable[[], object]]:
+        return hearing_of(crm, call, change_sets(every[:size], sets, last, crm.store.clock()))
+
+    yield from ((call, CHANGES, partial(at_once, call)) for call in calls[CHANGES])
+    for sets in (1, SETS):
+        yield from ((call, CHANGE_SETS, partial(by_feed, call, sets)) for call in calls[CHANGE_SETS])
 
 
 @attrs.frozen
 class _Cost:
     statements: int
     seconds: float
+    error: Exception | None = None
 
 
 def _measured(
-    subject: Subject, crm: Crm, call: Implementation, record_type: RecordType, changes: dict[str, list[Change]]
+    subject: Subject, crm: Crm, call: Implementation, kind: str, prepared: Prepared, about: Mapping[str, Any]
 ) -> Iterator[Finding]:
-    for operation, every in changes.items():
-        costs = {size: _cost(crm, call, ChangeBatch(record_type, every[:size])) for size in (ONE, SOME, MANY)}
-        values: dict[str, Any] = {
-            "hook": call.hook, "operation": operation, "record": record_type.name, "many": MANY,
-            "few": costs[ONE].statements, "most": costs[MANY].statements, "seconds": f"{costs[MANY].seconds:.1f}",
-            "some": SOME, "before": f"{costs[SOME].seconds:.1f}",
-        }  # fmt: skip
-        if costs[MANY].statements > costs[ONE].statements + MANY // _ROWS_PER_STATEMENT:
-            yield Finding(
-                NAME,
-                "{hook} runs {few} statements for one {operation} of {record} and {most} for {many}.",
-                place_of(subject, call),
-                "A hook is told a batch: ask about all its ids at once, in parts of a thousand, and write by "
-                "add_many() and update_many().",
-                values,
-            )
-            return
-        if costs[MANY].seconds > max(_MATTERS, costs[SOME].seconds * MANY / SOME * _GROWTH):
-            yield Finding(
-                NAME,
-                "{hook} takes {before} seconds for {some} times {operation} of {record} and {seconds} for {many}: a "
-                "row gets dearer the more there are.",
-                place_of(subject, call),
-                "Look up by dictionaries and sets; do not go through all rows for each of them.",
-                values,
-            )
-            return
+    one, some, many = (_cost(crm, prepared(size)) for size in (ONE, SOME, MANY))
+    if one.error is not None:
+        raise one.error
+    values: dict[str, Any] = {
+        **about, "hook": call.hook, "many": MANY, "few": one.statements, "most": many.statements, "some": SOME,
+        "seconds": f"{many.seconds:.1f}", "before": f"{some.seconds:.1f}", "error": _short(many.error),
+    }  # fmt: skip
+    many_at_once = (
+        "A hook is told a batch: ask about all its ids at once, in parts of a thousand, and write by add_many() and "
+        "update_many()."
+    )
+    if many.error is not None:
+        what, mend = _FAILS[kind], many_at_once
+    elif many.statements > one.statements + MANY // _ROWS_PER_STATEMENT:
+        what, mend = _STATEMENTS[kind], many_at_once
+    elif many.seconds > max(_MATTERS, some.seconds * MANY / SOME * _GROWTH):
+        what = _SECONDS[kind]
+        mend = "Look up by dictionaries and sets; do not go through all rows for each of them."
+    else:
+        return
+    yield Finding(NAME, what, place_of(subject, call), mend, values)
 
 
-def _cost(crm: Crm, call: Implementation, batch: ChangeBatch) -> _Cost:
-    """What one call costs, in statements and in seconds of the processor; what it writes is taken back."""
-    with crm.system_session(PRINCIPAL) as session, session.as_system(NAME) as system:
-        with counted(crm) as seen:
-            began = time.process_time()
-            try:
-                list(call({"session": session, "system": system, "batch": batch}) or ())
-                session.flush()
-            except CrmError:
-                pass  # an objection to what was made up costs, too
-            seconds = time.process_time() - began
-        session.rollback()
-    return _Cost(len(seen), seconds)
+def _short(error: Exception | None) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+
+def _cost(crm: Crm, call: AbstractContextManager[Callable[[], object]]) -> _Cost:
+    """What one call costs, in statements and in seconds of the processor."""
+    error = None
+    with call as ask, counted(crm) as seen:
+        began = time.process_time()
+        try:
+            ask()
+        except CrmError:
+            pass  # an objection to what was made up costs, too
+        except Exception as failure:
+            error = failure
+        seconds = time.process_time() - began
+    return _Cost(len(seen), seconds, error)
 
 
 CHECK = Check(
     NAME,
-    "Its hooks take batches of one change and of 10,000, in few statements, and a row costs as much in either.",
+    "Its hooks take batches of one change, change set or account and of 10,000, in few statements, and a row costs as "
+    "much in either.",
     _look,
     database=True,
 )
