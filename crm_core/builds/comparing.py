@@ -54,7 +54,10 @@ def _told_by_its_record(each: Difference, before: Description, after: Descriptio
 def _differences(section: str, name: str, old: Any, new: Any) -> Iterator[Difference]:
     appears, goes, weight = _SECTIONS[section]
     values = {"name": name}
-    if old is _MISSING:
+    if old is _MISSING and section == "fields" and isinstance(new, Mapping) and new.get("required"):
+        words = Problem(name, "The field is new, and new records must give it.", "", values)
+        yield Difference(section, name, words, None, new, "breaks")
+    elif old is _MISSING:
         yield Difference(section, name, Problem(name, appears, "", values), None, new)
     elif new is _MISSING:
         yield Difference(section, name, Problem(name, goes, "", values), old, None, weight)

@@ -84,6 +84,11 @@ def upgrade(install, build_file, tmp_path, database_url):
     )
     with Crm.open(build_file, check=False) as crm:
         crm.migrate()
+    execute(
+        database_url, "CREATE TABLE harmful__link (kind TEXT, number BIGINT, note TEXT, PRIMARY KEY (kind, number))",
+        "CREATE TABLE harmful__log (note TEXT)", "INSERT INTO harmful__log VALUES ('one'), ('two')",
+        "INSERT INTO harmful__link VALUES ('é', 2, 'long note'), ('B', 10, 'b'), ('a', 9, 'a'), ('a', 10, 'c')",
+    )  # fmt: skip
     execute(database_url, *(
         f"INSERT INTO harmful__thing (id, note, size) VALUES ({id_}, '{'long ' * id_}', {id_})" for id_ in (1, 2, 3)
     ))  # fmt: skip
@@ -125,6 +130,13 @@ def test_an_upgrade_that_harms_nothing_passes(upgrade):
          "2 values are gone"),
         ('op.drop_table("harmful__thing")', "harmful__thing", "The table is gone, with 3 rows"),
         ("op.execute(\"DELETE FROM crm_affiliation\")", "crm_affiliation", "4 of 4 rows are gone"),
+        ("op.execute(\"DELETE FROM harmful__link WHERE number = 10\")", "harmful__link",
+         "2 of 4 rows are gone (such as B / 10, a / 10)"),
+        ("op.execute(\"UPDATE harmful__link SET note = 'long' WHERE number = 2\")", "harmful__link.note",
+         "1 values are cut short"),
+        ("op.execute(\"UPDATE harmful__link SET number = 3 WHERE number = 2\")", "harmful__link",
+         "1 of 4 rows are gone (such as é / 2)"),
+        ("op.execute(\"DELETE FROM harmful__log WHERE note = 'one'\")", "harmful__log", "1 of 2 rows are gone"),
     ],
 )  # fmt: skip
 def test_what_is_lost_is_told(upgrade, body, where, words):
@@ -143,6 +155,12 @@ def test_values_that_are_different_are_told_and_no_loss(upgrade):
     assert "3 values are different" in told(report, "changes")["harmful__thing.size"]
 
 
+def test_of_a_table_without_a_key_it_is_told_that_it_is_different(upgrade):
+    report = rehearse(upgrade.old, upgrade.next("op.execute(\"UPDATE harmful__log SET note = 'x'\")"))
+    assert report.right
+    assert "hold something else" in told(report, "changes")["harmful__log"]
+
+
 def test_a_migration_that_raises_breaks(upgrade):
     report = rehearse(upgrade.old, upgrade.next('raise RuntimeError("no luck")'))
     assert not report.right
@@ -159,7 +177,7 @@ def test_a_plugin_that_is_not_installed_breaks(upgrade):
 def test_a_plugin_that_is_left_out_loses_sight_of_its_rows(upgrade):
     report = rehearse(upgrade.old, upgrade.next("", plugins="[]"))
     assert not report.right
-    assert "its 3 rows are kept, and nobody sees them" in told(report, "loses")["harmful"]
+    assert "its 9 rows are kept, and nobody sees them" in told(report, "loses")["harmful"]
 
 
 def test_values_that_no_longer_fit_are_told(build_file, tmp_path, database_url):

@@ -21,7 +21,7 @@ from crm_core.builds.rehearsing.tables import table_findings
 from crm_core.builds.rehearsing.views import Seen, compare_overviews, look, sample
 from crm_core.errors import BuildError, CrmError, MigrationError, Problem
 from crm_core.store.copies import Contents, Tell, opened, place_of, quiet
-from crm_core.store.copies.checking import Failing, failing_rows
+from crm_core.store.copies.checking import Failing, failing_rows, missing_columns
 
 __all__ = ["Conformance", "rehearse"]
 
@@ -138,6 +138,7 @@ class _Trial:
             ]  # fmt: skip
             report.found += table_findings(self.copy, source, holding, self.new, self.tell)
         with Crm.open(_unlocked(self.new), database=self.copy.address, check=False) as crm:
+            report.found += self._columns(missing_columns(crm.store))
             with _step(report, "ask what the build expects"):
                 sections = self.new.file.acceptance
                 report.accepted += accept(sections, counts(crm, sections), self.counted)
@@ -186,6 +187,15 @@ class _Trial:
         else:
             return True
         return False
+
+    def _columns(self, missing: Mapping[str, tuple[str, ...]]) -> Iterator[Noticed]:
+        for record, columns in missing.items():
+            values = {"table": self.new.types[record].table.name}
+            for column in columns:
+                yield Noticed("breaks", Problem(
+                    f"{record}.{column}", "The table {table} has no such column after the migration.",
+                    "Ship a revision that makes it.", values,
+                ))  # fmt: skip
 
     def _rows(self, after: Mapping[tuple[str, str], Failing]) -> Iterator[Noticed]:
         for (record, field), now in after.items():

@@ -37,6 +37,9 @@ def _told(change: TableChange) -> Iterator[Noticed]:
     if change.lost:
         values = {"rows": change.lost, "before": change.rows_before, "ids": ", ".join(map(str, change.ids)) or "-"}
         yield Noticed("loses", Problem(name, "{rows} of {before} rows are gone (such as {ids}).", "", values))
+    if change.unlike:
+        words = "Its rows are as many as before, and hold something else; as it has no key, nobody can say what."
+        yield Noticed("changes", Problem(name, words))
     for column, count in change.dropped:
         words = "The column is gone, with {count} values. Or was it renamed?"
         yield Noticed("loses", Problem(f"{name}.{column}", words, "", {"count": count}))

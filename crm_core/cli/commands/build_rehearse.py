@@ -17,6 +17,7 @@ from crm_core.errors import Problem
 
 if TYPE_CHECKING:
     from crm_core.builds.rehearsing import Rehearsal
+    from crm_core.builds.rehearsing.running import Conformance
 
 __all__ = ["command"]
 
@@ -50,7 +51,7 @@ def command_rehearse(
     with telling(application.output) as tell:
         found = rehearse(
             application.build_file(), new, tell, keep=keep, accounts=sample, seed=seed,
-            conformance=_conformance if conformance else None,
+            conformance=_conformance(application.build_file(), new) if conformance else None,
         )  # fmt: skip
     if html is not None:
         html.write_text(_page(application, found), encoding="utf-8")
@@ -65,15 +66,24 @@ def command_rehearse(
 command = command_rehearse
 
 
-def _conformance(plugin: str) -> Iterator[Problem]:
+def _conformance(old: Path, new: Path) -> Conformance:
+    """Verifies a plugin with the settings of the new build, on SQLite or beside a PostgreSQL database of today."""
+    from crm_core.assembly.build_file import read
     from crm_core.records import KERNEL
     from crm_core.testing.conformance import verify
 
-    if plugin == KERNEL:
-        return
-    for finding in verify(plugin).findings:
-        where = ": ".join(filter(None, (plugin, finding.check, finding.where)))
-        yield Problem(where, finding.what, finding.mend, dict(finding.values))
+    address = read(old)[0].database
+    settings = read(new)[0].plugins
+
+    def verified(plugin: str) -> Iterator[Problem]:
+        if plugin == KERNEL:
+            return
+        report = verify(plugin, database_url=address, config={"plugins": settings})
+        for finding in report.findings:
+            where = ": ".join(filter(None, (plugin, finding.check, finding.where)))
+            yield Problem(where, finding.what, finding.mend, dict(finding.values))
+
+    return verified
 
 
 def _print(application: Application, found: Rehearsal, html: Path | None) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 
 from crm_core.errors import CrmError, Problem
 from crm_core.records import RecordType
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from crm_core.fields import Field
     from crm_core.store.store import Store
 
-__all__ = ["Failing", "failing_rows"]
+__all__ = ["Failing", "failing_rows", "missing_columns"]
 
 _BATCH = 1000
 _EXAMPLES = 5
@@ -31,18 +31,40 @@ class Failing:
     problem: Problem
 
 
+def missing_columns(store: Store) -> dict[str, tuple[str, ...]]:
+    """By record type, the columns that its table should have and has not."""
+    with store.reading() as connection:
+        inspector = inspect(connection)
+        there = set(inspector.get_table_names())
+        found = {}
+        for name, record_type in store.types.items():
+            table = record_type.table
+            known = {each["name"] for each in inspector.get_columns(table.name)} if table.name in there else set()
+            if missing := tuple(column.name for column in table.columns if column.name not in known):
+                found[name] = missing
+    return found
+
+
 def failing_rows(store: Store, tell: Tell = quiet) -> dict[tuple[str, str], Failing]:
-    """By record type and field, the rows that could not be written as they are."""
+    """By record type and field, the rows that could not be written as they are.
+
+    Fields without a column are passed over: :func:`missing_columns` tells of them.
+    """
+    missing = missing_columns(store)
     found: dict[tuple[str, str], Failing] = {}
     types = list(store.types.values())
     for number, record_type in enumerate(types):
         tell("checking", number, len(types))
-        _check(store, record_type, found)
+        _check(store, record_type, found, missing.get(record_type.name, ()))
     tell("checking", len(types), len(types))
     return found
 
 
-def _check(store: Store, record_type: RecordType, found: dict[tuple[str, str], Failing]) -> None:
+def _check(
+    store: Store, record_type: RecordType, found: dict[tuple[str, str], Failing], missing: Collection[str]
+) -> None:
+    if "id" in missing:
+        return
     custom = store.policy.custom.get(record_type.name, {})
     # As the database has them: a value that a field cannot even read is what is looked for.
     with store.reading() as connection:
@@ -51,6 +73,8 @@ def _check(store: Store, record_type: RecordType, found: dict[tuple[str, str], F
         for start in range(0, len(ids), _BATCH):
             part = ids[start : start + _BATCH]
             for field in record_type.fields:
+                if not set(missing).isdisjoint(field.column_names):
+                    continue
                 columns = [table.c[name] for name in field.column_names]
                 try:
                     rows: Any = connection.execute(select(table.c.id, *columns).where(table.c.id.in_(part))).all()
@@ -60,7 +84,7 @@ def _check(store: Store, record_type: RecordType, found: dict[tuple[str, str], F
                     continue
                 for id_, *values in rows:
                     _judge(found, record_type, field, id_, values)
-            if custom:
+            if custom and "custom" not in missing:
                 held = connection.execute(select(table.c.id, table.c.custom).where(table.c.id.in_(part)))
                 for id_, value in held:
                     _judge_custom(found, record_type, custom, id_, value or {})

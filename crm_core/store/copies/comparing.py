@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from crm_core.store.copies.contents import Contents, Tell, quiet
-from crm_core.store.copies.source import Source
+from crm_core.store.copies.source import Keyed, Source
 from crm_core.store.migrating.revisions import VERSION_PREFIX
 
 __all__ = ["ColumnChange", "TableChange", "changed_tables"]
@@ -35,8 +35,9 @@ class ColumnChange:
 class TableChange:
     """What became of a table.
 
-    ``gone`` says that it is not there any more; ``lost`` counts rows that are not, with ids of some. ``dropped`` are
-    columns that are gone, with the number of values they had, and ``columns`` those whose values are different.
+    ``gone`` says that it is not there any more; ``lost`` counts rows that are not, with the keys of some. ``dropped``
+    are columns that are gone, with the number of values they had, and ``columns`` those whose values are different.
+    ``unlike`` says of a table without a key, whose rows cannot be told apart, that they hold something else.
     """
 
     name: str
@@ -44,9 +45,10 @@ class TableChange:
     rows_after: int
     gone: bool = False
     lost: int = 0
-    ids: tuple[int, ...] = ()
+    ids: tuple[str, ...] = ()
     dropped: tuple[tuple[str, int], ...] = ()
     columns: tuple[ColumnChange, ...] = ()
+    unlike: bool = False
 
 
 def changed_tables(
@@ -74,42 +76,53 @@ def _change(before: Source, after: Source, name: str, held: Contents, holding: C
     old, new = held[name], holding[name]
     gone = [column for column in old.columns if column not in new.columns]
     filled = [(column, count) for column, count in before.filled(name, gone).items() if count]
-    lost, ids, changes = max(old.rows - new.rows, 0), list[int](), tuple[ColumnChange, ...]()
-    if "id" in old.columns and "id" in new.columns:
+    lost, ids, changes = max(old.rows - new.rows, 0), list[str](), tuple[ColumnChange, ...]()
+    key = before.key(name)
+    known = bool(key) and set(key) <= set(new.columns)
+    if known:
         columns = [each for each in old.columns if each in new.columns and each not in _OF_EVERY_WRITE]
-        lost, ids, kinds = _side_by_side(before.rows(name, columns), after.rows(name, columns), columns)
+        lost, ids, kinds = _side_by_side(before.rows(name, key, columns), after.rows(name, key, columns), columns)
         changes = tuple(
             ColumnChange(each, kinds[each, "emptied"], kinds[each, "shortened"], kinds[each, "changed"])
             for each in columns
             if any(kinds[each, kind] for kind in ("emptied", "shortened", "changed"))
         )
-    if not (lost or filled or changes):
+    unlike = not known and old.rows == new.rows and old.columns == new.columns
+    if not (lost or filled or changes or unlike):
         return None
     return TableChange(
         name=name, rows_before=old.rows, rows_after=new.rows, lost=lost, ids=tuple(ids), dropped=tuple(filled),
-        columns=changes,
+        columns=changes, unlike=unlike,
     )  # fmt: skip
 
 
 def _side_by_side(
-    old: Iterator[tuple[Any, ...]], new: Iterator[tuple[Any, ...]], columns: Sequence[str]
-) -> tuple[int, list[int], Counter[tuple[str, str]]]:
-    """Both come in the order of their ids."""
-    at = columns.index("id")
-    lost, ids, kinds = 0, list[int](), Counter[tuple[str, str]]()
+    old: Iterator[Keyed], new: Iterator[Keyed], columns: Sequence[str]
+) -> tuple[int, list[str], Counter[tuple[str, str]]]:
+    """Both come in the order of their keys."""
+    lost, ids, kinds = 0, list[str](), Counter[tuple[str, str]]()
     other = next(new, None)
-    for row in old:
-        while other is not None and other[at] < row[at]:
+    for key, row in old:
+        place = _place(key)
+        while other is not None and _place(other[0]) < place:
             other = next(new, None)
-        if other is None or other[at] != row[at]:
+        if other is None or _place(other[0]) != place:
             lost += 1
             if len(ids) < _EXAMPLES:
-                ids.append(row[at])
-        elif other != row:
-            for column, one, two in zip(columns, row, other, strict=True):
+                ids.append(" / ".join(map(str, key)))
+        elif other[1] != row:
+            for column, one, two in zip(columns, row, other[1], strict=True):
                 if one != two:
                     kinds[column, _kind(one, two)] += 1
     return lost, ids, kinds
+
+
+def _place(key: tuple[Any, ...]) -> tuple[tuple[int, Any], ...]:
+    """Where a key stands among others, as SQLite sorts values of several kinds."""
+    return tuple(
+        (0, 0) if each is None else (2, each) if isinstance(each, str) else (3, each) if isinstance(each, bytes)
+        else (1, each) for each in key
+    )  # fmt: skip
 
 
 def _kind(old: Any, new: Any) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -20,7 +20,7 @@ from crm_core.errors import StoreError
 from crm_core.store.copies import programs
 from crm_core.store.copies.contents import Contents, Tell, postgresql_contents, postgresql_tables, quiet, quoted
 from crm_core.store.copies.scratch import may_create, scratch
-from crm_core.store.copies.source import Facts, Verified
+from crm_core.store.copies.source import Facts, Keyed, Verified
 from crm_core.store.engine import open_engine
 from crm_core.store.migrating.revisions import VERSION_PREFIX
 
@@ -29,6 +29,19 @@ __all__ = ["PostgresqlSource", "facts_of"]
 _LOOK_EVERY = 0.2
 _ROWS = 2000
 _LISTED = r"^\d+; \d+ \d+ TABLE DATA (\S+) (\S+) "
+
+_KEY = """
+SELECT a.attname::text
+  FROM pg_catalog.pg_index AS i
+  JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+ WHERE i.indrelid = CAST(:table AS regclass) AND i.indisprimary
+ ORDER BY array_position(CAST(i.indkey AS smallint[]), a.attnum)
+"""
+_NUMBERS = """
+SELECT a.attname::text
+  FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+ WHERE a.attrelid = CAST(:table AS regclass) AND a.attnum > 0 AND t.typcategory = 'N'
+"""
 
 
 def facts_of(connection: Connection) -> Facts:
@@ -74,15 +87,25 @@ class PostgresqlSource:
         """What the tables hold at this moment."""
         return postgresql_contents(self._connection, tell)
 
-    def rows(self, table: str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        """Columns of all rows in the order of their ids."""
-        listed = ", ".join(map(quoted, columns)).replace("%", "%%")
-        written = postgresql_tables(self._connection)[table][0].replace("%", "%%")
+    def key(self, table: str) -> tuple[str, ...]:
+        """The columns of the primary key, in its order."""
+        written = postgresql_tables(self._connection)[table][0]
+        return tuple(self._connection.execute(text(_KEY), {"table": written}).scalars())
+
+    def rows(self, table: str, key: Sequence[str], columns: Sequence[str]) -> Iterator[Keyed]:
+        """All rows in the order of their keys."""
+        written = postgresql_tables(self._connection)[table][0]
+        numbers = set(self._connection.execute(text(_NUMBERS), {"table": written}).scalars())
+        # Collations of a server sort texts in ways that nobody here can repeat.
+        by = [quoted(each) if each in numbers else f'CAST({quoted(each)} AS text) COLLATE "C"' for each in key]
+        listed = ", ".join((*by, *map(quoted, columns)))
+        order = ", ".join(str(number) for number in range(1, len(key) + 1))
         answer = self._connection.execution_options(stream_results=True, yield_per=_ROWS).exec_driver_sql(
-            f"SELECT {listed} FROM {written} ORDER BY id"  # noqa: S608 - names from the catalogue, quoted
+            f"SELECT {listed} FROM {written} ORDER BY {order}".replace("%", "%%")  # noqa: S608 - names, quoted
         )
         for row in answer:
-            yield tuple(row)
+            values = tuple(row)
+            yield values[: len(key)], values[len(key) :]
 
     def filled(self, table: str, columns: Sequence[str]) -> dict[str, int]:
         """How many values columns have."""

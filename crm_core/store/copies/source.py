@@ -13,7 +13,7 @@ from sqlalchemy import URL
 from crm_core.store.copies.contents import Contents, Tell, quiet
 from crm_core.store.engine import parse_url
 
-__all__ = ["Facts", "Source", "Verified", "opened", "place_of"]
+__all__ = ["Facts", "Keyed", "Source", "Verified", "opened", "place_of"]
 
 
 Verified = Literal["opened", "restored", "listed"]
@@ -33,6 +33,10 @@ class Facts:
     system: str = ""
 
 
+Keyed = tuple[tuple[Any, ...], tuple[Any, ...]]
+"""A row: what it is known by, and its values."""
+
+
 class Source(Protocol):
     """A moment of a database, held as long as the source is open."""
 
@@ -43,8 +47,14 @@ class Source(Protocol):
     def contents(self, tell: Tell = quiet) -> Contents:
         """What the tables hold at this moment."""
 
-    def rows(self, table: str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        """These columns of all rows of a table that has ids, in the order of the ids."""
+    def key(self, table: str) -> tuple[str, ...]:
+        """The columns of a table's primary key; empty where it has none."""
+
+    def rows(self, table: str, key: Sequence[str], columns: Sequence[str]) -> Iterator[Keyed]:
+        """All rows of a table: the values of ``key`` and those of ``columns``, in the order of the former.
+
+        Texts are in the order of their code points, and what is neither a number nor a text may come as its text.
+        """
 
     def filled(self, table: str, columns: Sequence[str]) -> dict[str, int]:
         """How many values these columns of a table have."""

@@ -17,7 +17,7 @@ from sqlalchemy import URL
 from crm_core.errors import Problem, StoreError
 from crm_core.store.copies.contents import Contents, Tell, differences, quiet, quoted, sqlite_contents, sqlite_tables
 from crm_core.store.copies.placing import flush, flush_folder
-from crm_core.store.copies.source import Facts, Verified
+from crm_core.store.copies.source import Facts, Keyed, Verified
 from crm_core.store.migrating.revisions import VERSION_PREFIX
 
 __all__ = ["SqliteSource", "check_file", "file_of", "is_empty", "mend_ids", "put"]
@@ -86,12 +86,19 @@ class SqliteSource:
         """What the tables hold at this moment."""
         return sqlite_contents(self._connection, tell)
 
-    def rows(self, table: str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        """Columns of all rows in the order of their ids."""
-        listed = ", ".join(map(quoted, columns))
-        cursor = self._connection.execute(f"SELECT {listed} FROM {quoted(table)} ORDER BY id")  # noqa: S608
+    def key(self, table: str) -> tuple[str, ...]:
+        """The columns of the primary key, in its order."""
+        columns = self._connection.execute(f"PRAGMA table_info({quoted(table)})").fetchall()
+        return tuple(row[1] for row in sorted(columns, key=lambda row: row[5]) if row[5])
+
+    def rows(self, table: str, key: Sequence[str], columns: Sequence[str]) -> Iterator[Keyed]:
+        """All rows in the order of their keys."""
+        listed = ", ".join(map(quoted, (*key, *columns)))
+        order = ", ".join(f"{quoted(each)} COLLATE BINARY" for each in key)
+        cursor = self._connection.execute(f"SELECT {listed} FROM {quoted(table)} ORDER BY {order}")  # noqa: S608
         while batch := cursor.fetchmany(_ROWS):
-            yield from batch
+            for row in batch:
+                yield row[: len(key)], row[len(key) :]
 
     def filled(self, table: str, columns: Sequence[str]) -> dict[str, int]:
         """How many values columns have."""
