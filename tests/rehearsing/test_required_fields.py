@@ -89,7 +89,8 @@ def upgraded(install, build_file, tmp_path, database_url) -> Iterator[Upgraded]:
             crm.migrate()
         now = "1740000000000000" if database_url.startswith("sqlite") else "now()"
         execute(database_url, *(
-            f"INSERT INTO {name}__thing (id, version, created_at, updated_at, note) VALUES ({id_}, 1, {now}, {now}, 'x')"
+            f"INSERT INTO {name}__thing (id, version, created_at, updated_at, note) "
+            f"VALUES ({id_}, 1, {now}, {now}, 'x')"
             for id_ in (1, 2, 3)
         ))  # fmt: skip
         if body:

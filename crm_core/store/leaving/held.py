@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import attrs
-from sqlalchemy import ColumnElement, Connection, Table, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, column, func, or_, select, table
 
 from crm_core.store.absent import Absent, known_types
 from crm_core.store.catalogue import SOFT, Reference, read_references
 from crm_core.store.consumers import Consumer, consumers
-from crm_core.store.leaving.tables import TableSize, bare, foreign_keys_to, names_of, sizes
+from crm_core.store.leaving.tables import TableSize, columns_of, counted, foreign_keys_to, names_of, sizes
 from crm_core.store.migrations import current_of
 from crm_core.store.tables import CHANGE, CUSTOM_FIELD, JOB, JOB_SCHEDULE, MATCH_KEY, SEARCH_DOCUMENT
 from crm_core.store.values import decode_values
@@ -60,14 +60,14 @@ class Held:
 
 
 def held(connection: Connection, plugin: str) -> Held:
-    """Look; the number of statements grows with the tables, not with their rows."""
+    """Look; the number of statements grows neither with the rows nor with the tables and record types."""
     types = {name: each for name, each in known_types(connection).items() if each.plugin == plugin}
-    tables = names_of(connection, plugin)
+    tables, references = names_of(connection, plugin), read_references(connection)
     return Held(
         plugin=plugin,
         revision=current_of(connection).get(plugin),
         tables=sizes(connection, tables, {each.table: name for name, each in types.items()}),
-        columns={name: tuple(column.name for column in bare(connection, name).c) for name in tables},
+        columns=columns_of(connection, tables),
         types=types,
         custom_fields=_custom_fields(connection, types),
         jobs=_grouped(connection, JOB, jobs_of(connection, plugin), JOB.c.name, JOB.c.state),
@@ -85,12 +85,9 @@ def held(connection: Connection, plugin: str) -> Held:
         ).scalar_one(),
         documents=_by_type(connection, SEARCH_DOCUMENT, SEARCH_DOCUMENT.c.type, types),
         match_keys=sum(_by_type(connection, MATCH_KEY, MATCH_KEY.c.record_type, types).values()),
-        soft=_soft(connection, plugin, types),
+        soft=_soft(connection, plugin, types, references.get(SOFT, ())),
         referring=tuple(
-            each
-            for target, found in read_references(connection).items()
-            for each in found
-            if target in tables and each.plugin != plugin
+            each for target, found in references.items() for each in found if target in tables and each.plugin != plugin
         ),
         tied=tuple(foreign_keys_to(connection, plugin, tables)),
     )
@@ -126,13 +123,13 @@ def _by_type(connection: Connection, table: Table, column: Any, types: Collectio
     return {key[0]: count for key, count in _grouped(connection, table, of_type(column, types), column).items()}
 
 
-def _soft(connection: Connection, plugin: str, types: Mapping[str, Absent]) -> dict[tuple[str, str], int]:
-    found = {}
-    for each in read_references(connection).get(SOFT, ()):
+def _soft(
+    connection: Connection, plugin: str, types: Collection[str], references: Iterable[Reference]
+) -> dict[tuple[str, str], int]:
+    queries = {}
+    for each in references:
         if each.plugin != plugin and each.type_column is not None and types:
-            table = bare(connection, each.table)
-            query = select(func.count()).select_from(table).where(of_type(table.c[each.type_column], types))
-            count = connection.execute(query).scalar_one()
-            if count:
-                found[each.table, each.column] = count
-    return found
+            rows = table(each.table, column(each.type_column))
+            query = select(func.count()).select_from(rows).where(of_type(rows.c[each.type_column], types))
+            queries[each.table, each.column] = query
+    return {where: count for where, count in counted(connection, queries).items() if count}
