@@ -52,7 +52,7 @@ def page_figures(store: Store, database: str) -> list[Figure]:
 def _works(session: CrmSession) -> tuple[Callable[[], object], ...]:
     table = Account.crm_type.table
     criterion = session.visibility.criterion(Account.crm_type, table)
-    connection = session.connection()
+    connection = session.core_connection()
     names = ("id", "name", "email", "grade", "created_at")
 
     def entities() -> object:

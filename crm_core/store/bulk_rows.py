@@ -44,7 +44,7 @@ def _add(
     if not record_type.extends:
         session._require_own((id_ for id_ in given if id_ is not None), record_type)
     if None in given:
-        fresh = iter(session.ids.many(session.connection(), given.count(None)))
+        fresh = iter(session.ids.many(session.core_connection(), given.count(None)))
         given = [next(fresh) if id_ is None else id_ for id_ in given]
     ids: list[int] = given  # type: ignore[assignment]
     session._translated(functools.partial(session.writer.insert, record_type, values, ids))

@@ -96,7 +96,7 @@ def advance(connection: Connection, name: str, holder: str, to: Position, *, put
 
 def put_aside(session: CrmSession, name: str, holder: str, to: Position, count: int) -> bool:
     """The consumer goes on after ``to``, the ``count``-th in a row that it could not take; with the transaction."""
-    return advance(session.connection(), name, holder, to, put_aside=count)
+    return advance(session.core_connection(), name, holder, to, put_aside=count)
 
 
 def failed(connection: Connection, name: str, holder: str, error: str, pause: dt.timedelta) -> bool:

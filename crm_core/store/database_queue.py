@@ -60,7 +60,7 @@ class DatabaseQueue:
         if session.read_only or session.at_given or session.as_of is not None:
             raise UnsupportedStatement("This session only reads, so it can ask for no job.", mend="Open another one.")
         encoded = _encoded(name, arguments)
-        connection = session.connection()
+        connection = session.core_connection()
         if occurrence is not None:
             made = select(_C.id).where(_C.name == name, _C.occurrence == occurrence)
             known: int | None = connection.execute(made).scalar()
@@ -90,7 +90,7 @@ class DatabaseQueue:
 
     def begin(self, job: QueuedJob, session: CrmSession) -> None:
         """Let the session's commit mark the job done."""
-        connection = session.connection()
+        connection = session.core_connection()
         # On SQLite this session holds the write lock from here on, so that nobody can take the job meanwhile.
         if connection.execute(select(_C.id).where(_held(job))).first() is None:
             raise _lost(job)
@@ -104,7 +104,7 @@ class DatabaseQueue:
     def tidy(self, session: CrmSession, before: dt.datetime) -> int:
         """Forget jobs that were done or dropped before this moment."""
         gone = delete(JOB).where(_C.state.in_(("done", "dropped")), _C.finished_at < before)
-        return session.connection().execute(gone).rowcount
+        return session.core_connection().execute(gone).rowcount
 
     # -- of the worker -----------------------------------------------------------------------------------------
 

@@ -175,7 +175,7 @@ def reflect(session: CrmSession, name: str) -> Table | None:
 
     Its columns have no types: values stay in the driver's form, which is how they are put back.
     """
-    inspector = inspect(session.connection())
+    inspector = inspect(session.core_connection())
     if not inspector.has_table(name):
         return None
     return Table(name, MetaData(), *(Column(column["name"], NullType()) for column in inspector.get_columns(name)))
@@ -185,7 +185,7 @@ def restore_raw(session: CrmSession, table: Table, values: Mapping[str, Any]) ->
     """Put a row of a plugin that is not in the build back, from what the journal kept of it."""
     if session.dialect == "postgresql":
         # The server reads each value by its column's own type.
-        name = session.connection().dialect.identifier_preparer.quote(table.name)
+        name = session.core_connection().dialect.identifier_preparer.quote(table.name)
         statement = text(f"INSERT INTO {name} SELECT * FROM json_populate_record(NULL::{name}, :row)")  # noqa: S608
         session.core(statement, {"row": encode_values(values)})
     else:
@@ -202,7 +202,7 @@ def unwrap(session: CrmSession, record_type: RecordType, values: dict[str, Any])
     raw = values.get(RAW)
     if raw is None:
         return values
-    dialect = session.connection().dialect
+    dialect = session.core_connection().dialect
     erased = {name for name, value in raw.items() if value == ERASED}
     row = {column.name: None if column.name in erased else _read_raw(column, raw[column.name], dialect)
            for column in record_type.table.c if column.name in raw}  # fmt: skip

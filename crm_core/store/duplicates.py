@@ -296,7 +296,7 @@ def holders_of(session: CrmSession, record_type: RecordType, keys: Iterable[Key]
         pairs = [(kind, key) for kind, some in by_kind.items() for key in sorted(some)]
         parameters = {"kinds": [kind for kind, _ in pairs], "keys": [key for _, key in pairs],
                       "type": record_type.name, "most": most}  # fmt: skip
-    rows = session.connection().exec_driver_sql(_HOLDERS[session.dialect], parameters)
+    rows = session.core_connection().exec_driver_sql(_HOLDERS[session.dialect], parameters)
     for kind, value, id_, source_id in rows:
         if id_ is None:
             common[kind].append(value)

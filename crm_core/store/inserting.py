@@ -30,7 +30,7 @@ def insert_pending(
     at, by = session.driver_moment(now), session.actor.user_id
     absent = dict.fromkeys(record_type.by_name)
     driver_rows = [prepared.driver_row(record.id, {**absent, **entry.after}, 1, at, by) for record, entry in pairs]
-    insert_tuples(session.connection(), record_type.table.name, prepared.columns, driver_rows)
+    insert_tuples(session.core_connection(), record_type.table.name, prepared.columns, driver_rows)
     folded = [
         (key_column(field), prepared.columns.index(key_column(field))) for field in record_type.fields if field.folded
     ]

@@ -19,5 +19,5 @@ def tidy(session: CrmSession, arguments: Mapping[str, Any]) -> int:
 
     Dead ones stay until somebody repeats or drops them.
     """
-    before = database_now(session.connection()) - dt.timedelta(days=arguments["keep_days"])
+    before = database_now(session.core_connection()) - dt.timedelta(days=arguments["keep_days"])
     return session.store.queue.tidy(session, before)

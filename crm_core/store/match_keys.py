@@ -244,7 +244,7 @@ def follow_keys(session: CrmSession, entries: Sequence[Entry]) -> None:
                 MATCH_KEY.c.source_id.in_([source for _, source in part]),
             )
         )
-    insert_tuples(session.connection(), MATCH_KEY.name, _COLUMNS, fresh)
+    insert_tuples(session.core_connection(), MATCH_KEY.name, _COLUMNS, fresh)
 
 
 def _owned(name: str, id_: int, values: Mapping[str, Any]) -> set[tuple[int, int]]:
@@ -290,7 +290,7 @@ def reindex(session: CrmSession) -> int:
     session.core(delete(MATCH_KEY))
     count = 0
     for rows in _all_keys(session):
-        insert_tuples(session.connection(), MATCH_KEY.name, _COLUMNS, rows)
+        insert_tuples(session.core_connection(), MATCH_KEY.name, _COLUMNS, rows)
         session.grown.add([MATCH_KEY.name] * len(rows))
         count += len(rows)
     return count

@@ -77,6 +77,8 @@ class Reading:
             )
         loading = state.is_column_load or state.is_relationship_load or state.execution_options.get(GET) is _TOKEN
         _without_ours(state)
+        # Of a union SQLAlchemy does not say what it wants a connection for.
+        state.bind_arguments.setdefault("clause", state.statement)
         options = inspect_options(getattr(state.statement, "_with_options", ()))
         footprint = inspect_statement(state.statement, options.criteria, loading=loading)
         for record_type in footprint.types:

@@ -114,7 +114,7 @@ def _is_settled(plan: _Plan, row: Any, now: dt.datetime) -> bool:
 
 def _attend(session: CrmSession, plan: _Plan) -> Scheduled | None:
     """One schedule, looked at again within a transaction that writes."""
-    connection = session.connection()
+    connection = session.core_connection()
     row = connection.execute(select(JOB_SCHEDULE).where(_C.name == plan.name).with_for_update()).first()
     now = database_now(connection)
     if row is None:

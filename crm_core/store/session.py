@@ -246,7 +246,7 @@ class CrmSession(SessionBase):
         elevated = CrmSession(
             self.store,
             system_actor(f"system:{reason}"),
-            bind=self.connection(),
+            bind=self.core_connection(),
             now=self.now,
             at=self.at,
             reason=reason,
@@ -353,13 +353,13 @@ class CrmSession(SessionBase):
         self.writer.check()
         self.writer.flush_journal()
         if self.writer.journal.change_set_id is not None:
-            connection = self.connection()
+            connection = self.core_connection()
             self.last_change_set = self.writer.journal.close(connection, self.head(), self.clock())
         if self.ids.uncertain:
-            self.ids.secure(self.connection())
+            self.ids.secure(self.core_connection())
 
         for step in self._last_steps:
-            step(self.connection())
+            step(self.core_connection())
 
     def at_commit(self, step: Callable[[Connection], None]) -> None:
         """Let ``step`` do its part of each commit of this session, as the last before the database's; for jobs only.

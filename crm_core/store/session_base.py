@@ -17,7 +17,7 @@ from crm_core.store.actor import Actor
 from crm_core.store.statistics import Grown, refresh
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
 
     from crm_core.records import Types
     from crm_core.store.ids import IdSource
@@ -37,6 +37,7 @@ class SessionBase(Session):
     actor: Actor
     ids: IdSource
     grown: Grown
+    _bound: Engine | Connection
     _held: tuple[Any, Any]
     _given: set[int]
     _handed: set[int]
@@ -93,7 +94,7 @@ class SessionBase(Session):
 
     def _fresh_id(self) -> int:
         given = self.ids.ready()
-        return self.ids.next(self.connection()) if given is None else given
+        return self.ids.next(self.core_connection()) if given is None else given
 
     def change_set_id(self) -> int:
         """The id of the current change set."""
@@ -136,17 +137,48 @@ class SessionBase(Session):
 
     # -- the connection ----------------------------------------------------------------------------------------
 
+    @property
+    def bind(self) -> Engine | Connection:  # type: ignore[override]  # SQLAlchemy has an attribute
+        """The engine of a session of the system; refused to a user's, as :meth:`connection` is."""
+        self._require_system("session.bind")
+        return self._bound
+
+    @bind.setter
+    def bind(self, bound: Engine | Connection) -> None:
+        self._bound = bound
+
+    def get_bind(self, mapper: Any = None, *, clause: Any = None, bind: Any = None, **arguments: Any) -> Any:
+        """For SQLAlchemy, which says what it is for. Asked without, it is :attr:`bind`, with the same refusal."""
+        if mapper is None and clause is None and bind is None:
+            self._require_system("get_bind()")
+        return bind or self._bound
+
     def connection(self, *args: Any, **kwargs: Any) -> Connection:
-        """The raw connection of the current transaction; it bypasses visibility and journal: for the store only."""
-        if args or kwargs:
-            return super().connection(*args, **kwargs)
+        """The raw connection of the current transaction, past visibility and journal: for sessions of the system.
+
+        Raises :class:`~crm_core.errors.UnsupportedStatement` in the session of a user.
+        """
+        self._require_system("connection()")
+        return super().connection(*args, **kwargs) if args or kwargs else self.core_connection()
+
+    def core_connection(self) -> Connection:
+        """The store's own connection, without visibility; for the kernel only."""
         # Finding it anew costs more than a small statement; a savepoint begins where it first asks for it.
         transaction = self.get_nested_transaction() or self.get_transaction()
         if transaction is None or self._held[0] is not transaction:
-            connection = super().connection()
+            connection = super().connection(bind_arguments={"bind": self._bound})
             self._held = (self.get_nested_transaction() or self.get_transaction(), connection)
         held: Connection = self._held[1]
         return held
+
+    def _require_system(self, form: str) -> None:
+        if not self.actor.system:
+            raise UnsupportedStatement(
+                "{form} reaches every row, past visibility and journal; a user's session has none.",
+                mend="Write session.execute(select(...)) over record classes. What must see everything asks"
+                " session.as_system(reason), or is done in crm.system_session(name).",
+                form=form,
+            )
 
     def on_transaction_end(self) -> None:
         """The transaction, and with it the connection, is gone."""
@@ -156,7 +188,7 @@ class SessionBase(Session):
 
     def core(self, statement: Executable, parameters: Any = None) -> Result[Any]:
         """The store's own statement, without visibility; for the kernel only."""
-        return self.connection().execute(statement, parameters)
+        return self.core_connection().execute(statement, parameters)
 
     def _translated(self, work: Callable[[], T]) -> T:
         """What the database refuses, in words."""

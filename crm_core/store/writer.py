@@ -118,7 +118,7 @@ class Writer(Permits):
                 lay(id_, row, versions[id_], session.driver_moment(stamps[id_][0] or now), stamps[id_][1], at)
                 for id_, row in zip(ids, rows, strict=True)
             ]
-        insert_tuples(session.connection(), record_type.table.name, prepared.columns, driver_rows)
+        insert_tuples(session.core_connection(), record_type.table.name, prepared.columns, driver_rows)
         self.created.add(record_type, ids)
         if self.created.shrink(record_type, ids):
             self._met.clear()
@@ -380,7 +380,7 @@ class Writer(Permits):
         if entries:
             follow(self.session, entries)
             self.session.grown.add(each.type.table.name for each in entries if each.operation == "create" and each.type)
-            self.journal.write(self.session.connection(), self.session.change_set_id(), entries)
+            self.journal.write(self.session.core_connection(), self.session.change_set_id(), entries)
 
 
 @uncollected

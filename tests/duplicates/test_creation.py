@@ -185,7 +185,7 @@ def test_each_key_is_looked_up_by_the_index_also_before_there_are_statistics(com
         assert len(session.duplicates) == 500
         (statement, parameters) = sent[-1]
         how = "EXPLAIN" if session.dialect == "postgresql" else "EXPLAIN QUERY PLAN"
-        plan = [str(row) for row in session.connection().exec_driver_sql(f"{how} {statement}", parameters)]
+        plan = [str(row) for row in session.core_connection().exec_driver_sql(f"{how} {statement}", parameters)]
     event.remove(company.crm.store.engine, "before_cursor_execute", note)
     reads = [line for line in plan if "crm_match_key" in line or "SEARCH" in line or "SCAN" in line]
     assert sum("ix_crm_match_key_key" in line for line in reads) == 3, plan

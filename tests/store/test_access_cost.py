@@ -139,7 +139,7 @@ def plans(company: Company, login: str, statement: Any) -> str:
         with statements(company.store) as seen:
             session.execute(statement).all()
         sql, parameters = seen[-1]
-        rows = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters).all()
+        rows = session.core_connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters).all()
     return "\n".join(row[3] for row in rows)
 
 

@@ -17,7 +17,7 @@ def begun(store, **options) -> list[str]:
     """The statements by which the transaction of a session began."""
     seen: list[str] = []
     with store.session(principal="test", **options) as session:
-        raw = session.connection().connection.driver_connection
+        raw = session.core_connection().connection.driver_connection
         session.rollback()
         raw.set_trace_callback(seen.append)
         session.scalars(select(Account)).all()

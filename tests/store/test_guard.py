@@ -370,6 +370,13 @@ REFUSED: dict[str, tuple[Form, str]] = {
     "bulk_save_objects": (lambda s: s.bulk_save_objects([Account(name="x")]), "add_many"),
     "bulk_insert_mappings": (lambda s: s.bulk_insert_mappings(Account, [{"name": "x"}]), "add_many"),
     "bulk_update_mappings": (lambda s: s.bulk_update_mappings(Account, [{"id": 1}]), "update_many"),
+    "connection": (lambda s: s.connection().execute(select(TABLE.c.name)).all(), "session.as_system"),
+    "connection, text": (lambda s: s.connection().exec_driver_sql("select name from crm_account").all(), "reaches"),
+    "connection, with options": (lambda s: s.connection(execution_options={"a": 1}), "connection() reaches"),
+    "connection, with a mapper": (lambda s: s.connection(bind_arguments={"mapper": Account}), "connection() reaches"),
+    "get_bind": (lambda s: s.get_bind(), "get_bind() reaches"),
+    "bind": (lambda s: s.bind, "session.bind reaches"),
+    "connection of the transaction": (lambda s: s.get_transaction().connection(None), "get_bind() reaches"),
 }  # fmt: skip
 
 
@@ -396,3 +403,16 @@ def test_the_system_is_guarded_too(company: Company) -> None:
     for form in (text("select 1"), select(TABLE), insert(Account), DDL("select 1")):
         with company.session() as session, pytest.raises(UnsupportedStatement):
             session.execute(form)
+
+
+def test_a_session_of_the_system_has_a_connection(company: Company) -> None:
+    with company.session() as session:
+        names = session.connection().execute(select(TABLE.c.name).order_by(TABLE.c.name)).scalars().all()
+        assert names == session.scalars(select(Account.name).order_by(Account.name)).all()
+        assert session.connection(execution_options={}) is session.connection()
+        assert session.get_bind() is session.bind is company.store.engine
+    with company.session("wang") as session:
+        elevated = session.as_system("check")
+        assert elevated.connection().exec_driver_sql("select count(*) from crm_account").scalar_one() == len(names)
+        with session.begin_nested():
+            assert elevated.connection() is elevated.bind

@@ -93,7 +93,7 @@ class _Work:
         self.folder = folder
         self.exported = exported
         self.brought = brought
-        self.tables = {each.table: bare(session.connection(), each.table) for each in exported.tables}
+        self.tables = {each.table: bare(session.core_connection(), each.table) for each in exported.tables}
         self.records = {each.table: each.record for each in exported.tables}
 
     # -- inserting ---------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ class _Work:
             if not wanted:
                 continue
             if self.session.dialect == "postgresql":
-                quoted = self.session.connection().dialect.identifier_preparer.quote(file.table)
+                quoted = self.session.core_connection().dialect.identifier_preparer.quote(file.table)
                 self.session.core(
                     text(
                         f"INSERT INTO {quoted} SELECT * "  # noqa: S608
@@ -145,7 +145,7 @@ class _Work:
 
     def _lost(self, reference: Reference) -> Iterator[list[dict[str, Any]]]:
         table = self.tables[reference.table]
-        target = bare(self.session.connection(), reference.target).alias("target")  # it may be the same table
+        target = bare(self.session.core_connection(), reference.target).alias("target")  # it may be the same table
         column = table.c[reference.column]
         query = select(table).where(column.is_not(None), ~exists().where(target.c.id == column))
         while rows := self.session.core(query.limit(_PAGE)).mappings().all():
@@ -174,7 +174,7 @@ class _Work:
 
     def _redirects(self, reference: Reference, rows: list[dict[str, Any]]) -> dict[int, int]:
         """What lost targets were merged into, by id, where that is there."""
-        redirect, target = Redirect.crm_type.table, bare(self.session.connection(), reference.target)
+        redirect, target = Redirect.crm_type.table, bare(self.session.core_connection(), reference.target)
         record = next((each.name for each in self.session.types.values() if each.table.name == reference.target), None)
         steps = {row[reference.column]: row[reference.column] for row in rows}
         found: dict[int, int] = {}

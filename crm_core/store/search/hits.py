@@ -59,7 +59,7 @@ def search(
     kinds = None if types is None else _kinds(session, types)
     terms = terms_of(query)
     asking = Asking(session, terms, kinds)
-    index.require(session.connection(), asking.needed)
+    index.require(session.core_connection(), asking.needed)
     found = asking.find(limit)
     return _shown(session, terms, found) if found else []
 

@@ -190,7 +190,7 @@ def _write(session: CrmSession, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows of whatever types, and their words."""
     if not rows:
         return
-    connection, driver = session.connection(), session.store.search.driver
+    connection, driver = session.core_connection(), session.store.search.driver
     columns: tuple[str, ...] = _COLUMNS
     if driver.column(()) is not None:
         columns = (*_COLUMNS, "tokens")
@@ -206,7 +206,7 @@ def _write(session: CrmSession, rows: Sequence[tuple[Any, ...]]) -> None:
 def _fresh(session: CrmSession, documents: Sequence[Document]) -> Iterator[int]:
     """New ids for documents that cannot have that of their record."""
     for start in range(0, len(documents), _CHUNK):
-        yield from session.ids.many(session.connection(), min(_CHUNK, len(documents) - start))
+        yield from session.ids.many(session.core_connection(), min(_CHUNK, len(documents) - start))
 
 
 def take(session: CrmSession, type_name: str, records: Iterable[int]) -> int:
@@ -245,7 +245,7 @@ def drop(session: CrmSession, documents: Mapping[int, Document]) -> None:
     """Remove documents, and their words from the driver."""
     if not documents:
         return
-    connection, driver = session.connection(), session.store.search.driver
+    connection, driver = session.core_connection(), session.store.search.driver
     driver.remove(connection, ((id_, tokens_of(document.body)) for id_, document in documents.items()))
     ids = list(documents)
     for part in in_parts(ids):

@@ -130,7 +130,7 @@ def _index_type(store: Store, indexed: Indexed, progress: Progress) -> int:
             rows = session.writer.rows(indexed.type, ids, fields=indexed.touched_by)
             put(session, indexed, documents_of(session, indexed, rows), replacing=ids)
             if end is None:
-                store.search.mark(session.connection(), name)
+                store.search.mark(session.core_connection(), name)
         done += len(ids)
         progress(name, done, max(total, done))
         if end is None:
@@ -168,7 +168,7 @@ def check(store: Store, progress: Progress = _silent) -> Checked:
     examples: list[str] = []
     documents = tokens = 0
     with store.session(principal="search", read_only=True) as session:
-        connection = session.connection()
+        connection = session.core_connection()
         if store.dialect == "postgresql":
             # Others go on writing: every batch must be of the same moment.
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")

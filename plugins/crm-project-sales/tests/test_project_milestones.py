@@ -204,11 +204,11 @@ def test_looking_takes_as_many_statements_for_many_accounts_as_for_one(company):
     counts = {}
     for wanted in (ids[:1], ids):
         with company.session("zhou", read_only=True) as session:
-            session.connection()
+            session.core_connection()
         with company.crm.system_session("look", read_only=True) as session:
             seen: list[str] = []
             listen = lambda *args, seen=seen: seen.append(args[2])  # noqa: E731
-            session.connection()
+            session.core_connection()
             event.listen(company.crm.store.engine, "before_cursor_execute", listen)
             try:
                 shown = company.crm.build.dispatcher.gather_overview(session, wanted)

@@ -228,7 +228,7 @@ def test_looking_takes_as_many_statements_for_many_accounts_as_for_one(judged):
             seen: list[str] = []
             engine = judged.crm.store.engine
             listen = lambda *args, seen=seen: seen.append(args[2])  # noqa: E731
-            session.connection()
+            session.core_connection()
             event.listen(engine, "before_cursor_execute", listen)
             try:
                 shown = judged.crm.build.dispatcher.gather_overview(session, wanted)

@@ -19,4 +19,4 @@ def crm_on_changes(session: CrmSession, batch: ChangeBatch) -> None:
         table = Thing.crm_type.table
         for change in batch.of("update"):
             name = f"version {session.last_change_set}"
-            session.connection().execute(table.update().where(table.c.id == change.id).values(name=name))
+            session.core(table.update().where(table.c.id == change.id).values(name=name))
