@@ -121,6 +121,7 @@ if TYPE_CHECKING:
     from crm_core.store.changes import ChangeSet as ChangeSet
     from crm_core.store.duplicates import Candidate as Candidate
     from crm_core.store.duplicates import MatchKey as MatchKey
+    from crm_core.store.history import HistoryEvent as HistoryEvent
     from crm_core.store.merging import MergeReport as MergeReport
     from crm_core.store.policy import Role as Role
     from crm_core.store.policy import Scope as Scope
@@ -194,6 +195,7 @@ _MODULES: dict[str, str] = {
     "pools": "crm_core.store",
     "SearchDriver": "crm_core.store.search.drivers",
     "Hit": "crm_core.store.search.hits",
+    "HistoryEvent": "crm_core.store.history",
     "CrmSession": "crm_core.store.session",
     "jobs": "crm_core",
 }  # fmt: skip

@@ -4,48 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
-
-import attrs
 
 from crm_core.cli.output import Output
-from crm_core.cli.records import Shower, plain
+from crm_core.cli.records import Shower
 from crm_core.domain.accounts import Account
 from crm_core.hooks.values import Failed, OpenItem, Panel, TimelineEntry
 from crm_core.views import Fact, Overview, Person, Place, Point, Relative
 from crm_core.views.showing import amount, kind_labels, pieces, said_question, shown
 from crm_core.views.team import Responsible
 
-__all__ = ["deep", "overview_json", "print_failed", "print_overview", "print_panel", "print_timeline", "timeline_json"]
+__all__ = ["print_failed", "print_overview", "print_panel", "print_timeline"]
 
 _BAR = 20
 _TEAM_LABELS = ("Responsible", "Formerly responsible")
 _MOST = 12
 """So many lines of what is long are shown; the rest is counted."""
-
-
-def overview_json(overview: Overview) -> dict[str, Any]:
-    """The overview, part by part, as the class declares it; the facts are the record's own fields."""
-    values = attrs.asdict(overview, filter=lambda attribute, _value: attribute.name not in ("facts", "extensions"))
-    values["quality"]["ask"] = [
-        {"kind": each.kind, "text": str(each), "contact_id": each.contact_id} for each in overview.quality.ask
-    ]
-    result: dict[str, Any] = deep(values)
-    return result
-
-
-def timeline_json(entries: Iterable[TimelineEntry]) -> list[dict[str, Any]]:
-    """The entries of a timeline."""
-    return [deep(attrs.asdict(entry)) for entry in entries]
-
-
-def deep(value: Any) -> Any:
-    """A value as JSON, all the way down."""
-    if isinstance(value, dict):
-        return {str(key): deep(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [deep(each) for each in value]
-    return plain(value)
 
 
 def print_overview(output: Output, shower: Shower, view: Overview) -> None:

@@ -148,4 +148,5 @@ def recount(session: CrmSession, table: str) -> None:
     Nobody waits for it, and it waits for nobody.
     """
     if session.dialect == "postgresql":
-        session.core(text(f"ANALYZE (SKIP_LOCKED) {session.core_connection().dialect.identifier_preparer.quote(table)}"))
+        quoted = session.core_connection().dialect.identifier_preparer.quote(table)
+        session.core(text(f"ANALYZE (SKIP_LOCKED) {quoted}"))

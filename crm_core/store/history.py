@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from sqlalchemy import Row, Select, func, select
 
-from crm_core.errors import NotFound, PermissionDenied
-from crm_core.records import RecordType, Types
+from crm_core.errors import NotFound, PermissionDenied, ValidationError
+from crm_core.records import Record, RecordType, Types
 from crm_core.store.absent import absent_type
 from crm_core.store.changes import Change, ChangeSet
 from crm_core.store.differences import RAW
@@ -20,11 +20,21 @@ from crm_core.store.values import decode_values
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["Event", "change_set", "change_sets", "history", "makers", "pending_counts", "to_change", "to_change_set"]
+__all__ = [
+    "HistoryEvent",
+    "change_set",
+    "change_sets",
+    "history",
+    "history_of",
+    "makers",
+    "pending_counts",
+    "to_change",
+    "to_change_set",
+]
 
 
 @attrs.frozen
-class Event:
+class HistoryEvent:
     """One change in the history of a record, with who did it and why.
 
     ``inactive`` names the plugin that the record belongs to, where that is not loaded: the values are then as the
@@ -58,7 +68,7 @@ def to_change_set(row: Row[Any], changes: Sequence[Change] = ()) -> ChangeSet:
     return ChangeSet(row.id, row.at, row.user_id, row.principal, row.reason, row.source, row.undoes, tuple(changes))
 
 
-def history(session: CrmSession, record_type: RecordType | str, id_: int) -> list[Event]:
+def history(session: CrmSession, record_type: RecordType | str, id_: int) -> list[HistoryEvent]:
     """All changes of a record, oldest first, for whoever sees the record (of a deleted one: scope all).
 
     The type may be given by its name, which may be of a plugin that is not loaded: its events are ``inactive``, and
@@ -91,12 +101,23 @@ def history(session: CrmSession, record_type: RecordType | str, id_: int) -> lis
         closed = {} if gone is None else gone.restricted
         hidden = frozenset(field for field, permission in closed.items() if not session.can(permission))
     return [
-        Event(
+        HistoryEvent(
             row.at, row.principal, row.reason, row.source, row.change_set_id, row.version,
             _without(to_change(session.types, row), hidden), inactive,
         )
         for row in rows
     ]  # fmt: skip
+
+
+def history_of(session: CrmSession, record: Record | type[Record] | str, id_: int | None) -> list[HistoryEvent]:
+    """See :meth:`crm_core.store.session.CrmSession.history`."""
+    given = record.id if isinstance(record, Record) else id_
+    if given is None:
+        raise ValidationError(
+            "A history is that of one record.",
+            mend="Give the record, or its type and its id: session.history(Account, 17).",
+        )
+    return history(session, record if isinstance(record, str) else record.crm_type, given)
 
 
 def _sees_deleted(session: CrmSession, name: str, known: RecordType | None) -> bool:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from crm_core.store.duplicates import Candidate
     from crm_core.store.explain import Ground
+    from crm_core.store.history import HistoryEvent
     from crm_core.store.ids import IdSource
     from crm_core.store.search.hits import Hit
     from crm_core.store.store import Store
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["CrmSession"]
 
 R = TypeVar("R", bound=Record)
-_OTHERS_HOLD = ("40P01", "40001", "55P03")  # PostgreSQL: deadlock, serialization failure, lock not available
 T = TypeVar("T")
 
 # Inside the class, ``list`` is the method.
@@ -118,12 +118,6 @@ class CrmSession(SessionBase):
     def can(self, permission: str) -> bool:
         """Whether any role of the actor grants ``permission`` at some scope."""
         return not self.visibility.reach(permission).nothing
-
-    def clock(self) -> dt.datetime:
-        """The present moment, never running backwards within this session."""
-        moment = self.store.clock()
-        self._latest = max(moment, getattr(self, "_latest", moment))
-        return self._latest
 
     def __enter__(self) -> Self:
         return self
@@ -234,6 +228,17 @@ class CrmSession(SessionBase):
         from crm_core.store.explain import explain
 
         return explain(self, record)
+
+    def history(self, record: Record | type[Record] | str, id_: int | None = None) -> List_[HistoryEvent]:
+        """All changes of a record, oldest first: when, who, why, and the fields before and after.
+
+        A record is given itself, or by its type (or the name of that) and id: so one asks for a deleted one, and for
+        those of a plugin that is not loaded, which is for scope all. Fields that the actor may not read are left out,
+        and what is not yet committed is not in it. Raises :class:`NotFound` when there is nothing that the actor sees.
+        """
+        from crm_core.store.history import history_of
+
+        return history_of(self, record, id_)
 
     def as_system(self, reason: str) -> CrmSession:
         """A read-only session of the system on the same transaction, for checks that must see more than the actor.
@@ -381,18 +386,3 @@ class CrmSession(SessionBase):
             self.ids.committed()
         else:
             self.ids.rolled_back()
-
-    def mark(self, transaction: Any) -> None:
-        """A savepoint begins: remember how far the log had come."""
-        self._marks[transaction] = self.writer.mark()
-
-    def back_to_mark(self, transaction: Any) -> None:
-        """A savepoint was rolled back: what was logged since did not happen."""
-        mark = self._marks.pop(transaction, None)
-        if mark is not None:
-            self.writer.back(mark)
-            self.ids.savepoint_lost()
-
-    def savepoint_mark(self) -> Mark | None:
-        """Where the innermost open savepoint began."""
-        return self._marks.get(self.get_nested_transaction())

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from crm_core.store.ids import IdSource
     from crm_core.store.policy import Policy
     from crm_core.store.store import Store
+    from crm_core.store.writer import Mark, Writer
 
 __all__ = ["SessionBase"]
 
@@ -38,6 +39,8 @@ class SessionBase(Session):
     ids: IdSource
     grown: Grown
     _bound: Engine | Connection
+    writer: Writer
+    _marks: dict[Any, Mark]
     _held: tuple[Any, Any]
     _given: set[int]
     _handed: set[int]
@@ -82,6 +85,12 @@ class SessionBase(Session):
                 plugin=record_type.plugin,
             )
         return record_type
+
+    def clock(self) -> dt.datetime:
+        """The present moment, never running backwards within this session."""
+        moment = self.store.clock()
+        self._latest = max(moment, getattr(self, "_latest", moment))
+        return self._latest
 
     # -- ids --------------------------------------------------------------------------------------------------
 
@@ -209,6 +218,23 @@ class SessionBase(Session):
             if "locked" in str(error.orig) or getattr(error.orig, "sqlstate", "") in _OTHERS_HOLD:
                 raise Conflict("Another writer holds the database.", mend="Repeat the change.") from error
             raise
+
+    # -- savepoints --------------------------------------------------------------------------------------------
+
+    def mark(self, transaction: Any) -> None:
+        """A savepoint begins: remember how far the log had come."""
+        self._marks[transaction] = self.writer.mark()
+
+    def back_to_mark(self, transaction: Any) -> None:
+        """A savepoint was rolled back: what was logged since did not happen."""
+        mark = self._marks.pop(transaction, None)
+        if mark is not None:
+            self.writer.back(mark)
+            self.ids.savepoint_lost()
+
+    def savepoint_mark(self) -> Mark | None:
+        """Where the innermost open savepoint began."""
+        return self._marks.get(self.get_nested_transaction())
 
     # -- forms that would bypass the write path ----------------------------------------------------------------
 

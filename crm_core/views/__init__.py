@@ -7,6 +7,7 @@ from crm_core.views.briefing import Briefing, briefings
 from crm_core.views.completeness import Part, Quality, Question, Stale
 from crm_core.views.concealment import Concealment, Risk, concealment
 from crm_core.views.contacting import check_contact
+from crm_core.views.data import as_data
 from crm_core.views.hierarchy import Group, Related, Relative, RollUp, Sum
 from crm_core.views.next_actions import NextActions, next_actions
 from crm_core.views.open_items import open_items
@@ -47,6 +48,7 @@ __all__ = [
     "Timeline",
     "Today",
     "WhatsNew",
+    "as_data",
     "briefings",
     "check_contact",
     "concealment",

@@ -9,14 +9,14 @@ from crm_core.cli.application import Application, pass_application
 from crm_core.cli.finding import record_id
 from crm_core.cli.helping import argument, command
 from crm_core.cli.moments import shown
-from crm_core.cli.records import Shower, encoded, plain
+from crm_core.cli.records import Shower
 from crm_core.cli.times import as_json
 from crm_core.errors import NotFound
 
 if TYPE_CHECKING:
     from crm_core.fields import Field
     from crm_core.records import RecordType
-    from crm_core.store.history import Event
+    from crm_core.store.history import HistoryEvent
 
 __all__ = ["command"]
 
@@ -35,7 +35,7 @@ def command_history(application: Application, type_name: str, reference: str, as
     A deleted record is asked for by its id, and so is one of a plugin that is switched off or was removed.
     """
     from crm_core.store.absent import absent_type
-    from crm_core.store.history import history
+    from crm_core.views import as_data
 
     output = application.output
     with application.looking() as session:
@@ -46,14 +46,14 @@ def command_history(application: Application, type_name: str, reference: str, as
             id_ = _id_of(reference)
         else:
             id_ = record_id(session, record_type, reference)
-        events = history(session, type_name, id_)
+        events = session.history(type_name, id_)
         if not events:
             output.note("Nothing of it is in the journal.")
         elif events[0].inactive is not None:
             output.note("The plugin {plugin} is not loaded: its values are shown as the journal has them.",
                         plugin=events[0].inactive)  # fmt: skip
         if as_json:
-            output.json({"type": type_name, "id": id_, "events": [_json(record_type, each) for each in events]})
+            output.json({"type": type_name, "id": id_, "events": as_data(session, events)})
             return
         shower = Shower(session, application.translator)
         for event in events:
@@ -75,32 +75,7 @@ def _id_of(reference: str) -> int:
         ) from None
 
 
-def _json(record_type: RecordType | None, event: Event) -> dict[str, Any]:
-    return {
-        "at": plain(event.at),
-        "principal": event.principal,
-        "reason": event.reason,
-        "source": event.source,
-        "change_set": event.change_set_id,
-        "version": event.version,
-        "operation": event.change.operation,
-        "inactive": event.inactive,
-        "before": _values(record_type, event.change.before),
-        "after": _values(record_type, event.change.after),
-    }
-
-
-def _values(record_type: RecordType | None, values: Any) -> dict[str, Any]:
-    if record_type is None:
-        return {name: plain(value) for name, value in values.items()}
-    return {
-        name: encoded(record_type.by_name[name], value)
-        if name in record_type.by_name and not isinstance(value, str) else plain(value)
-        for name, value in values.items()
-    }  # fmt: skip
-
-
-def _print(application: Application, shower: Shower, record_type: RecordType | None, event: Event) -> None:
+def _print(application: Application, shower: Shower, record_type: RecordType | None, event: HistoryEvent) -> None:
     translator, change = application.translator, event.change
     reason = f"  “{event.reason}”" if event.reason else ""
     application.output.heading(

@@ -8,7 +8,7 @@ from crm_core.cli import cursors
 from crm_core.cli.application import Application, pass_application
 from crm_core.cli.helping import argument, command, option
 from crm_core.cli.moments import When, shown
-from crm_core.cli.records import SYSTEM, Shower, held, readable, record_json, require_readable
+from crm_core.cli.records import SYSTEM, Shower, held, readable, record_data, require_readable
 from crm_core.cli.times import as_json, looking, time_options
 from crm_core.cli.usage import Number
 from crm_core.errors import NotFound
@@ -68,7 +68,7 @@ def command_list(
         more = cursors.write(session.cursor(page[-1], order)) if len(records) > limit else None
         if as_json:
             shown_names = None if fields is None else names
-            found = [record_json(session, each, shown_names) for each in page]
+            found = [record_data(session, each, shown_names) for each in page]
             output.json({"type": type_name, "records": found, "next": more})
             return
         shower = Shower(session, application.translator)

@@ -10,7 +10,7 @@ from crm_core.cli.application import Application, pass_application
 from crm_core.cli.finding import find_record, record_id
 from crm_core.cli.helping import argument, command, option
 from crm_core.cli.moments import When
-from crm_core.cli.records import Shower, record_json
+from crm_core.cli.records import Shower
 from crm_core.cli.times import as_json, looking, time_options
 from crm_core.cli.usage import ConflictingOptions
 from crm_core.cli.writing import write_page
@@ -85,18 +85,17 @@ def _extensions(session: CrmSession, record: Record) -> list[Record]:
 
 
 def _json(session: CrmSession, record: Record, why: bool) -> dict[str, Any]:
+    from crm_core.views import as_data, overview
+
     result: dict[str, Any] = {
         "type": record.crm_type.name,
-        "record": record_json(session, record),
-        "extensions": {each.crm_type.name: record_json(session, each) for each in _extensions(session, record)},
+        "record": as_data(session, record),
+        "extensions": {each.crm_type.name: as_data(session, each) for each in _extensions(session, record)},
     }
     if isinstance(record, Account) and session.as_of is None:
-        from crm_core.cli.overviews import overview_json
-        from crm_core.views import overview
-
-        result["overview"] = overview_json(overview(session, record))
+        result["overview"] = as_data(session, overview(session, record))
     if why:
-        result["why"] = [{"kind": each.kind, "text": str(each)} for each in session.explain(record)]
+        result["why"] = as_data(session, session.explain(record))
     return result
 
 

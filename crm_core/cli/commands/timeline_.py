@@ -8,7 +8,7 @@ from crm_core.cli.application import Application, pass_application
 from crm_core.cli.finding import find_record
 from crm_core.cli.helping import argument, command, option
 from crm_core.cli.moments import MOMENT, When
-from crm_core.cli.overviews import print_failed, print_timeline, timeline_json
+from crm_core.cli.overviews import print_failed, print_timeline
 from crm_core.cli.records import Shower
 from crm_core.cli.times import as_json, moment_of
 from crm_core.cli.usage import Number
@@ -32,7 +32,7 @@ def command_timeline(
     Activities, changes of owner, people and stage, and what the plugins add. ACCOUNT is an id, a name, or a key as
     system:key.
     """
-    from crm_core.views import timeline
+    from crm_core.views import as_data, timeline
 
     output = application.output
     with application.looking() as session:
@@ -41,7 +41,7 @@ def command_timeline(
             session, account, since=moment_of(application, since), until=moment_of(application, until), limit=limit
         )
         if as_json:
-            output.json({"account": account.id, "entries": timeline_json(story.entries),
+            output.json({"account": account.id, "entries": as_data(session, story.entries),
                          "failed": [each.plugin for each in story.failed]})  # fmt: skip
             return
         output.heading(f"{account.id}  {account.name}")

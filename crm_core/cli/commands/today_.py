@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import click
 
 from crm_core.cli.application import Application, pass_application
 from crm_core.cli.helping import command, option
 from crm_core.cli.moments import MOMENT, When
 from crm_core.cli.output import Output
-from crm_core.cli.overviews import deep, print_failed
+from crm_core.cli.overviews import print_failed
 from crm_core.cli.times import as_json, moment_of
 from crm_core.cli.usage import ConflictingOptions
 from crm_core.cli.writing import write_page
@@ -64,7 +63,7 @@ def command_today(
 
             write_page(application, page, today_page(session, view, application.translator))
         elif as_json:
-            application.output.json(_json(view))
+            application.output.json(_json(session, view))
         else:
             _print(application.output, session, view, None if whole else _MOST)
     # Only whoever has read it has looked.
@@ -76,16 +75,17 @@ def command_today(
 command = command_today
 
 
-def _json(view: Today) -> dict[str, Any]:
-    news, actions = attrs.asdict(view.news), attrs.asdict(view.actions)
+def _json(session: CrmSession, view: Today) -> dict[str, Any]:
+    from crm_core.views import as_data
+
+    news, actions = as_data(session, view.news), as_data(session, view.actions)
     news.pop("look")
     for one, account in zip(news["accounts"], view.news.accounts, strict=True):
         for each, learned in zip(one["learned"], account.learned, strict=True):
             each["said"] = learned.text.format(**learned.values) if learned.values else learned.text
     for one, action in zip(actions["actions"], view.actions, strict=True):
         one["said"] = action.title.format(**action.values) if action.values else action.title
-    result: dict[str, Any] = deep({"at": view.at, "news": news, "actions": actions})
-    return result
+    return {"at": as_data(session, view.at), "news": news, "actions": actions}
 
 
 def _print(output: Output, session: CrmSession, view: Today, most: int | None) -> None:
