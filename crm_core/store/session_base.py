@@ -146,8 +146,8 @@ class SessionBase(Session):
 
     # -- the connection ----------------------------------------------------------------------------------------
 
-    @property
-    def bind(self) -> Engine | Connection:  # type: ignore[override]  # SQLAlchemy has an attribute
+    @property  # type: ignore[override]  # SQLAlchemy has an attribute
+    def bind(self) -> Engine | Connection:
         """The engine of a session of the system; refused to a user's, as :meth:`connection` is."""
         self._require_system("session.bind")
         return self._bound
