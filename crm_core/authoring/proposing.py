@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from crm_core.authoring.naming import class_name, in_words, snake, unique
-from crm_core.authoring.table import DAYS, MOMENTS, Column, Table, currency_of, read_table
+from crm_core.exchange.drafting.keys import KEY_NAMES, key_columns
+from crm_core.exchange.drafting.table import DAYS, MOMENTS, Column, Table, currency_of, read_table
 
 __all__ = ["Field", "Proposal", "propose", "quoted"]
 
-_KEYS = re.compile(r"(?i)(?:^|[\W_]|(?<=[a-z]))(?:id|nr|no|num|number|code|key|uuid)\.?$|编号|编码|代码|单号|序号|号$")
 _ACCOUNT = re.compile(r"(?i)customer|client|account(?!ing)|kunde|company|客户|公司|门店")
 _CUSTOMER = re.compile(r"(?i)customer|client|account(?!ing)|kunde|客户|门店")
 _NAME = re.compile(r"(?i)name$|名称$|名$|客户$|customer$|client$|account$")
@@ -96,7 +95,7 @@ def propose(file: Path, record: str | None = None) -> Proposal:
     """
     table = read_table(file)
     account, account_name = _account(table.columns)
-    key, repeated = _key(table)
+    key, repeated = key_columns(table)
     fields: list[Field] = []
     taken = set(_TAKEN)
     for column in table.columns:
@@ -150,27 +149,12 @@ def _notes(
 def _account(columns: Sequence[Column]) -> tuple[Column | None, Column | None]:
     """The column that names an account by its key or, for want of one, by its name; and the column of its name."""
     usable = [column for column in columns if column.filled and column.longest <= 200]
-    keys = [each for each in usable if _ACCOUNT.search(each.header) and _KEYS.search(each.header)]
+    keys = [each for each in usable if _ACCOUNT.search(each.header) and KEY_NAMES.search(each.header)]
     names = [each for each in usable if _ACCOUNT.search(each.header) and _NAME.search(each.header)]
     if keys:
         return keys[0], next((name for name in names if name is not keys[0] and not name.empty), None)
     customers = [each for each in names if _CUSTOMER.search(each.header)]
     return (customers[0], None) if customers else (None, None)
-
-
-def _key(table: Table) -> tuple[tuple[Column, ...], bool]:
-    """The fewest columns that tell rows apart; those that are called like keys before others."""
-    whole = [column for column in table.columns if column.filled and not column.empty and column.longest <= 60]
-    ordered = sorted(whole, key=lambda each: (_KEYS.search(each.header) is None, each.position))
-    for column in ordered:
-        if column.unique and (_KEYS.search(column.header) or column.position == 0 or "email" in column.possible):
-            return (column,), False
-    for count in (2, 3):
-        for chosen in combinations(ordered[:8], count):
-            seen = {tuple(row[column.position].strip() for column in chosen) for row in table.rows}
-            if len(seen) == len(table.rows):
-                return chosen, False
-    return tuple(ordered[:3] or table.columns[:1]), True
 
 
 # -- kinds -----------------------------------------------------------------------------------------------------
@@ -265,7 +249,7 @@ def _time(column: Column) -> _Guess | None:
 
 
 def _other_key(column: Column) -> _Guess | None:
-    if "whole" not in column.possible or not _KEYS.search(column.header) or _MONEY.search(column.header):
+    if "whole" not in column.possible or not KEY_NAMES.search(column.header) or _MONEY.search(column.header):
         return None
     because = (
         "It looks like the key of a row of another table: make it ref('...') when that is a record, too. "

@@ -1,0 +1,1 @@
+"""Drafting a mapping: what is in a table, and what becomes of it."""
