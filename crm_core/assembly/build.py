@@ -56,6 +56,7 @@ class Build:
     """The outcome of assembly. ``plugins`` are in load order, the kernel first under the name ``crm``.
 
     ``off`` names the plugins that are switched off, also those that only this run leaves out.
+    ``foreign_names`` are files about other systems, each with the plugin that brings it.
     """
 
     file: BuildFile
@@ -69,6 +70,7 @@ class Build:
     jobs: Mapping[str, Job]
     report: AssemblyReport
     off: frozenset[str] = frozenset()
+    foreign_names: tuple[tuple[str, Path], ...] = ()
 
     @property
     def settings(self) -> Mapping[str, Any]:

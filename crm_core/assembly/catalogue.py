@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -53,6 +54,7 @@ class Catalogue:
     commands: dict[str, click.Command | Command] = attrs.field(factory=dict)
     jobs: dict[str, Job] = attrs.field(factory=dict)
     references: list[SoftReference] = attrs.field(factory=list)
+    foreign_names: list[tuple[str, Path]] = attrs.field(factory=list)
     owners: dict[tuple[str, str], str] = attrs.field(factory=dict)
 
     def clashes(self, manifest: Manifest, new: Contributions) -> Iterator[Problem]:
@@ -88,6 +90,7 @@ class Catalogue:
         self.permissions |= new.permissions
         self.transforms |= new.transforms
         self.references += new.references
+        self.foreign_names += [(manifest.name, file) for file in new.foreign_names]
         self.jobs |= {job.name: job for job in new.jobs}
         self.commands |= {**manifest.commands, **{command.name or "": command for command in new.commands}}
         for role in new.roles:

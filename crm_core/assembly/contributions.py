@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -43,6 +44,7 @@ class Contributions:
     commands: tuple[click.Command, ...] = ()
     jobs: tuple[Job, ...] = ()
     references: tuple[SoftReference, ...] = ()
+    foreign_names: tuple[Path, ...] = ()
 
 
 class _Wrong(Exception):
@@ -95,6 +97,7 @@ def contributions(plugin: str, namespace: object) -> tuple[Contributions, list[P
             each for answer in ask("crm_register_references", _references(types)) for each in answer
         ),
         jobs=tuple(each for answer in ask("crm_register_jobs", _jobs) for each in answer),
+        foreign_names=tuple(each for answer in ask("crm_register_foreign_names", _files) for each in answer),
     )  # fmt: skip
     return result, problems
 
@@ -145,6 +148,14 @@ def _transforms(plugin: str, answer: Any) -> dict[str, Callable[..., Any]]:
         if not callable(function):
             raise _Wrong(f"The transform {name!r} cannot be called: {function!r}.")
     return {_text(name, "a transform"): function for name, function in answer.items()}
+
+
+def _files(plugin: str, answer: Any) -> list[Path]:
+    files = list(_all_of(Path, answer))
+    for each in files:
+        if not each.is_file():
+            raise _Wrong(f"There is no file {each}.")
+    return files
 
 
 def _commands(plugin: str, answer: Any) -> list[click.Command]:

@@ -92,6 +92,7 @@ def assemble(
         transforms=catalogue.transforms,
         commands=catalogue.commands,
         jobs=jobs,
+        foreign_names=tuple(catalogue.foreign_names),
         report=_report(file, strict, loaded, dispatcher, verdicts),
     )
     return _held_to_its_lock(build, strict) if (file.crm.locked if locked is None else locked) else build

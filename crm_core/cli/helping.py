@@ -99,9 +99,9 @@ def _first(each: click.Command, translator: Translator) -> str:
     return translator.text(each.get_short_help_str(200)) if said == paragraph else said.partition("。")[0] + "。"
 
 
-def command(name: str, **options: Any) -> Callable[[F], Command]:
+def command(name: str, cls: type[Command] = Command, **options: Any) -> Callable[[F], Command]:
     """Like :func:`click.command`, with translated help."""
-    return click.command(name, cls=Command, **options)
+    return click.command(name, cls=cls, **options)
 
 
 def group(name: str, cls: type[Group] = Group, **options: Any) -> Callable[[F], Group]:

@@ -12,6 +12,7 @@ from crm_core.hooks.markers import hookspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     import click
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "crm_register_commands",
+    "crm_register_foreign_names",
     "crm_register_jobs",
     "crm_register_permissions",
     "crm_register_records",
@@ -98,6 +100,18 @@ def crm_register_transforms() -> Mapping[str, Callable[..., Any]] | None:
 
     Since 0.1. Called once at assembly. Returns functions by name; a name belongs to one plugin of a build.
     May raise nothing. An implementation that fails leaves the plugin out.
+    """
+
+
+@hookspec
+def crm_register_foreign_names() -> Iterable[Path] | None:
+    """Name files that say what records of another system become here.
+
+    Since 0.1. Called once at assembly. Returns the paths of TOML files, each about one system, with the objects of that
+    system and the sections of a mapping for them, by the names that the system has for its columns. Drafts of mappings
+    go by them; to what the kernel or another plugin says of the same object they add. Their content is read when a
+    mapping is drafted. May raise nothing. An implementation that fails, or names a file that is not there, leaves the
+    plugin out.
     """
 
 

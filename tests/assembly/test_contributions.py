@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -46,6 +47,7 @@ def test_everything_that_is_registered_is_found() -> None:
             vocabularies_={"activity.kind": {"tour": "Tour"}, "deal.kind": {}},
             transforms={"upper": str.upper},
             commands=iter([command]),
+            foreign_names=[Path(__file__)],
         ),
     )
 
@@ -56,6 +58,7 @@ def test_everything_that_is_registered_is_found() -> None:
     assert found.vocabularies == {"activity.kind": {"tasting": "Tasting", "tour": "Tour"}, "deal.kind": {}}
     assert found.transforms == {"upper": str.upper}
     assert found.commands == (command,)
+    assert found.foreign_names == (Path(__file__),)
 
 
 def test_permissions_follow_from_record_types() -> None:
@@ -103,6 +106,8 @@ class Bare(Record):
         ("vocabularies", {"kind": ["x"]}, "no attribute 'items'"),
         ("transforms", {"upper": "str.upper"}, "The transform 'upper' cannot be called"),
         ("commands", [print], "is no Command."),
+        ("foreign_names", ["salesforce.toml"], "'salesforce.toml' is no Path."),
+        ("foreign_names", [Path("nowhere.toml")], "There is no file nowhere.toml."),
     ],
 )
 def test_an_answer_that_the_hook_does_not_describe_is_refused(name: str, answer: Any, words: str) -> None:

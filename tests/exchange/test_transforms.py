@@ -54,6 +54,10 @@ GOOD: Iterable[tuple[str, Mapping[str, Any], Any, Any]] = [
     ("decimal", {"scale": 1}, "0.25", Decimal("0.2")),
     ("money", {}, "12.50", Money("12.50", "CNY")),
     ("money", {"currency": "EUR", "comma": True}, "12,50", Money("12.50", "EUR")),
+    ("percent", {}, "30", Decimal("0.3")),
+    ("percent", {}, "2.5 %", Decimal("0.025")),
+    ("percent", {"comma": True}, "2,5%", Decimal("0.025")),
+    ("percent", {}, Decimal("40"), Decimal("0.4")),
     ("day", {}, "2026-11-23 09:30", dt.date(2026, 11, 23)),
     ("day", {"format": "%d.%m.%Y"}, "23.11.2026", dt.date(2026, 11, 23)),
     ("moment", {}, "2026-11-23 09:30", dt.datetime(2026, 11, 23, 14, 30, tzinfo=dt.UTC)),
@@ -81,6 +85,7 @@ BAD: Iterable[tuple[str, Mapping[str, Any], Any, str]] = [
     ("decimal", {}, "NaN", "no number"),
     ("decimal", {"scale": 5}, "1e40", "too many digits"),
     ("money", {"currency": "euro"}, "1", "is no currency"),
+    ("percent", {}, "half", "no number"),
     ("day", {}, "23.11.2026", "day or moment such as"),
     ("day", {"format": "%d.%m.%Y"}, "2026", "a day or moment like %d.%m.%Y"),
     ("moment", {}, "0001-01-01T00:00:00+14:00", "before or after all days"),
@@ -115,7 +120,7 @@ def test_each_is_tested() -> None:
 @given(st.text())
 def test_no_text_brings_one_down(text: str) -> None:
     for name, options in (("int", {}), ("decimal", {}), ("day", {}), ("moment", {}), ("inclusive_end", {}),
-                          ("xml", {"path": "a"}), ("country_code", {}), ("money", {})):  # fmt: skip
+                          ("xml", {"path": "a"}), ("country_code", {}), ("money", {}), ("percent", {})):  # fmt: skip
         try:
             call(name, options, text)
         except (ValueError, CrmError):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crm_core.cli.application import PRINCIPAL, Application, pass_application
 from crm_core.cli.helping import argument, command, option
 from crm_core.cli.imported import print_change_set, print_doubles, print_reasons, print_rejected
+from crm_core.cli.lazy import WithSubcommands
 from crm_core.cli.moments import MOMENT, When
 from crm_core.cli.times import as_json
 
@@ -16,13 +18,24 @@ if TYPE_CHECKING:
 
     from crm_core.exchange import ImportReport, Progress
 
-__all__ = ["command", "import_", "print_import"]
+__all__ = ["SUBCOMMANDS", "command", "import_", "print_import"]
+
+SUBCOMMANDS: Mapping[str, str] = {
+    "draft": "Propose a mapping for a table, or for a folder of tables.",
+}
+"""The subcommands, each with its line of help."""
 
 _SHOWN = 5
 _LABELS = ("read", "created", "updated", "unchanged", "skipped", "rejected")
 
 
-@command("import")
+class _Import(WithSubcommands):
+    """``crm import``."""
+
+    subcommands = SUBCOMMANDS
+
+
+@command("import", cls=_Import)
 @argument("mapping", metavar="MAPPING|FILE")
 @option("--data", default=".", metavar="DIR", help="The folder with the data files. Else this one.")
 @option("--dry-run", is_flag=True, help="Do everything, tell of it, and take it back.")
@@ -60,7 +73,8 @@ def command_import(
     """Import data files as the file MAPPING says, an address book (.vcf) or a calendar (.ics).
 
     All of it is one change set that can be undone. A second run with newer files updates instead of doubling. Rows
-    that cannot be taken are rejected, each with its reason; the others are imported.
+    that cannot be taken are rejected, each with its reason; the others are imported. For a table without a mapping,
+    'crm import draft' proposes one.
     """  # fmt: skip
     if mapping.lower().endswith((".vcf", ".vcard")):
         from crm_core.cli.address_books import import_cards

@@ -44,14 +44,21 @@ _FLAGS = frozenset(["true", "false", "yes", "no", "y", "n", "t", "f", "æ˜¯", "å
 class Column:
     """What was seen in one column.
 
-    ``possible`` are the names of the tests that every value has passed; ``values`` counts them.
+    ``possible`` are the names of the tests that every value has passed; ``values`` counts them. With a ``path`` it is
+    what stands there in the XML of the column.
     """
 
     header: str
     position: int
+    path: str = ""
     empty: int = 0
     values: Counter[str] = attrs.field(factory=Counter)
     possible: frozenset[str] = attrs.field(factory=lambda: frozenset(TESTS))
+
+    @property
+    def name(self) -> str:
+        """What its values are called: by the last word of a path, else by the header."""
+        return self.path.rpartition("/")[2].lstrip("@") or self.header
 
     @property
     def filled(self) -> int:
@@ -85,13 +92,22 @@ class Table:
     nothing: tuple[str, ...]
     broken: int
     complete: bool
+    sheet: str = ""
+
+    @property
+    def title(self) -> str:
+        """What it is called: the name of the file without its ending, and that of its sheet."""
+        return f"{self.path.stem} {self.sheet}".strip()
 
 
-def read_table(path: Path) -> Table:
-    """Read a CSV file or a spreadsheet; raises :class:`~crm_core.errors.ExchangeError` where it is none."""
+def read_table(path: Path, sheet: str = "") -> Table:
+    """Read a CSV file or a spreadsheet (of several sheets the one with this name, else the first).
+
+    Raises :class:`~crm_core.errors.ExchangeError` where it is none.
+    """
     from crm_core.exchange.sources import open_source
 
-    source = open_source(path)
+    source = open_source(path, sheet=sheet)
     if source.header is None:
         raise ExchangeError(
             "{file} names no columns before its rows.",
@@ -99,7 +115,7 @@ def read_table(path: Path) -> Table:
             file=str(path),
         )
     _check_header(path, source.header)
-    return _read(path, source, source.header)
+    return _read(path, source, source.header, sheet)
 
 
 def _check_header(path: Path, header: Iterable[str]) -> None:
@@ -114,7 +130,7 @@ def _check_header(path: Path, header: Iterable[str]) -> None:
             )
 
 
-def _read(path: Path, source: Source, header: tuple[str, ...]) -> Table:
+def _read(path: Path, source: Source, header: tuple[str, ...], sheet: str) -> Table:
     columns = tuple(Column(name, position) for position, name in enumerate(header))
     rows: list[tuple[str, ...]] = []
     nothing: dict[str, None] = {}
@@ -138,7 +154,7 @@ def _read(path: Path, source: Source, header: tuple[str, ...]) -> Table:
             rows.append(row)
     if not rows:
         raise ExchangeError("{file} has no rows.", mend="Give a table with some rows to look at.", file=str(path))
-    return Table(path, columns, tuple(rows), tuple(nothing), broken, complete)
+    return Table(path, columns, tuple(rows), tuple(nothing), broken, complete, sheet)
 
 
 # -- tests ---------------------------------------------------------------------------------------------------------

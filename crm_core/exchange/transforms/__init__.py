@@ -30,6 +30,7 @@ BUILT_IN: Mapping[str, Callable[..., Any]] = {
     "int": values.int_,
     "decimal": values.decimal,
     "money": values.money,
+    "percent": values.percent,
     "day": times.day,
     "moment": times.moment,
     "inclusive_end": times.inclusive_end,

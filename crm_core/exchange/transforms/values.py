@@ -10,7 +10,7 @@ from crm_core.exchange.transforms.context import Context
 from crm_core.exchange.transforms.refusal import Refusal
 from crm_core.fields import Money
 
-__all__ = ["decimal", "int_", "map_", "money"]
+__all__ = ["decimal", "int_", "map_", "money", "percent"]
 
 
 def decimal(value: Any, *, comma: bool = False, scale: int | None = None) -> Decimal:
@@ -39,6 +39,12 @@ def int_(value: Any) -> int:
     if number.adjusted() > 30 or number != number.to_integral_value():
         raise Refusal("{value!r} is no whole number.", value=value)
     return int(number)
+
+
+def percent(value: Any, *, comma: bool = False) -> Decimal:
+    """A share from a percentage: ``30`` or ``30 %`` is 0.3."""
+    bare = value.strip().rstrip("%％").rstrip() if isinstance(value, str) else value
+    return decimal(bare, comma=comma).scaleb(-2)
 
 
 def money(value: Any, *, currency: str | None = None, comma: bool = False, context: Context) -> Money:

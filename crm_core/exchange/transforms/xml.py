@@ -9,7 +9,7 @@ from xml.parsers import expat
 
 from crm_core.exchange.transforms.refusal import Refusal
 
-__all__ = ["xml"]
+__all__ = ["texts", "xml"]
 
 
 def xml(value: Any, *, path: str) -> str | None:
@@ -17,12 +17,12 @@ def xml(value: Any, *, path: str) -> str | None:
 
     Namespaces do not matter. Of several elements at one path the first counts; where there is none, nothing is found.
     """
-    return _texts(str(value)).get(path.strip("/"))
+    return texts(str(value)).get(path.strip("/"))
 
 
 # Usually several fields in a row read the same cell.
 @functools.lru_cache(maxsize=8)
-def _texts(source: str) -> Mapping[str, str | None]:
+def texts(source: str) -> Mapping[str, str | None]:
     """The texts of an XML document by path."""
     found: dict[str, str | None] = {}
     names: list[str] = []

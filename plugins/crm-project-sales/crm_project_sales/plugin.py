@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from crm_core import (
     ChangeBatch,
@@ -31,6 +32,12 @@ from crm_project_sales.scores import Score
 from crm_project_sales.settings import Settings
 
 _RECORDS = (Project, Score, Decision, Milestone)
+
+REMARK_LABELS = (
+    "Stages are those that Salesforce comes with; write yours beside them. A project for which we bid needs a decision "
+    "to go (see bid_needs_go): without one its row is rejected.",
+)
+"""What our foreign names remark: a text for the catalogue, which reads no TOML."""
 
 
 @hookimpl
@@ -73,6 +80,12 @@ def crm_register_vocabularies() -> Mapping[str, Mapping[str, str]]:
             "other": "Other",
         },
     }
+
+
+@hookimpl
+def crm_register_foreign_names() -> Iterable[Path]:
+    """Opportunities of Salesforce are projects."""
+    return [Path(__file__).parent / "foreign" / "salesforce.toml"]
 
 
 @hookimpl
