@@ -17,15 +17,27 @@ __all__ = ["export_calendar", "import_events", "print_events"]
 
 
 def export_calendar(
-    application: Application, session: CrmSession, to: Path, *, where: str | None = None, user: str | None = None
+    application: Application,
+    session: CrmSession,
+    to: Path,
+    *,
+    where: str | None = None,
+    user: str | None = None,
+    system: str | None = None,
 ) -> int:
     """Write a calendar with a bar; returns how many events."""
     from crm_core.exchange import calendars
+    from crm_core.exchange.calendars.report import SYSTEM
 
     with application.output.progress() as bar:
         task = bar.add_task("activity", total=None)
         return calendars.export_calendar(
-            session, to, where=where, user=user, progress=lambda progress: bar.update(task, completed=progress.rows)
+            session,
+            to,
+            where=where,
+            user=user,
+            system=system or SYSTEM,
+            progress=lambda progress: bar.update(task, completed=progress.rows),
         )
 
 

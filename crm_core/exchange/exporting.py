@@ -10,9 +10,9 @@ import attrs
 from sqlalchemy import select
 
 from crm_core.domain.external import ExternalRef
-from crm_core.errors import PermissionDenied
 from crm_core.exchange.columns import Column, csv_columns, exported, json_columns, sheet_columns
 from crm_core.exchange.guard import guarded
+from crm_core.exchange.own_keys import may_read_keys
 from crm_core.exchange.report import Progress, Tell
 from crm_core.exchange.writers import Format, file_being_written, format_of
 from crm_core.fields.field import Field
@@ -108,12 +108,7 @@ class _Keys:
     form: Callable[[str], str]
 
     def __attrs_post_init__(self) -> None:
-        if not self.session.visibility.reach("external_ref.read").all:
-            raise PermissionDenied(
-                "{principal} may not read the keys of other systems.",
-                mend="Leave them out, or use a role with the permission external_ref.read at scope all.",
-                principal=self.session.actor.principal,
-            )
+        may_read_keys(self.session)
 
     @property
     def refs(self) -> list[tuple[str, str]]:

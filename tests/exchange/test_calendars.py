@@ -205,7 +205,8 @@ class TestImport:
         assert pairs == {(people["wei"], None), (None, people["wang"])}
         assert set(report.events[0].untaken) == {
             "ATTENDEE: It has no e-mail address: urn:x.", "ATTENDEE: Several people have the address both@acme.cn.",
-            "ATTENDEE: Nobody has the address nobody@x.cn.", "CATEGORIES: Fair", "STATUS: TENTATIVE", "X-A",
+            "ATTENDEE: Nobody has the address nobody@x.cn.", "X-A: There is no field for it.",
+            "CATEGORIES: No kind of activity is called Fair.", "STATUS: It is planned here, not TENTATIVE.",
         }  # fmt: skip
 
     def test_whose_it_is(self, people: dict[str, int], take: Take, look: Look) -> None:
@@ -336,6 +337,55 @@ class TestExport:
         again = self.written(crm, path)
         assert again["New"]["dtstart"].dt.isoformat() == "2026-07-01T11:00:00+02:00"
         assert again["Held"]["dtstart"].dt.isoformat() == "2026-07-02T10:30:00+02:00"
+
+    def test_what_came_from_another_calendar_goes_back_under_its_own_key(self, crm: Crm, tmp_path: Path) -> None:
+        path, back = tmp_path / "theirs.ics", tmp_path / "ours.ics"
+        weekly = (
+            "UID:w@them",
+            "SUMMARY:Weekly",
+            "DTSTART;TZID=Asia/Shanghai:20260901T100000",
+            "RRULE:FREQ=WEEKLY;COUNT=2",
+        )
+        path.write_text(calendar(("UID:1@them", "SUMMARY:Theirs", START), weekly, ("SUMMARY:Nameless", START)))
+        import_events(crm, path, user="li", **ALWAYS)
+
+        with crm.session("li", read_only=True) as session:
+            export_calendar(session, back)
+        found = icalendar.Calendar.from_ical(back.read_bytes()).walk("VEVENT")
+        keys = {
+            (str(each["summary"]), str(each["uid"]),
+             each["recurrence-id"].dt.isoformat() if "recurrence-id" in each else "")
+            for each in found if not str(each["uid"]).endswith("@crm-core")
+        }  # fmt: skip
+        assert keys == {
+            ("Theirs", "1@them", ""), ("Weekly", "w@them", "2026-09-01T02:00:00+00:00"),
+            ("Weekly", "w@them", "2026-09-08T02:00:00+00:00"),
+        }  # fmt: skip
+        assert len(found) == 6, "their three, and those of ours that Li sees"
+        report = import_events(crm, back, user="li", **ALWAYS)
+        assert (report.rejected, report.created, report.change_set) == (0, 0, None), report
+
+    def test_one_that_was_held_meanwhile_keeps_its_plan_when_it_comes_back(self, crm: Crm, tmp_path: Path) -> None:
+        path = tmp_path / "theirs.ics"
+        path.write_text(calendar(("UID:1@them", "SUMMARY:Theirs", START)))
+        import_events(crm, path, user="li", **ALWAYS)
+        with crm.system_session("x") as session:
+            theirs = session.scalars(select(Activity).where(Activity.subject == "Theirs")).one()
+            hold(session, theirs, started=dt.datetime(2026, 9, 3, 8, tzinfo=UTC))
+            planned = theirs.planned_start
+        self.written(crm, path)
+        assert import_events(crm, path, **ALWAYS).change_set is None
+        with crm.system_session("x", read_only=True) as session:
+            assert session.scalars(select(Activity).where(Activity.subject == "Theirs")).one().planned_start == planned
+
+    def test_keys_of_a_system_that_is_named_are_for_those_who_may_read_them(self, crm: Crm, tmp_path: Path) -> None:
+        path = tmp_path / "theirs.ics"
+        path.write_text(calendar(("UID:1@them", "SUMMARY:Theirs", START)))
+        import_events(crm, path, user="li", system="outlook", **ALWAYS)
+        assert str(self.written(crm, path)["Theirs"]["uid"]).endswith("@crm-core")
+        assert str(self.written(crm, path, system="outlook")["Theirs"]["uid"]) == "1@them"
+        with pytest.raises(PermissionDenied, match="may not read the keys of other systems"):
+            self.written(crm, path, "li", system="outlook")
 
     def test_a_constant_number_of_statements(self, crm: Crm, tmp_path: Path) -> None:
         counts = []

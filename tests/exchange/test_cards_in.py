@@ -95,7 +95,11 @@ class TestSharedFiles:
     def test_what_becomes_of_one(self, crm: Crm, shared_data: Path) -> None:
         report = import_cards(crm, shared_data / "vcard" / "John_Doe_IPHONE.vcf")
         (taken,) = report.cards
-        assert taken.untaken == ("NICKNAME", "PRODID", "X-ABADR", "X-ABADR", "PHOTO")
+        assert taken.untaken == (
+            "NICKNAME: There is no field for another name.", "PRODID: It is about the card, not about a person.",
+            "X-ABADR: There is no field for it.", "X-ABADR: There is no field for it.",
+            "PHOTO: Pictures, sounds and keys are not kept.",
+        )  # fmt: skip
         with crm.system_session("test", read_only=True) as session:
             contact = session.scalars(select(Contact)).one()
             place = session.scalars(select(Affiliation)).one()
@@ -339,6 +343,42 @@ class TestImport:
         assert report.cards[2].untaken == ("BDAY: It does not fit a company, or that has another one.",)
         with crm.system_session("x", read_only=True) as session:
             assert sorted(session.scalars(select(Account.name))) == ["Acme Ltd", "Only a company"]
+
+    @pytest.mark.parametrize(
+        ("lines", "untaken"),
+        [
+            (("FN:A", "PHOTO;ENCODING=b:AAAA", "LOGO:http://x.cn/a.png", "NICKNAME:B"), {
+                "PHOTO: Pictures, sounds and keys are not kept.", "LOGO: Pictures, sounds and keys are not kept.",
+                "NICKNAME: There is no field for another name."}),
+            (("FN:A", "REV:1", "GENDER:F", "RELATED:x"), {
+                "REV: It is about the card, not about a person.", "GENDER: There is no field for it.",
+                "RELATED: There is no field for it."}),
+            (("FN:A", "BEGIN:VCARD", "FN:B", "END:VCARD"), {
+                "AGENT: A card inside of a card is not taken; give it to the import by itself."}),
+            (("FN:A", "KIND:device"), {"KIND: It is taken for a person, not for: device."}),
+            (("FN:A", "ORG:Acme", "TITLE:Head", "ORG:Acme", "TITLE:Buyer", "ROLE:r", "ROLE:s"), {
+                "ORG: It names a company twice.", "TITLE: It names a company twice.",
+                "ROLE: It names a company twice."}),
+            (("FN:Acme", "KIND:org", "ORG:Acme;Sales", "TITLE:Head", "ORG:Beta"), {
+                "ORG: The card is about a company, which has no: Sales.",
+                "TITLE: The card is about a company, which has no: Head.",
+                "ORG: The card is about a company itself, not: Beta."}),
+            (("FN:A", "TEL;TYPE=work:+8613800001234", "a.TEL:+8613800001234", "a.X-ABLABEL:Car"), {
+                "phone: It is here already, and is called: work."}),
+        ],
+    )  # fmt: skip
+    def test_nothing_is_passed_over_without_a_reason(self, take: Take, lines: Any, untaken: set[str]) -> None:
+        report = take(card("UID:1", *lines))
+        assert set(report.cards[0].untaken) == untaken
+
+    def test_what_a_known_company_or_place_does_not_take_is_told(self, crm: Crm, take: Take) -> None:
+        take(card("UID:1", "FN:Acme", "KIND:org"))
+        report = take(card("UID:1", "FN:Beta", "KIND:org"))
+        assert report.cards[0].untaken == ("FN: The company has another name here: Acme.",)
+        report = take(card("UID:2", "FN:B", "ORG:Gamma", "TITLE:Head"), companies="known")
+        assert report.cards[0].untaken == (
+            "ORG: There is no account Gamma.", "TITLE: There is no account Gamma.",
+        )  # fmt: skip
 
     def test_only_known_companies(self, crm: Crm, take: Take) -> None:
         report = take(card("FN:A", "ORG:Acme", "ADR;TYPE=work:;;Street 1;Ulm;;;Germany"), companies="known")

@@ -152,6 +152,18 @@ class TestRoundTrip:
         with company.system_session("x", read_only=True) as session:
             assert session.scalars(select(Contact.name)).one() == "李伟伟"
 
+    def test_a_card_of_another_address_book_goes_back_under_its_own_key(self, crm: Crm, tmp_path: Path) -> None:
+        path = tmp_path / "a.vcf"
+        path.write_text("BEGIN:VCARD\r\nVERSION:4.0\r\nUID:urn:uuid:1\\;2\r\nFN:Wei\r\nEND:VCARD\r\n"
+                        "BEGIN:VCARD\r\nVERSION:4.0\r\nFN:Nameless\r\nEND:VCARD\r\n")  # fmt: skip
+        import_cards(crm, path)
+        with crm.system_session("x", read_only=True) as session:
+            export_cards(session, None, path, order="name")
+        keys = [line for line in path.read_text().splitlines() if line.startswith("UID")]
+        assert keys[0].endswith("@crm-core") and keys[1] == "UID:urn:uuid:1\\;2"
+        report = import_cards(crm, path)
+        assert (report.count("unchanged"), report.change_set) == (2, None)
+
     def test_the_key_of_another_database_is_not_ours(self, company: Crm, tmp_path: Path) -> None:
         path = tmp_path / "a.vcf"
         written(company, path)

@@ -16,9 +16,12 @@ __all__ = ["command"]
 @option("--to", "to", required=True, metavar="FILE", help="Where to: a name that ends in .ics.")
 @option("--user", "whose", metavar="LOGIN", help="Whose activities; else those of the acting user.")
 @option("--where", metavar="EXPR", help="Only records that match this filter expression.")
+@option("--keys", metavar="SYSTEM", help="What came from this system has the UID that it came with. Else icalendar.")
 @as_json
 @pass_application
-def command_calendar(application: Application, to: str, whose: str | None, where: str | None, as_json: bool) -> None:
+def command_calendar(
+    application: Application, to: str, whose: str | None, where: str | None, keys: str | None, as_json: bool
+) -> None:
     """Write somebody's activities as a calendar.
 
     It holds what they are responsible for or take part in, as far as the acting user sees it. Each activity keeps its
@@ -33,7 +36,7 @@ def command_calendar(application: Application, to: str, whose: str | None, where
             mend="Name them: crm calendar --user LOGIN; or export all: crm export activity --to FILE.ics.",
         )
     with application.looking() as session:
-        count = export_calendar(application, session, Path(to), where=where, user=whose)
+        count = export_calendar(application, session, Path(to), where=where, user=whose, system=keys)
     if as_json:
         application.output.json({"type": "activity", "file": to, "records": count})
     else:

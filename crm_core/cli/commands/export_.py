@@ -38,7 +38,7 @@ __all__ = ["command"]
 )
 @option("--fields", metavar="FIELDS", help="Which fields, with commas between them. Else all that may be read.")
 @option("--order", metavar="FIELDS", help='What to sort by: "name, created_at desc". Else the id.')
-@option("--keys", metavar="SYSTEM", help="Write the keys of this other system, too.")
+@option("--keys", metavar="SYSTEM", help="Write the keys of this other system, too; as the UID of cards and events.")
 @option("--card-version", type=click.Choice(["3.0", "4.0"]), help="Of vCards. Else 4.0.")
 @option("--all-dates", is_flag=True, help="Of dated records also those that hold no more, or not yet.")
 @time_options
@@ -66,10 +66,10 @@ def command_export(
     it is a text, as are ids and telephone numbers; moments are those of the organisation's time zone.
     """  # fmt: skip
     if to.lower().endswith((".vcf", ".vcard")) and kind is None:
-        _export_cards(application, type_name, to, where, order, card_version, at, as_of, login, as_json)
+        _export_cards(application, type_name, to, where, order, card_version, keys, at, as_of, login, as_json)
         return
     if to.lower().endswith(".ics") and kind is None:
-        _export_events(application, type_name, to, where, at, as_of, login, as_json)
+        _export_events(application, type_name, to, where, keys, at, as_of, login, as_json)
         return
     from crm_core.exchange import run_export
 
@@ -98,6 +98,7 @@ def _export_cards(
     where: str | None,
     order: str | None,
     version: str | None,
+    keys: str | None,
     at: When | None,
     as_of: When | None,
     login: str | None,
@@ -105,6 +106,7 @@ def _export_cards(
 ) -> None:
     from crm_core.errors import ExchangeError
     from crm_core.exchange.cards import export_cards
+    from crm_core.exchange.cards.report import SYSTEM
 
     if type_name != "contact":
         raise ExchangeError(
@@ -113,7 +115,9 @@ def _export_cards(
             record=type_name,
         )
     with looking(application, at, as_of, login) as session:
-        count = export_cards(session, where, Path(to), version=cast("Version", version or "4.0"), order=order)
+        count = export_cards(
+            session, where, Path(to), version=cast("Version", version or "4.0"), order=order, system=keys or SYSTEM
+        )
     if as_json:
         application.output.json({"type": type_name, "file": to, "records": count})
     else:
@@ -125,6 +129,7 @@ def _export_events(
     type_name: str,
     to: str,
     where: str | None,
+    keys: str | None,
     at: When | None,
     as_of: When | None,
     login: str | None,
@@ -140,7 +145,7 @@ def _export_events(
             record=type_name,
         )
     with looking(application, at, as_of, login) as session:
-        count = export_calendar(application, session, Path(to), where=where)
+        count = export_calendar(application, session, Path(to), where=where, system=keys)
     if as_json:
         application.output.json({"type": type_name, "file": to, "records": count})
     else:

@@ -42,7 +42,7 @@ class Known:
         keys = {key for event in events for key in (*(each.key for each in event.occurrences), *event.cancelled)}
         known.targets = Resolver(session).targets(Activity.crm_type, system, keys)
         ids = {each.record_id for each in known.targets.values()}
-        ids |= {own for event in events if (own := own_id(event.uid, "activity")) is not None}
+        ids |= {own for event in events if (own := own_id(event.own, "activity")) is not None}
         found = session.scalars(select(Activity).where(Activity.id.in_(sorted(ids)))) if ids else ()
         known.activities = {each.id: each for each in found}
         mails = {mail for event in events for mail in (event.organizer, *event.attendees) if mail}

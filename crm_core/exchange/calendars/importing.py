@@ -13,7 +13,7 @@ from crm_core.domain.organisation import find_user
 from crm_core.errors import ExchangeError, Problem, ValidationError
 from crm_core.exchange.calendars.finding import Known
 from crm_core.exchange.calendars.reading import Event, Occurrence, Window, named_zones, read_event
-from crm_core.exchange.calendars.report import EventReport, TakenEvent
+from crm_core.exchange.calendars.report import SYSTEM, EventReport, TakenEvent
 from crm_core.exchange.content_lines import Component, components, file_encoding
 from crm_core.exchange.entries import AN_ENTRYS_FAULT, EntryRun, Taking, said, taking
 from crm_core.exchange.importing import may_import
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SYSTEM", "import_events"]
 
-SYSTEM = "icalendar"
 KIND = "meeting"
 _BATCH = 100
 _LONGEST = 200
@@ -200,7 +199,7 @@ class _Run(EntryRun):
                 different = False
             else:
                 head = head or activity.series_id or activity.id
-                different = self._update(activity, values, occurrence, untaken, uid_of(activity) == event.uid)
+                different = self._update(activity, values, occurrence, untaken, uid_of(activity) == event.own)
             ids.append(activity.id)
             added = self._add_participants(known, activity, contacts, colleagues[1:])
             changed += different or (added and activity.id in known.activities)
@@ -210,8 +209,8 @@ class _Run(EntryRun):
                           updated=changed, untaken=told)  # fmt: skip
 
     def _activity(self, known: Known, event: Event, occurrence: Occurrence) -> Activity | None:
-        own = known.activities.get(own_id(event.uid, "activity") or 0)
-        if own is not None and uid_of(own) == event.uid:
+        own = known.activities.get(own_id(event.own, "activity") or 0)
+        if own is not None and uid_of(own) == event.own:
             return own
         target = known.targets.get(occurrence.key)
         if target is None:
@@ -226,15 +225,16 @@ class _Run(EntryRun):
     def _values(self, event: Event, untaken: list[Problem]) -> dict[str, Any]:
         kinds = [self._kinds[word.casefold()] for word in event.categories if word.casefold() in self._kinds]
         untaken += [
-            Problem("CATEGORIES", "{word}", "", {"word": word})
+            Problem("CATEGORIES", "No kind of activity is called {word}.", "", {"word": word})
             for word in event.categories
-            if word.casefold() not in self._kinds
+            if word and word.casefold() not in self._kinds
         ]
+        untaken += [Problem("CATEGORIES", "Another one counts.")] if len(set(kinds)) > 1 else []
         kind = kinds[0] if kinds else KIND
         title = event.summary or self.session.policy.vocabularies.get("activity.kind", {}).get(kind, kind)
         status = Status.CANCELLED if event.status == "CANCELLED" else Status.PLANNED
         if event.status not in ("", "CONFIRMED", "CANCELLED"):
-            untaken.append(Problem("STATUS", "{word}", "", {"word": event.status}))
+            untaken.append(Problem("STATUS", "It is planned here, not {word}.", "", {"word": event.status}))
         return {
             "kind": kind,
             "subject": self._short("SUMMARY", title, untaken),
@@ -255,7 +255,8 @@ class _Run(EntryRun):
     ) -> bool:
         given = {**values, "planned_start": occurrence.start, "planned_end": occurrence.end}
         if activity.status is Status.HELD:
-            del given["status"]
+            if given.pop("status") is Status.CANCELLED:
+                untaken.append(Problem("STATUS", "It was held here."))
             if own:
                 # Our own calendar shows where and when it was held, which is not what was planned.
                 given = {name: value for name, value in given.items() if not name.startswith("planned")}

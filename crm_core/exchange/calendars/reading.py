@@ -17,7 +17,10 @@ __all__ = ["Event", "Occurrence", "Window", "named_zones", "read_event"]
 MOST = 1000
 _KEY_LENGTH = 200
 _TIMES = ("DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID")
-_TAKEN = frozenset({*_TIMES, "UID", "SUMMARY", "LOCATION", "DESCRIPTION", "STATUS", "ORGANIZER", "ATTENDEE"})
+_TAKEN = frozenset(
+    {*_TIMES, "UID", "SUMMARY", "LOCATION", "DESCRIPTION", "STATUS", "ORGANIZER", "ATTENDEE", "X-CRM-UID"}
+)
+_ABOUT_THE_ENTRY = frozenset({"DTSTAMP", "CREATED", "LAST-MODIFIED", "SEQUENCE"})
 _UNREADABLE = (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError)
 
 
@@ -40,10 +43,14 @@ class Occurrence:
 
 @attrs.frozen(kw_only=True)
 class Event:
-    """An event of a calendar. ``cancelled`` are keys of occurrences that it says do not take place."""
+    """An event of a calendar. ``cancelled`` are keys of occurrences that it says do not take place.
+
+    ``own`` is our own key of it, where it once was written by us: its ``UID``, or what stands beside that of others.
+    """
 
     number: int
     uid: str
+    own: str
     summary: str
     place: str
     description: str
@@ -132,10 +139,13 @@ class _Reading:
         )
         for name in self.found:
             if name.upper() not in _TAKEN | {"CATEGORIES"} and not any(each.path == name for each in self.untaken):
-                self.untaken.append(Problem(name.upper(), ""))
-        self.untaken += [Problem(each.name, "") for each in self.found.subcomponents]
+                self.untaken.append(_no_place(name.upper()))
+        self.untaken += [
+            Problem(each.name, "Reminders and the like are not kept.") for each in self.found.subcomponents
+        ]
         return Event(
-            number=self.component.number, uid=uid, summary=self._plain("SUMMARY"), place=self._plain("LOCATION"),
+            number=self.component.number, uid=uid, own=self._plain("X-CRM-UID") or uid,
+            summary=self._plain("SUMMARY"), place=self._plain("LOCATION"),
             description=self._plain("DESCRIPTION"), status=self._plain("STATUS").upper(), categories=categories,
             organizer=organizers[0] if organizers else "", attendees=tuple(dict.fromkeys(attendees)), rule=rule,
             occurrences=occurrences, cancelled=cancelled, untaken=tuple(self.untaken),
@@ -266,6 +276,12 @@ class _Reading:
         moment = start.replace(tzinfo=zone).astimezone(dt.UTC)
         end = None if length is None else (start + length).replace(tzinfo=zone).astimezone(dt.UTC)
         return Occurrence(key, moment, end)
+
+
+def _no_place(name: str) -> Problem:
+    if name in _ABOUT_THE_ENTRY:
+        return Problem(name, "It is about the entry itself, which is kept anew here.")
+    return Problem(name, "There is no field for it.")
 
 
 def _key(uid: str, moment: dt.datetime | None = None) -> str:

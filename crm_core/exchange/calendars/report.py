@@ -9,7 +9,10 @@ import attrs
 
 from crm_core.exchange.report import Rejected
 
-__all__ = ["EventReport", "TakenEvent"]
+__all__ = ["SYSTEM", "EventReport", "TakenEvent"]
+
+SYSTEM = "icalendar"
+"""Under which name the keys of calendars are remembered, if they are given none."""
 
 
 @attrs.frozen(kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +16,8 @@ from crm_core.domain.activities import Activity, Participant, Status
 from crm_core.domain.contacts import Contact, ContactPoint, PointKind
 from crm_core.domain.organisation import User, find_user
 from crm_core.exchange.appearing import text_file
-from crm_core.exchange.own_keys import uid_of
+from crm_core.exchange.calendars.report import SYSTEM
+from crm_core.exchange.own_keys import given_uids, may_read_keys, uid_of
 from crm_core.exchange.report import Progress, Tell
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["export_calendar"]
 
 _PAGE = 500
+_OF_A_SERIES = re.compile(r"(.+)/(\d{8}T\d{6}Z)")
 
 
 def export_calendar(
@@ -34,6 +37,7 @@ def export_calendar(
     *,
     where: str | None = None,
     user: str | None = None,
+    system: str = SYSTEM,
     progress: Tell | None = None,
 ) -> int:
     """Write activities that the session sees as a calendar; returns how many.
@@ -41,10 +45,13 @@ def export_calendar(
     ``user`` (a login) takes those that this user is responsible for or takes part in; ``where`` is a filter. Without a
     time an activity is no event, and is left out. What was held stands where it took place, what is planned where it is
     planned, by the clocks of the organisation; from midnight to midnight it is a whole day. The ``UID`` stays the same,
-    so that a calendar updates. Raises :class:`~crm_core.errors.ExchangeError` when the file cannot be written.
+    so that a calendar updates: that under which the event came from ``system``, else one of ours. Raises
+    :class:`~crm_core.errors.ExchangeError` when the file cannot be written.
     """
     from icalendar import Calendar, Timezone
 
+    if system != SYSTEM:
+        may_read_keys(session)
     tz = session.policy.tz
     user_id = None if user is None else find_user(session, user).id
     zone = getattr(tz, "key", "UTC")
@@ -59,6 +66,7 @@ def export_calendar(
         file.write(head)
         for page in _pages(session, where, user_id):
             about = _About.of(session, page)
+            about.uids = given_uids(session, "activity", [each.id for each in page], system)
             for activity in page:
                 if (event := _event(activity, about, tz, session.can("activity.read_notes"))) is not None:
                     file.write(event.to_ical().decode())
@@ -91,6 +99,7 @@ class _About:
         self.accounts: dict[int, str] = {}
         self.people: dict[int, str] = {}
         self.mails: dict[int, str] = {}
+        self.uids: dict[int, str] = {}
         self.users: dict[int, tuple[str, str | None]] = {}
         self.present: defaultdict[int, list[tuple[int | None, int | None]]] = defaultdict(list)
 
@@ -134,7 +143,7 @@ def _event(activity: Activity, about: _About, tz: dt.tzinfo, notes: bool) -> Eve
         return None
     end = (activity.ended_at if held else None) or activity.planned_end
     event = Event()
-    event.add("uid", uid_of(activity))
+    _add_uid(event, uid_of(activity), about.uids.get(activity.id))
     event.add("dtstamp", activity.updated_at.replace(microsecond=0))
     event.add("last-modified", activity.updated_at.replace(microsecond=0))
     event.add("sequence", max(activity.version - 1, 0))
@@ -157,6 +166,20 @@ def _event(activity: Activity, about: _About, tz: dt.tzinfo, notes: bool) -> Eve
         event.add("x-crm-account", name)
     _add_people(event, activity, about)
     return event
+
+
+def _add_uid(event: Event, own: str, given: str | None) -> None:
+    """The key that the event came with; one time of an event that comes again is told by the time that it had there."""
+    if given is None:
+        event.add("uid", own)
+        return
+    uid, moment = given, None
+    if match := _OF_A_SERIES.fullmatch(given):
+        uid, moment = match[1], dt.datetime.strptime(match[2], "%Y%m%dT%H%M%SZ").replace(tzinfo=dt.UTC)
+    event.add("uid", uid)
+    event.add("x-crm-uid", own)
+    if moment is not None:
+        event.add("recurrence-id", moment)
 
 
 def _add_people(event: Event, activity: Activity, about: _About) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -36,7 +36,8 @@ class Known:
     contacts: dict[int, Contact] = attrs.field(factory=dict)
     accounts: dict[int, Account] = attrs.field(factory=dict)
     targets: dict[tuple[str, str], Target] = attrs.field(factory=dict)
-    points: defaultdict[int, set[tuple[str, str]]] = attrs.field(factory=lambda: defaultdict(set))
+    points: defaultdict[int, dict[tuple[str, str], str | None]] = attrs.field(factory=lambda: defaultdict(dict))
+    """By record the ways to reach it, in the form in which they are compared, with their labels."""
     places: defaultdict[int, list[Affiliation]] = attrs.field(factory=lambda: defaultdict(list))
     named: dict[str, Account] = attrs.field(factory=dict)
     """Accounts that cards of this batch made, by match key of their names."""
@@ -66,12 +67,18 @@ class Known:
 
     def _read_what_hangs_on_them(self) -> None:
         session, ids = self.session, sorted(self.contacts)
-        columns = (ContactPoint.contact_id, ContactPoint.account_id, ContactPoint.kind, ContactPoint.value)
+        columns = (
+            ContactPoint.contact_id,
+            ContactPoint.account_id,
+            ContactPoint.kind,
+            ContactPoint.value,
+            ContactPoint.label,
+        )
         query = select(*columns).where(
             ContactPoint.contact_id.in_(ids) | ContactPoint.account_id.in_(sorted(self.accounts))
         )
-        for contact_id, account_id, kind, value in session.execute(query):
-            self.points[contact_id or account_id or 0].add(self.form(kind, value))
+        for contact_id, account_id, kind, value, label in session.execute(query):
+            self.points[contact_id or account_id or 0][self.form(kind, value)] = label
         places = select(Affiliation).where(Affiliation.contact_id.in_(ids)).order_by(Affiliation.id)
         for place in session.scalars(places, execution_options={"all_dates": True}):
             self.places[place.contact_id].append(place)
@@ -130,14 +137,14 @@ class Known:
     def keep(
         self,
         companies: Iterable[Account],
-        forms: Iterable[tuple[int, tuple[str, str]]],
+        forms: Mapping[tuple[int, tuple[str, str]], str | None],
         places: Iterable[Affiliation],
     ) -> None:
         """Remember what a card brought, for those after it."""
         for account in companies:
             self.named[matching.name_key(account.name) or account.name] = account
-        for id_, form in forms:
-            self.points[id_].add(form)
+        for (id_, form), label in forms.items():
+            self.points[id_][form] = label
         for place in places:
             self.places[place.contact_id].append(place)
 

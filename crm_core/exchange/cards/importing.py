@@ -16,13 +16,14 @@ from crm_core.errors import Problem, ValidationError
 from crm_core.exchange.cards.finding import Known
 from crm_core.exchange.cards.people import Person, Place, Point, person_of
 from crm_core.exchange.cards.reading import read_card
-from crm_core.exchange.cards.report import CardReport, TakenCard, What
+from crm_core.exchange.cards.report import SYSTEM, CardReport, TakenCard, What
 from crm_core.exchange.content_lines import Component, components, file_encoding
 from crm_core.exchange.doubles import first_doubles, served_already
 from crm_core.exchange.entries import AN_ENTRYS_FAULT, EntryRun, Taking, said, taking
 from crm_core.exchange.importing import may_import
 from crm_core.exchange.moved.finding import is_called
 from crm_core.exchange.report import Progress, Tell
+from crm_core.fields import matching
 from crm_core.store.parts import in_parts
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SYSTEM", "import_cards"]
 
-SYSTEM = "vcard"
 _BATCH = 200
 
 
@@ -89,7 +89,7 @@ class _Added:
     affiliations: int = 0
     points: int = 0
     changed: bool = False
-    forms: set[tuple[int, tuple[str, str]]] = attrs.field(factory=set)
+    forms: dict[tuple[int, tuple[str, str]], str | None] = attrs.field(factory=dict)
     places: list[Affiliation] = attrs.field(factory=list)
     companies: list[Account] = attrs.field(factory=list)
     untaken: list[Problem] = attrs.field(factory=list)
@@ -166,6 +166,9 @@ class _Run(EntryRun):
                     added.untaken.append(
                         Problem(_PROPERTY[name], "It does not fit a company, or that has another one.")
                     )
+            if matching.name_key(record.name) != matching.name_key(person.name):
+                added.untaken.append(Problem("FN", "The company has another name here: {name}.", "",
+                                             {"name": record.name}))  # fmt: skip
             self._add_points(known, record, person, added)
         else:
             if record is None:
@@ -215,7 +218,19 @@ class _Run(EntryRun):
 
     def _add_point(self, known: Known, record: Contact | Account, point: Point, added: _Added) -> None:
         form = known.form(point.kind, point.value)
-        if form in known.points[record.id] or (record.id, form) in added.forms:
+        there = {
+            **known.points[record.id],
+            **{at: label for (id_, at), label in added.forms.items() if id_ == record.id},
+        }
+        if form in there:
+            if point.label and point.label != there[form]:
+                problem = (
+                    "It is here already, and is called: {label}."
+                    if there[form]
+                    else ("It is here already, without the label {text}.")
+                )
+                values = {"label": there[form], "text": point.label}
+                added.untaken.append(Problem(point.kind.value, problem, "", values))
             return
         if not self.session.can("contact_point.read"):
             # Whether it is there already cannot be told, and would be told by a second one.
@@ -229,7 +244,7 @@ class _Run(EntryRun):
                 kind=point.kind, value=point.value, label=point.label, preferred=point.preferred,
             )
         )  # fmt: skip
-        added.forms.add((record.id, form))
+        added.forms[record.id, form] = point.label
         added.points += 1
 
     def _add_place(self, known: Known, contact: Contact, person: Person, place: Place, added: _Added) -> None:
@@ -237,7 +252,7 @@ class _Run(EntryRun):
         account = account or known.account(place.account)
         point = person.address_point if place is person.places[0] else None
         if account is None and not self.make_companies:
-            added.untaken.append(Problem("ORG", "There is no account {name}.", "", {"name": place.account}))
+            self._leave_place(place, "There is no account {name}.", place.account, added)
         elif account is None:
             account = self.session.add_one(Account(name=place.account, address=person.address if point else None))
             added.companies.append(account)
@@ -247,6 +262,10 @@ class _Run(EntryRun):
             self._add_point(known, contact, point, added)
         if account is not None:
             self._affiliate(known, contact, account, person, place, added)
+
+    def _leave_place(self, place: Place, problem: str, name: str, added: _Added) -> None:
+        for what in ("ORG", *(_PROPERTY[word] for word in ("title", "role") if getattr(place, word))):
+            added.untaken.append(Problem(what, problem, "", {"name": name}))
 
     def _affiliate(
         self, known: Known, contact: Contact, account: Account, person: Person, place: Place, added: _Added
@@ -259,9 +278,7 @@ class _Run(EntryRun):
         if present is not None:
             self._change_place(present, words, person, added)
         elif here:
-            added.untaken.append(
-                Problem("ORG", "The person is not at {name} any more, or not yet.", "", {"name": account.name})
-            )
+            self._leave_place(place, "The person is not at {name} any more, or not yet.", account.name, added)
         else:
             primary = not any(dated.holds(each, now) for each in places)
             made = Affiliation(account_id=account.id, contact_id=contact.id, primary=primary, valid_from=None, **words)

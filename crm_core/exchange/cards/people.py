@@ -30,6 +30,8 @@ _MESSENGERS = re.compile(
 _MOBILE = frozenset({"cell", "mobile", "iphone", "pcs"})
 _WHERE = ("home", "work", "school", "other", "main", "assistant", "pager", "car")
 _NOTE = "note"
+_MEDIA = frozenset({"PHOTO", "LOGO", "SOUND", "KEY"})
+_ABOUT_THE_CARD = frozenset({"PRODID", "REV", "SOURCE", "PROFILE", "NAME", "MAILER", "CLIENTPIDMAP", "XML", "CLASS"})
 
 
 @attrs.frozen
@@ -98,8 +100,20 @@ class _Reading:
         self.left = [each for each in self.left if each.name not in names]
         return found
 
-    def leave(self, each: Property, problem: str = "", **values: object) -> None:
+    def leave(self, each: Property, problem: str, **values: object) -> None:
         self.untaken.append(Problem(each.name, problem, "", values))
+
+    def leave_the_rest(self) -> None:
+        """What nobody asked for."""
+        for each in self.left:
+            if each.name in _MEDIA:
+                self.leave(each, "Pictures, sounds and keys are not kept.")
+            elif each.name in _ABOUT_THE_CARD:
+                self.leave(each, "It is about the card, not about a person.")
+            elif each.name == "AGENT":
+                self.leave(each, "A card inside of a card is not taken; give it to the import by itself.")
+            else:
+                self.leave(each, "There is no field for it.")
 
     def person(self) -> Person:
         labels = self._labels()
@@ -107,6 +121,8 @@ class _Reading:
         kind = (self._one("KIND", "X-ADDRESSBOOKSERVER-KIND") or "").lower()
         if kind in ("group", "location"):
             raise ValidationError("The card is about a {kind}, not about a person.", mend="Take it out.", kind=kind)
+        if kind not in ("", "individual", "org"):
+            self.untaken.append(Problem("KIND", "It is taken for a person, not for: {kind}.", "", {"kind": kind}))
         names, fields = self._names()
         company = kind == "org" or (self._one("X-ABSHOWAS") or "").upper() == "COMPANY"
         places = tuple(self._places())
@@ -127,8 +143,11 @@ class _Reading:
             names = [places[0].account]
         if not names or not names[0]:
             raise ValidationError("The card names nobody.", mend="Give it a name (FN or N), or take it out.")
-        for each in (*nicknames, *self.left):
-            self.leave(each)
+        for each in nicknames:
+            self.leave(each, "There is no field for another name.")
+        self.leave_the_rest()
+        if company:
+            self._leave_places(places, names[0])
         key = uid or _digest(names[0], points)
         return Person(
             number=self.card.number,
@@ -202,16 +221,31 @@ class _Reading:
             title = self._beside(each, number, titles, organisations)
             role = self._beside(each, number, roles, organisations)
             if not name or name in seen:
+                problem = "It names a company twice." if name else "It names no company."
                 if name or any(departments):
-                    self.leave(each, "It names a company twice." if name else "It names no company.")
+                    self.leave(each, problem)
+                for other in (title, role):
+                    if other is not None and plain(other):
+                        self.leave(other, problem)
                 continue
             seen.add(name)
             department = ", ".join(part for part in departments if part) or None
-            yield Place(name, department, title, role)
+            yield Place(name, department, (title and plain(title)) or None, (role and plain(role)) or None)
         for each in (*titles, *roles):
             self.leave(each, "There is no company that it belongs to.")
 
-    def _beside(self, each: Property, number: int, others: list[Property], all_: list[Property]) -> str | None:
+    def _leave_places(self, places: tuple[Place, ...], company: str) -> None:
+        """A company has no place of work."""
+        for place in places:
+            if place.account != company:
+                values = {"name": place.account}
+                self.untaken.append(Problem("ORG", "The card is about a company itself, not: {name}.", "", values))
+            for name, text in (("ORG", place.department), ("TITLE", place.title), ("ROLE", place.role)):
+                if text:
+                    values = {"text": text}
+                    self.untaken.append(Problem(name, "The card is about a company, which has no: {text}.", "", values))
+
+    def _beside(self, each: Property, number: int, others: list[Property], all_: list[Property]) -> Property | None:
         """The title that belongs to a company: of the same group, else of the same place in the order."""
         same = [other for other in others if other.group and other.group == each.group]
         left = [other for other in others if not other.group or other in same]
@@ -221,7 +255,7 @@ class _Reading:
             return None
         found = (same or left)[0]
         others.remove(found)
-        return plain(found) or None
+        return found
 
     # -- ways to reach them ------------------------------------------------------------------------------------
 

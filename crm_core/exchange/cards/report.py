@@ -9,8 +9,10 @@ import attrs
 
 from crm_core.exchange.report import Double, Rejected
 
-__all__ = ["CardReport", "TakenCard", "What"]
+__all__ = ["SYSTEM", "CardReport", "TakenCard", "What"]
 
+SYSTEM = "vcard"
+"""Under which name the keys of address books are remembered, if they are given none."""
 What = Literal["created", "updated", "unchanged"]
 
 

@@ -13,7 +13,8 @@ from sqlalchemy import select
 from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import Affiliation, Contact, ContactPoint, PointKind
 from crm_core.exchange.appearing import text_file
-from crm_core.exchange.own_keys import uid_of
+from crm_core.exchange.cards.report import SYSTEM
+from crm_core.exchange.own_keys import given_uids, may_read_keys, uid_of
 from crm_core.exchange.report import Progress, Tell
 
 if TYPE_CHECKING:
@@ -34,14 +35,18 @@ def export_cards(
     *,
     version: Version = "4.0",
     order: str | None = None,
+    system: str = SYSTEM,
     progress: Tell | None = None,
 ) -> int:
     """Write the contacts that the session sees and that match ``where`` as vCards; returns how many.
 
     A card has the ways to reach a person, and the places where the person works at the session's ``at``, as far as the
-    actor may see them; the ``UID`` stays the same, so that an address book updates instead of doubling. The file
-    appears when it is complete. Raises :class:`~crm_core.errors.ExchangeError` when it cannot be written.
+    actor may see them. The ``UID`` stays the same, so that an address book updates instead of doubling: that under
+    which the person came from ``system``, else one of ours. The file appears when it is complete. Raises
+    :class:`~crm_core.errors.ExchangeError` when it cannot be written.
     """
+    if system != SYSTEM:
+        may_read_keys(session)
     notes = session.can("contact.read_notes")
     points_seen = session.can("contact_point.read")
     total = session.count(Contact, where) if progress is not None else 0
@@ -50,8 +55,10 @@ def export_cards(
         for page in _pages(session, where, order):
             points = _points(session, page) if points_seen else {}
             places = _places(session, page)
+            uids = given_uids(session, "contact", [each.id for each in page], system)
             for contact in page:
-                lines = _card(contact, points.get(contact.id, ()), places.get(contact.id, ()), version, notes)
+                uid = uids.get(contact.id) or uid_of(contact)
+                lines = _card(contact, uid, points.get(contact.id, ()), places.get(contact.id, ()), version, notes)
                 file.write("".join(f"{_folded(line)}\r\n" for line in lines))
             written += len(page)
             if progress is not None:
@@ -96,6 +103,7 @@ def _places(session: CrmSession, page: Sequence[Contact]) -> dict[int, list[tupl
 
 def _card(
     contact: Contact,
+    uid: str,
     points: Sequence[ContactPoint],
     places: Sequence[tuple[Affiliation, str]],
     version: Version,
@@ -103,7 +111,7 @@ def _card(
 ) -> Iterator[str]:
     yield "BEGIN:VCARD"
     yield f"VERSION:{version}"
-    yield f"UID:{uid_of(contact)}"
+    yield f"UID:{_escaped(uid)}"
     yield f"FN:{_escaped(contact.name)}"
     if contact.local_name and version == "4.0":
         # An address book of version 3.0 may know one only.
