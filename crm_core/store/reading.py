@@ -18,6 +18,7 @@ from crm_core.store.froms import make_orm
 from crm_core.store.guard import inspect_statement, trusted
 from crm_core.store.options import inspect_options
 from crm_core.store.restricted import attributes_of, open_options
+from crm_core.store.values import key_column
 
 if TYPE_CHECKING:
     from crm_core.expressions import Environment, Filter, Order
@@ -261,8 +262,13 @@ class Reading:
         return get_as_of(self.session, entity, ident)
 
     def restricted_names(self, record_type: RecordType) -> frozenset[str]:
-        """Fields of a type that the actor may not read."""
-        return frozenset(field.name for field in record_type.restricted if not self.readable(record_type, field))
+        """Fields of a type that the actor may not read, with the names of the columns that hold them."""
+        return frozenset(
+            name
+            for field in record_type.restricted
+            if not self.readable(record_type, field)
+            for name in (field.name, key_column(field), *field.column_names)
+        )
 
 
 def _as_mapped(record_type: RecordType, criterion: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -25,9 +25,9 @@ from crm_core.store.dependants import restore_raw
 from crm_core.store.differences import RAW
 from crm_core.store.erasing.raw import erase_raw
 from crm_core.store.journal import Entry
-from crm_core.store.leaving.dump import TableFile, lines_of, to_driver
+from crm_core.store.leaving.dump import TableFile, lines_of, sum_of, sums, with_bytes
 from crm_core.store.leaving.exported import Exported
-from crm_core.store.leaving.tables import bare
+from crm_core.store.leaving.tables import bare, bytes_of
 from crm_core.store.tables import CHANGE, CHANGE_SET, FEED_POSITION, JOB, SEARCH_STATE
 from crm_core.store.values import encode_values
 
@@ -78,13 +78,7 @@ def bring_back(session: CrmSession, folder: Path, exported: Exported) -> Brought
 def is_back(session: CrmSession, folder: Path, exported: Exported) -> bool:
     """Whether every row was brought back before, or went since; looked up by id, whatever the tables look like now."""
     work = _Work(session, folder, exported, Brought())
-    for file in exported.tables:
-        if "id" in file.columns:
-            rows = lines_of(folder / file.file, file)
-            while part := list(islice(rows, _PAGE)):
-                if work._missing(work.tables[file.table], part):
-                    return False
-    return True
+    return not any(next(work.wanted(file), None) for file in exported.tables if "id" in file.columns)
 
 
 class _Work:
@@ -99,13 +93,10 @@ class _Work:
     # -- inserting ---------------------------------------------------------------------------------------------
 
     def insert(self, file: TableFile) -> None:
-        table = self.tables[file.table]
-        rows = lines_of(self.folder / file.file, file)
-        while part := list(islice(rows, _PAGE)):
-            wanted = self._missing(table, part) if "id" in table.c else part
-            self.brought.rows[file.table] += len(wanted)
-            if not wanted:
-                continue
+        table, rows = self.tables[file.table], self.wanted(file)
+        binary = bytes_of(self.session.connection(), file.table)
+        while part := [with_bytes(row, binary) for row in islice(rows, _PAGE)]:
+            self.brought.rows[file.table] += len(part)
             if self.session.dialect == "postgresql":
                 quoted = self.session.core_connection().dialect.identifier_preparer.quote(file.table)
                 self.session.core(
@@ -113,10 +104,27 @@ class _Work:
                         f"INSERT INTO {quoted} SELECT * "  # noqa: S608
                         f"FROM json_populate_recordset(NULL::{quoted}, CAST(:rows AS json))"
                     ),
-                    {"rows": json.dumps(wanted, ensure_ascii=False)},
+                    {"rows": json.dumps(part, ensure_ascii=False, default=_bytea)},
                 )
             else:
-                self.session.core(insert(table), [to_driver(row) for row in wanted])
+                self.session.core(insert(table), part)
+
+    def wanted(self, file: TableFile) -> Iterator[dict[str, Any]]:
+        """The rows of a file that are not there, and did not go in an earlier attempt."""
+        table = self.tables[file.table]
+        rows = lines_of(self.folder / file.file, file)
+        if "id" in table.c:
+            while part := list(islice(rows, _PAGE)):
+                yield from self._missing(table, part)
+            return
+        # Without an id only the whole row says which it is; the revisions may have written some of them again.
+        there = sums(self.session.connection(), file.table)
+        for row in rows:
+            known = sum_of(row)
+            if there[known]:
+                there[known] -= 1
+            else:
+                yield row
 
     def _missing(self, table: Table, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Those that are not there, and did not go in an earlier attempt."""
@@ -271,3 +279,8 @@ def _typed(job: Mapping[str, Any]) -> dict[str, Any]:
         name: dt.datetime.fromisoformat(value) if value is not None and isinstance(JOB.c[name].type, Moment) else value
         for name, value in job.items()
     }
+
+
+def _bytea(value: bytes) -> str:
+    """Bytes as the text that PostgreSQL reads as such."""
+    return rf"\x{value.hex()}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from crm_core.errors import StoreError
 from crm_core.store.leaving.tables import bare
 from crm_core.store.values import encode_values
 
-__all__ = ["TableFile", "keep_writers_out", "lines_of", "to_driver", "verify", "write_table"]
+__all__ = ["TableFile", "keep_writers_out", "lines_of", "sum_of", "sums", "verify", "with_bytes", "write_table"]
 
 _PAGE = 1000
 _BYTES = "$bytes"
@@ -89,12 +90,22 @@ def lines_of(path: Path, written: TableFile) -> Iterator[dict[str, Any]]:
         raise _damaged(path)
 
 
-def to_driver(row: dict[str, Any]) -> dict[str, Any]:
-    """A row as the driver of SQLite takes it."""
+def with_bytes(row: dict[str, Any], columns: Collection[str]) -> dict[str, Any]:
+    """A row with the values of these columns as bytes again."""
     return {
-        name: base64.b64decode(value[_BYTES]) if isinstance(value, dict) and set(value) == {_BYTES} else value
+        name: base64.b64decode(value[_BYTES]) if name in columns and isinstance(value, dict) else value
         for name, value in row.items()
     }
+
+
+def sum_of(row: dict[str, Any]) -> bytes:
+    """What tells rows of a table without an id from each other."""
+    return sha256(msgspec.json.encode(row, order="sorted")).digest()
+
+
+def sums(connection: Connection, name: str) -> Counter[bytes]:
+    """How often each row stands in a table, by :func:`sum_of`."""
+    return Counter(sum_of(msgspec.json.decode(line)) for line in _lines(connection, bare(connection, name)))
 
 
 def _lines(connection: Connection, table: Table) -> Iterator[bytes]:

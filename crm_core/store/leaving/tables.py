@@ -10,6 +10,7 @@ from sqlalchemy import (
     BindParameter,
     Column,
     Connection,
+    LargeBinary,
     MetaData,
     Select,
     Table,
@@ -23,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import NullType
 
-__all__ = ["TableSize", "bare", "columns_of", "counted", "foreign_keys_to", "names_of", "sizes"]
+__all__ = ["TableSize", "bare", "bytes_of", "columns_of", "counted", "foreign_keys_to", "names_of", "sizes"]
 
 
 @attrs.frozen
@@ -48,6 +49,12 @@ def bare(connection: Connection, name: str) -> Table:
     """A table with its columns and no types: values stay in the form in which the driver has them."""
     found = inspect(connection).get_columns(name)
     return Table(name, MetaData(), *(Column(column["name"], NullType()) for column in found))
+
+
+def bytes_of(connection: Connection, name: str) -> frozenset[str]:
+    """The columns of a table whose values are bytes."""
+    columns = inspect(connection).get_columns(name)
+    return frozenset(column["name"] for column in columns if isinstance(column["type"], LargeBinary))
 
 
 def columns_of(connection: Connection, tables: Collection[str]) -> dict[str, tuple[str, ...]]:
