@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,12 @@ from tomlkit.items import Array
 from tomlkit.toml_document import TOMLDocument
 
 from crm_core.assembly.switched_off import lines_of
+from crm_core.assembly.texts import quoted
 from crm_core.errors import BuildError
 from crm_core.hooks.specs import nearest
 from crm_core.leaving.mentions import OF_RECORDS, OWN_TABLES, speaks_of
 
-__all__ = ["disable", "enable", "listed_in", "merge_in", "take_out", "unlocked", "write"]
+__all__ = ["disable", "enable", "listed_in", "merge_in", "said_in", "take_out", "unlocked", "write"]
 
 
 def listed_in(file: Path, key: str, plugin: str) -> list[Path]:
@@ -28,6 +29,17 @@ def listed_in(file: Path, key: str, plugin: str) -> list[Path]:
         if isinstance(names, list) and plugin in names:
             found.append(path)
     return found
+
+
+def said_in(file: Path, paths: Collection[str]) -> list[tuple[Path, str]]:
+    """Which of these places, such as ``roles.clerk.permissions."a.read"``, the files have that a build file extends."""
+    return [
+        (path, place)
+        for path, content in lines_of(file)
+        if path != file
+        for place in _places(content)
+        if place in paths
+    ]
 
 
 def disable(file: Path, plugin: str) -> str | None:
@@ -239,3 +251,11 @@ def _table(value: Mapping[str, Any]) -> Any:
     for name, each in value.items():
         table.add(name, _table(each) if isinstance(each, Mapping) else _plain(each))
     return table
+
+
+def _places(table: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    for key, value in table.items():
+        place = f"{above}{quoted(key)}"
+        yield place
+        if isinstance(value, Mapping):
+            yield from _places(value, f"{place}.")

@@ -115,6 +115,13 @@ def plan_removal(crm: Crm, name: str, folder: Path | None = None, *, file: Path 
                     {"file": str(file), "plugin": name})
             for place in places if place != file
         ]  # fmt: skip
+        own = {each.path for each in found.mentions if each.own}
+        obstacles += [
+            Problem(f"{place}: {path}", "It speaks of the plugin, and {file} extends it.",
+                    "Take it out of that file first, or only switch the plugin off: 'crm plugins disable {plugin}'.",
+                    {"file": str(file), "plugin": name})
+            for place, path in editing.said_in(file, own)
+        ]  # fmt: skip
     beside = file.parent if file is not None else Path()
     return RemovalPlan(
         footprint=found,

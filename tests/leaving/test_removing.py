@@ -269,6 +269,28 @@ def test_bytes_of_a_table_that_is_no_record_are_kept(company: Company, opened: O
     assert tables(company.crm) == []
 
 
+def test_what_a_file_that_is_extended_says_of_the_plugin_is_in_the_way(company: Company, tmp_path: Path) -> None:
+    base, own = tmp_path / "base.toml", tmp_path / "crm.toml"
+    base.write_text(
+        '[plugins.leaver]\noften = 4\n[roles.clerk.permissions]\n"leaver.visit.update" = "own"\n'
+        '[custom_fields."leaver.visit"]\nnick = {kind = "text"}\n',
+        encoding="utf-8",
+    )
+    own.write_text(
+        "extends = 'base.toml'\n[crm]\nplugins = ['leaver']\n[plugins.leaver]\noften = 5\n", encoding="utf-8"
+    )
+    plan = plan_removal(company.crm, "leaver", tmp_path / "out", file=own)
+    assert sorted(each.path for each in plan.obstacles) == sorted(
+        f"{base}: {path}"
+        for path in ("plugins.leaver", 'custom_fields."leaver.visit"', 'roles.clerk.permissions."leaver.visit.update"')
+    )
+    with pytest.raises(BuildError, match="It speaks of the plugin"):
+        remove(company.crm, plan)
+    assert len(tables(company.crm)) == 5
+    base.write_text("[crm]\nname = 'Base'\n", encoding="utf-8")
+    assert plan_removal(company.crm, "leaver", tmp_path / "out", file=own).obstacles == ()
+
+
 def test_a_database_without_tables_says_so(opened: Opened) -> None:
     crm = opened(check=False)
     crm.store.engine.connect().close()

@@ -242,6 +242,54 @@ def test_a_broken_sqlite_file_is_replaced_by_force(request, build_file, saved, o
     assert file.stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.parametrize("how", ["no database", "no header", "cut"])
+def test_whatever_is_left_of_a_sqlite_file_is_replaced_by_force_alone(request, build_file, saved, other_database, how):
+    if request.config.getoption("postgresql"):
+        pytest.skip("about SQLite")
+    file = Path(str(make_url(other_database).database))
+    restore(saved, other_database)
+    content = file.read_bytes()
+    damaged = {"no database": b"\xa5" * 300_000, "no header": bytes(100) + content[100:],
+               "cut": content[: len(content) // 3 + 7]}[how]  # fmt: skip
+    file.write_bytes(damaged)
+    with pytest.raises(StoreError, match="is not empty") as found:
+        restore(saved, other_database)
+    assert "--force" in found.value.text()
+    assert file.read_bytes() == damaged
+    restore(saved, other_database, force=True)
+    assert names(build_file, other_database) == set(NAMES)
+
+
+def test_a_link_to_a_sqlite_file_stays_one(request, build_file, saved, other_database, tmp_path):
+    if request.config.getoption("postgresql"):
+        pytest.skip("about SQLite")
+    link, real = Path(str(make_url(other_database).database)), tmp_path / "elsewhere" / "real.db"
+    real.parent.mkdir()
+    link.symlink_to(real)
+    for _ in range(2):
+        restore(saved, other_database, force=True)
+        assert link.is_symlink()
+        assert names(build_file, f"sqlite:///{real}") == set(NAMES)
+
+
+def test_schemas_of_a_postgresql_database_are_replaced_by_force(request, build_file, saved, tmp_path, other_database):
+    if not request.config.getoption("postgresql"):
+        pytest.skip("about PostgreSQL")
+    reports = (
+        "CREATE SCHEMA reports",
+        "CREATE TABLE reports.monthly (total int)",
+        "INSERT INTO reports.monthly VALUES (7)",
+    )
+    run(address_of(build_file), *reports)
+    restore(saved, other_database)
+    with_schema = backup(assemble(build_file), tmp_path / "with-schema.zip").file
+    run(other_database, "CREATE SCHEMA mine", "CREATE TABLE mine.own (id int)", *reports, "DELETE FROM reports.monthly")
+    restore(with_schema, other_database, force=True)
+    assert run(other_database, "SELECT total FROM reports.monthly") == [(7,)]
+    assert run(other_database, "SELECT 1 FROM pg_namespace WHERE nspname = 'mine'") == []
+    assert names(build_file, other_database) == set(NAMES)
+
+
 # -- what a new place makes necessary --------------------------------------------------------------------------
 
 

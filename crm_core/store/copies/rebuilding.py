@@ -64,10 +64,19 @@ BEGIN
     LOOP
         EXECUTE format('DROP TYPE IF EXISTS %s CASCADE', each.name);
     END LOOP;
+    FOR each IN
+        SELECT n.nspname AS name FROM pg_namespace AS n
+         WHERE n.nspname NOT IN ('public', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
+           AND NOT EXISTS (SELECT 1 FROM pg_extension AS x WHERE x.extnamespace = n.oid)
+           AND NOT EXISTS (SELECT 1 FROM pg_depend AS d
+                            WHERE d.classid = 'pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e')
+    LOOP
+        EXECUTE format('DROP SCHEMA %I CASCADE', each.name);
+    END LOOP;
 END
 $crm$;
 """
-"""Drops all that a dump could bring; what belongs to an extension stays, as does the schema with its grants."""
+"""Drops all that a dump could bring; what belongs to an extension stays, as does the schema public with its grants."""
 
 
 def rebuild(

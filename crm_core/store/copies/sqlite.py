@@ -150,11 +150,17 @@ def check_file(file: Path, contents: Contents, tell: Tell = quiet) -> None:
 
 
 def is_empty(file: Path) -> bool:
-    """Whether there is no database here, or one without tables."""
+    """Whether there is no database here, or one without tables; what is damaged is not empty."""
     if not file.exists() or file.stat().st_size == 0:
         return True
-    with _told(file), closing(_open(file, "ro")) as connection:
-        return not sqlite_tables(connection)
+    with _told(file):
+        try:
+            with closing(_open(file, "ro")) as connection:
+                return not sqlite_tables(connection)
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+                return False
+            raise
 
 
 def mend_ids(file: Path) -> int | None:

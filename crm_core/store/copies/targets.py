@@ -47,7 +47,8 @@ def target(address: str | URL) -> Target:
     if url.get_backend_name() == "sqlite":
         from crm_core.store.copies.sqlite import file_of
 
-        return _SqliteTarget(file_of(url))
+        # A link stays one: whoever names the file that it leads to must find the new one, too.
+        return _SqliteTarget(file_of(url).resolve())
     return _PostgresqlTarget(url)
 
 
