@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import OperationalError
 
 from crm_core import contacts, merging
 from crm_core.domain.accounts import Account
@@ -183,6 +184,7 @@ def test_a_folder_is_never_written_over(company: Company, tmp_path: Path) -> Non
 
 def test_an_export_alone_takes_nothing(company: Company, tmp_path: Path) -> None:
     before = rows(company.crm)
+    (tmp_path / "out").mkdir(mode=0o755)
     done = export(company.crm, "leaver", tmp_path / "out")
     assert done.rows == 7
     assert set(done.records) == {"leaver.visit", "leaver.step", "leaver.tie", "leaver.profile"}
@@ -267,6 +269,25 @@ def test_bytes_of_a_table_that_is_no_record_are_kept(company: Company, opened: O
         '{"key":"a","body":{"$bytes":"AP8="}}\n'
     )
     assert tables(company.crm) == []
+
+
+def test_no_job_comes_into_the_queue_unseen_while_the_plugin_goes(company: Company, tmp_path: Path) -> None:
+    if company.crm.store.dialect == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    refused = []
+
+    def enqueue(what: str, name: str, count: int) -> None:
+        if what == "remove":
+            with company.crm.store.engine.connect() as other:
+                other.execute(text("SET lock_timeout = '50ms'"))
+                try:
+                    other.execute(text("UPDATE crm_job SET name = 'leaver.late'"))
+                except OperationalError as error:
+                    refused.append(str(error.orig))
+
+    remove(company.crm, plan_removal(company.crm, "leaver", tmp_path / "out"), enqueue)
+    assert len(refused) == 1
+    assert "lock timeout" in refused[0]
 
 
 def test_what_a_file_that_is_extended_says_of_the_plugin_is_in_the_way(company: Company, tmp_path: Path) -> None:

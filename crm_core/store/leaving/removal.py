@@ -15,6 +15,7 @@ from crm_core.store.leaving.exported import FORMAT, Exported
 from crm_core.store.leaving.held import Held, held
 from crm_core.store.leaving.taking import require_idle, take_away
 from crm_core.store.migrating.transactions import exclusive
+from crm_core.store.tables import JOB
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -54,6 +55,7 @@ def remove_data(
 ) -> Exported:
     """Write everything into ``folder``, read it back, and only then take it away; all or nothing."""
     with exclusive(store.engine) as connection:
+        keep_writers_out(connection, [JOB.name])  # a job that came after the export would go unseen
         kept = held(connection, plugin)
         done = _export(connection, store, kept, folder, origin, records, tell)
         tell("remove", plugin, kept.rows)
@@ -122,6 +124,7 @@ def _prepare(folder: Path) -> None:
                 "{folder} is there already, and not empty.", mend="Name another folder.", folder=str(folder)
             )
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.chmod(0o700)  # one that was there already, too
         (folder / ROWS).mkdir(mode=0o700)
     except OSError as error:
         raise StoreError(
