@@ -26,6 +26,7 @@ Take = Callable[..., EventReport]
 UTC = dt.UTC
 START = "DTSTART;TZID=Asia/Shanghai:20260901T100000"
 ALWAYS: Any = {"since": dt.datetime(1990, 1, 1, tzinfo=UTC), "until": dt.datetime(2030, 1, 1, tzinfo=UTC)}
+LISTED = {count: ",".join(map(str, range(count))) for count in (24, 60)}
 FILES = {  # taken, rejected, activities, between 1990 and 2030
     "event_with_escaped_character2.ics": (0, 1, 0), "event_with_escaped_character4.ics": (0, 1, 0),
     "event_with_recurrence.ics": (1, 0, 100), "event_with_rsvp.ics": (0, 1, 0),
@@ -136,6 +137,7 @@ class TestTimes:
         assert "at most 1000 are taken" in report.first_rejects[0].reason
         report = take(text, until=dt.datetime(2026, 8, 1, tzinfo=UTC))
         assert "takes place at no time between 1990-01-01 and 2026-08-01" in report.first_rejects[0].reason
+        assert "--since and --until" in report.first_rejects[0].reason
         with pytest.raises(ExchangeError, match="ends before it begins"):
             take(text, until=dt.datetime(1980, 1, 1, tzinfo=UTC))
 
@@ -146,6 +148,19 @@ class TestTimes:
             ((START, "DTEND:20260101T000000Z"), "It ends before it begins"),
             ((START, "RRULE:FREQ=HOURLY;COUNT=3"), "more often than daily"),
             ((START, "RRULE:FREQ=SOMETIMES"), "cannot be read"),
+            ((START, "RRULE:FREQ=DAILY;INTERVAL=0"), "every 0 times. Its INTERVAL is 1 or more."),
+            (
+                (START, f"RRULE:FREQ=DAILY;BYHOUR={LISTED[24]};BYMINUTE={LISTED[60]};BYSECOND={LISTED[60]}"),
+                "at most 1000 are taken",
+            ),
+            (
+                (
+                    START,
+                    f"RRULE:FREQ=DAILY;COUNT=9000000;BYHOUR={LISTED[24]};BYMINUTE={LISTED[60]};BYSECOND={LISTED[60]}",
+                ),
+                "at most 1000 are taken",
+            ),
+            (("DTSTART:00010901T100000", "RRULE:FREQ=DAILY;COUNT=2;BYMONTH=2;BYMONTHDAY=30"), "the year 1 on"),
             ((START, "DTSTART:20260101T000000Z"), "several DTSTART"),
             ((START, "RECURRENCE-ID:20260901T020000Z", "RRULE:FREQ=DAILY;COUNT=2"), "rule of its own"),
             (("DTSTART:yesterday",), "cannot be read"),

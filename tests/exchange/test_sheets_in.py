@@ -32,6 +32,19 @@ def rows(path: Path, sheet: str = "", header_row: int = 0) -> list[Any]:
         return [(line, cells if problem is None else problem.text(lambda text: text)) for line, cells, problem in found]
 
 
+def rewritten(path: Path, change: Callable[[bytes], bytes]) -> Path:
+    """The workbook with the XML of its first sheet changed."""
+    with zipfile.ZipFile(path) as found:
+        parts = {name: found.read(name) for name in found.namelist()}
+    changed = change(parts["xl/worksheets/sheet1.xml"])
+    assert changed != parts["xl/worksheets/sheet1.xml"]
+    parts["xl/worksheets/sheet1.xml"] = changed
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as written:
+        for name, data in parts.items():
+            written.writestr(name, data)
+    return path
+
+
 @pytest.fixture
 def take(crm: Crm, tmp_path: Path) -> Take:
     """Import sheets as a mapping of accounts (or another section) says."""
@@ -88,17 +101,24 @@ class TestCells:
             (4, [3, "fine"]),
         ]  # fmt: skip
 
+    @pytest.mark.parametrize("rest", ["<!-- x -->", "<v/>", "<v> </v>", "<v><![CDATA[]]></v>", "<?x y?>"])
+    def test_a_formula_without_a_value_however_it_ends(self, tmp_path: Path, rest: str) -> None:
+        def change(sheet: bytes) -> bytes:
+            return sheet.replace(b'<c r="B2" t="n"><v>1</v></c>', f'<c r="B2"><f>A2</f>{rest}</c>'.encode())
+
+        path = rewritten(write_xlsx(tmp_path / "a.xlsx", ["a", "b"], ["x", 1]), change)
+        assert "The cell B2 holds a formula that was never worked out" in rows(path)[0][1]
+
     def test_values_of_formulas_count(self, tmp_path: Path) -> None:
         path = write_xlsx(tmp_path / "a.xlsx", ["a", "b", "c"], [1, "=A2+1", "=A2&B2"])
-        with zipfile.ZipFile(path) as found:
-            parts = {name: found.read(name) for name in found.namelist()}
-        sheet = parts["xl/worksheets/sheet1.xml"]
-        sheet = sheet.replace(b'<c r="B2"><f>A2+1</f><v /></c>', b'<c r="B2"><f>A2+1</f><v>2</v></c>')
-        sheet = sheet.replace(b'<c r="C2"><f>A2&amp;B2</f><v /></c>', b'<c r="C2" t="str"><f>A2&amp;B2</f><v></v></c>')
-        parts["xl/worksheets/sheet1.xml"] = sheet
-        with zipfile.ZipFile(path, "w") as written:
-            for name, data in parts.items():
-                written.writestr(name, data)
+
+        def worked_out(sheet: bytes) -> bytes:
+            sheet = sheet.replace(b'<c r="B2"><f>A2+1</f><v /></c>', b'<c r="B2"><f>A2+1</f><v>2</v></c>')
+            return sheet.replace(
+                b'<c r="C2"><f>A2&amp;B2</f><v /></c>', b'<c r="C2" t="str"><f>A2&amp;B2</f><v></v></c>'
+            )
+
+        rewritten(path, worked_out)
         assert rows(path) == [(2, [1, 2, ""])]
 
     def test_the_table_may_stand_anywhere(self, tmp_path: Path) -> None:
@@ -310,6 +330,39 @@ class TestRefused:
         path = write_ods(tmp_path / "a.ods", ["a"] * 100, ["b"], repeated=1_000_000)
         assert "its sheet has 1000001 rows and 100 columns" in self.refused(path)
 
+    @pytest.mark.parametrize(
+        "cell", ['<c q=">" r="XFD1048576">', '<c r="xfd1048576">', '<c r="XFD104857&#54;">', "<c\nr='XFD1048576'>"]
+    )
+    def test_a_cell_far_away_however_it_is_written(self, tmp_path: Path, cell: str) -> None:
+        def far(sheet: bytes) -> bytes:
+            row = f'<row r="1048576">{cell}<v>1</v></c></row></sheetData>'
+            return sheet.replace(b"</sheetData>", row.encode())
+
+        path = rewritten(write_xlsx(tmp_path / "a.xlsx", ["a"]), far)
+        assert "its sheet has 1048576 rows and 16384 columns" in self.refused(path)
+
+    def test_cells_that_are_none(self, tmp_path: Path) -> None:
+        far = b'<!-- <c r="XFD1048576"/> --></sheetData>'
+        path = write_xlsx(tmp_path / "a.xlsx", ["a"], ["b"])
+        assert rows(rewritten(path, lambda sheet: sheet.replace(b"</sheetData>", far))) == [(2, ["b"])]
+        path = rewritten(path, lambda sheet: sheet.replace(b'r="A2"', b'r="#2"'))
+        assert "is no place of a cell" in self.refused(path)
+
+    def test_what_the_reader_could_take_for_another_part(self, tmp_path: Path) -> None:
+        path = write_xlsx(tmp_path / "a.xlsx", ["a"])
+        with zipfile.ZipFile(path, "a") as archive_:
+            archive_.writestr("xl/worksheets/SHEET1.xml", "<worksheet/>")
+        assert "several parts of the same name" in self.refused(path)
+        path = write_xlsx(tmp_path / "b.xlsx", ["a"])
+        with zipfile.ZipFile(path) as archive_:
+            parts = {name: archive_.read(name) for name in archive_.namelist()}
+        another = b'<Relationship Id="x" Type="x/officeDocument" Target="xm/workbook.xml"/></Relationships>'
+        parts["_rels/.rels"] = parts["_rels/.rels"].replace(b"</Relationships>", another)
+        with zipfile.ZipFile(path, "w") as archive_:
+            for name, data in parts.items():
+                archive_.writestr(name, data)
+        assert "several workbooks" in self.refused(path)
+
     def test_documents_that_define_entities(self, tmp_path: Path) -> None:
         path = write_ods(tmp_path / "a.ods", ["a"])
         with zipfile.ZipFile(path) as archive_:
@@ -322,6 +375,7 @@ class TestRefused:
     def test_cells_without_places_and_with_prefixes(self) -> None:
         import io
 
-        sheet = b"<x:row><x:c t=\"e\"><x:v>#N/A</x:v></x:c></x:row><x:row r='9'><x:c/><x:c><x:f>1</x:f></x:c></x:row>"
+        sheet = (b"<x:d xmlns:x='x'><x:row><x:c t=\"e\"><x:v>#N/A</x:v></x:c></x:row>"
+                 b"<x:row r='9'><x:c/><x:c><x:f>1</x:f></x:c></x:row></x:d>")  # fmt: skip
         odd = archive._scan(Path("a.xlsx"), io.BytesIO(sheet))
         assert (odd.errors, odd.formulas) == ({1: "A1"}, {9: "B9"})

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from crm_core.errors import Problem, ValidationError
+from crm_core.exchange.calendars.rules import times_of
 from crm_core.exchange.content_lines import Component, unfolded
 
 __all__ = ["Event", "Occurrence", "Window", "named_zones", "read_event"]
@@ -218,12 +219,14 @@ class _Reading:
                 made.append(attrs.evolve(occurrence, key=_key(uid, occurrence.start)))
         if len(made) > MOST:
             raise ValidationError(
-                "It comes {count} times; at most {most} are taken.", mend="Choose a shorter time.",
+                "It comes {count} times; at most {most} are taken.",
+                mend="Take events from a shorter time: --since and --until say from when to when.",
                 count=len(made), most=MOST,
             )  # fmt: skip
         if not made:
             raise ValidationError(
-                "It takes place at no time between {start} and {end}.", mend="Choose another time.",
+                "It takes place at no time between {start} and {end}.",
+                mend="Take events from another time: --since and --until say from when to when.",
                 start=f"{self.window.start:%Y-%m-%d}", end=f"{self.window.end:%Y-%m-%d}",
             )  # fmt: skip
         gone = tuple(_key(uid, each.replace(tzinfo=zone).astimezone(dt.UTC)) for each in sorted(without))
@@ -255,11 +258,6 @@ class _Reading:
                     yield self._local(value, zone), length
 
     def _by_rule(self, rule: Any, start: dt.datetime, zone: dt.tzinfo) -> list[dt.datetime]:
-        from dateutil.rrule import rrulestr
-
-        frequency = str((rule.get("FREQ") or [""])[0]).upper()
-        if frequency not in ("DAILY", "WEEKLY", "MONTHLY", "YEARLY"):
-            raise ValidationError("It comes again {rule}, which is more often than daily.", rule=frequency or "?")
         copy = type(rule)(rule)
         if until := copy.get("UNTIL"):
             last = self._local(until[0], zone)
@@ -267,10 +265,9 @@ class _Reading:
                 last += dt.timedelta(days=1, seconds=-1)
             copy["UNTIL"] = [last]
         # Counted without a zone, so that daylight saving does not move the hour.
-        found = rrulestr(copy.to_ical().decode(), dtstart=start, ignoretz=True)
-        after = self._local(self.window.start, zone) - dt.timedelta(days=1)
-        before = self._local(self.window.end, zone) + dt.timedelta(days=1)
-        return list(found.between(after, before, inc=True))
+        day = dt.timedelta(days=1)
+        after, before = self._local(self.window.start, zone) - day, self._local(self.window.end, zone) + day
+        return times_of(copy, start, after, before, MOST)
 
     def _made(self, key: str, start: dt.datetime, length: dt.timedelta | None, zone: dt.tzinfo) -> Occurrence:
         moment = start.replace(tzinfo=zone).astimezone(dt.UTC)

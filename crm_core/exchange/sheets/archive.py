@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, TypeVar
 from xml.parsers import expat
@@ -29,12 +29,7 @@ MOST_RATIO = 300
 _SMALL = 10 << 20
 _MOST_PARTS = 10_000
 _BLOCK = 1 << 20
-_TOKEN = re.compile(
-    rb"<(?:\w+:)?(?:(row)|c)(?=[\s/>])([^>]*)>"
-    rb"|(?:</(?:\w+:)?f>|<(?:\w+:)?f(?:\s[^>]*)?/>)\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
-)
-_REFERENCE = re.compile(rb"""(?:^|\s)r\s*=\s*["']([A-Z]*)(\d+)["']""")
-_TYPE = re.compile(rb"""(?:^|\s)t\s*=\s*["'](\w+)["']""")
+_REFERENCE = re.compile(r"([A-Za-z]*)([0-9]{1,10})")
 
 
 @attrs.frozen
@@ -100,6 +95,9 @@ def _opened(path: Path, work: Callable[[zipfile.ZipFile], T]) -> T:
 
 def _check_sizes(path: Path, archive: zipfile.ZipFile) -> None:
     parts = archive.infolist()
+    if len({info.filename.lower() for info in parts}) < len(parts):
+        # What is looked into here and what the reader loads could be two things.
+        raise ValueError("it has several parts of the same name")
     size = sum(info.file_size for info in parts)
     packed = sum(info.compress_size for info in parts)
     if size > MOST_BYTES or len(parts) > _MOST_PARTS or (size > _SMALL and size > MOST_RATIO * max(packed, 1)):
@@ -136,11 +134,15 @@ def _part_of(archive: zipfile.ZipFile, sheet: int) -> str:
         for each in _attributes(archive, f"{folder}/_rels/{name}.rels".lstrip("/"), "Relationship")
     }
     target = targets[sheets[sheet]["id"]]
-    return target.lstrip("/") if target.startswith("/") else f"{folder}/{target}".lstrip("/")
+    # As the reader looks for it: what is looked into here must be what is loaded.
+    return target.lstrip("/") if target.startswith(("/", f"{folder}/")) else f"{folder}/{target}".lstrip("/")
 
 
 def _only(found: list[dict[str, str]], name: str, ending: str) -> dict[str, str]:
-    return next(each for each in found if each.get(name, "").endswith(ending))
+    those = [each for each in found if each.get(name, "").endswith(ending)]
+    if len(those) > 1:
+        raise ValueError("it has several workbooks")
+    return next(iter(those))
 
 
 def _attributes(archive: zipfile.ZipFile, part: str, element: str) -> list[dict[str, str]]:
@@ -156,55 +158,76 @@ def _attributes(archive: zipfile.ZipFile, part: str, element: str) -> list[dict[
     return found
 
 
+@attrs.define
+class _Cells:
+    """Where the XML of a sheet is, while it goes by."""
+
+    odd: Oddities = attrs.field(factory=Oddities)
+    row: int = 0
+    column: int = 0
+    height: int = 0
+    width: int = 0
+    kind: str = ""
+    formula: bool = False
+    value: bool = False
+
+
 def _scan(path: Path, file: IO[bytes]) -> Oddities:
     """One pass over the XML of a sheet."""
-    odd = Oddities()
-    row = column = height = width = 0
-    name, text = "", False
-    for block in _blocks(file):
-        for token in _TOKEN.finditer(block):
-            attributes = token[2]
-            if attributes is None:
-                # A formula at the end of its cell without a value; a text may be empty.
-                if not text:
-                    odd.formulas.setdefault(row, name)
-                continue
-            place = _REFERENCE.search(attributes)
-            if token[1] is not None:
-                row, column = (int(place[2]) if place else row + 1), 0
-                continue
-            column = column + 1 if place is None else _column(place[1])
-            row = row if place is None else int(place[2])
-            name = f"{_letters(column)}{row}"
-            kind = _TYPE.search(attributes)
-            text = kind is not None and kind[1] == b"str"
-            if kind is not None and kind[1] == b"e":
-                odd.errors.setdefault(row, name)
-            height, width = max(height, row), max(width, column)
-            if height * width > MOST_CELLS:
-                raise _too_many(path, height, width)
-    return odd
+    parser = _parser()
+    at = _Cells()
+
+    def start(element: str, attributes: dict[str, str]) -> None:
+        name = _local(element)
+        if name == "c":
+            column, row = _place(attributes)
+            at.column = at.column + 1 if column is None else column
+            at.row = at.row if row is None else row
+            at.kind, at.formula, at.value = attributes.get("t", ""), False, False
+            at.height, at.width = max(at.height, at.row), max(at.width, at.column)
+            if at.height * at.width > MOST_CELLS:
+                raise _too_many(path, at.height, at.width)
+        elif name == "row":
+            row = _place(attributes)[1]
+            at.row, at.column = (at.row + 1 if row is None else row), 0
+        elif name == "f":
+            at.formula = True
+        elif name in ("v", "t"):
+            parser.CharacterDataHandler = text
+
+    def text(data: str) -> None:
+        at.value = at.value or bool(data.strip())
+
+    def end(element: str) -> None:
+        name = _local(element)
+        if name in ("v", "t"):
+            parser.CharacterDataHandler = None
+        elif name == "c":
+            if at.kind == "e":
+                at.odd.errors.setdefault(at.row, f"{_letters(at.column)}{at.row}")
+            elif at.formula and not at.value and at.kind != "str":
+                # A text that was worked out may be empty, all else that is has a value.
+                at.odd.formulas.setdefault(at.row, f"{_letters(at.column)}{at.row}")
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.ParseFile(file)
+    return at.odd
 
 
-def _blocks(file: IO[bytes]) -> Iterator[bytes]:
-    """The file in pieces that end where a row does, or at least a tag."""
-    rest = b""
-    while block := file.read(_BLOCK):
-        rest += block
-        cut = rest.rfind(b"</row>") + len(b"</row>")
-        if cut < len(b"</row>"):
-            if len(rest) < 8 * _BLOCK:
-                continue
-            cut = rest.rfind(b">") + 1
-        yield rest[:cut]
-        rest = rest[cut:]
-    yield rest
+def _place(attributes: dict[str, str]) -> tuple[int | None, int | None]:
+    """The column and the row that ``r`` says; ``None`` for what comes after the one before."""
+    if (text := attributes.get("r")) is None:
+        return None, None
+    if (found := _REFERENCE.fullmatch(text)) is None:
+        raise ValueError(f"{text!r} is no place of a cell")
+    return _column(found[1].upper()), int(found[2])
 
 
-def _column(letters: bytes) -> int:
+def _column(letters: str) -> int:
     number = 0
     for letter in letters[:4]:
-        number = number * 26 + letter - 64
+        number = number * 26 + ord(letter) - 64
     return number
 
 
@@ -262,6 +285,13 @@ def _repeated(attributes: dict[str, str], name: str) -> int:
 
 
 def _parse(file: IO[bytes], start: Any, end: Any = None) -> None:
+    parser = _parser()
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.ParseFile(file)
+
+
+def _parser() -> expat.XMLParserType:
     parser = expat.ParserCreate(namespace_separator=" ")
 
     def refuse(*_: Any) -> None:
@@ -269,9 +299,8 @@ def _parse(file: IO[bytes], start: Any, end: Any = None) -> None:
 
     parser.StartDoctypeDeclHandler = refuse
     parser.EntityDeclHandler = refuse
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.ParseFile(file)
+    parser.buffer_text = True
+    return parser
 
 
 def _local(name: str) -> str:
