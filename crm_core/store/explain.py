@@ -11,6 +11,7 @@ from crm_core.domain.organisation import Membership, Unit, User
 from crm_core.domain.ownership import Ownership, Share
 from crm_core.records import Administered, Owned, Private, Public, Record, RecordType, Through, Via
 from crm_core.store.actor import Reach, valid_at
+from crm_core.store.policy import Scope
 from crm_core.store.tables import UNIT_CLOSURE
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _grounds(session: CrmSession, record_type: RecordType, id_: int) -> list[Gro
         return [Ground("public", "{label} is reference data that everybody may read", {"label": record_type.label})]
     grounds: list[Ground] = []
     if reach.all:
-        roles = ", ".join(sorted({role for _, role in session.actor.places}))
+        roles = session.policy.named_roles(*_reading_all(session, record_type))
         grounds.append(Ground("all", "the role {roles} reads all records of this type", {"roles": roles}))
     if isinstance(access, Owned):
         return grounds + _account_grounds(session, id_, reach)
@@ -78,6 +79,14 @@ def _grounds(session: CrmSession, record_type: RecordType, id_: int) -> list[Gro
     elif isinstance(access, Administered):
         pass
     return grounds
+
+
+def _reading_all(session: CrmSession, record_type: RecordType) -> list[str]:
+    """Those of the actor's roles that reach every record of the type."""
+    held = sorted({role for _, role in session.actor.places})
+    roles = {name: session.policy.roles.get(name) for name in held}
+    permission = record_type.permission("read")
+    return [name for name, role in roles.items() if role is not None and role.scope(permission) is Scope.ALL] or held
 
 
 def _via_grounds(
@@ -164,7 +173,11 @@ def _share_grounds(session: CrmSession, account_id: int, reach: Reach) -> list[G
         .order_by(share.c.id)
     ).all()
     return [
-        Ground("share", "it is shared with you as {role}, because: {reason}", {"role": row.role, "reason": row.reason})
+        Ground(
+            "share",
+            "it is shared with you as {role}, because: {reason}",
+            {"role": session.policy.named_roles(row.role), "reason": row.reason},
+        )
         for row in rows
         if row.role in reach.share_roles
     ]

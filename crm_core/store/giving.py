@@ -40,7 +40,7 @@ def check_shares(session: CrmSession, rows: Iterable[Mapping[str, Any]]) -> None
                 mend="Lend a narrower role, or ask somebody who holds it.",
                 record="share",
                 principal=session.actor.principal,
-                role=role.name,
+                role=session.policy.named_roles(role.name),
                 id=min(missing),
             )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from fnmatch import fnmatchcase
 from typing import Any
@@ -21,7 +21,7 @@ from crm_core.domain.viewing import Views
 from crm_core.fields.field import Field
 from crm_core.records import SoftReference
 
-__all__ = ["DuplicateRules", "Policy", "Role", "Scope"]
+__all__ = ["DuplicateRules", "Policy", "Role", "RoleNames", "Scope"]
 
 
 class Scope(IntEnum):
@@ -47,6 +47,20 @@ class Role:
     def scope(self, permission: str) -> Scope | None:
         """The widest scope this role gives for ``permission``; ``None`` when it gives none."""
         return max((scope for pattern, scope in self.grants if fnmatchcase(permission, pattern)), default=None)
+
+
+@attrs.frozen
+class RoleNames:
+    """Roles within a text: each by its label, with the name beside it that people type."""
+
+    roles: tuple[tuple[str, str], ...]
+
+    def told(self, translate: Callable[[str], str] = str) -> str:
+        """``Key account manager (kam), sales``, with the labels in another language where ``translate`` knows them."""
+        found = ((name, translate(label)) for name, label in self.roles)
+        return ", ".join(name if label.casefold() == name.casefold() else f"{label} ({name})" for name, label in found)
+
+    __str__ = told
 
 
 @attrs.frozen
@@ -76,3 +90,8 @@ class Policy:
     merge: Mapping[str, Mapping[str, Rule]] = attrs.field(factory=dict)
     references: tuple[SoftReference, ...] = REFERENCES
     permissions: frozenset[str] = frozenset()
+
+    def named_roles(self, *names: str) -> RoleNames:
+        """Roles for a text that people read."""
+        labels = self.vocabularies.get("role", {})
+        return RoleNames(tuple((name, labels.get(name, name)) for name in names))

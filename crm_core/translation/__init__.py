@@ -108,7 +108,9 @@ class Translator:
         given: dict[str, Any] = {
             name: self._template(getattr(error, name), plugin, record) for name in ("problem", "mend")
         }
-        values: dict[str, Any] = dict(error.values)
+        values: dict[str, Any] = {
+            name: value.told(self) if hasattr(value, "told") else value for name, value in error.values.items()
+        }
         if isinstance(error, Exception):
             values |= {
                 name: self._choices(values[name], plugin) for name in _STATES if isinstance(values.get(name), str)
@@ -184,7 +186,8 @@ class Translator:
     def ground(self, ground: Ground) -> str:
         """Why somebody sees a record."""
         values = {
-            name: self.text(value.capitalize()) if name == "label" and self.language != "en"
+            name: value.told(self) if hasattr(value, "told")
+            else self.text(value.capitalize()) if name == "label" and self.language != "en"
             else self.choice(value) if name == "role" and self.language != "en"
             else self.ground(value) if hasattr(value, "text") and hasattr(value, "values") else value
             for name, value in ground.values.items()

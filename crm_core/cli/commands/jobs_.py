@@ -12,6 +12,7 @@ from crm_core.cli.application import PRINCIPAL, Application, pass_application
 from crm_core.cli.helping import argument, group, option
 from crm_core.cli.moments import shown
 from crm_core.cli.records import plain
+from crm_core.cli.schedules import in_words
 from crm_core.cli.times import as_json
 from crm_core.cli.usage import ConflictingOptions, InvalidValue, Number
 
@@ -230,11 +231,11 @@ def _print(application: Application, found: Overview) -> None:
         output.say("There are no jobs.")
     if found.schedules:
         output.table(
-            ("job", "what it does", "next", "last", "rule"),
+            ("job", "what it does", "next", "last", "when"),
             [
                 (each.job.name, translator.text(each.job.label, _plugin(application, each.job.name)),
                  shown(each.next_at, tz) if each.job.enabled else translator.text("switched off"),
-                 shown(each.last_at, tz), each.job.schedule or "")
+                 shown(each.last_at, tz), in_words(each.job.schedule or "", translator))
                 for each in found.schedules
             ],
             title="Schedules",

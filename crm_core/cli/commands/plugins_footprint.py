@@ -10,6 +10,7 @@ from crm_core.cli.times import as_json
 
 if TYPE_CHECKING:
     from crm_core.leaving.footprint import Footprint
+    from crm_core.store.policy import Policy
     from crm_core.translation import Translator
 
 __all__ = ["command", "print_footprint"]
@@ -68,7 +69,7 @@ def print_footprint(application: Application, found: Footprint) -> None:
     output.line(f"{found.plugin} ({origin}): {translator.text(_STATE_LABELS[found.state])}")
     if kept.revision:
         output.say("Its tables are at revision {revision}.", revision=kept.revision)
-    for name, rows in _rows(translator, found).items():
+    for name, rows in _rows(translator, found, application.crm.store.policy).items():
         title, *header = _SECTION_LABELS[name]
         if rows:
             output.table(header, rows, title=title)
@@ -87,7 +88,7 @@ def print_footprint(application: Application, found: Footprint) -> None:
         output.say("Nothing depends on it.")
 
 
-def _rows(translator: Translator, found: Footprint) -> dict[str, list[tuple[str, ...]]]:
+def _rows(translator: Translator, found: Footprint, policy: Policy) -> dict[str, list[tuple[str, ...]]]:
     kept = found.held
     return {
         "tables": [
@@ -98,7 +99,7 @@ def _rows(translator: Translator, found: Footprint) -> dict[str, list[tuple[str,
         "custom": [(name, ", ".join(each)) for name, each in kept.custom_fields.items()],
         "settings": [(name, str(value)) for name, value in found.settings.items()],
         "permissions": [(each,) for each in found.permissions],
-        "roles": [(each.role, each.pattern, each.scope) for each in found.grants],
+        "roles": [(policy.named_roles(each.role).told(translator), each.pattern, each.scope) for each in found.grants],
         "file": [(each.path, each.text, translator.text("yes") if each.own else "") for each in found.mentions],
         "jobs": [(name, translator.text(state), str(count)) for (name, state), count in kept.jobs.items()],
         "schedules": [(name,) for name in kept.schedules],
