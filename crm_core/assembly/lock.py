@@ -1,14 +1,14 @@
 """The lock of a build: the exact kernel and plugins that it was tried with, known by their content.
 
 A lock names versions and hashes and no address, so it holds wherever the distributions come from. The hash of a
-plugin is over the files of its package, which are the same whether it was installed from a wheel or in place.
+plugin is over the files that its distribution brings, which are the same whether it was installed from a wheel or in
+place. What Python has compiled of them is not looked at: it is made again from the files.
 """
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 
 from crm_core.assembly.build import Build, LoadedPlugin
 from crm_core.assembly.manifest import HOOK_API
+from crm_core.assembly.packages import hash_of_folder, hash_of_plugin
 from crm_core.errors import BuildError, Problem
 from crm_core.records import KERNEL
 
@@ -26,22 +27,20 @@ __all__ = [
     "Locked",
     "check_lock",
     "differences",
-    "hash_of",
-    "is_of_package",
     "lock_file",
     "lock_of",
     "read_lock",
     "written",
 ]
 
-_FORMAT = 1
+_FORMAT = 2
 _COMMENT = "Written by 'crm build lock'; 'crm build verify' compares it with what is installed."
 _DISTRIBUTION = "crm-core"
 
 
 @attrs.frozen
 class Locked:
-    """A plugin as it was locked; the kernel is one, too. ``sha256`` is over the files of its package."""
+    """A plugin as it was locked; the kernel is one, too. ``sha256`` is over the files that it brings."""
 
     name: str
     version: str
@@ -164,43 +163,8 @@ def _locked(plugin: LoadedPlugin) -> Locked:
     if plugin.name == KERNEL:
         from crm_core import __version__
 
-        folder = Path(__file__).parents[1]
-        return Locked(KERNEL, __version__, _hash(folder), _DISTRIBUTION)
-    top = plugin.folder
-    if top is None:
-        # A module of the application's own, which no distribution brings: its file is all there is.
-        return Locked(plugin.name, plugin.manifest.version, _hash_of_module(plugin), plugin.distribution)
-    depth = plugin.manifest.module.count(".") - 1
-    for _ in range(max(depth, 0)):
-        top = top.parent
-    return Locked(plugin.name, plugin.manifest.version, _hash(top), plugin.distribution)
-
-
-def _hash_of_module(plugin: LoadedPlugin) -> str:
-    file = getattr(plugin.namespace, "__file__", None)
-    return hashlib.sha256(Path(file).read_bytes() if file else b"").hexdigest()
-
-
-def _hash(folder: Path) -> str:
-    return hash_of((file.relative_to(folder).as_posix(), file.read_bytes()) for file in _files(folder))
-
-
-def hash_of(files: Iterable[tuple[str, bytes]]) -> str:
-    """Over names (below the package) and contents of files, in the order of their names."""
-    total = hashlib.sha256()
-    for name, content in sorted(files):
-        total.update(f"{len(name.encode())}:{name} {hashlib.sha256(content).hexdigest()}\n".encode())
-    return total.hexdigest()
-
-
-def is_of_package(name: str) -> bool:
-    """Whether a file, by its path, belongs to what was written: what Python compiles does not."""
-    return not name.endswith((".pyc", ".pyo")) and "__pycache__" not in name.split("/")
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (each for each in folder.rglob("*")
-            if each.is_file() and is_of_package(each.relative_to(folder).as_posix()))  # fmt: skip
+        return Locked(KERNEL, __version__, hash_of_folder(Path(__file__).parents[1]), _DISTRIBUTION)
+    return Locked(plugin.name, plugin.manifest.version, hash_of_plugin(plugin), plugin.distribution)
 
 
 def _needed(roots: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, str]]:

@@ -20,7 +20,8 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from crm_core.assembly import Build
 from crm_core.assembly.inheritance import EXTENDS
-from crm_core.assembly.lock import Lock, Locked, hash_of, is_of_package, lock_of, written
+from crm_core.assembly.lock import Lock, Locked, lock_of, written
+from crm_core.assembly.packages import hash_of, is_content
 from crm_core.errors import BuildError, Problem
 
 __all__ = ["Bundle", "bundle", "joined"]
@@ -51,6 +52,7 @@ def bundle(build: Build, wheelhouse: Path, to: Path, mappings: Sequence[Path] = 
     wheels, problems = _chosen(lock, _wheels(wheelhouse))
     problems += _unlike(lock, wheels)
     problems += [Problem(str(each), "There is no such mapping.") for each in mappings if not each.is_file()]
+    problems += _of_one_name(mappings)
     problems += _without_distribution(lock)
     if problems:
         raise BuildError(
@@ -112,21 +114,28 @@ def _unlike(lock: Lock, wheels: Mapping[str, Path]) -> Iterator[Problem]:
     """Wheels of kernel and plugins that hold something else than what is installed and was tried."""
     for plugin in lock.plugins.values():
         wheel = wheels.get(canonicalize_name(plugin.distribution or ""))
-        if wheel is not None and plugin.sha256 not in _hashes(wheel):
+        if wheel is not None and plugin.sha256 != _hash(wheel):
             yield Problem(plugin.name, "{wheel} does not hold the files that are installed here.",
                           "Build the wheel from what you tried, or install the wheel and try that.",
                           {"wheel": wheel.name})  # fmt: skip
 
 
-def _hashes(wheel: Path) -> set[str]:
-    """The hash of each top-level package of a wheel, as a lock has it."""
+def _hash(wheel: Path) -> str:
+    """The hash of what a wheel brings, as a lock has it."""
     with zipfile.ZipFile(wheel) as archive:
-        packages: dict[str, list[tuple[str, bytes]]] = {}
-        for name in archive.namelist():
-            top, _, inner = name.partition("/")
-            if inner and not name.endswith("/") and is_of_package(name):
-                packages.setdefault(top, []).append((inner, archive.read(name)))
-    return {hash_of(files) for files in packages.values()}
+        names = [name for name in archive.namelist() if not name.endswith("/") and is_content(name)]
+        return hash_of((name, archive.read(name)) for name in names)
+
+
+def _of_one_name(mappings: Sequence[Path]) -> Iterator[Problem]:
+    """Mappings that would lie in one place of the archive."""
+    places: dict[str, list[Path]] = {}
+    for each in mappings:
+        places.setdefault(each.name, []).append(each)
+    for files in places.values():
+        if len(files) > 1:
+            yield Problem(", ".join(map(str, files)), "Several mappings have this name.",
+                          "Rename all but one of them: they lie in one folder of the bundle.")  # fmt: skip
 
 
 def _without_distribution(lock: Lock) -> Iterator[Problem]:

@@ -126,6 +126,17 @@ class Application:
                     permission=permission,
                 )
 
+    def as_no_user(self) -> None:
+        """Refuse to act as a user where files and the whole database are worked on, which no user's rights cover."""
+        if self.user is not None:
+            from crm_core.errors import PermissionDenied
+
+            raise PermissionDenied(
+                "This is not done with the rights of a user, but with those of whoever runs the command.",
+                mend="Leave out --user {user}; who must not do it may not run commands on this machine.",
+                user=self.user,
+            )
+
     def assemble(self, *, strict: bool | None = None, locked: bool | None = None) -> Build:
         """Judge and load the build, without its database; ``strict`` outranks the options, ``locked`` the file."""
         from crm_core.assembly import assemble

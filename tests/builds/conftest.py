@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,9 +40,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         for file, text in files.items():
             (folder / file).write_text(text, encoding="utf-8")
         for old in site.glob(f"{package}-*.dist-info"):
-            (old / "METADATA").unlink()
-            (old / "entry_points.txt").unlink()
-            old.rmdir()
+            shutil.rmtree(old)
         info = site / f"{package}-{version}.dist-info"
         info.mkdir()
         distribution = package.replace("_", "-")

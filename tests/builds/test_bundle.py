@@ -97,6 +97,16 @@ def test_everything_that_is_missing_is_told_at_once(build_file, wheelhouse, tmp_
         bundle(assemble(build_file), tmp_path / "nowhere", to)
 
 
+def test_mappings_of_one_name_are_refused(build_file, wheelhouse, tmp_path):
+    folders = [tmp_path / "erp", tmp_path / "old"]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "mapping.toml").write_text("[source]\n", encoding="utf-8")
+    with pytest.raises(BuildError, match="Several mappings have this name") as found:
+        bundle(assemble(build_file), wheelhouse, tmp_path / "acme.zip", [each / "mapping.toml" for each in folders])
+    assert all(str(folder) in str(found.value) for folder in folders)
+
+
 def test_a_wheel_of_other_content_is_refused(build_file, wheelhouse, tmp_path):
     changed = tmp_path / "changed"
     changed.mkdir()

@@ -150,3 +150,12 @@ def test_joining_agrees_with_a_plain_model(tmp_path_factory, far, near):
     for key, value in composed.content.items():
         if not isinstance(value, dict):
             assert composed.origin(key) == (source if key in near else source.parent / "far.toml")
+
+
+def test_a_plugin_is_verified_with_the_settings_of_all_files(crm, tmp_path):
+    (tmp_path / "base.toml").write_text("[plugins.key_accounts]\nno_such_setting = 1\n", encoding="utf-8")
+    (tmp_path / "crm.toml").write_text('extends = "base.toml"\n', encoding="utf-8")
+    told = crm("--build", tmp_path / "crm.toml", "plugin", "verify", "key_accounts", "--only", "loads", code=1)
+    assert "no_such_setting" in told.out
+    (tmp_path / "base.toml").write_text("[crm]\nname = 'Base'\n", encoding="utf-8")
+    crm("--build", tmp_path / "crm.toml", "plugin", "verify", "key_accounts", "--only", "loads")

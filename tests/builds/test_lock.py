@@ -67,6 +67,40 @@ def test_a_locked_build_does_not_open_with_anything_else(crm, build_file, instal
     assert assemble(build_file).plugin("locked_one") is not None
 
 
+def test_everything_that_the_distribution_brings_is_locked(build_file, install):
+    """Not only the package of the manifest: another package, a module, and what Python reads at its start."""
+    site = install("locked_one").parent
+    info = next(site.glob("crm_locked_one-*.dist-info"))
+    brought = {"locked_helpers/rates.py": "rate = 1\n", "locked_tool.py": "x = 1\n", "locked.pth": "# nothing\n"}
+    for name, text in brought.items():
+        (site / name).parent.mkdir(exist_ok=True)
+        (site / name).write_text(text, encoding="utf-8")
+    (info / "RECORD").write_text(
+        "".join(f"{name},,\n" for name in ("crm_locked_one/__init__.py", *brought, f"{info.name}/METADATA")), "utf-8"
+    )
+    build = assemble(build_file)
+    lock_file(build).write_text(written(lock_of(build)), encoding="utf-8")
+    assert check_lock(build) == []
+    for name, text in brought.items():
+        (site / name).write_text(text + "changed = 2\n", encoding="utf-8")
+        assert [each.path for each in check_lock(build)] == ["locked_one"], name
+        (site / name).write_text(text, encoding="utf-8")
+    assert check_lock(build) == []
+
+
+def test_a_package_that_is_installed_in_place_is_known_by_its_top_level_names(build_file, install):
+    site = install("locked_one").parent
+    info = next(site.glob("crm_locked_one-*.dist-info"))
+    (info / "top_level.txt").write_text("crm_locked_one\nlocked_beside\n", encoding="utf-8")
+    (info / "RECORD").write_text(f"__editable__.crm_locked_one-1.0.pth,,\n{info.name}/METADATA,,\n", encoding="utf-8")
+    (site / "locked_beside").mkdir()
+    (site / "locked_beside" / "__init__.py").write_text("x = 1\n", encoding="utf-8")
+    build = assemble(build_file)
+    lock_file(build).write_text(written(lock_of(build)), encoding="utf-8")
+    (site / "locked_beside" / "__init__.py").write_text("x = 2\n", encoding="utf-8")
+    assert [each.path for each in check_lock(build)] == ["locked_one"]
+
+
 def test_compiled_files_are_no_difference(build_file, install):
     build = assemble(build_file)
     lock_file(build).write_text(written(lock_of(build)), encoding="utf-8")
@@ -86,7 +120,7 @@ def test_a_dry_run_writes_nothing_and_says_what_would_change(crm, build_file, in
     assert build_file.with_suffix(".lock").read_bytes() == before
 
 
-@pytest.mark.parametrize("content", ["", "format = 2", "format = 1\ncontract = '1'\nplugins = 3", "\x00", "format = ["])
+@pytest.mark.parametrize("content", ["", "format = 1", "format = 2\ncontract = '1'\nplugins = 3", "\x00", "format = ["])
 def test_a_file_that_is_no_lock_says_so(tmp_path, content):
     file = tmp_path / "crm.lock"
     file.write_text(content, encoding="utf-8")

@@ -62,7 +62,7 @@ def compare_overviews(before: Seen | None, after: Seen) -> Iterator[Noticed]:
             words = "The overview fails: {reason}."
             yield Noticed("breaks", Problem(f"account {id_}", words, "", {"reason": reason.rstrip(".")}))
     parts: dict[tuple[str, str, str], list[int]] = {}
-    told: dict[tuple[str, str], list[int]] = {}
+    told: dict[tuple[str, str], dict[int, None]] = {}  # accounts in order, each once
     for id_, now in after.shown.items():
         was = {} if before is None else before.shown.get(id_, {})
         known = {(each["plugin"], each["hook"]) for each in was.get("failed", ())}
@@ -72,15 +72,17 @@ def compare_overviews(before: Seen | None, after: Seen) -> Iterator[Noticed]:
         for key, value in was.items():
             if key not in _OF_THE_MOMENT:
                 for weight, path in _differences(key, value, now.get(key)):
-                    told.setdefault((weight, path), []).append(id_)
+                    told.setdefault((weight, path), {})[id_] = None
     for (plugin, hook, error), ids in parts.items():
         values = {"plugin": plugin, "hook": hook, "error": error, "count": len(ids)}
         words = "The part of {plugin} ({hook}) fails in {count} of the sampled overviews: {error}."
         yield Noticed("breaks", Problem(f"account {ids[0]}", words, "", values))
-    for (weight, path), ids in sorted(told.items())[:_MOST]:
+    for (weight, path), accounts in sorted(told.items())[:_MOST]:
         words = ("{count} of the sampled overviews show it no longer." if weight == "loses" else
                  "{count} of the sampled overviews show it otherwise.")  # fmt: skip
-        yield Noticed(weight, Problem(f"overview.{path} (account {ids[0]})", words, "", {"count": len(ids)}))  # type: ignore[arg-type]
+        yield Noticed(
+            weight, Problem(f"overview.{path} (account {next(iter(accounts))})", words, "", {"count": len(accounts)})
+        )  # type: ignore[arg-type]
 
 
 def _differences(path: str, was: Any, now: Any) -> Iterator[tuple[str, str]]:

@@ -37,6 +37,7 @@ def command_backup(application: Application, file: Path, database: str | None, a
     """
     from crm_core.builds.backing_up import backup
 
+    application.as_no_user()
     build = application.assemble(strict=False, locked=False)
     with telling(application.output) as tell:
         made = backup(build, file, tell, database=database)

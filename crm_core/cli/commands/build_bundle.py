@@ -39,6 +39,7 @@ def command_bundle(
 
     from crm_core.builds.bundling import bundle
 
+    application.as_no_user()
     build = application.assemble(locked=False)
     packed = bundle(build, wheelhouse, file, mappings)
     output = application.output

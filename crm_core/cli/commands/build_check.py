@@ -37,6 +37,8 @@ def command_check(application: Application, everything: bool, data: bool, as_jso
     """
     from crm_core.builds.checking import check_build
 
+    if data:
+        application.as_no_user()
     found = check_build(application.build_file(), without=application.without, data=data)
     if as_json:
         application.output.json(_json(found))

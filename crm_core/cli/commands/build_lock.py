@@ -26,6 +26,7 @@ def command_lock(application: Application, dry_run: bool, as_json: bool) -> None
     from crm_core.assembly.lock import differences, lock_file, lock_of, read_lock, written
 
     # The lock that is being replaced must not keep us from replacing it.
+    application.as_no_user()
     build = application.assemble(locked=False)
     lock, file = lock_of(build), lock_file(build)
     assert file is not None, "the command line opens build files only"

@@ -48,6 +48,7 @@ def command_rehearse(
     """
     from crm_core.builds.rehearsing import rehearse
 
+    application.as_no_user()
     with telling(application.output) as tell:
         found = rehearse(
             application.build_file(), new, tell, keep=keep, accounts=sample, seed=seed,

@@ -24,6 +24,7 @@ def command_migrate(application: Application, only_plan: bool, as_json: bool) ->
 
     Each plugin's revisions are run in load order, each of them whole or not at all. Make a backup first.
     """
+    application.as_no_user()
     crm = application.open(check=False)
     done = crm.plan() if only_plan else migrate(application, crm)
     unready = [] if only_plan else crm.unindexed()

@@ -110,10 +110,9 @@ def _config(application: Application) -> dict[str, Any] | None:
     """What the build file says that was named on purpose; the one that happens to lie around is not meant."""
     if application.build is None:
         return None
-    import tomllib
-    from decimal import Decimal
+    from crm_core.assembly.inheritance import compose
 
-    return tomllib.loads(application.build.read_text(encoding="utf-8-sig"), parse_float=Decimal)
+    return compose(application.build).content
 
 
 def _print(application: Application, report: Report) -> None:

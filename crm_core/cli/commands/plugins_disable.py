@@ -22,6 +22,7 @@ def command_disable(application: Application, name: str, dry_run: bool, as_json:
     """
     from crm_core.leaving.switching import switch_off
 
+    application.as_no_user()
     switch = switch_off(application.build_file(), name)
     if not dry_run:
         switch.carry_out()

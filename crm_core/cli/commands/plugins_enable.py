@@ -18,6 +18,7 @@ def command_enable(application: Application, name: str, dry_run: bool, as_json: 
     """Switch a plugin on again, if it fits the build."""
     from crm_core.leaving.switching import switch_on
 
+    application.as_no_user()
     switch = switch_on(application.build_file(), name, application.without)
     if not dry_run:
         switch.carry_out()

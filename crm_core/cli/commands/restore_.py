@@ -33,6 +33,7 @@ def command_restore(
     """
     from crm_core.builds.restoring import check_backup, restore
 
+    application.as_no_user()
     if check == (database is not None):
         raise ConflictingOptions("Give either --to, or --check.")
     output = application.output
