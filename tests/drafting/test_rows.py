@@ -227,6 +227,12 @@ class TestAFolder:
         text = as_toml(found, "crm import")
         assert "# empty.csv: " in text and "README" not in text
 
+    def test_rows_that_cannot_be_read_are_told(self, make: Make, drafted: Any, tmp_path: Path) -> None:
+        path = make("customers.csv", {"company": COMPANIES})
+        path.write_text(path.read_text(encoding="utf-8") + "a,b,c\n", encoding="utf-8")
+        text = as_toml(drafted(path)[0], "crm import")
+        assert "# 1 rows cannot be read and were passed over." in text
+
     def test_a_folder_without_tables(self, drafted: Any, tmp_path: Path) -> None:
         with pytest.raises(ExchangeError, match="has no tables: no CSV files, no spreadsheets"):
             drafted(tmp_path)
@@ -306,6 +312,25 @@ def test_an_activity_of_a_kind_that_nothing_says_is_a_guess(make: Make, drafted:
     assert toml["section"][0]["fields"]["account_id"] == {
         "column": "customer id", "lookup": {"record": "account", "missing": "empty"},
     }  # fmt: skip
+
+
+def test_a_table_of_ways_to_reach_people(make: Make, drafted: Any) -> None:
+    file = make("points.csv", {"contact id": [f"K{n}" for n in range(12)], "E-mail": ["a@example.com", ""],
+                               "mobile": ["13800138000"]})  # fmt: skip
+    mobile, mail = sorted(drafted(file, record="contact_point")[1]["section"], key=lambda section: section["key"])[::-1]
+    assert mobile["fields"] == {
+        "contact_id": {"column": "contact id", "lookup": {"record": "contact", "missing": "empty"}},
+        "kind": {"value": "mobile"}, "value": "mobile",
+    }  # fmt: skip
+    assert (mail["key"], mail["only_if"]) == ("email {contact id}", {"E-mail": True})
+
+
+def test_what_only_begins_like_xml_is_a_text(make: Make, drafted: Any) -> None:
+    found, _ = drafted(make("customers.csv", {"company": COMPANIES, "survey": ["<a>1</b>"]}))
+    assert [each.column for each in found.files[0].unmapped] == ["survey"]
+    many = "<s>" + "".join(f"<f{n}>1</f{n}>" for n in range(70)) + "</s>"
+    found, _ = drafted(make("customers.csv", {"company": COMPANIES, "survey": [many]}))
+    assert [each.column for each in found.files[0].unmapped] == ["survey"]
 
 
 def test_xml_is_looked_into(make: Make, drafted: Any, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from crm_core.exchange.sheets import READ
 
 __all__ = ["tables_in"]
 
-_TEXTS = (".csv", ".tsv", ".tab", ".txt")
+_TEXTS = (".csv", ".tsv", ".tab")
 
 
 def tables_in(path: Path, told: Callable[[str, int, int], None]) -> tuple[list[Table], list[tuple[str, Said]]]:
@@ -46,13 +46,13 @@ def tables_in(path: Path, told: Callable[[str, int, int], None]) -> tuple[list[T
             "{folder} has no tables: no CSV files, no spreadsheets.",
             mend="Name a file, or a folder with files that end in {endings}.",
             folder=str(path),
-            endings=", ".join((*_TEXTS[:3], *READ)),
+            endings=", ".join((*_TEXTS, *READ)),
         )
     return tables, left
 
 
 def _may_be_one(file: Path) -> bool:
-    return file.suffix.lower() in (*_TEXTS[:3], *READ) and not file.name.startswith((".", "~$"))
+    return file.suffix.lower() in (*_TEXTS, *READ) and not file.name.startswith((".", "~$"))
 
 
 def _of(file: Path) -> list[Table]:

@@ -157,7 +157,7 @@ def _possible(record: str, target: Target) -> bool:
     if record == "user" and target.record == "contact":
         return target in (_GIVEN, _FAMILY)
     if target.record == POINT:
-        return target.field == "value"
+        return target.field == "value" and target.part != "other"
     if record in ("account", "contact") and target.record == "affiliation":
         return target.field not in ("contact_id", *(["account_id"] if record == "account" else []))
     return not (record == "account" and target == Target("ownership", "account_id"))

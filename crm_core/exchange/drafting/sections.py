@@ -79,8 +79,8 @@ class _Making:
 
     def sections(self) -> Iterator[SectionDraft]:
         for record in records_made(self.reading):
-            if record == POINT and self.reading.record != POINT:
-                yield from self._points()
+            if record == POINT:
+                yield from self._points() if self.reading.record != POINT else self._own_points()
             elif record == "account" and self.reading.record == "contact":
                 yield self._companies()
             else:
@@ -98,7 +98,7 @@ class _Making:
             remarks.append(_("no columns tell all rows apart: rows with the same key count once"))
         if record == "user" and any(each.name == "login" for each in fields):
             options["match"] = "login"
-        if record == "ownership":
+        if record == "ownership" and not any(each.name == "valid_from" for each in fields):
             options["on_update"] = "date"
         conditions = self._conditions(record)
         if conditions:
@@ -311,6 +311,23 @@ class _Making:
                 ),
                 options={"only_if": tests} if tests else {},
             )  # fmt: skip
+
+    def _own_points(self) -> Iterator[SectionDraft]:
+        """The same where rows are nothing else: whose they are stands in columns."""
+        chosen = self.reading.of(POINT)
+        others = [self._field(target, each) for target, each in chosen.items() if target.field != "value"]
+        ways = {target.part: self._field(target, each) for target, each in chosen.items() if target.field == "value"}
+        for part, value in ways.items():
+            kind = [] if any(each.name == "kind" for each in others) else [_constant("kind", part, value.certainty,
+                                                                                     value.because)]  # fmt: skip
+            several = len(ways) > 1
+            yield SectionDraft(
+                name=f"{self.title}: {part}" if several else self.title,
+                record=POINT,
+                key=f"{part} {self._own_key(POINT)}" if several else self._own_key(POINT),
+                fields=(*others, *kind, value),
+                options={"only_if": {value.columns[0]: True}} if several else {},
+            )
 
 
 def _constant(name: str, value: Any, certainty: float, because: Said) -> FieldDraft:

@@ -24,7 +24,7 @@ from crm_core.records import RecordType
 if TYPE_CHECKING:
     from crm_core.assembly import Build
 
-__all__ = ["POINT", "Hit", "Labels", "Target", "Targets"]
+__all__ = ["POINT", "Hit", "Labels", "Target", "Targets", "synonyms"]
 
 Labels: TypeAlias = Callable[[str, str | None], str]
 """What a label of a plugin is in another language."""
@@ -78,7 +78,8 @@ class Hit:
 
 
 @functools.cache
-def _table() -> Mapping[str, Any]:
+def synonyms() -> Mapping[str, Any]:
+    """The table of names, by what they are for."""
     return tomllib.loads(resources.files(__package__).joinpath("synonyms.toml").read_text(encoding="utf-8"))
 
 
@@ -110,7 +111,7 @@ class Targets:
             known = self._hits.setdefault(plain(word), {})
             if hit.target not in known or known[hit.target].certainty < hit.certainty:
                 known[hit.target] = hit
-        self._contexts = {plain(word): name for name, each in _table()["context"].items() for word in each}
+        self._contexts = {plain(word): name for name, each in synonyms()["context"].items() for word in each}
         self._han = sorted((each for each in self._contexts if HAN.match(each)), key=len, reverse=True)
         self._files: dict[tuple[str, ...], list[str]] = {}
         for record, names in self._file_names():
@@ -205,7 +206,7 @@ class Targets:
     def words_in(self, record: str, field: str, name: str) -> str | None:
         """The word of a field that the name of a file speaks of: the one with most of its words."""
         each = {singular(word) for word in words(name)}
-        each |= {main for main, others in _table()["same"].items() for other in others if plain(other) in each}
+        each |= {main for main, others in synonyms()["same"].items() for other in others if plain(other) in each}
         best, score = None, 0.0
         for said, word in self._spoken_words(record, field):
             own = {singular(part) for part in words(said)}
@@ -228,7 +229,7 @@ class Targets:
                 yield said, word
         names = [f"{record}.{field}", *([kind.vocabulary] if kind.vocabulary else [])]
         for name in dict.fromkeys(names):
-            for word, others in _table()["words"].get(name, {}).items():
+            for word, others in synonyms()["words"].get(name, {}).items():
                 if word in labels:
                     yield from ((other, word) for other in others)
 
@@ -250,9 +251,7 @@ class Targets:
         for record, type_ in self.types.items():
             for name, field in self.fields(record).items():
                 for part in PARTS.get(field.kind.name, ("",)):
-                    if record == POINT and name == "value":
-                        continue
-                    target = Target(record, name, part)
+                    target = Target(record, name, "other" if record == POINT and name == "value" else part)
                     if part in ("", "amount", "street"):
                         yield name, Hit(target, _LABEL, 1.0, _("its header is the name of the field"))
                         for label in self._called(field.label or name, type_.plugin):
@@ -260,7 +259,7 @@ class Targets:
                     if part:
                         yield part, Hit(target, _LABEL, 1.0, _("its header is the name of the field"))
                         yield f"{name} {part}", Hit(target, _LABEL, 1.0, _("its header is the name of the field"))
-        for record, fields in _table().items():
+        for record, fields in synonyms().items():
             if record in self.types:
                 for name, others in fields.items():
                     yield from self._synonyms(record, name, others)
@@ -268,7 +267,7 @@ class Targets:
             for field in self.fields(record).values():
                 if isinstance(field.kind, AddressKind) and record != "account":
                     for part in PARTS["address"]:
-                        others = _table()["account"][f"address.{part}"]
+                        others = synonyms()["account"][f"address.{part}"]
                         yield from self._synonyms(record, f"{field.name}.{part}", others)
 
     def _synonyms(self, record: str, name: str, others: Iterable[str]) -> Iterator[tuple[str, Hit]]:
@@ -284,11 +283,11 @@ class Targets:
     def _file_names(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         for record, type_ in self.types.items():
             names = [record.rpartition(".")[2], *self._called(type_.label, type_.plugin)]
-            names += _table()["files"].get(record, ())
+            names += synonyms()["files"].get(record, ())
             # A table of orders holds activities where "order" is a kind of activity.
             kind = type_.by_name.get("kind")
             if kind is not None and kind.vocabulary:
-                others = {plain(word) for name, each in _table()["files"].items() if name != record for word in each}
+                others = {plain(word) for name, each in synonyms()["files"].items() if name != record for word in each}
                 names += [said for said, _ in self._spoken_words(record, "kind") if plain(said) not in others]
             for name in dict.fromkeys(names):
                 if each := tuple(singular(word) for word in words(name)):
