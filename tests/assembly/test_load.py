@@ -421,3 +421,22 @@ def test_the_kernel_runs_from_a_folder_of_sources(monkeypatch) -> None:
     monkeypatch.setattr(kernel, "version", missing)
 
     assert kernel._distribution() == (None, None)
+
+
+def test_files_about_other_systems_are_known_with_the_plugin_that_brings_them(build, write_plugin, tmp_path) -> None:
+    file = tmp_path / "krm.toml"
+    file.write_text('system = "krm"', encoding="utf-8")
+    source = """
+        @hookimpl
+        def crm_register_foreign_names():
+            from pathlib import Path
+            return [Path({path!r})]
+    """
+    brings = write_plugin("load_foreign", source.format(path=str(file)))
+
+    assert build(brings).foreign_names == (("load_foreign", file),)
+
+    misses = write_plugin("load_no_file", source.format(path=str(tmp_path / "gone.toml")))
+
+    (problem,) = told(build, misses)
+    assert "load_no_file.crm_register_foreign_names: There is no file" in problem
