@@ -81,6 +81,8 @@ def print_events(application: Application, report: EventReport) -> None:
         ("events", "created", "updated", "unchanged", "rejected"), [[str(number) for number in numbers]]
     )
     print_reasons(application, report)
-    print_untaken(application, "subject", [(event.line, event.subject, event.untaken) for event in report.events])
+    untaken = [(line, "VCALENDAR", texts) for line, texts in report.about]
+    untaken += [(event.line, event.subject, event.untaken) for event in report.events]
+    print_untaken(application, "subject", untaken)
     print_rejected(application, report)
     print_change_set(application, report)

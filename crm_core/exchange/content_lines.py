@@ -22,6 +22,8 @@ __all__ = ["Component", "Line", "components", "file_encoding", "unfolded"]
 
 MOST_BYTES = 16 << 20
 _NAME = re.compile(rb"(?:[\w.+-]+\.)?[A-Za-z][\w-]*\s*[;:]")
+_AGENT = re.compile(rb"(?:[\w+-]+\.)?AGENT\s*(?:;[^:]*)?:\s*", re.IGNORECASE)
+_LONGEST_HEAD = 4096
 _WIDE = ("utf-16", "utf-32")
 
 
@@ -45,6 +47,8 @@ class Component:
     name: str
     lines: tuple[Line, ...]
     problem: Problem | None = None
+    shell: int = 0
+    """In which of the transparent components of the file it stands, from 1."""
 
     @property
     def text(self) -> str:
@@ -68,44 +72,91 @@ def components(
 ) -> Iterator[tuple[Component, float]]:
     """The components of a file, each with the share of the file that is read then.
 
-    ``wanted`` are the names of those to be given one by one, whatever they stand in if that is called ``transparent``.
-    All else that says something is given, too, as a component with a problem: nothing is passed over.
+    ``wanted`` are the names of those to be given one by one, whatever they stand in if that is called ``transparent``;
+    of that its own lines are given at its end, as a component of its name. All else that says something is given, too,
+    as a component with a problem: nothing is passed over. One that lacks its end ends where the next begins.
     """
-    names = {name.encode() for name in wanted}
-    shell = transparent.encode()
-    begun: Line | None = None
-    name = b""
-    depth = size = 0
-    lines: list[Line] = []
-    loose: list[Line] = []
+    cutting = _Cutting({name.encode() for name in wanted}, transparent.encode())
+    share = 0.0
     for line, share in _lines(path, encoding):
-        word, _, what = line.data.strip().partition(b":")
+        for component in cutting.take(line):
+            yield component, share
+    for component in cutting.finish():
+        yield component, 1.0
+
+
+class _Cutting:
+    """Lines cut into components."""
+
+    def __init__(self, names: set[bytes], shell: bytes) -> None:
+        self.names = names
+        self.shell = shell
+        self.shells = 0
+        self.about: list[Line] = []
+        self.loose: list[Line] = []
+        self.begun: Line | None = None
+        self.name = b""
+        self.lines: list[Line] = []
+        self.depth = self.size = 0
+        self.before = b""
+
+    def take(self, line: Line) -> Iterator[Component]:
+        """The components that one more line ends."""
+        data = line.data.strip()
+        word, _, what = data.partition(b":")
         word, what = word.upper(), what.strip().upper()
-        if begun is None:
-            if word == b"BEGIN" and what and what != shell:
-                if loose:
-                    yield _loose(loose), share
-                    loose = []
-                begun, name, depth, size, lines = line, what, 1, 0, []
-            elif line.data.strip() and not (shell and what == shell) and not _of_shell(word, shell):
-                loose.append(line)
-            continue
-        if word == b"BEGIN":
-            depth += 1
-        elif word == b"END":
-            depth -= 1
-            if not depth:
-                yield _whole(begun, name, lines, size, what, names), share
-                begun = None
-                continue
-        size += len(line.data)
-        if size <= MOST_BYTES:
-            lines.append(line)
-    if begun is not None:
-        problem = Problem("", "It has no end: END:{name} is missing.", "", {"name": name.decode("ascii", "replace")})
-        yield Component(begun.number, _word(name), tuple(lines), problem), 1.0
-    if loose:
-        yield _loose(loose), 1.0
+        begins = word == b"BEGIN" and bool(what)
+        if self.begun is not None:
+            # Neither cards nor events stand in others, but for those of agents.
+            if begins and (what in self.names or what == self.shell) and not _AGENT.fullmatch(self.before):
+                yield self._endless(self.begun)
+            else:
+                yield from self._inside(self.begun, line, word, what)
+                self.before = data or self.before
+                return
+        if begins and what != self.shell:
+            yield from self._rest()
+            self.begun, self.name, self.depth, self.size, self.lines = line, what, 1, 0, []
+        elif self.shell and what == self.shell and word in (b"BEGIN", b"END"):
+            yield from self._about()
+            self.shells += word == b"BEGIN"
+        elif _of_shell(word, self.shell) or (self.about and line.data[:1] in (b" ", b"\t")):
+            self.about.append(line)
+        elif data:
+            self.loose.append(line)
+
+    def finish(self) -> Iterator[Component]:
+        """What is left at the end of the file."""
+        if self.begun is not None:
+            yield self._endless(self.begun)
+        yield from self._rest()
+        yield from self._about()
+
+    def _inside(self, begun: Line, line: Line, word: bytes, what: bytes) -> Iterator[Component]:
+        self.depth += (word == b"BEGIN") - (word == b"END")
+        if not self.depth:
+            self.begun = None
+            yield attrs.evolve(_whole(begun, self.name, self.lines, self.size, what, self.names), shell=self.shells)
+            return
+        self.size += len(line.data)
+        if self.size <= MOST_BYTES:
+            self.lines.append(line)
+
+    def _endless(self, begun: Line) -> Component:
+        self.begun = None
+        problem = Problem("", "It has no end: END:{name} is missing.", "", {"name": _word(self.name)})
+        return Component(begun.number, _word(self.name), tuple(self.lines), problem, self.shells)
+
+    def _rest(self) -> Iterator[Component]:
+        loose, self.loose = self.loose, []
+        if loose:
+            problem = Problem("", "These lines stand outside of everything.", "They belong between BEGIN and END.")
+            yield Component(loose[0].number, "", tuple(loose), problem)
+
+    def _about(self) -> Iterator[Component]:
+        about, self.about = self.about, []
+        if about:
+            yield Component(about[0].number, _word(self.shell), tuple(about), None, self.shells)
 
 
 def _whole(begun: Line, name: bytes, lines: list[Line], size: int, end: bytes, names: set[bytes]) -> Component:
@@ -120,11 +171,6 @@ def _whole(begun: Line, name: bytes, lines: list[Line], size: int, end: bytes, n
     elif name not in names:
         problem = Problem("", "A {name} is nothing that is imported here.", "", {"name": _word(name)})
     return Component(begun.number, _word(name), tuple(lines), problem)
-
-
-def _loose(lines: list[Line]) -> Component:
-    problem = Problem("", "These lines stand outside of everything.", "They belong between BEGIN and END.")
-    return Component(lines[0].number, "", tuple(lines), problem)
 
 
 def _of_shell(word: bytes, shell: bytes) -> bool:
@@ -151,29 +197,57 @@ def _lines(path: Path, encoding: str) -> Iterator[tuple[Line, float]]:
 
 def unfolded(lines: Iterable[Line]) -> Iterator[Line]:
     """Lines put together: those that a space begins, those of quoted-printable, and pictures without spaces."""
-    begun: Line | None = None
+    begun: _Folded | None = None
     for line in lines:
         data = line.data
         if begun is None:
-            begun = line if data.strip() else None
-        elif _soft(begun.data):
-            begun = Line(begun.number, begun.data[:-1] + data.lstrip(b" \t") if _soft(begun.data) else data)
+            begun = _Folded(line) if data.strip() else None
+        elif begun.soft:
+            begun.go_on(data.lstrip(b" \t"))
         elif data[:1] in (b" ", b"\t"):
-            begun = Line(begun.number, begun.data + data[1:])
-        elif data.strip() and _packed(begun.data) and not _NAME.match(data):
-            begun = Line(begun.number, begun.data + data)
+            begun.add(data[1:])
+        elif data.strip() and begun.packed and not _NAME.match(data):
+            begun.add(data)
         else:
-            yield begun
-            begun = line if data.strip() else None
+            yield begun.line
+            begun = _Folded(line) if data.strip() else None
     if begun is not None:
-        yield begun
+        yield begun.line
 
 
-def _soft(data: bytes) -> bool:
-    """Whether quoted-printable goes on in the next line."""
-    return data.endswith(b"=") and b"QUOTED-PRINTABLE" in data.partition(b":")[0].upper()
+class _Folded:
+    """The pieces of one line, put together once: as many as a picture has would take very long one by one."""
 
+    def __init__(self, line: Line) -> None:
+        self.number = line.number
+        self.pieces = [line.data]
+        self.head = line.data[:_LONGEST_HEAD]
 
-def _packed(data: bytes) -> bool:
-    head = data.partition(b":")[0].upper()
-    return b"BASE64" in head or b"ENCODING=B" in head
+    @property
+    def line(self) -> Line:
+        return Line(self.number, b"".join(self.pieces))
+
+    def add(self, data: bytes) -> None:
+        if data:
+            self.pieces.append(data)
+        if len(self.head) < _LONGEST_HEAD and b":" not in self.head:
+            self.head = (self.head + data)[:_LONGEST_HEAD]
+
+    def go_on(self, data: bytes) -> None:
+        """Go on after the sign of quoted-printable that it does."""
+        if last := self.pieces.pop()[:-1]:
+            self.pieces.append(last)
+        self.add(data)
+
+    @property
+    def soft(self) -> bool:
+        """Whether quoted-printable goes on in the next line."""
+        return self.pieces[-1:] != [] and self.pieces[-1].endswith(b"=") and b"QUOTED-PRINTABLE" in self._words
+
+    @property
+    def packed(self) -> bool:
+        return b"BASE64" in self._words or b"ENCODING=B" in self._words
+
+    @property
+    def _words(self) -> bytes:
+        return self.head.partition(b":")[0].upper()

@@ -20,7 +20,8 @@ from crm_core.domain.activities import Activity, Participant, Status, hold, plan
 from crm_core.domain.contacts import Affiliation, Contact, ContactPoint, PointKind
 from crm_core.domain.organisation import Membership, Unit, User
 from crm_core.errors import ExchangeError, PermissionDenied
-from crm_core.exchange.calendars import EventReport, export_calendar, import_events
+from crm_core.exchange.calendars import EventReport, export_calendar, finding, import_events, importing
+from crm_core.store import parts
 
 Take = Callable[..., EventReport]
 UTC = dt.UTC
@@ -187,6 +188,104 @@ class TestTimes:
         assert look()[0].subject == "客户拜访"
         assert take(calendar(("SUMMARY:客户拜访", START)).encode("gb18030")).change_set is None
 
+    @pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+    def test_folded_inside_of_a_character(self, take: Take, look: Look, encoding: str) -> None:
+        subject = "与客户讨论年度采购框架协议及明年价格调整方案并确认交货计划和付款条件"
+        data = f"SUMMARY:{subject}".encode(encoding)
+        folded = b"\r\n ".join(data[place : place + 20] for place in range(0, len(data), 20))
+        text = calendar(("UID:1", START, "SUMMARY:x")).encode(encoding)
+        assert take(text.replace(b"SUMMARY:x", folded)).rejected == 0
+        assert look()[0].subject == subject
+
+    def test_an_event_without_its_end_takes_no_other_with_it(self, take: Take, look: Look) -> None:
+        text = calendar(("UID:1", START, "SUMMARY:A", "BEGIN:VALARM"), ("UID:2", START, "SUMMARY:B"))
+        report = take(text.replace("END:VEVENT\r\n", "", 1))
+        assert (report.read, report.rejected) == (2, 1)
+        assert "END:VEVENT is missing" in report.first_rejects[0].reason
+        assert [each.subject for each in look()] == ["B"]
+
+
+class TestWhatCalendarsSay:
+    """What is easily passed over: methods, zones of whole calendars, exceptions by day, those who declined."""
+
+    DAILY = ("UID:1", "SUMMARY:A", START, "RRULE:FREQ=DAILY;COUNT=4")
+
+    @pytest.mark.parametrize("own", [(), ("RECURRENCE-ID;TZID=Asia/Shanghai:20260902T100000",)])
+    def test_taken_back(self, take: Take, look: Look, own: tuple[str, ...]) -> None:
+        take(calendar(self.DAILY, ("UID:2", "SUMMARY:B", START)))
+        # The method may stand behind the events, and an event that is taken back needs no beginning.
+        text = calendar(("UID:1", *own), ("UID:3", START)).replace("END:VCALENDAR", "METHOD:CANCEL\r\nEND:VCALENDAR")
+        report = take(text)
+        assert (report.read, report.rejected, report.created, report.updated) == (2, 1, 0, 1 if own else 4)
+        assert "nothing was made of it here" in report.first_rejects[0].reason
+        assert {(each.subject, each.planned_start.day) for each in look() if each.status is Status.CANCELLED} == {
+            ("A", day) for day in ((2,) if own else (1, 2, 3, 4))
+        }  # fmt: skip
+        assert take(text).change_set is None
+
+    def test_what_was_held_is_not_taken_back(self, crm: Crm, take: Take, look: Look) -> None:
+        take(calendar(("UID:1", "SUMMARY:A", START)))
+        with crm.system_session("x") as session:
+            (activity,) = session.scalars(select(Activity))
+            hold(session, activity, started=activity.planned_start)
+        report = take(calendar(("UID:1", START), before="METHOD:CANCEL\r\n"))
+        assert (look()[0].status, report.updated) == (Status.HELD, 0)
+        assert report.events[0].untaken == ("STATUS: It was held here.",)
+        report = take(calendar((START,), before="METHOD:CANCEL\r\n"))
+        assert "does not say which it is" in report.first_rejects[0].reason
+
+    @pytest.mark.parametrize("method", ["REPLY", "COUNTER", "REFRESH", "ADD"])
+    def test_messages_are_no_plan(self, take: Take, look: Look, method: str) -> None:
+        text = calendar(("UID:1", START)) + calendar(("UID:1", START), before=f"METHOD:{method}\r\n")
+        report = take(text)
+        assert (report.created, report.rejected) == (1, 1)
+        assert f"no plan but a message: {method}" in report.first_rejects[0].reason
+
+    def test_zones_of_whole_calendars(self, take: Take, look: Look) -> None:
+        floating = ("SUMMARY:A", "DTSTART:20260901T100000")
+        text = calendar(("UID:1", *floating), before="X-WR-TIMEZONE:Europe/Berlin\r\nX-WR-CALNAME:Mine\r\n")
+        text += calendar(("UID:2", *floating), ("UID:3", "SUMMARY:A", "DTSTART;VALUE=DATE:20260902"))
+        text += calendar(("UID:4", "SUMMARY:B", "DTSTART:20260903T100000"), before="X-WR-TIMEZONE:Mars/Base\r\n")
+        report = take(text)
+        assert [f"{each.planned_start:%d %H:%M}" for each in look()] == ["01 02:00", "01 08:00", "01 16:00", "03 02:00"]
+        assert report.about == (
+            (2, ("X-WR-CALNAME: There is no field for it.",)),
+            (27, ("X-WR-TIMEZONE: There is no time zone 'Mars/Base'.",)),
+        )
+        assert report.as_json()["calendars"][0]["line"] == 2
+
+    def test_zones_that_stand_behind(self, take: Take, look: Look) -> None:
+        zone = ("BEGIN:VTIMEZONE\r\nTZID:Mine\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n"
+                "TZOFFSETFROM:+0530\r\nTZOFFSETTO:+0530\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n")  # fmt: skip
+        moved = ("UID:1", "SUMMARY:B", "RECURRENCE-ID;TZID=Mine:20260902T100000", "DTSTART;TZID=Mine:20260902T150000")
+        text = calendar(("UID:1", "SUMMARY:A", "DTSTART;TZID=Mine:20260901T100000", "RRULE:FREQ=DAILY;COUNT=3"), moved)
+        assert take(text.replace("END:VCALENDAR", zone + "END:VCALENDAR")).rejected == 0
+        assert [f"{each.planned_start:%d %H:%M}" for each in look()] == ["01 04:30", "02 09:30", "03 04:30"]
+
+    def test_a_day_is_taken_out_and_useless_ones_are_told(self, take: Take, look: Look) -> None:
+        without = ("EXDATE;VALUE=DATE:20260902,20261003", "EXDATE:20260903T030000Z", "EXDATE:20500101T000000Z")
+        report = take(calendar((*self.DAILY, *without), ("UID:2", "SUMMARY:B", START, without[1])))
+        assert [each.planned_start.day for each in look() if each.subject == "A" and each.planned_start] == [1, 3, 4]
+        assert report.events[0].untaken == (
+            "EXDATE: The event does not take place at 2026-10-03 00:00, which it takes out.",
+            "EXDATE: The event does not take place at 2026-09-03 11:00, which it takes out.",
+        )
+        assert report.events[1].untaken == ("EXDATE: The event does not come again.",)
+
+    def test_all_later_times_are_rejected(self, take: Take, look: Look) -> None:
+        later = ("UID:1", "SUMMARY:B", "RECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Asia/Shanghai:20260903T100000", START)
+        report = take(calendar(self.DAILY, later))
+        assert "It changes all later times of the event, too" in report.first_rejects[0].reason
+        assert [each.subject for each in look()] == ["A"] * 4
+
+    def test_who_declined_takes_no_part(self, crm: Crm, take: Take, look: Look) -> None:
+        with crm.system_session("init") as session:
+            wei = session.add_one(Contact(name="Wei"))
+            session.add(ContactPoint(contact_id=wei.id, kind=PointKind.EMAIL, value="wei@acme.cn"))
+        report = take(calendar(("UID:1", "SUMMARY:A", START, "ATTENDEE;PARTSTAT=declined:mailto:wei@acme.cn")))
+        assert look()[0].contact_id is None
+        assert report.events[0].untaken == ("ATTENDEE: wei@acme.cn has declined.",)
+
 
 class TestImport:
     @pytest.fixture
@@ -257,6 +356,44 @@ class TestImport:
             assert report.change_set is not None
             session.undo(report.change_set)
         assert [each.subject for each in look()] == ["A"] * 4
+
+    def test_many_times_in_parts(self, crm: Crm, take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(importing, "AT_ONCE", 500)
+        monkeypatch.setattr(finding, "in_parts", lambda ids, size=200: parts.in_parts(ids, size))
+        text = calendar(*((f"UID:{each}", "SUMMARY:A", START, "RRULE:FREQ=DAILY;COUNT=300") for each in range(4)))
+        assert take(text).created == 1200
+        named: list[int] = []
+
+        def note(*args: Any) -> None:
+            if args[2].startswith("SELECT") and "activity" in args[2] and "external_ref" not in args[2]:
+                named.append(len(args[3]))
+
+        event.listen(crm.store.engine, "before_cursor_execute", note)
+        logs = self.logs_of(monkeypatch)
+        report = take(text)
+        event.remove(crm.store.engine, "before_cursor_execute", note)
+        assert (report.change_set, report.as_json()["unchanged"]) == (None, 1200)
+        assert named and max(named) <= 210
+        # Two events have the five hundred times that are looked up at once.
+        assert len(logs) == 3
+
+    def test_the_journal_goes_with_each_batch(self, take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(importing, "_BATCH", 2)
+        logs = self.logs_of(monkeypatch)
+        assert take(calendar(*((f"UID:{each}", "SUMMARY:A", START) for each in range(6)))).created == 6
+        assert logs == [0, 0, 0]
+
+    def logs_of(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """How much of the journal is in memory whenever a batch is looked up."""
+        logs: list[int] = []
+        looked_up = importing.Known.of
+
+        def of(session: Any, events: Any, system: str) -> Any:
+            logs.append(len(session.writer.log))
+            return looked_up(session, events, system)
+
+        monkeypatch.setattr(importing.Known, "of", of)
+        return logs
 
     def test_cancelled_and_long(self, take: Take, look: Look) -> None:
         report = take(
@@ -401,6 +538,16 @@ class TestExport:
         assert str(self.written(crm, path, system="outlook")["Theirs"]["uid"]) == "1@them"
         with pytest.raises(PermissionDenied, match="may not read the keys of other systems"):
             self.written(crm, path, "li", system="outlook")
+
+    def test_whom_it_is_about_comes_back_as_that(self, crm: Crm, tmp_path: Path) -> None:
+        with crm.system_session("x") as session:
+            wei = session.scalars(select(Contact).where(Contact.name == "Wei")).one()
+            plan(session, "call", "Alone", start=dt.datetime(2026, 7, 5, 8, tzinfo=UTC), contact=wei, user="li")
+        self.written(crm, tmp_path / "a.ics")
+        report = import_events(crm, tmp_path / "a.ics", **ALWAYS)
+        assert (report.change_set, report.rejected) == (None, 0)
+        # What we write beside it is nothing that was not taken.
+        assert {each.untaken for each in report.events} == {()}
 
     def test_a_constant_number_of_statements(self, crm: Crm, tmp_path: Path) -> None:
         counts = []

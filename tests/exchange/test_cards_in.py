@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,10 @@ from crm_core.domain.contacts import Affiliation, Contact, ContactPoint, PointKi
 from crm_core.domain.external import ExternalRef
 from crm_core.domain.organisation import Membership, Unit, User
 from crm_core.errors import CrmError, PermissionDenied
-from crm_core.exchange.cards import CardReport, import_cards
+from crm_core.exchange.cards import CardReport, import_cards, importing
 from crm_core.exchange.cards.people import Person, person_of
 from crm_core.exchange.cards.reading import read_card
-from crm_core.exchange.content_lines import components, file_encoding
+from crm_core.exchange.content_lines import Line, components, file_encoding, unfolded
 from crm_core.fields import Address
 
 Take = Callable[..., CardReport]
@@ -121,6 +122,24 @@ class TestSharedFiles:
 
 
 class TestReading:
+    def test_a_card_without_its_end_takes_no_other_with_it(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.vcf"
+        path.write_text("BEGIN:VCARD\nVERSION:3.0\nFN:A\n\n" + card("FN:B") + card("FN:C", "AGENT:", card("FN:D")))
+        first, second, third = people(path)
+        assert isinstance(first, str) and "It has no end: END:VCARD is missing." in first
+        assert isinstance(second, Person) and isinstance(third, Person)
+        assert (second.name, second.number, third.name) == ("B", 5, "C")
+
+    @pytest.mark.parametrize("first", ["NOTE:", "PHOTO;ENCODING=b:", "NOTE;ENCODING=QUOTED-PRINTABLE:=", "X"])
+    def test_many_folded_lines_are_put_together_once(self, first: str) -> None:
+        end = b"=" if first.endswith("=") else b""
+        count = 200_000
+        lines = [Line(1, first.encode()), *(Line(2, b" " + b"abcdefgh" * 8 + end) for _ in range(count))]
+        begun = time.process_time()
+        (whole,) = unfolded(lines)
+        assert time.process_time() - begun < 5
+        assert len(whole.data.rstrip(b"=")) == len(first.rstrip("=")) + 64 * count
+
     def test_quoted_printable_and_character_sets(self, tmp_path: Path) -> None:
         gbk = "李".encode("gbk")
         quoted = "".join(f"={byte:02X}" for byte in "王小明".encode("gbk"))
@@ -271,6 +290,19 @@ class TestReading:
 
 
 class TestImport:
+    def test_the_journal_goes_with_each_batch(self, take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
+        logs: list[int] = []
+        looked_up = importing.Known.of
+
+        def of(session: Any, people: Any, system: str) -> Any:
+            logs.append(len(session.writer.log))
+            return looked_up(session, people, system)
+
+        monkeypatch.setattr(importing, "_BATCH", 2)
+        monkeypatch.setattr(importing.Known, "of", of)
+        assert len(take(*(card(f"UID:{each}", f"FN:A {each}") for each in range(6))).cards) == 6
+        assert logs == [0, 0, 0]
+
     def test_dry_run_apply_undo(self, crm: Crm, take: Take) -> None:
         text = card("UID:1", "FN:李伟", "ORG:北京机床厂", "TITLE:经理", "TEL;TYPE=cell:13800001234")
         tried = take(text, dry_run=True)
@@ -353,7 +385,7 @@ class TestImport:
             (("FN:A", "REV:1", "GENDER:F", "RELATED:x"), {
                 "REV: It is about the card, not about a person.", "GENDER: There is no field for it.",
                 "RELATED: There is no field for it."}),
-            (("FN:A", "BEGIN:VCARD", "FN:B", "END:VCARD"), {
+            (("FN:A", "AGENT:", "BEGIN:VCARD", "FN:B", "END:VCARD"), {
                 "AGENT: A card inside of a card is not taken; give it to the import by itself."}),
             (("FN:A", "KIND:device"), {"KIND: It is taken for a person, not for: device."}),
             (("FN:A", "ORG:Acme", "TITLE:Head", "ORG:Acme", "TITLE:Buyer", "ROLE:r", "ROLE:s"), {

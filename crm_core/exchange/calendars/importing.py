@@ -12,6 +12,7 @@ from crm_core.domain.external import ExternalRef
 from crm_core.domain.organisation import find_user
 from crm_core.errors import ExchangeError, Problem, ValidationError
 from crm_core.exchange.calendars.finding import Known
+from crm_core.exchange.calendars.headings import Heading, read_heading
 from crm_core.exchange.calendars.reading import Event, Occurrence, Window, named_zones, read_event
 from crm_core.exchange.calendars.report import SYSTEM, EventReport, TakenEvent
 from crm_core.exchange.content_lines import Component, components, file_encoding
@@ -20,7 +21,7 @@ from crm_core.exchange.importing import may_import
 from crm_core.exchange.own_keys import own_id, uid_of
 from crm_core.exchange.report import Progress, Tell
 from crm_core.fields import matching
-from crm_core.store.parts import in_parts
+from crm_core.store.parts import AT_ONCE, in_parts
 
 if TYPE_CHECKING:
     from crm_core.assembly import Crm
@@ -31,6 +32,7 @@ KIND = "meeting"
 _BATCH = 100
 _LONGEST = 200
 _NAMES = ("VEVENT", "VTIMEZONE")
+_SHELL = "VCALENDAR"
 
 
 def import_events(
@@ -79,8 +81,8 @@ def import_events(
                 progress(Progress(run.section, 1, 1, run.read, part[-1][1]))
     return EventReport(
         file=str(path), dry_run=dry_run, read=run.read, rejected=run.rejected, events=tuple(run.events),
-        change_set=None if dry_run else session.last_change_set, rejects=current.written,
-        first_rejects=tuple(current.rejects.first),
+        about=tuple(run.about), change_set=None if dry_run else session.last_change_set,
+        rejects=current.written, first_rejects=tuple(current.rejects.first),
     )  # fmt: skip
 
 
@@ -108,7 +110,9 @@ class _Run(EntryRun):
         self.user_id = user_id
         self.window = window
         self.events: list[TakenEvent] = []
+        self.about: list[tuple[int, tuple[str, ...]]] = []
         self._zones: dict[str, Component] = {}
+        self._headings: dict[int, Heading] = {}
         self._moved: set[str] = set()
         self._lines: dict[str, int] = {}
         words = dict(session.policy.vocabularies.get("activity.kind", {}))
@@ -119,35 +123,59 @@ class _Run(EntryRun):
 
     def components(self) -> Iterator[tuple[Component, float]]:
         """The events of the file, each with the share that is read then, after a first look for what they refer to."""
-        for component, _ in components(self.path, self.encoding, _NAMES, "VCALENDAR"):
+        for component, _ in self._all():
             if component.problem is None and component.name == "VTIMEZONE":
                 self._zones.update(dict.fromkeys(named_zones(component), component))
-            elif component.problem is None and any(b"RECURRENCE-ID" in line.data.upper() for line in component.lines):
+            elif component.problem is None and component.name == _SHELL:
+                heading = self._headings[component.shell] = read_heading(component, self.encoding)
+                told = tuple(said(each, self.translate) for each in heading.untaken)
+                self.about += [(component.number, told)] if told else []
+        # Only now, because zones and what a calendar says of all its events may stand behind them.
+        for component, _ in self._all():
+            if component.problem is None and any(b"RECURRENCE-ID" in line.data.upper() for line in component.lines):
                 try:
                     self._moved.update(each.key for each in self._event(component).occurrences)
                 except ValidationError:
                     continue
-        for component, share in components(self.path, self.encoding, _NAMES, "VCALENDAR"):
-            if component.problem is not None or component.name != "VTIMEZONE":
+        for component, share in self._all():
+            if component.problem is not None or component.name == "VEVENT":
                 yield component, share
+
+    def _all(self) -> Iterator[tuple[Component, float]]:
+        return components(self.path, self.encoding, _NAMES, _SHELL)
 
     def _event(self, component: Component, moved: frozenset[str] = frozenset()) -> Event:
         data = b"\n".join(line.data for line in component.lines)
         zones = {id(each): each for name, each in self._zones.items() if name.encode() in data}
-        return read_event(component, self.encoding, list(zones.values()), self.session.policy.tz, self.window, moved)
+        heading = self._headings.get(component.shell, Heading())
+        return read_event(
+            component, self.encoding, list(zones.values()), self.session.policy.tz, self.window, moved, heading
+        )
 
     def batch(self, part: list[Component]) -> None:
-        """Read and look up a batch, then carry out event by event."""
+        """Read a batch, and carry out as many events at once as have a thousand times together."""
+        moved = frozenset(self._moved)
         events: list[tuple[Component, Event]] = []
+        times = 0
         for component in part:
             self.read += 1
             try:
                 if component.problem is not None:
                     self.reject_component(component, None, component.problem)
-                else:
-                    events.append((component, self._event(component, frozenset(self._moved))))
+                    continue
+                event = self._event(component, moved)
             except ValidationError as error:
                 self.reject_component(component, None, error)
+                continue
+            events.append((component, event))
+            times += len(event.occurrences) + len(event.cancelled)
+            if times >= AT_ONCE:
+                self._carry_out(events)
+                events, times = [], 0
+        self._carry_out(events)
+
+    def _carry_out(self, events: Sequence[tuple[Component, Event]]) -> None:
+        """Look events up together, then take one by one."""
         known = Known.of(self.session, [event for _, event in events], self.system)
         for component, event in events:
             try:
@@ -159,13 +187,16 @@ class _Run(EntryRun):
                 continue
             self._lines.update((each.key, event.number) for each in event.occurrences)
             self.events.append(taken)
-        # What was written is in the database; memory stays flat.
+        # What was written is in the database, its journal, too; memory stays flat.
         self.session.flush()
+        self.session.writer.flush_journal()
         self.session.expunge_all()
 
     # -- one event ---------------------------------------------------------------------------------------------
 
     def _take(self, known: Known, event: Event) -> TakenEvent:
+        if event.taken_back:
+            return self._take_back(known, event)
         session, untaken = self.session, list(event.untaken)
         contacts, colleagues = self._people(known, event, untaken)
         values = self._values(event, untaken)
@@ -270,6 +301,25 @@ class _Run(EntryRun):
             setattr(activity, name, value)
         return bool(differs)
 
+    def _take_back(self, known: Known, event: Event) -> TakenEvent:
+        """Cancel what was made of an event that its calendar takes back."""
+        own = known.activities.get(own_id(event.own, "activity") or 0)
+        found = {own.id: own} if own is not None and uid_of(own) == event.own else {}
+        for key in (*event.cancelled, *known.times[event.uid]):
+            target = known.targets.get(key)
+            activity = None if target is None else known.activities.get(target.record_id)
+            if activity is not None:
+                found[activity.id] = activity
+        if not found:
+            raise ValidationError("It is taken back, and nothing was made of it here.")
+        planned = [each for each in found.values() if each.status is Status.PLANNED]
+        for activity in planned:
+            activity.status = Status.CANCELLED
+        held = any(each.status is Status.HELD for each in found.values())
+        told = (said(Problem("STATUS", "It was held here."), self.translate),) if held else ()
+        return TakenEvent(line=event.number, subject=next(iter(found.values())).subject, activities=tuple(found),
+                          created=0, updated=len(planned), untaken=told)  # fmt: skip
+
     def _cancel(self, known: Known, event: Event, taken: Sequence[int]) -> int:
         """Occurrences that an earlier import brought, and that the calendar has taken out since."""
         count = 0
@@ -307,7 +357,11 @@ class _Run(EntryRun):
         self, known: Known, activity: Activity, contacts: Sequence[int], colleagues: Sequence[int]
     ) -> bool:
         pairs = [(id_, None) for id_ in contacts] + [(None, id_) for id_ in colleagues if id_ != activity.user_id]
-        new = [pair for pair in pairs if pair not in known.present[activity.id]]
+        present = known.present[activity.id]
+        if activity.id in known.activities:
+            # Whom it is about is written among those who take part, and comes back there.
+            present = present | {(activity.contact_id, None)}
+        new = [pair for pair in pairs if pair not in present]
         for contact_id, user_id in new:
             self.session.add(Participant(activity_id=activity.id, contact_id=contact_id, user_id=user_id))
         return bool(new)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import attrs
 
 from crm_core.errors import Problem, ValidationError
+from crm_core.exchange.calendars.headings import Heading, check_method
 from crm_core.exchange.calendars.rules import times_of
 from crm_core.exchange.content_lines import Component, unfolded
+from crm_core.exchange.own_keys import own_id
 
 __all__ = ["Event", "Occurrence", "Window", "named_zones", "read_event"]
 
@@ -22,6 +25,8 @@ _TAKEN = frozenset(
     {*_TIMES, "UID", "SUMMARY", "LOCATION", "DESCRIPTION", "STATUS", "ORGANIZER", "ATTENDEE", "X-CRM-UID"}
 )
 _ABOUT_THE_ENTRY = frozenset({"DTSTAMP", "CREATED", "LAST-MODIFIED", "SEQUENCE"})
+_OURS = ("DTSTAMP", "LAST-MODIFIED", "SEQUENCE")
+_NO_HEADING = Heading()
 _UNREADABLE = (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError)
 
 
@@ -47,6 +52,7 @@ class Event:
     """An event of a calendar. ``cancelled`` are keys of occurrences that it says do not take place.
 
     ``own`` is our own key of it, where it once was written by us: its ``UID``, or what stands beside that of others.
+    One that its calendar takes back has no occurrences; ``whole`` says that this is so of all its times.
     """
 
     number: int
@@ -63,6 +69,8 @@ class Event:
     occurrences: tuple[Occurrence, ...]
     cancelled: tuple[str, ...]
     untaken: tuple[Problem, ...]
+    taken_back: bool = False
+    whole: bool = False
 
 
 def named_zones(component: Component) -> Iterator[str]:
@@ -80,17 +88,20 @@ def read_event(
     tz: dt.tzinfo,
     window: Window,
     moved: frozenset[str] = frozenset(),
+    heading: Heading = _NO_HEADING,
 ) -> Event:
     """The event; raises :class:`ValidationError` for one that cannot be used.
 
-    ``tz`` is where times without a zone are. ``moved`` are keys of occurrences that other components of the file say.
+    ``tz`` is where days are, and times without a zone unless its calendar, the ``heading``, says it. ``moved`` are keys
+    of occurrences that other components of the file say.
     """
     from icalendar import Calendar
 
+    check_method(heading)
     try:
         text = _text([*zones, component], encoding)
         found: Any = Calendar.from_ical(text).walk("VEVENT")[0]
-        return _Reading(component, found, tz, window, moved).event()
+        return _Reading(component, found, tz, window, moved, heading).event()
     except _UNREADABLE as error:
         raise ValidationError(
             "The event cannot be read: {reason}.", reason=str(error).rstrip(".") or type(error).__name__
@@ -101,7 +112,8 @@ def _text(parts: Sequence[Component], encoding: str) -> str:
     lines = ["BEGIN:VCALENDAR"]
     for part in parts:
         lines.append(f"BEGIN:{part.name}")
-        for line in part.lines:
+        # Put together as bytes: a line may be folded inside of a character.
+        for line in unfolded(part.lines):
             try:
                 lines.append(line.data.decode())
             except UnicodeDecodeError:
@@ -113,12 +125,22 @@ def _text(parts: Sequence[Component], encoding: str) -> str:
 class _Reading:
     """One event, taken apart."""
 
-    def __init__(self, component: Component, found: Any, tz: dt.tzinfo, window: Window, moved: frozenset[str]) -> None:
+    def __init__(
+        self,
+        component: Component,
+        found: Any,
+        tz: dt.tzinfo,
+        window: Window,
+        moved: frozenset[str],
+        heading: Heading,
+    ) -> None:
         self.component = component
         self.found = found
         self.tz = tz
         self.window = window
         self.moved = moved
+        self.heading = heading
+        self.floating = heading.zone or tz
         self.untaken: list[Problem] = []
 
     def event(self) -> Event:
@@ -128,17 +150,22 @@ class _Reading:
             self.untaken.append(
                 Problem(name or "?", "It cannot be read: {reason}.", "", {"reason": str(reason).rstrip(".")})
             )
+        if self.heading.takes_back:
+            return self._taken_back()
         if "DTSTART" not in self.found:
             raise ValidationError("The event has no beginning.", mend="Give it a DTSTART, or take it out.")
         start = self._moment("DTSTART")
         uid = self._plain("UID") or "event:" + hashlib.sha256(self.component.text.encode()).hexdigest()[:40]
         occurrences, cancelled, rule = self._occurrences(uid, start)
-        attendees = [mail for each in self._all("ATTENDEE") if (mail := self._mail("ATTENDEE", each))]
+        attendees = [mail for each in self._all("ATTENDEE") if (mail := self._attendee(each))]
         organizers = [mail for each in self._all("ORGANIZER")[:1] if (mail := self._mail("ORGANIZER", each))]
         categories = tuple(
             str(word).strip() for each in self._all("CATEGORIES") for word in getattr(each, "cats", [each])
         )
+        ours = _OURS if own_id(uid, "activity") is not None or "X-CRM-UID" in self.found else ()
         for name in self.found:
+            if name.upper().startswith("X-CRM-") or name.upper() in ours:
+                continue
             if name.upper() not in _TAKEN | {"CATEGORIES"} and not any(each.path == name for each in self.untaken):
                 self.untaken.append(_no_place(name.upper()))
         self.untaken += [
@@ -150,6 +177,25 @@ class _Reading:
             description=self._plain("DESCRIPTION"), status=self._plain("STATUS").upper(), categories=categories,
             organizer=organizers[0] if organizers else "", attendees=tuple(dict.fromkeys(attendees)), rule=rule,
             occurrences=occurrences, cancelled=cancelled, untaken=tuple(self.untaken),
+        )  # fmt: skip
+
+    def _taken_back(self) -> Event:
+        """An event of which its calendar says that it, or one time of it, does not take place: all else is old."""
+        uid = self._plain("UID")
+        if not uid:
+            raise ValidationError("It is taken back, and does not say which it is.", mend="Give it its UID.")
+        own = self._all("RECURRENCE-ID")
+        if own:
+            self._check_range(own[0])
+            self._check_zone(own[0], own[0].dt)
+            zone = getattr(own[0].dt, "tzinfo", None) or self._zone_of(own[0].dt)
+            keys = (_key(uid, self._local(own[0].dt, zone).replace(tzinfo=zone).astimezone(dt.UTC)),)
+        else:
+            keys = (_key(uid),)
+        return Event(
+            number=self.component.number, uid=uid, own=self._plain("X-CRM-UID") or uid, summary="", place="",
+            description="", status="CANCELLED", categories=(), organizer="", attendees=(), rule="", occurrences=(),
+            cancelled=keys, untaken=(), taken_back=True, whole=not own,
         )  # fmt: skip
 
     def _all(self, name: str) -> list[Any]:
@@ -169,6 +215,13 @@ class _Reading:
         self.untaken.append(Problem(name, "It has no e-mail address: {text}.", "", {"text": text}))
         return ""
 
+    def _attendee(self, value: Any) -> str:
+        mail = self._mail("ATTENDEE", value)
+        if mail and str(value.params.get("PARTSTAT", "")).upper() == "DECLINED":
+            self.untaken.append(Problem("ATTENDEE", "{mail} has declined.", "", {"mail": mail}))
+            return ""
+        return mail
+
     # -- times -------------------------------------------------------------------------------------------------
 
     def _moment(self, name: str) -> Any:
@@ -187,6 +240,17 @@ class _Reading:
                 zone=zone,
             )
 
+    def _check_range(self, value: Any) -> None:
+        if value.params.get("RANGE"):
+            raise ValidationError(
+                "It changes all later times of the event, too, which is not done here.",
+                mend="End the event before, and let a new one begin.",
+            )
+
+    def _zone_of(self, moment: Any) -> dt.tzinfo:
+        """Where a time without a zone is; days are those of the organisation."""
+        return self.floating if isinstance(moment, dt.datetime) else self.tz
+
     def _local(self, moment: Any, zone: dt.tzinfo) -> dt.datetime:
         """As a clock in the zone of the event shows it."""
         if not isinstance(moment, dt.datetime):
@@ -194,7 +258,7 @@ class _Reading:
         return moment.replace(tzinfo=None) if moment.tzinfo is None else moment.astimezone(zone).replace(tzinfo=None)
 
     def _occurrences(self, uid: str, first: Any) -> tuple[tuple[Occurrence, ...], tuple[str, ...], str]:
-        zone = getattr(first, "tzinfo", None) or self.tz
+        zone = getattr(first, "tzinfo", None) or self._zone_of(first)
         start = self._local(first, zone)
         length = self._length(first, start, zone)
         rules = self._all("RRULE")
@@ -202,18 +266,20 @@ class _Reading:
         if own:
             if rules:
                 raise ValidationError("One occurrence cannot have a rule of its own.", mend="Take its RRULE out.")
+            self._check_range(own[0])
             self._check_zone(own[0], own[0].dt)
             at = self._local(own[0].dt, zone).replace(tzinfo=zone).astimezone(dt.UTC)
             return (self._made(_key(uid, at), start, length, zone),), (), ""
         extra = dict(self._dates("RDATE", zone, length))
         if not rules and not extra:
+            self.untaken += [Problem("EXDATE", "The event does not come again.")] if "EXDATE" in self.found else []
             return (self._made(_key(uid), start, length, zone),), (), ""
         starts = {start: length, **extra}
         for rule in rules:
             starts.update(dict.fromkeys(self._by_rule(rule, start, zone), length))
-        without = dict(self._dates("EXDATE", zone, length))
+        without = self._without(starts, first, zone)
         made = []
-        for each in sorted(starts.keys() - without.keys()):
+        for each in sorted(starts.keys() - without):
             occurrence = self._made("", each, starts[each], zone)
             if self.window.start <= occurrence.start <= self.window.end:
                 made.append(attrs.evolve(occurrence, key=_key(uid, occurrence.start)))
@@ -244,6 +310,29 @@ class _Reading:
         if length is not None and length < dt.timedelta():
             raise ValidationError("It ends before it begins.", mend="Correct its DTEND.")
         return length or None
+
+    def _without(self, starts: Collection[dt.datetime], first: Any, zone: dt.tzinfo) -> set[dt.datetime]:
+        """The times that are taken out. A day takes out all times on it; one that takes out nothing is told."""
+        on_day: defaultdict[dt.date, list[dt.datetime]] = defaultdict(list)
+        for each in starts:
+            on_day[each.date()].append(each)
+        found: set[dt.datetime] = set()
+        for dates in self._all("EXDATE"):
+            for date in dates.dts:
+                self._check_zone(dates, date.dt)
+                moment = self._local(date.dt, zone)
+                whole_day = isinstance(first, dt.datetime) and not isinstance(date.dt, dt.datetime)
+                hit = on_day.get(moment.date(), []) if whole_day else [moment]
+                if moment not in starts and not (whole_day and hit):
+                    self._tell_useless(moment, zone)
+                found.update(hit)
+        return found
+
+    def _tell_useless(self, moment: dt.datetime, zone: dt.tzinfo) -> None:
+        # Only of what lies in the window: times outside of it were not worked out.
+        if self.window.start <= moment.replace(tzinfo=zone) <= self.window.end:
+            problem = "The event does not take place at {time}, which it takes out."
+            self.untaken.append(Problem("EXDATE", problem, "", {"time": f"{moment:%Y-%m-%d %H:%M}"}))
 
     def _dates(self, name: str, zone: dt.tzinfo, length: dt.timedelta | None) -> Iterator[tuple[dt.datetime, Any]]:
         for each in self._all(name):

@@ -31,7 +31,8 @@ class TakenEvent:
 class EventReport:
     """The outcome. ``read`` events were taken or ``rejected``; the other numbers count activities.
 
-    ``change_set`` is what to undo, ``None`` when nothing changed or nothing was kept.
+    ``change_set`` is what to undo, ``None`` when nothing changed or nothing was kept. ``about`` is what
+    calendars say of all their events and has no place here, each with the line where it begins.
     """
 
     file: str
@@ -42,6 +43,7 @@ class EventReport:
     change_set: int | None
     rejects: Path | None
     first_rejects: tuple[Rejected, ...]
+    about: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
     @property
     def created(self) -> int:
@@ -71,5 +73,6 @@ class EventReport:
             "change_set": self.change_set,
             "rejects": str(self.rejects) if self.rejects else None,
             "first_rejects": [attrs.asdict(each) for each in self.first_rejects],
+            "calendars": [{"line": line, "untaken": list(untaken)} for line, untaken in self.about],
             "events": [attrs.asdict(each) for each in self.events],
         }

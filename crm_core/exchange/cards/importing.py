@@ -135,8 +135,9 @@ class _Run(EntryRun):
             self.affiliations += added.affiliations
             self.points += added.points
             self.cards.append(taken)
-        # What was written is in the database; memory stays flat.
+        # What was written is in the database, its journal, too; memory stays flat.
         self.session.flush()
+        self.session.writer.flush_journal()
         self.session.expunge_all()
 
     def _readable(self, part: list[Component], encoding: str) -> Iterator[tuple[Component, Person]]:
