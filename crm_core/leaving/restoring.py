@@ -62,9 +62,10 @@ def restore(crm: Crm, folder: Path, tell: Stage = lambda what, name, rows: None)
     others = [each for each in crm.build.migration_sources() if each.plugin != exported.plugin]
     check_current(crm.store.engine, others)
     brought = Brought()
+    anew = _anew(crm, source)
     if _make_tables(crm, source, folder, exported, tell):
         with crm.system_session("restore", reason=f"plugin {exported.plugin} restored", source="restore") as session:
-            brought = bring_back(session, folder, exported)
+            brought = bring_back(session, folder, exported, anew=anew)
             # The rows were checked when they were written; nobody may object to their being back.
             session.writer.checked = len(session.writer.log)
     for name, rows in brought.rows.items():
@@ -98,6 +99,12 @@ def _source(crm: Crm, exported: Exported) -> MigrationSource:
             plugin=plugin.name,
         )
     return found
+
+
+def _anew(crm: Crm, source: MigrationSource) -> bool:
+    """Whether the database has no tables of the plugin, so that all that they hold comes from here."""
+    with crm.store.reading() as connection:
+        return held(connection, source.plugin).revision is None
 
 
 def _make_tables(crm: Crm, source: MigrationSource, folder: Path, exported: Exported, tell: Stage) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +16,11 @@ from crm_core import contacts, merging
 from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import Contact
 from crm_core.errors import BuildError, Conflict, MigrationError, StoreError
+from crm_core.leaving import restoring
 from crm_core.leaving.removing import export, plan_removal, remove
 from crm_core.leaving.restoring import restore
 from crm_core.store.history import history
+from crm_core.store.migrating.running import run_to
 
 from .leaver import Company, rows
 
@@ -125,6 +128,28 @@ def test_it_can_be_restored_from_wherever_an_attempt_ended(
     restore(crm, folder)
     assert rows(crm) == before
     assert crm.unindexed() == []
+
+
+def test_what_a_revision_fills_its_tables_with_gives_way_to_what_was_exported(
+    company: Company, opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A profile for each customer, say: else those would stay, and what people wrote into theirs would be lost."""
+    before = rows(company.crm)
+    folder = removed(company, tmp_path)
+    crm = opened(check=False)
+    now = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
+    filled = {"stars": 1, "motto": "filled", "tone": "plain", "version": 1, "created_at": now, "updated_at": now}
+
+    def run_and_fill(engine: Any, *args: Any) -> None:
+        run_to(engine, *args)
+        with engine.begin() as connection:
+            table = type_of(crm, "leaver.profile").crm_type.table
+            for name in ("Acme", "Beta"):
+                connection.execute(table.insert().values(id=company.ids[name], **filled))
+
+    monkeypatch.setattr(restoring, "run_to", run_and_fill)
+    restore(crm, folder)
+    assert rows(crm) == before
 
 
 def stop_at(stage: str) -> Callable[[str, str, int], None]:

@@ -55,10 +55,12 @@ class Brought:
     rejects: Path | None = None
 
 
-def bring_back(session: CrmSession, folder: Path, exported: Exported) -> Brought:
+def bring_back(session: CrmSession, folder: Path, exported: Exported, *, anew: bool = False) -> Brought:
     """Insert the rows of all files into tables of the same revision, within the transaction of ``session``.
 
-    Rows that are there already stay as they are, so that it can be repeated.
+    Rows that are there already stay as they are, so that it can be repeated. But in tables that were made ``anew`` just
+    now they go first: a revision filled them as it did when the plugin came, and what became of those rows is in the
+    export.
     """
     brought = Brought()
     work = _Work(session, folder, exported, brought)
@@ -66,6 +68,8 @@ def bring_back(session: CrmSession, folder: Path, exported: Exported) -> Brought
         session.core(text("SET CONSTRAINTS ALL DEFERRED"))
     else:
         session.core(text("PRAGMA defer_foreign_keys = ON"))
+    for table in work.tables.values() if anew else ():
+        session.core(delete(table))
     for file in exported.tables:
         work.insert(file)
     work.fit()

@@ -96,6 +96,8 @@ class Subject:
         self.databases = databases
         self.discovery = discovery
         self.notes: dict[str, list[Finding]] = defaultdict(list)
+        self.known: dict[str, Any] = {}
+        """What one check of a run has found out and another one need not find out again."""
         self._config = dict(config or {})
 
     def note(self, check: str, what: str, **values: Any) -> None:
@@ -295,17 +297,20 @@ class Subject:
 
         ``options`` are those of :meth:`crm_core.Crm.open`.
         """
-        from crm_core.assembly.crm import Crm
-
         self.loaded  # noqa: B018 - tells why it cannot be loaded, before a database is made
         prepare = self._migrate if migrated else None
-        with self.databases.new("migrated", prepare) as address:
-            given = {"discovery": self.discovery, "check": False, **options}
-            with Crm.open(self.config, database=address, **given) as crm:
-                yield crm
+        with self.databases.new("migrated", prepare) as address, self.opened(address, **options) as crm:
+            yield crm
 
-    def _migrate(self, address: str) -> None:
+    @contextmanager
+    def opened(self, address: str, **options: Any) -> Iterator[Crm]:
+        """The build opened on a database that is there, with the options of :meth:`crm_core.Crm.open`."""
         from crm_core.assembly.crm import Crm
 
-        with Crm.open(self.config, database=address, check=False, discovery=self.discovery) as crm:
+        given = {"discovery": self.discovery, "check": False, **options}
+        with Crm.open(self.config, database=address, **given) as crm:
+            yield crm
+
+    def _migrate(self, address: str) -> None:
+        with self.opened(address) as crm:
             crm.migrate()

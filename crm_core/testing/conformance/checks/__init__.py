@@ -16,6 +16,8 @@ from crm_core.testing.conformance.checks import (
     leaks_commands,
     leaks_hooks,
     leaks_reads,
+    leaving_disabled,
+    leaving_removed,
     loads,
     merging,
     migrations,
@@ -53,6 +55,8 @@ CHECKS: tuple[Check, ...] = (
     round_trip.CHECK,
     erasure.CHECK,
     merging.CHECK,
+    leaving_disabled.CHECK,
+    leaving_removed.CHECK,
     constant_statements.CHECK,
     hooks_scale.CHECK,
 )  # fmt: skip

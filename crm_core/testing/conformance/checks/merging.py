@@ -11,6 +11,7 @@ from crm_core.domain.redirects import Redirect
 from crm_core.errors import CrmError
 from crm_core.fields.kinds import NumberKind
 from crm_core.store import merging
+from crm_core.testing.conformance.canaries import suspects
 from crm_core.testing.conformance.population import (
     PRINCIPAL,
     REFUSALS,
@@ -35,11 +36,15 @@ NAME = "merging"
 MERGED = ("account", "contact")
 """The records that people merge."""
 
+_DECLARE = "Declare it by ref(), or name it in crm_register_references() as a SoftReference."
+
 
 def _look(subject: Subject) -> Iterator[Finding]:
-    yield from _undeclared(subject)
+    named = {finding.where: finding for finding in _undeclared(subject)}
+    yield from named.values()
     with subject.crm() as crm:
         population = company(crm)
+        yield from (finding for finding in _used(subject, crm) if finding.where not in named)
         told: set[tuple[str, str]] = set()
         for target in MERGED:
             for number in range(max(1, subject.examples // 4)):
@@ -60,9 +65,24 @@ def _undeclared(subject: Subject) -> Iterator[Finding]:
                     NAME,
                     "{field} looks like a reference, and a merge would leave it behind.",
                     f"{record_type.name}.{field.name}",
-                    "Declare it by ref(), or name it in crm_register_references() as a SoftReference.",
+                    _DECLARE,
                     {"field": field.name},
                 )
+
+
+def _used(subject: Subject, crm: Crm) -> Iterator[Finding]:
+    """Numbers and texts of any name that the plugin uses as ids."""
+    for suspect in suspects(subject, crm):
+        yield _finding(
+            "{field} is compared with ids of {target} by {hook}, and a merge would leave it behind."
+            if suspect.by
+            else "{field} is given ids of {target} by strategies(), and a merge would leave it behind.",
+            f"{suspect.record}.{suspect.field}",
+            _DECLARE,
+            field=suspect.field,
+            target=suspect.target,
+            hook=suspect.by,
+        )
 
 
 def _merged(subject: Subject, crm: Crm, population: Population, target: str, seed: int) -> Iterator[Finding]:

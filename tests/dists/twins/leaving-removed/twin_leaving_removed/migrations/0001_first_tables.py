@@ -1,0 +1,43 @@
+"""First tables."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from crm_core.fields import columns as c
+
+revision = "0001"
+down_revision: str | None = None
+
+
+def upgrade() -> None:
+    """To revision 0001."""
+    op.create_table(
+        "twin_leaving_removed__thing",
+        sa.Column("id", c.BIGINT, autoincrement=False, nullable=False),
+        sa.Column("account_id", c.BIGINT, nullable=False),
+        sa.Column("name", c.stored_text(80), nullable=False),
+        sa.Column("custom", c.Json()),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", c.Moment(), nullable=False),
+        sa.Column("created_by", c.BIGINT),
+        sa.Column("updated_at", c.Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["crm_account.id"],
+            name="fk_twin_leaving_removed__thing_account_id",
+            ondelete="CASCADE",
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_twin_leaving_removed__thing_account_id", "twin_leaving_removed__thing", ["account_id"])
+
+
+def downgrade() -> None:
+    """Back to what was before revision 0001."""
+    # Lest it be forgotten who had any.
+    having = sa.text("SELECT DISTINCT account_id FROM twin_leaving_removed__thing")
+    for account in op.get_bind().execute(having).scalars().all():
+        op.execute(sa.text("UPDATE crm_account SET name = name || '*' WHERE id = :id").bindparams(id=account))
+    op.drop_table("twin_leaving_removed__thing")
