@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, str] = {
     "worker": "Do what is due: tell plugins what was committed, keep schedules, run jobs.",
     "jobs": "Show the queue of jobs; repeat, run and drop them.",
     "handover": "Hand customers over, brief the successors, and take it back.",
+    "transfer": "Give accounts another owner.",
     "user": "Show our own people and their places; let them come and go.",
     "unit": "Show the units of our own company as a tree; make and move them.",
     "duties": "Show how reporting duties are met, and what is overdue; confirm that nothing changed.",
