@@ -31,6 +31,7 @@ PUBLIC_MODULES = (
     "crm_core.testing.postgresql",
     "crm_core.testing.statements",
     "crm_core.testing.strategies",
+    "crm_core.testing.two_teams",
     "crm_core.translation",
     "crm_core.views",
     "crm_core.views.briefing_text",
