@@ -6,7 +6,7 @@ the reader's language. ``exit_code`` is what the ``crm`` command ends with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import attrs
@@ -30,11 +30,43 @@ __all__ = [
     "UndoConflict",
     "UnsupportedStatement",
     "ValidationError",
+    "nearest",
 ]
 
 
 def _same(text: str) -> str:
     return text
+
+
+_NEAR, _NEARLY = 0.6, 0.1
+"""From what likeness on (of 1) a name may have been meant, and how much less like than the best one it may be."""
+
+
+def nearest(word: str, words: Iterable[str], *, strict: bool = False) -> str:
+    """The names that were probably meant, the likeliest first, at most three: for "Did you mean {near}?".
+
+    Case does not matter, and a word without a dot is compared with what stands behind the last one, too: ``visit`` is
+    near to ``trade_fairs.visit``. Where nothing is near, the three that are the least unlike, or nothing if ``strict``.
+    """
+    from difflib import SequenceMatcher
+
+    def likeness(one: str, other: str) -> float:
+        matcher.set_seq1(one)
+        matcher.set_seq2(other)
+        return matcher.ratio()
+
+    matcher = SequenceMatcher(autojunk=False)
+    asked = word.casefold()
+    found = []
+    for each in dict.fromkeys(words):
+        known = each.casefold()
+        like = likeness(asked, known)
+        if "." in known and "." not in asked:  # a little less, so that the whole name comes first
+            like = max(like, likeness(asked, known.rpartition(".")[2]) - 0.01)
+        found.append((like, each))
+    found.sort(key=lambda each: (-each[0], each[1]))
+    near = [name for like, name in found if like >= _NEAR and like >= found[0][0] - _NEARLY]
+    return ", ".join((near if near or strict else [name for _, name in found])[:3])
 
 
 class CrmError(Exception):

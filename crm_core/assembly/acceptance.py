@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
-from crm_core.errors import CrmError, Problem
+from crm_core.errors import CrmError, Problem, nearest
 from crm_core.expressions import Environment, parse
 from crm_core.fields import Field
-from crm_core.hooks.specs import nearest
 from crm_core.records import Types
 from crm_core.store.derived import DERIVED
 

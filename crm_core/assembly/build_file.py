@@ -16,8 +16,7 @@ from crm_core.assembly.structuring import structure
 from crm_core.domain.duplicates import DuplicateRules
 from crm_core.domain.pools import PoolRules
 from crm_core.domain.viewing import Views
-from crm_core.errors import Problem
-from crm_core.hooks.specs import nearest
+from crm_core.errors import Problem, nearest
 from crm_core.store.policy import Scope
 
 __all__ = [
@@ -241,8 +240,7 @@ def _checked(crm: CrmSection) -> Iterator[Problem]:
     try:
         ZoneInfo(crm.time_zone)
     except (KeyError, ValueError, OSError):
-        near = nearest(crm.time_zone, available_timezones())
-        near = near if len(near) < 60 else "Asia/Shanghai"
+        near = nearest(crm.time_zone, available_timezones(), strict=True) or "Asia/Shanghai"
         yield _problem(
             "time_zone", "{value!r} is no time zone.", "Did you mean {near}?", value=crm.time_zone, near=near
         )

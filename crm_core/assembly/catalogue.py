@@ -23,9 +23,8 @@ from crm_core.assembly.merge_rules import merge_rules
 from crm_core.assembly.pools import pools
 from crm_core.assembly.verdicts import Verdicts
 from crm_core.assembly.view_rules import wrong_names
-from crm_core.errors import Problem
+from crm_core.errors import Problem, nearest
 from crm_core.fields.kinds import RefKind
-from crm_core.hooks.specs import nearest
 from crm_core.hooks.values import Job
 from crm_core.records import KERNEL, RecordType, SoftReference, Types
 from crm_core.store.policy import Policy, Role

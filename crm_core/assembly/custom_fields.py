@@ -12,11 +12,10 @@ from typing import Any
 from crm_core.assembly.build_file import BuildFile, CustomField
 from crm_core.assembly.manifest import NAME
 from crm_core.assembly.verdicts import Verdicts
-from crm_core.errors import Problem
+from crm_core.errors import Problem, nearest
 from crm_core.fields import KINDS, Field, Kind
 from crm_core.fields.field import NO_DEFAULT
 from crm_core.fields.kinds import ChoiceKind, RefKind
-from crm_core.hooks.specs import nearest
 from crm_core.records import RecordType, Types
 
 __all__ = ["custom_fields"]

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from crm_core.assembly.discovery import GROUP as PLUGINS
 from crm_core.assembly.manifest import NAME
-from crm_core.errors import BuildError, Problem
-from crm_core.hooks.specs import nearest
+from crm_core.errors import BuildError, Problem, nearest
 
 if TYPE_CHECKING:
     from crm_core.assembly.build import Build

@@ -11,10 +11,9 @@ from crm_core.assembly.verdicts import Verdicts
 from crm_core.domain.duties import Duty
 from crm_core.domain.ownership import OwnershipRole
 from crm_core.domain.quality import GUARDED, Steward
-from crm_core.errors import CrmError, Problem
+from crm_core.errors import CrmError, Problem, nearest
 from crm_core.expressions import Environment, parse
 from crm_core.fields import Field
-from crm_core.hooks.specs import nearest
 from crm_core.records import RecordType, Types
 from crm_core.store.derived import DERIVED
 from crm_core.store.policy import Role

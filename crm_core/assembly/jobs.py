@@ -9,9 +9,8 @@ import attrs
 
 from crm_core.assembly.build_file import BuildFile, JobSection
 from crm_core.assembly.verdicts import Verdicts
-from crm_core.errors import Problem
+from crm_core.errors import Problem, nearest
 from crm_core.hooks import Job
-from crm_core.hooks.specs import nearest
 from crm_core.store import recurrence
 
 __all__ = ["chosen_jobs"]

@@ -23,9 +23,8 @@ from crm_core.assembly.selection import Candidate, select
 from crm_core.assembly.structuring import structure
 from crm_core.assembly.switched_off import EVERY, SwitchedOff, matches
 from crm_core.assembly.verdicts import Verdicts
-from crm_core.errors import BuildError, CrmError, Problem
+from crm_core.errors import BuildError, CrmError, Problem, nearest
 from crm_core.hooks import SPECS, Dispatcher, going, mistakes
-from crm_core.hooks.specs import nearest
 from crm_core.records import KERNEL, link
 from crm_core.records.types import mapper_registry
 

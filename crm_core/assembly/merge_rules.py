@@ -10,9 +10,8 @@ import attrs
 from crm_core.assembly.build_file import BuildFile
 from crm_core.assembly.verdicts import Verdicts
 from crm_core.domain.merging import Rule
-from crm_core.errors import Problem
+from crm_core.errors import Problem, nearest
 from crm_core.fields.field import Field
-from crm_core.hooks.specs import nearest
 from crm_core.records import Types
 from crm_core.store.merges.survivors import rule_problems
 

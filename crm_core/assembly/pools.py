@@ -14,11 +14,10 @@ from crm_core.assembly.build_file import BuildFile, read
 from crm_core.assembly.manifest import NAME
 from crm_core.assembly.verdicts import Verdicts
 from crm_core.domain.pools import ALL_GRADES, HELD_ACTIVITY, SIGNALS, Pool, PoolRules, RecycleRule
-from crm_core.errors import BuildError, ExpressionError, Problem
+from crm_core.errors import BuildError, ExpressionError, Problem, nearest
 from crm_core.expressions import Environment, parse
 from crm_core.fields import Field
 from crm_core.fields.composites import ADDRESS_PARTS
-from crm_core.hooks.specs import nearest
 from crm_core.records import RecordType, Types
 from crm_core.store.derived import DERIVED
 

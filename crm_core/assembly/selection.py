@@ -13,8 +13,7 @@ from crm_core.assembly.manifest import HOOK_API, Manifest
 from crm_core.assembly.ordering import dependents, ordered
 from crm_core.assembly.switched_off import SwitchedOff
 from crm_core.assembly.verdicts import Verdicts
-from crm_core.errors import Problem
-from crm_core.hooks.specs import nearest
+from crm_core.errors import Problem, nearest
 
 __all__ = ["Candidate", "select"]
 

@@ -19,10 +19,9 @@ from cattrs import BaseValidationError, Converter, ForbiddenExtraKeysError, Stru
 from cattrs.cols import is_any_set, is_mapping, is_mutable_sequence, is_sequence
 from cattrs.errors import AttributeValidationNote, IterableValidationNote
 
-from crm_core.errors import CrmError, Problem
+from crm_core.errors import CrmError, Problem, nearest
 from crm_core.fields import Money
 from crm_core.fields.kinds import MoneyKind
-from crm_core.hooks.specs import nearest
 from crm_core.store.policy import Scope
 
 __all__ = ["structure"]

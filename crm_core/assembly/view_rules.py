@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from crm_core.domain.viewing import PARTS, Views
-from crm_core.errors import Problem
+from crm_core.errors import Problem, nearest
 from crm_core.fields import Field
-from crm_core.hooks.specs import nearest
 from crm_core.records import RecordType
 
 __all__ = ["wrong_names"]

@@ -57,12 +57,12 @@ class ConflictingOptions(click.UsageError):
 
 def no_such_command(name: str, known: Iterable[str], ctx: click.Context) -> click.UsageError:
     """A command that nobody knows, with the nearest ones."""
-    from difflib import get_close_matches
+    from crm_core.errors import nearest
 
-    near = get_close_matches(name, known, 2)
+    near = nearest(name, known, strict=True)
     if near:
         return ConflictingOptions("There is no command {name!r}. Did you mean {near}?", name=name,
-                                  near=", ".join(near))  # fmt: skip
+                                  near=near)  # fmt: skip
     return ConflictingOptions(
         "There is no command {name!r}. '{program} --help' shows all; a plugin's commands are there when it is "
         "installed and in the build.",
@@ -88,7 +88,7 @@ def _what(error: click.UsageError, ctx: click.Context) -> str:
     if isinstance(error, click.MissingParameter) and error.param is not None:
         return translator.format("{parameter} is missing.", parameter=error.param.get_error_hint(ctx))
     if isinstance(error, click.NoSuchOption):
-        near = ", ".join(error.possibilities or ())
+        near = ", ".join((error.possibilities or ())[:3])
         said = translator.format("There is no option {name}.", name=error.option_name)
         return f"{said} {translator.format('Did you mean {near}?', near=near)}" if near else said
     if isinstance(error, InvalidValue):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import attrs
@@ -14,7 +13,7 @@ from crm_core.domain.accounts import Account
 from crm_core.domain.dated import as_moment
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership
-from crm_core.errors import NotFound
+from crm_core.errors import NotFound, nearest
 from crm_core.fields import moment, ref, text
 from crm_core.records import Record, parent, record, via
 
@@ -80,12 +79,11 @@ def find_duty(session: CrmSession, name: str) -> Duty:
     """The duty called ``name`` in this build; :class:`NotFound` with the nearest names otherwise."""
     known = session.policy.duties
     if name not in known:
-        near = get_close_matches(name, known, 3) or sorted(known)
         raise NotFound(
             "There is no duty {duty!r} in this build.",
-            mend="Did you mean {near}?" if near else "Declare it under [duties.{duty}].",
+            mend="Did you mean {near}?" if known else "Declare it under [duties.{duty}].",
             duty=name,
-            near=", ".join(near),
+            near=nearest(name, known),
         )
     return known[name]
 

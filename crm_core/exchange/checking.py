@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import attrs
 
-from crm_core.errors import CrmError, ExchangeError, Problem
+from crm_core.errors import CrmError, ExchangeError, Problem, nearest
 from crm_core.exchange.conditions import is_test
 from crm_core.exchange.encodings import known_encoding
 from crm_core.exchange.mapping import FieldMapping, ImportMapping, Lookup, PartMapping, SectionMapping
@@ -21,7 +20,6 @@ from crm_core.exchange.templates import Template
 from crm_core.exchange.transforms import BUILT_IN, Context
 from crm_core.fields.field import Field
 from crm_core.fields.kinds import MoneyKind, RefKind, TextKind
-from crm_core.hooks.specs import nearest
 from crm_core.records import RecordType
 
 if TYPE_CHECKING:
@@ -201,7 +199,7 @@ class _Check:
             for column in columns:
                 if column not in header:
                     self.wrong(path, "{file} has no column {column!r}.", "Did you mean {near}?",
-                               file=source.path.name, column=column, near=_near(column, header))  # fmt: skip
+                               file=source.path.name, column=column, near=nearest(column.strip(), header))  # fmt: skip
                 elif header.count(column) > 1:
                     self.wrong(path, "{file} has several columns {column!r}.", "Give them different names in the file.",
                                file=source.path.name, column=column)  # fmt: skip
@@ -264,10 +262,3 @@ class _Check:
         if not lookup.take and isinstance(field.kind, RefKind) and field.kind.target != target.name:
             self.wrong(f"{path}.record", "{field} refers to a {wanted}, not to a {record}.", "Look up a {wanted}.",
                        field=field.name, wanted=field.kind.target, record=target.name)  # fmt: skip
-
-
-def _near(column: str, header: Sequence[str]) -> str:
-    """The column that was probably meant, whatever its case; where none is near, all in the order of the file."""
-    folded = {each.casefold(): each for each in reversed(header)}
-    found = get_close_matches(column.strip().casefold(), folded, 1, 0.6)
-    return folded[found[0]] if found else ", ".join(dict.fromkeys(header))

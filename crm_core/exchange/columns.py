@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from crm_core.errors import ExchangeError, PermissionDenied
+from crm_core.errors import ExchangeError, PermissionDenied, nearest
 from crm_core.exchange.guard import guarded
 from crm_core.exchange.values import json_form
 from crm_core.fields.composites import ADDRESS_PARTS
@@ -26,7 +26,6 @@ from crm_core.fields.kinds import (
     PhoneKind,
     RefKind,
 )
-from crm_core.hooks.specs import nearest
 from crm_core.records import RecordType
 from crm_core.store.session import CrmSession
 

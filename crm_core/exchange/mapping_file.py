@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from crm_core.assembly.structuring import structure
-from crm_core.errors import ExchangeError, Problem
+from crm_core.errors import ExchangeError, Problem, nearest
 from crm_core.exchange.mapping import ImportMapping, SectionMapping, SourceMapping
 from crm_core.exchange.templates import column_template
 from crm_core.fields.composites import ADDRESS_PARTS
-from crm_core.hooks.specs import nearest
 
 __all__ = ["PARTS", "mistakes", "read_mapping"]
 

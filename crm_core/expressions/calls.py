@@ -9,7 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
-from crm_core.errors import ValidationError
+from crm_core.errors import ValidationError, nearest
 from crm_core.expressions import comparing
 from crm_core.expressions.leaves import Leaf
 from crm_core.expressions.members import Collection, Count, Quantified
@@ -32,11 +32,8 @@ def bind_call(binder: Binder, tree: ast.Call) -> Bound:
     """What a call means."""
     name = cast(ast.Name, tree.func).id
     if name not in FUNCTIONS:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, FUNCTIONS, 3) or sorted(FUNCTIONS)
         binder.fail(tree.func, "There is no function {name!r}.", "Did you mean {near}?", name=name,
-                    near=", ".join(near))  # fmt: skip
+                    near=nearest(name, FUNCTIONS))  # fmt: skip
     bind, least, most, example = FUNCTIONS[name]
     if not least <= len(tree.args) <= most:
         binder.fail(tree.func, "{name} takes {count} values, not {given}.", "Write for example {example}.", name=name,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from enum import Enum
 from typing import Any
 
 import attrs
 
+from crm_core.errors import nearest
 from crm_core.expressions.environment import Derived, Environment
 from crm_core.expressions.leaves import Leaf, sort_of
 from crm_core.expressions.members import Collection
@@ -105,10 +105,8 @@ class Names:
         return self._leaf(record_type, _SYSTEM["id"], Path())
 
     def near(self, name: str, of: RecordType | Plugin | Leaf) -> str:
-        """Names that may have been meant; all of them where none is near."""
-        known = sorted(set(self._known(of)))
-        found = get_close_matches(name, known, 3) or get_close_matches(name.lower(), known, 3)
-        return ", ".join(found or known)
+        """Names that may have been meant."""
+        return nearest(name, self._known(of))
 
     def _known(self, of: RecordType | Plugin | Leaf) -> Iterator[str]:
         if isinstance(of, Leaf):
@@ -123,7 +121,9 @@ class Names:
             for names in (self._declared(of), _SYSTEM, self._steps(of), self._derived(of), self._custom(of)):
                 yield from names
             yield from self._collections(of, of.plugin)
-            yield from self._plugins(of)
+            for plugin in self._plugins(of):
+                yield plugin
+                yield from (f"{plugin}.{name}" for name in self._known(Plugin(plugin, of, Path())))
 
     def _leaf(self, record_type: RecordType, field: Field, path: Path, *, custom: bool = False) -> Leaf:
         scale = field.kind.scale if isinstance(field.kind, NumberKind | MoneyKind) else 0

@@ -12,9 +12,9 @@ from typing import Any
 
 import attrs
 
-from crm_core.errors import Problem
+from crm_core.errors import Problem, nearest
 from crm_core.hooks.markers import Deprecation
-from crm_core.hooks.specs import SPECS, HookSpec, nearest, new_manager
+from crm_core.hooks.specs import SPECS, HookSpec, new_manager
 
 __all__ = ["Implementation", "going", "mistakes"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from types import MappingProxyType, ModuleType
 from typing import Any
 
@@ -15,7 +14,7 @@ import pluggy
 from crm_core.hooks import checks, events, gathering, registration
 from crm_core.hooks.markers import PROJECT, Deprecation, deprecation_of
 
-__all__ = ["FAMILIES", "SPECS", "HookSpec", "nearest", "new_manager", "spec_of"]
+__all__ = ["FAMILIES", "SPECS", "HookSpec", "new_manager", "spec_of"]
 
 FAMILIES: tuple[ModuleType, ...] = (registration, checks, gathering, events)
 """The modules that declare the hooks, one per purpose."""
@@ -72,9 +71,3 @@ def new_manager() -> pluggy.PluginManager:
     for module in FAMILIES:
         manager.add_hookspecs(module)
     return manager
-
-
-def nearest(word: str, words: Iterable[str]) -> str:
-    """The name that was probably meant, or all of them where none is near."""
-    known = sorted(words)
-    return ", ".join(get_close_matches(word, known, 1, 0.6) or known)

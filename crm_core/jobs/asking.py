@@ -6,8 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from crm_core.errors import NotFound, ValidationError
-from crm_core.hooks.specs import nearest
+from crm_core.errors import NotFound, ValidationError, nearest
 from crm_core.store.session import CrmSession
 
 if TYPE_CHECKING:

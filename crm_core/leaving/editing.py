@@ -13,8 +13,7 @@ from tomlkit.toml_document import TOMLDocument
 
 from crm_core.assembly.switched_off import lines_of
 from crm_core.assembly.texts import quoted
-from crm_core.errors import BuildError
-from crm_core.hooks.specs import nearest
+from crm_core.errors import BuildError, nearest
 from crm_core.leaving.mentions import OF_RECORDS, OWN_TABLES, speaks_of
 
 __all__ = ["disable", "enable", "listed_in", "merge_in", "said_in", "take_out", "unlocked", "write"]

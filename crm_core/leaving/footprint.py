@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from crm_core.assembly.contributions import VERBS, contributions
-from crm_core.errors import NotFound, Problem
+from crm_core.errors import NotFound, Problem, nearest
 from crm_core.fields.kinds import RefKind
-from crm_core.hooks.specs import nearest
 from crm_core.leaving.mentions import Mention, mentions, speaks_of
 from crm_core.leaving.subject import Subject, subject
 from crm_core.records import KERNEL

@@ -14,7 +14,7 @@ import attrs
 from sqlalchemy import ForeignKeyConstraint, MetaData, Table
 from sqlalchemy.orm import Mapped, registry
 
-from crm_core.errors import DeclarationError, NotFound
+from crm_core.errors import DeclarationError, NotFound, nearest
 from crm_core.fields.field import Field
 from crm_core.fields.kinds import RefKind
 from crm_core.records.access import Access
@@ -116,15 +116,12 @@ class RecordType:
         try:
             return self.by_name[name]
         except KeyError:
-            from difflib import get_close_matches
-
-            near = get_close_matches(name, self.by_name, 3) or sorted(self.by_name)
             raise NotFound(
                 "{record} has no field {field!r}.",
                 mend="Did you mean {near}?",
                 record=self.name,
                 field=name,
-                near=", ".join(near),
+                near=nearest(name, self.by_name),
             ) from None
 
     def permission(self, verb: str) -> str:
@@ -171,14 +168,11 @@ class Types(Mapping[str, RecordType]):
         try:
             return self._types[name]
         except KeyError:
-            from difflib import get_close_matches
-
-            near = get_close_matches(name, self._types, 3) or sorted(self._types)
             raise NotFound(
                 "There is no record type {name!r} in this build.",
                 mend="Did you mean {near}?",
                 name=name,
-                near=", ".join(near),
+                near=nearest(name, self._types),
             ) from None
 
     def extensions(self, target: str) -> tuple[RecordType, ...]:

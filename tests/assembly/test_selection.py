@@ -86,7 +86,7 @@ def test_all_that_does_not_fit_is_told_at_once() -> None:
         "a: It works with the contract >=2; this kernel offers 0.1. "
         "Install a version of the plugin, or of crm-core, that fits the other.",
         "a: It requires the plugin 'missing', which is not in the build. Install it, and add it to [crm] plugins. "
-        "Did the author mean a, b, c, d, unlisted?",
+        "Did the author mean unlisted, a, b?",
         "b: 'one' is no version. Write it as 1.4.2.",
         "c: 'around 3' is no set of versions. Write it as >=0.1,<1.",
         "c: 'any' is no set of versions. Write it as >=0.1,<1.",

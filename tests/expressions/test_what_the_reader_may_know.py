@@ -29,6 +29,11 @@ def error_of(call: Callable[[], Any]) -> str:
     return str(caught.value)
 
 
+def without_names(answer: str) -> str:
+    """What is offered instead is near to the letters that were written, whether they name something or not."""
+    return re.sub(r"Did you mean .*\?", "Did you mean ...?", answer)
+
+
 @pytest.mark.parametrize("probe", PROBES)
 def test_a_restricted_field_is_as_unknown_as_one_that_is_not_there(kit: Any, probe: str) -> None:
     hidden = re.search("secret|code|mentor_id|mentor|pupils|tutor|hidden", probe)
@@ -37,7 +42,8 @@ def test_a_restricted_field_is_as_unknown_as_one_that_is_not_there(kit: Any, pro
     wrong = hidden.group()[:-1] + "q"
     missing = probe[: hidden.start()] + wrong + probe[hidden.end() :]
     answer = error_of(lambda: kit.bind(probe))
-    assert answer == error_of(lambda: kit.bind(missing)).replace(wrong, hidden.group())
+    other = error_of(lambda: kit.bind(missing)).replace(wrong, hidden.group())
+    assert without_names(answer) == without_names(other)
     mend = answer.partition("Did you mean")[2].partition("\n")[0]
     assert mend
     assert not re.search("secret|code|mentor|pupils|tutor|hidden", mend)
@@ -55,7 +61,8 @@ def test_a_restricted_field_orders_nothing(kit: Any, order: str) -> None:
     missing = order.replace(word.group(), word.group()[:-1] + "q")
     answer = error_of(lambda: order_by(kit.types, kit.company, order, kit.environment()))
     other = error_of(lambda: order_by(kit.types, kit.company, missing, kit.environment()))
-    assert answer == other.replace(word.group()[:-1] + "q", word.group())
+    assert without_names(answer) == without_names(other.replace(word.group()[:-1] + "q", word.group()))
+    assert not re.search("secret|code|mentor|hidden", answer.partition("Did you mean")[2].partition("\n")[0])
     assert order_by(kit.types, kit.company, order, kit.environment(readable=lambda record_type, field: True))
 
 
@@ -77,7 +84,7 @@ def test_permission_is_asked_for_the_field_alone(kit: Any) -> None:
         return False
 
     error_of(lambda: kit.bind('secret == "x"', readable=readable))
-    assert set(asked) == {("probe.company", "secret"), ("probe.company", "c_secret")}
+    assert set(asked) == {("probe.company", "secret"), ("probe.company", "c_secret"), ("vip.status", "hidden")}
 
 
 def rows(kit: Any, **boss: Any) -> tuple[dict[str, Any], Any]:

@@ -74,8 +74,7 @@ command = command_fields
 
 
 def _no_role(role: str, known: Any) -> Exception:
-    from crm_core.errors import NotFound
-    from crm_core.hooks.specs import nearest
+    from crm_core.errors import NotFound, nearest
 
     return NotFound("There is no role {role!r}.", mend="Did you mean {near}?", role=role, near=nearest(role, known))
 

@@ -108,7 +108,7 @@ def _names(session: CrmSession, record_type: RecordType, given: str | None) -> l
         if name in record_type.by_name:
             require_readable(session, record_type, record_type.by_name[name])
             continue
-        from crm_core.hooks.specs import nearest
+        from crm_core.errors import nearest
 
         raise NotFound(
             "{record} has no field {field!r}.",

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from crm_core.errors import ExchangeError, Problem
+from crm_core.errors import ExchangeError, Problem, nearest
 from crm_core.exchange.sheets.archive import Oddities, check_archive, inspected
 from crm_core.exchange.sheets.cells import Value, readable
 from crm_core.exchange.sources import Row, Source
-from crm_core.hooks.specs import nearest
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from sqlalchemy import select
 
 from crm_core.domain.merging import RULES
-from crm_core.errors import PermissionDenied, Problem, ValidationError
+from crm_core.errors import PermissionDenied, Problem, ValidationError, nearest
 from crm_core.fields.field import Field
 from crm_core.fields.kinds import RefKind
 from crm_core.records import RecordType
@@ -172,8 +171,8 @@ def _check(session: CrmSession, record_type: RecordType, choose: Mapping[str, st
     problems = []
     for name, rule in choose.items():
         if name not in known:
-            near = get_close_matches(name, known, 3) or sorted(known)
-            problems.append(Problem(name, "There is no such field.", "Did you mean {near}?", {"near": ", ".join(near)}))
+            near = nearest(name, known)
+            problems.append(Problem(name, "There is no such field.", "Did you mean {near}?", {"near": near}))
         elif name in hidden:
             raise PermissionDenied(
                 "{principal} may not read {field}, and so not choose it.",

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.domain.pools import Pool
-from crm_core.errors import NotFound
+from crm_core.errors import NotFound, nearest
 
 if TYPE_CHECKING:
     from crm_core.expressions import Environment, Filter
@@ -46,14 +46,11 @@ def find(session: CrmSession, name: str | Pool) -> Pool:
         return name
     pools = session.policy.pools
     if name not in pools:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, pools, 3) or sorted(pools)
         raise NotFound(
             "There is no pool {name!r}.",
-            mend="Did you mean {near}?" if near else "Declare it in the build file: [pools.{name}].",
+            mend="Did you mean {near}?" if pools else "Declare it in the build file: [pools.{name}].",
             name=name,
-            near=", ".join(near),
+            near=nearest(name, pools),
         )
     return pools[name]
 

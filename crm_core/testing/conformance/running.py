@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_core.assembly.discovery import Discovery, installed
-from crm_core.errors import CrmError, NotFound
-from crm_core.hooks.specs import nearest
+from crm_core.errors import CrmError, NotFound, nearest
 from crm_core.testing.conformance.checks import CHECKS
 from crm_core.testing.conformance.databases import Databases
 from crm_core.testing.conformance.report import Check, Finding, Report, Result

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from crm_core.assembly.discovery import GROUP, Discovery, Found, installed
 from crm_core.assembly.manifest import Manifest
-from crm_core.errors import BuildError, NotFound
-from crm_core.hooks.specs import nearest
+from crm_core.errors import BuildError, NotFound, nearest
 from crm_core.testing.conformance.databases import Databases
 from crm_core.testing.conformance.report import Finding
 from crm_core.testing.conformance.sources import Source, read_sources

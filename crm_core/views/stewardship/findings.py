@@ -5,12 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from contextlib import closing
-from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from crm_core.domain.accounts import Account
-from crm_core.errors import NotFound
+from crm_core.errors import NotFound, nearest
 from crm_core.views.stewardship import firms, people
 from crm_core.views.stewardship.looking import Look, QualityFinding
 
@@ -88,6 +87,6 @@ def findings(
 
 def _known(name: str) -> str:
     if name not in CHECKS:
-        near = get_close_matches(name, CHECKS, 3) or sorted(CHECKS)
-        raise NotFound("There is no check {name!r}.", mend="Did you mean {near}?", name=name, near=", ".join(near))
+        near = nearest(name, CHECKS)
+        raise NotFound("There is no check {name!r}.", mend="Did you mean {near}?", name=name, near=near)
     return name

@@ -8,7 +8,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from crm_core.hooks.specs import nearest
+from crm_core.errors import nearest
 from crm_core.testing.conformance.public import PUBLIC_MODULES, exports
 from crm_core.testing.conformance.report import Check, Finding
 
