@@ -17,6 +17,7 @@ from crm_core.fields.field import Field
 from crm_core.fields.kinds import ChoiceKind
 from crm_core.records.access import Access, Owned, Via
 from crm_core.records.checking import Options, check_declaration, check_field
+from crm_core.records.making import refuse_unknown
 from crm_core.records.mapping import map_record
 from crm_core.records.types import (
     KERNEL,
@@ -190,6 +191,7 @@ def _declare(
     parents = _take_parents(cls)
     cls = attrs.define(cls, slots=False, eq=False, kw_only=True, repr=False, field_transformer=_checked(name, where))
     fields = tuple(field for attribute in attrs.fields(cls) if (field := f.field_of(attribute)) is not None)
+    refuse_unknown(cls, name, {field.name: field for field in fields})
     for parent_field in parents:
         if not any(field.name == parent_field.field and field.target for field in fields):
             raise DeclarationError(

@@ -1,0 +1,67 @@
+"""How records are made and changed in Python: what their class does not know is refused in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from crm_core.errors import Problem, ValidationError, nearest
+from crm_core.fields.field import Field
+
+__all__ = ["refuse_unknown"]
+
+_OWN = ("id", "version", "created_at", "created_by", "updated_at", "custom", "_sa_instance_state")
+_set = object.__setattr__
+
+
+def refuse_unknown(cls: Any, record: str, fields: Mapping[str, Field]) -> None:
+    """Let a class that attrs made say in a :class:`ValidationError` what is missing, or that there is no such field."""
+    cls.__init__ = _init(cls.__init__, record, fields)
+    cls.__setattr__ = _setattr(record, fields)
+
+
+def _init(made: Callable[..., None], record: str, fields: Mapping[str, Field]) -> Callable[..., None]:
+    # SQLAlchemy hands on what this takes: by its names it would hand on every default, too, which costs more.
+    def __init__(self: Any, **values: Any) -> None:
+        try:
+            made(self, **values)
+        except TypeError:
+            problems = [*_wrong(fields, values)]
+            if not problems:
+                raise
+            raise ValidationError("{record} cannot be written.", problems, record=record) from None
+
+    return __init__
+
+
+def _wrong(fields: Mapping[str, Field], values: Mapping[str, Any]) -> Iterator[Problem]:
+    for name in values:
+        if name == "custom":
+            yield Problem(name, "It is no argument.", "Assign it to the record: record.custom = {{...}}.")
+        elif name in _OWN:
+            yield Problem(name, "The store writes it.", "Leave it out.")
+        elif name not in fields:
+            yield _unknown(name, fields)
+    for name, field in fields.items():
+        if field.required and name not in values:
+            yield Problem(name, "A value is needed.", "Give one.")
+
+
+def _setattr(record: str, fields: Mapping[str, Field]) -> Callable[[Any, str, Any], None]:
+    # In place of the one by attrs, which raises and catches an error for each name that is no field.
+    checks = {name: field.check for name, field in fields.items()}
+    own = frozenset(_OWN)
+
+    def __setattr__(self: Any, name: str, value: Any) -> None:
+        check = checks.get(name)
+        if check is not None:
+            value = check(value, record)
+        elif name not in own and name[0] != "_" and not hasattr(type(self), name):
+            raise ValidationError("{record} cannot be written.", [_unknown(name, fields)], record=record)
+        _set(self, name, value)
+
+    return __setattr__
+
+
+def _unknown(name: str, fields: Mapping[str, Field]) -> Problem:
+    return Problem(name, "There is no such field.", "Did you mean {near}?", {"near": nearest(name, fields)})
