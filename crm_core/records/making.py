@@ -22,7 +22,7 @@ def refuse_unknown(cls: Any, record: str, fields: Mapping[str, Field]) -> None:
 
 def _init(made: Callable[..., None], record: str, fields: Mapping[str, Field]) -> Callable[..., None]:
     # SQLAlchemy hands on what this takes: by its names it would hand on every default, too, which costs more.
-    def __init__(self: Any, **values: Any) -> None:
+    def initialise(self: Any, **values: Any) -> None:
         try:
             made(self, **values)
         except TypeError:
@@ -31,7 +31,7 @@ def _init(made: Callable[..., None], record: str, fields: Mapping[str, Field]) -
                 raise
             raise ValidationError("{record} cannot be written.", problems, record=record) from None
 
-    return __init__
+    return initialise
 
 
 def _wrong(fields: Mapping[str, Field], values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -52,7 +52,7 @@ def _setattr(record: str, fields: Mapping[str, Field]) -> Callable[[Any, str, An
     checks = {name: field.check for name, field in fields.items()}
     own = frozenset(_OWN)
 
-    def __setattr__(self: Any, name: str, value: Any) -> None:
+    def assign(self: Any, name: str, value: Any) -> None:
         check = checks.get(name)
         if check is not None:
             value = check(value, record)
@@ -60,7 +60,7 @@ def _setattr(record: str, fields: Mapping[str, Field]) -> Callable[[Any, str, An
             raise ValidationError("{record} cannot be written.", [_unknown(name, fields)], record=record)
         _set(self, name, value)
 
-    return __setattr__
+    return assign
 
 
 def _unknown(name: str, fields: Mapping[str, Field]) -> Problem:
