@@ -26,6 +26,7 @@ __all__ = [
     "Lock",
     "Locked",
     "check_lock",
+    "constraints",
     "differences",
     "lock_file",
     "lock_of",
@@ -35,6 +36,7 @@ __all__ = [
 
 _FORMAT = 2
 _COMMENT = "Written by 'crm build lock'; 'crm build verify' compares it with what is installed."
+_CONSTRAINTS = "Written by 'crm build lock --constraints', for: pip wheel --constraint FILE --wheel-dir DIR ..."
 _DISTRIBUTION = "crm-core"
 
 
@@ -132,6 +134,18 @@ def written(lock: Lock) -> str:
     document.add("plugins", plugins)
     document.add("libraries", tomlkit.item(dict(lock.libraries)))
     return tomlkit.dumps(document)
+
+
+def constraints(lock: Lock) -> str:
+    """Every version of a lock as constraints for pip, one ``name==version`` a line: ``pip wheel --constraint FILE``.
+
+    They say which version, never from where, and nothing that is not asked for is installed because of them.
+    """
+    versions = {
+        canonicalize_name(each.distribution): each.version for each in lock.plugins.values() if each.distribution
+    }
+    lines = [f"{name}=={version}" for name, version in sorted({**lock.libraries, **versions}.items())]
+    return "\n".join([f"# {_CONSTRAINTS}", *lines, ""])
 
 
 def read_lock(file: Path) -> Lock:

@@ -30,6 +30,10 @@ _TEMPLATES = Path(__file__).parent / "templates" / "bundle"
 _DAY = (1980, 1, 1, 0, 0, 0)
 """The oldest that an archive can say: when it was packed is no part of what it holds."""
 _RUN = 0o755
+_FILL = (
+    "Fill the folder by: crm build lock --constraints constraints.txt, and then pip wheel --constraint constraints.txt"
+    " --wheel-dir {folder} {distributions}; in place of a distribution that no index has, give the folder of its source."
+)
 
 
 @attrs.frozen
@@ -41,15 +45,19 @@ class Bundle:
     files: Mapping[str, int]
 
 
-def bundle(build: Build, wheelhouse: Path, to: Path, mappings: Sequence[Path] = ()) -> Bundle:
-    """Pack a build with the wheels that lie in a folder.
+def bundle(build: Build, wheelhouse: Path, to: Path, mappings: Sequence[Path] = (), *, force: bool = False) -> Bundle:
+    """Pack a build with the wheels that lie in a folder; ``force`` replaces a file that is there already.
 
     Raises :class:`~crm_core.errors.BuildError` with everything that is missing: wheels of other versions, wheels that
     do not fit this Python and system, wheels whose content is not that of the installed plugin, and mappings that
     cannot be read. Nothing is written then.
     """
     lock = lock_of(build)
-    wheels, problems = _chosen(lock, _wheels(wheelhouse))
+    if to.exists() and not force:
+        raise BuildError(
+            "There is a file {file} already.", mend="Choose another name, or replace it with --force.", file=str(to)
+        )
+    wheels, problems = _chosen(lock, _wheels(wheelhouse, lock))
     problems += _unlike(lock, wheels)
     problems += [Problem(str(each), "There is no such mapping.") for each in mappings if not each.is_file()]
     problems += _of_one_name(mappings)
@@ -57,8 +65,7 @@ def bundle(build: Build, wheelhouse: Path, to: Path, mappings: Sequence[Path] = 
     if problems:
         raise BuildError(
             "{where} cannot be packed:", problems, where=build.file.where,
-            mend="Fill the folder by: pip wheel --wheel-dir {wheelhouse} crm-core and the plugins of the build.",
-            wheelhouse=str(wheelhouse),
+            mend=_FILL, folder=str(wheelhouse), distributions=_distributions(lock),
         )  # fmt: skip
     files = {f"wheels/{wheel.name}": wheel.read_bytes() for wheel in wheels.values()}
     files |= {f"mappings/{each.name}": each.read_bytes() for each in mappings}
@@ -74,11 +81,16 @@ def bundle(build: Build, wheelhouse: Path, to: Path, mappings: Sequence[Path] = 
 # -- wheels ----------------------------------------------------------------------------------------------------
 
 
-def _wheels(wheelhouse: Path) -> dict[str, list[tuple[str, int, Path]]]:
+def _distributions(lock: Lock) -> str:
+    return " ".join(each.distribution for each in lock.plugins.values() if each.distribution)
+
+
+def _wheels(wheelhouse: Path, lock: Lock) -> dict[str, list[tuple[str, int, Path]]]:
     """The wheels that fit this Python and system, by distribution: version, rank (0 fits best) and file."""
     if not wheelhouse.is_dir():
-        raise BuildError("There is no folder {folder}.", mend="Fill one by: pip wheel --wheel-dir {folder} crm-core",
-                         folder=str(wheelhouse))  # fmt: skip
+        raise BuildError(
+            "There is no folder {folder}.", mend=_FILL, folder=str(wheelhouse), distributions=_distributions(lock)
+        )
     ranks = {tag: rank for rank, tag in reversed(list(enumerate(sys_tags())))}
     found: dict[str, list[tuple[str, int, Path]]] = {}
     for file in sorted(wheelhouse.glob("*.whl")):

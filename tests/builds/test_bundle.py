@@ -77,6 +77,16 @@ def test_the_same_input_gives_the_same_archive(build_file, wheelhouse, tmp_path)
     assert one.sha256 == other.sha256
 
 
+def test_a_file_that_is_there_is_replaced_only_if_one_says_so(crm, build_file, wheelhouse, tmp_path):
+    to = tmp_path / "acme.zip"
+    to.write_text("somebody's own", encoding="utf-8")
+    pack = ("--build", build_file, "build", "bundle", "--wheelhouse", wheelhouse, "--to", to)
+    assert "There is a file" in crm(*pack, code=3).err
+    assert to.read_text(encoding="utf-8") == "somebody's own"
+    crm(*pack, "--force")
+    assert zipfile.is_zipfile(to)
+
+
 def test_everything_that_is_missing_is_told_at_once(build_file, wheelhouse, tmp_path):
     few = tmp_path / "few"
     few.mkdir()
@@ -92,8 +102,10 @@ def test_everything_that_is_missing_is_told_at_once(build_file, wheelhouse, tmp_
     assert "attrs: There is no wheel of version " in told
     assert "only of 0.1" in told
     assert "none.toml: There is no such mapping." in told
+    assert "crm build lock --constraints constraints.txt" in told
+    assert f"pip wheel --constraint constraints.txt --wheel-dir {few} crm-core crm-stakeholders" in told
     assert not to.exists()
-    with pytest.raises(BuildError, match="There is no folder"):
+    with pytest.raises(BuildError, match=r"There is no folder .*--constraint constraints\.txt --wheel-dir"):
         bundle(assemble(build_file), tmp_path / "nowhere", to)
 
 

@@ -35,6 +35,22 @@ def test_it_names_versions_and_contents_and_no_address(build_file):
     assert str(build_file.parent) not in text
 
 
+def test_constraints_are_every_version_and_no_address(crm, build_file, tmp_path):
+    from importlib import metadata
+
+    file = tmp_path / "constraints.txt"
+    crm("--build", build_file, "build", "lock", "--constraints", file, "--dry-run")
+    assert not file.exists()
+    told = crm("--build", build_file, "build", "lock", "--constraints", file, "--json").json
+    assert told["constraints"] == str(file)
+    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    assert lines == sorted(lines)
+    versions = dict(line.split("==") for line in lines)
+    assert {"crm-core", "crm-locked-one", "sqlalchemy", "babel"} <= versions.keys()
+    assert versions["crm-locked-two"] == "2.1"
+    assert versions["sqlalchemy"] == metadata.version("sqlalchemy")
+
+
 def test_each_difference_is_told(crm, build_file, install):
     crm("--build", build_file, "build", "lock")
     crm("--build", build_file, "build", "verify")

@@ -18,16 +18,17 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 @command("bundle")
 @option("--wheelhouse", required=True, type=FOLDER, metavar="DIR",
-        help="The folder with the wheels; filled by: pip wheel --wheel-dir DIR crm-core and the plugins.")  # fmt: skip
+        help="The folder with the wheels, in the versions that 'crm build lock --constraints' writes.")  # fmt: skip
 @option("--to", "file", type=FILE, metavar="FILE.zip", default="crm-bundle.zip", show_default=True,
         help="The archive.")  # fmt: skip
 @option(
     "--mapping", "mappings", multiple=True, type=FILE, metavar="FILE", help="A mapping of an import, to be packed, too."
 )
+@option("--force", is_flag=True, help="Replace an archive that is there already.")
 @as_json
 @pass_application
 def command_bundle(
-    application: Application, wheelhouse: Path, file: Path, mappings: tuple[Path, ...], as_json: bool
+    application: Application, wheelhouse: Path, file: Path, mappings: tuple[Path, ...], force: bool, as_json: bool
 ) -> None:
     """Pack the build into one archive that is installed on a machine without a network.
 
@@ -41,7 +42,7 @@ def command_bundle(
 
     application.as_no_user()
     build = application.assemble(locked=False)
-    packed = bundle(build, wheelhouse, file, mappings)
+    packed = bundle(build, wheelhouse, file, mappings, force=force)
     output = application.output
     if as_json:
         output.json({"file": str(packed.file), "sha256": packed.sha256, "files": dict(packed.files)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import attrs
+import click
 
 from crm_core.cli.application import Application, pass_application
 from crm_core.cli.helping import command, option
@@ -15,15 +16,17 @@ __all__ = ["command"]
 
 @command("lock")
 @option("--dry-run", is_flag=True, help="Show what is different from the lock that is there, and write nothing.")
+@option("--constraints", "constraints_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+        help="Write all versions to FILE, too, as constraints for pip: name==version, a line each.")  # fmt: skip
 @as_json
 @pass_application
-def command_lock(application: Application, dry_run: bool, as_json: bool) -> None:
+def command_lock(application: Application, dry_run: bool, constraints_file: Path | None, as_json: bool) -> None:
     """Write the versions and hashes of the kernel and all plugins of the build into a lock beside the build file.
 
     A lock holds no address, so it is good wherever the distributions come from. With ``locked = true`` in [crm] the CRM
     opens only while what is installed is what was locked.
     """
-    from crm_core.assembly.lock import differences, lock_file, lock_of, read_lock, written
+    from crm_core.assembly.lock import constraints, differences, lock_file, lock_of, read_lock, written
 
     # The lock that is being replaced must not keep us from replacing it.
     application.as_no_user()
@@ -34,9 +37,12 @@ def command_lock(application: Application, dry_run: bool, as_json: bool) -> None
     changes = [] if former is None else differences(former, lock)
     if not dry_run:
         _write(file, written(lock))
+        if constraints_file is not None:
+            _write(constraints_file, constraints(lock))
     output = application.output
     if as_json:
         output.json({"file": str(file), "written": not dry_run, **attrs.asdict(lock),
+                     "constraints": None if constraints_file is None else str(constraints_file),
                      "changes": [each.text() for each in changes]})  # fmt: skip
         return
     output.table(
@@ -49,7 +55,8 @@ def command_lock(application: Application, dry_run: bool, as_json: bool) -> None
     if dry_run:
         output.say("Nothing was written: this was a dry run.")
     else:
-        output.say("Written: {file}", file=str(file))
+        for each_file in filter(None, (file, constraints_file)):
+            output.say("Written: {file}", file=str(each_file))
 
 
 command = command_lock
