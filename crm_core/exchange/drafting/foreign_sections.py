@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from crm_core.errors import ExchangeError
+from crm_core.errors import ExchangeError, nearest
 from crm_core.exchange.drafting.candidates import candidates, source
 from crm_core.exchange.drafting.fitting import fit
 from crm_core.exchange.drafting.foreign import Recognised
@@ -19,7 +19,6 @@ from crm_core.exchange.drafting.targets import POINT, Target, Targets
 from crm_core.exchange.mapping_file import PARTS
 from crm_core.exchange.templates import Template
 from crm_core.fields.kinds import MoneyKind
-from crm_core.hooks.specs import nearest
 
 __all__ = ["foreign_sections"]
 

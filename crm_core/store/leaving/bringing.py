@@ -98,7 +98,7 @@ class _Work:
 
     def insert(self, file: TableFile) -> None:
         table, rows = self.tables[file.table], self.wanted(file)
-        binary = bytes_of(self.session.connection(), file.table)
+        binary = bytes_of(self.session.core_connection(), file.table)
         while part := [with_bytes(row, binary) for row in islice(rows, _PAGE)]:
             self.brought.rows[file.table] += len(part)
             if self.session.dialect == "postgresql":
@@ -122,7 +122,7 @@ class _Work:
                 yield from self._missing(table, part)
             return
         # Without an id only the whole row says which it is; the revisions may have written some of them again.
-        there = sums(self.session.connection(), file.table)
+        there = sums(self.session.core_connection(), file.table)
         for row in rows:
             known = sum_of(row)
             if there[known]:
