@@ -141,10 +141,11 @@ def constraints(lock: Lock) -> str:
 
     They say which version, never from where, and nothing that is not asked for is installed because of them.
     """
-    versions = {
+    versions = dict(lock.libraries)
+    versions |= {
         canonicalize_name(each.distribution): each.version for each in lock.plugins.values() if each.distribution
     }
-    lines = [f"{name}=={version}" for name, version in sorted({**lock.libraries, **versions}.items())]
+    lines = [f"{name}=={version}" for name, version in sorted(versions.items())]
     return "\n".join([f"# {_CONSTRAINTS}", *lines, ""])
 
 

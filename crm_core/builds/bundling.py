@@ -32,7 +32,8 @@ _DAY = (1980, 1, 1, 0, 0, 0)
 _RUN = 0o755
 _FILL = (
     "Fill the folder by: crm build lock --constraints constraints.txt, and then pip wheel --constraint constraints.txt"
-    " --wheel-dir {folder} {distributions}; in place of a distribution that no index has, give the folder of its source."
+    " --wheel-dir {folder} {distributions}; in place of a distribution that no index has, give the folder of its"
+    " source."
 )
 
 
