@@ -217,3 +217,24 @@ def test_a_thread_other_than_the_main_one_can_start_a_server(postgresql_server):
 
 def test_a_server_is_known_by_its_port_alone():
     assert PostgreSQLServer(5999).url("crm") == "postgresql+psycopg://postgres@127.0.0.1:5999/crm"
+
+
+def test_a_cluster_that_crashed_comes_back_at_its_port_with_what_was_committed(postgresql_server):
+    folder = Path(tempfile.mkdtemp(prefix="crm-pg-cluster-"))
+    cluster = postgresql.new_cluster(folder, ["synchronous_commit=on"])
+    with postgresql.stopped_at_exit(cluster):
+        port = cluster.start().port
+        url = cluster.server.create_database("kept")
+        engine = sa.create_engine(url)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE kept AS SELECT 1 AS one")
+            assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
+        engine.dispose()
+        cluster.crash()
+        assert not cluster.running
+        assert cluster.start().port == port
+        engine = sa.create_engine(url)
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("SELECT one FROM kept").scalar() == 1
+        engine.dispose()
+    assert not folder.exists()

@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -27,7 +27,15 @@ import attrs
 if TYPE_CHECKING:
     from psycopg.sql import Composed
 
-__all__ = ["PostgreSQLServer", "PostgreSQLUnavailable", "find_programs", "start_server"]
+__all__ = [
+    "Cluster",
+    "PostgreSQLServer",
+    "PostgreSQLUnavailable",
+    "find_programs",
+    "new_cluster",
+    "start_server",
+    "stopped_at_exit",
+]
 
 HOST = "127.0.0.1"
 SUPERUSER = "postgres"
@@ -112,6 +120,84 @@ def find_programs() -> Path:
     )
 
 
+@attrs.define
+class Cluster:
+    """The files of a server, which may be started and stopped again and again; it keeps its port.
+
+    ``settings`` come after those that all servers here have, and outrank them. Where the server stopped by itself,
+    ``start`` is what brings it back.
+    """
+
+    folder: Path
+    programs: Path
+    account: str | None
+    """The user that it must run as; ``None`` where we may run it ourselves."""
+    settings: tuple[str, ...] = ()
+    port: int = 0
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the server is there."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def server(self) -> PostgreSQLServer:
+        """How it is talked to."""
+        return PostgreSQLServer(self.port)
+
+    def start(self) -> PostgreSQLServer:
+        """Start the server, and wait until it takes connections.
+
+        Raises:
+            RuntimeError: it did not start; the message ends with what it logged.
+        """
+        # Between our asking for a free port and the server's taking it, another process may have it.
+        logged = ""
+        for attempt in range(3):
+            port = self.port or _free_port()
+            log = self.folder / f"log-{attempt}"
+            process = _launch_once(self.programs, self.folder, self.account, port, log, self.settings)
+            self._process = process
+            if _ready(process, self.folder / "data"):
+                self.port = port
+                return self.server
+            _stop(process)
+            logged = log.read_text(errors="replace")
+            if "Address already in use" not in logged:
+                break
+        raise RuntimeError(
+            f"the PostgreSQL server in {self.programs} did not start; it logged:\n{logged[-3000:]}"
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        """Stop it in good order, if it is there."""
+        if self._process is not None:
+            _stop(self._process)
+
+    def crash(self) -> None:
+        """Stop it at once, as a machine that fails: it must recover from its log when it is started again."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(SECONDS_TO_STOP)
+
+
+def new_cluster(folder: Path, settings: Iterable[str] = (), options: Iterable[str] = ()) -> Cluster:
+    """The files of a new server in an empty folder; ``options`` are further ones for ``initdb``.
+
+    Raises:
+        PostgreSQLUnavailable: the programs, the user or psycopg are missing, or the folder can't be entered.
+        RuntimeError: ``initdb`` failed.
+    """
+    _require_psycopg()
+    cluster = Cluster(folder, find_programs(), _account(), tuple(settings))
+    if cluster.account is not None:
+        _require_reachable(folder.parent, cluster.account)
+        shutil.chown(folder, cluster.account, cluster.account)
+    _initialise(cluster.programs, folder, cluster.account, options)
+    return cluster
+
+
 @contextmanager
 def start_server(root: Path | None = None) -> Iterator[PostgreSQLServer]:
     """Run a server for as long as the block lasts.
@@ -125,18 +211,14 @@ def start_server(root: Path | None = None) -> Iterator[PostgreSQLServer]:
         RuntimeError: the server did not start; the message ends with what it logged.
     """
     _require_psycopg()
-    programs = find_programs()
-    account = _account()
+    find_programs()  # before anything is made
     parent = Path(tempfile.gettempdir()) if root is None else root.resolve()
     folder = Path(tempfile.mkdtemp(prefix="crm-pg-", dir=parent))
     try:
-        if account is not None:
-            _require_reachable(folder.parent, account)
-            shutil.chown(folder, account, account)
-        _initialise(programs, folder, account)
-        process, port = _launch(programs, folder, account)
-        with _stopped_at_exit(process, folder):
-            yield PostgreSQLServer(port)
+        cluster = new_cluster(folder)
+        cluster.start()
+        with stopped_at_exit(cluster):
+            yield cluster.server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -196,10 +278,10 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
 
 
-def _initialise(programs: Path, folder: Path, account: str | None) -> None:
+def _initialise(programs: Path, folder: Path, account: str | None, options: Iterable[str]) -> None:
     command = [
         *(str(programs / "initdb"), "--pgdata", str(folder / "data"), "--username", SUPERUSER),
-        *("--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync"),
+        *("--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync", *options),
     ]
     answer = subprocess.run(
         command,
@@ -215,25 +297,11 @@ def _initialise(programs: Path, folder: Path, account: str | None) -> None:
         raise RuntimeError(f"initdb failed in {folder}:\n{answer.stdout}{answer.stderr}")
 
 
-def _launch(programs: Path, folder: Path, account: str | None) -> tuple[subprocess.Popen[bytes], int]:
-    # Between our asking for a free port and the server's taking it, another process may have it.
-    logged = ""
-    for attempt in range(3):
-        port = _free_port()
-        log = folder / f"log-{attempt}"
-        process = _launch_once(programs, folder, account, port, log)
-        if _ready(process, folder / "data"):
-            return process, port
-        _stop(process)
-        logged = log.read_text(errors="replace")
-        if "Address already in use" not in logged:
-            break
-    raise RuntimeError(f"the PostgreSQL server in {programs} did not start; it logged:\n{logged[-3000:]}")
-
-
-def _launch_once(programs: Path, folder: Path, account: str | None, port: int, log: Path) -> subprocess.Popen[bytes]:
+def _launch_once(
+    programs: Path, folder: Path, account: str | None, port: int, log: Path, settings: Iterable[str]
+) -> subprocess.Popen[bytes]:
     command = [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder)]
-    for setting in _SETTINGS:
+    for setting in (*_SETTINGS, *settings):
         command += ["-c", setting]
     with log.open("wb") as output:
         return subprocess.Popen(
@@ -280,15 +348,15 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def _stopped_at_exit(process: subprocess.Popen[bytes], folder: Path) -> Iterator[None]:
-    """Stop the server when the block ends, and also where Python is ended around it."""
+def stopped_at_exit(cluster: Cluster) -> Iterator[None]:
+    """Stop the server when the block ends, and also where Python is ended around it; then its files go, too."""
     owner = os.getpid()
 
     def stop() -> None:
         # A forked child inherits this duty, but not the server.
         if os.getpid() == owner:
-            _stop(process)
-            shutil.rmtree(folder, ignore_errors=True)
+            cluster.stop()
+            shutil.rmtree(cluster.folder, ignore_errors=True)
 
     def stop_and_end(number: int, frame: FrameType | None) -> None:
         stop()
