@@ -1,0 +1,183 @@
+"""One trial: a copy of the database, a work that is struck, a look at what is left, and the work again."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from torture.databases import Place, PostgresqlPlace, SqlitePlace
+from torture.examining import Complaint
+from torture.examining.likeness import difference
+from torture.faults.faults import Fault, Usual, What, drawn
+from torture.faults.ground import Ground
+from torture.faults.room import Room
+from torture.faults.victim import Ended, attempt
+from torture.faults.works import Work
+from torture.faults.works.work import End
+
+__all__ = ["Arena", "Outcome"]
+
+_NAME = "attempt"
+
+
+@attrs.frozen
+class Outcome:
+    """What came of one trial: whether the work was struck, what was wrong then, and why it could not be finished."""
+
+    work: str
+    fault: Fault
+    struck: bool
+    complaints: tuple[Complaint, ...]
+    unrecoverable: str = ""
+
+    def count(self, kind: str) -> int:
+        """1 where something of this kind was wrong."""
+        return int(any(each.kind == kind for each in self.complaints))
+
+
+@attrs.define
+class Arena:
+    """Where trials take place: one kind of database, with the databases that they begin with."""
+
+    place: Place
+    folder: Path
+    facts: Mapping[str, Any]
+    room: Room | None = None
+    _ends: dict[str, tuple[End, Usual]] = attrs.field(factory=dict)
+
+    def faults(self, what: What, work: Work, count: int, chance: random.Random) -> Iterator[Fault]:
+        """So many faults of a kind for a work."""
+        _, usual = self._undisturbed(work)
+        yield from drawn(what, count, usual, chance, roomy=self.room is not None)
+
+    def can(self, what: What, work: Work) -> bool:
+        """Whether such a fault can strike such a work here."""
+        files = work.name in ("backup", "restore", "remove")
+        return {
+            "kill": True,
+            "clock": work.statements,
+            "raise": work.hooks,
+            "cut": self.place.dialect == "postgresql",
+            "crash": self.place.dialect == "postgresql",
+            "full": self.place.dialect == "sqlite" and work.statements,
+            "limit": self.room is not None or self.place.dialect == "sqlite" or files,
+        }[what]
+
+    def trial(self, work: Work, fault: Fault) -> Outcome:
+        """Let a work be struck, look, and let it be finished."""
+        end, _ = self._undisturbed(work)
+        ground = self._ground(work)
+        before = work.before(ground)
+        self.place.calm(_NAME)
+        ended = self._struck(work, ground, fault)
+        complaints = [Complaint("broken", each) for each in self.place.complaints(_NAME)]
+        complaints += work.look(ground, before, end.shapes)
+        self.place.calm(_NAME)
+        again = attempt(work, ground, None)
+        self.place.calm(_NAME)
+        why = "" if again.done else f"{_last(again.trouble)} when it was begun again"
+        if again.done:
+            complaints += work.look(ground, before, end.shapes)
+            complaints += [Complaint("broken", each) for each in self.place.complaints(_NAME)]
+            why = _differs(end, work.end(ground, before), complaints)
+        return Outcome(work.name, fault, not ended.done, tuple(complaints), why)
+
+    def _struck(self, work: Work, ground: Ground, fault: Fault) -> Ended:
+        if self.room is not None and fault.room is not None:
+            self.room.leave(fault.room)
+        try:
+            ended = attempt(work, ground, fault)
+        finally:
+            if self.room is not None:
+                self.room.clear()
+            self._recovered(fault)
+        self.place.calm(_NAME)
+        return ended
+
+    def _recovered(self, fault: Fault) -> None:
+        """Start a server that was stopped, or stopped by itself when its disk was full."""
+        if isinstance(self.place, PostgresqlPlace):
+            cluster = self.place.cluster
+            if fault.what == "crash":
+                cluster.crash()
+            if not cluster.running:
+                cluster.start()
+            else:
+                self._ready(cluster)
+
+    def _ready(self, cluster: Any) -> None:
+        """Wait while a server that restarts by itself recovers."""
+        import time
+
+        import psycopg
+
+        from torture.databases import administering
+
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                with administering(cluster.port):
+                    return
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                if not cluster.running:
+                    cluster.start()
+                time.sleep(0.05)
+
+    def _ground(self, work: Work) -> Ground:
+        shutil.rmtree(self.folder / _NAME, ignore_errors=True)
+        ground = Ground(self.place, _NAME, self.folder / _NAME, {**self.facts, "folder": str(self.folder)})
+        ground.folder.mkdir(parents=True)
+        self.place.copy(work.template, _NAME)
+        ground.write_build()
+        work.prepare(ground)
+        return ground
+
+    def _undisturbed(self, work: Work) -> tuple[End, Usual]:
+        if work.name not in self._ends:
+            ground = self._ground(work)
+            before = work.before(ground)
+            self.place.calm(_NAME)
+            first = self._size(ground)
+            ended = attempt(work, ground, None)
+            if not ended.done:
+                raise RuntimeError(f"{work.name} does not work by itself on {self.place.dialect}:\n{ended.trouble}")
+            self.place.calm(_NAME)
+            last = max([self._size(ground), *(each.stat().st_size for each in ground.folder.rglob("*"))])
+            complaints = work.look(ground, before, None)
+            if complaints:
+                raise RuntimeError(f"{work.name} is wrong though nobody disturbed it: {complaints}")
+            self._ends[work.name] = (
+                work.end(ground, before), Usual(ended.seconds, ended.steps, first, last)
+            )  # fmt: skip
+        return self._ends[work.name]
+
+    def _size(self, ground: Ground) -> int:
+        if isinstance(self.place, SqlitePlace):
+            return self.place.file(ground.name).stat().st_size
+        return 0
+
+
+def _differs(wanted: End, found: End, complaints: list[Complaint]) -> str:
+    """Why an end is not the one that was wanted; records that are missing or too many are complained of, too."""
+    missing, superfluous = difference(wanted.likeness, found.likeness)
+    if missing or superfluous:
+        complaints.append(
+            Complaint("lost" if sum(missing.values()) >= sum(superfluous.values()) else "doubled",
+                      f"at the end {dict(missing)} are missing, {dict(superfluous)} should not be there")
+        )  # fmt: skip
+        return "the end is another one"
+    if wanted.more != found.more:
+        return f"the end is another one: {found.more}"
+    return ""
+
+
+def _last(trouble: str) -> str:
+    lines = [line for line in trouble.splitlines() if line.strip()]
+    return lines[-1] if lines else "it did not end"

@@ -1,0 +1,169 @@
+"""The process that works and is struck: forked from one that has imported everything, so that it begins at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import random
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import attrs
+
+from torture.databases import Place, PostgresqlPlace, administering
+from torture.faults import steps
+from torture.faults.faults import Fault
+from torture.faults.ground import Ground
+from torture.faults.works import Work
+
+__all__ = ["Ended", "attempt"]
+
+_PATIENCE = 90.0
+_COUNT, _TROUBLE = "steps.txt", "trouble.txt"
+
+
+@attrs.frozen
+class Ended:
+    """How a process ended: ``struck`` says whether the fault came to anything, ``trouble`` what it raised if not."""
+
+    how: str
+    seconds: float
+    steps: Mapping[steps.Kind, int]
+    trouble: str
+
+    @property
+    def done(self) -> bool:
+        """Whether the work was finished."""
+        return self.how == "done"
+
+
+def attempt(work: Work, ground: Ground, fault: Fault | None) -> Ended:
+    """Let a process work until it is done, struck, or out of patience."""
+    for each in (_COUNT, _TROUBLE):
+        (ground.folder / each).unlink(missing_ok=True)
+    began = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        _be_victim(work, ground, fault)
+    status = _wait(child, began, fault, ground.place)
+    if os.WIFSIGNALED(status):
+        how = "killed" if os.WTERMSIG(status) == signal.SIGKILL else f"signal {os.WTERMSIG(status)}"
+    else:
+        how = "done" if os.WEXITSTATUS(status) == 0 else "failed"
+    return Ended(how, time.monotonic() - began, _counts(ground.folder / _COUNT), _text(ground.folder / _TROUBLE))
+
+
+def _wait(child: int, began: float, fault: Fault | None, place: Place) -> int:
+    """The status that the child ended with; a fault that comes from outside comes at its moment."""
+    moment = None if fault is None else fault.moment
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return status
+        passed = time.monotonic() - began
+        if moment is not None and passed >= moment:
+            assert fault is not None
+            moment = None
+            # Not reaped yet, so the number is the child's for certain.
+            _strike(fault, place, lambda: os.kill(child, signal.SIGKILL))()
+        if passed > _PATIENCE:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            raise TimeoutError(f"the process did not end within {_PATIENCE} s")
+        time.sleep(0.001)
+
+
+def _be_victim(work: Work, ground: Ground, fault: Fault | None) -> None:
+    """Work, and end this process; never returns."""
+    code = 1
+    try:
+        _silence(ground.folder)
+        counted = steps.Steps(ground.folder, steps.KINDS, 0, lambda: None)
+        if fault is not None and fault.step is not None:
+            strike = _strike(fault, ground.place, lambda: os.kill(os.getpid(), signal.SIGKILL))
+            counted = steps.Steps(ground.folder, fault.kinds, fault.step, strike)
+        steps.install(counted, None if fault is None else fault.pages)
+        if fault is not None and fault.bytes is not None:
+            # Python ignores the signal, so that a write fails as on a disk that is full.
+            resource.setrlimit(resource.RLIMIT_FSIZE, (fault.bytes, resource.RLIM_INFINITY))
+        options = {"clock": _jumping(random.Random(fault.seed))} if fault is not None and fault.clock else {}
+        with ground.open(**options) as crm:
+            work.run(ground, crm)
+        code = 0
+        (ground.folder / _COUNT).write_text(json.dumps(counted.counts))
+    except BaseException:
+        _unlimited()
+        with suppress(OSError):  # the disk may be full
+            (ground.folder / _TROUBLE).write_text(traceback.format_exc(), encoding="utf-8")
+    finally:
+        os._exit(code)
+
+
+def _unlimited() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+def _silence(folder: Path) -> None:
+    """What the process and its children say goes to a file."""
+    file = os.open(folder / "said.txt", os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+    for number in (1, 2):
+        os.dup2(file, number)
+    sys.stdin.close()
+
+
+def _strike(fault: Fault, place: Place, kill: Callable[[], object]) -> Callable[[], object]:
+    """What a fault does when it comes."""
+    if fault.what == "raise":
+        return _fail
+    if isinstance(place, PostgresqlPlace):
+        if fault.what == "cut":
+            return lambda: _cut(place)
+        if fault.what == "crash":
+            return lambda: _crash(place)
+    return kill
+
+
+def _fail() -> None:
+    raise RuntimeError("the plugin failed, as it was told to")
+
+
+def _cut(place: PostgresqlPlace) -> None:
+    with administering(place.cluster.port) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+
+
+def _crash(place: PostgresqlPlace) -> None:
+    # The server is no child of a process that was forked, which therefore cannot wait for it.
+    number = int((place.cluster.folder / "data" / "postmaster.pid").read_text().split()[0])
+    os.kill(number, signal.SIGQUIT)
+
+
+def _jumping(chance: random.Random) -> Callable[[], dt.datetime]:
+    """A clock that goes wrong and is set right again: behind by seconds, by hours, by days."""
+    offset = dt.timedelta()
+
+    def now() -> dt.datetime:
+        nonlocal offset
+        if chance.random() < 0.2:
+            offset = dt.timedelta(seconds=chance.choice((1, 60, 3600, 86400, 20 * 86400)) * chance.random())
+        return dt.datetime.now(dt.UTC) - offset
+
+    return now
+
+
+def _counts(file: Path) -> dict[steps.Kind, int]:
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.exists() else ""
