@@ -71,7 +71,7 @@ class Usual:
 
 
 _PAGE = 4096
-_ROOM = 3 << 20
+_ROOM = 1 << 20
 """A work needs about so many bytes on a disk, with the log."""
 
 

@@ -6,12 +6,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import attrs
 
 __all__ = ["Room"]
+
+_SLACK = 1 << 16
 
 
 @attrs.frozen
@@ -43,11 +45,15 @@ class Room:
     def leave(self, count: int) -> None:
         """Fill it, but for so many bytes."""
         self.clear()
+        with self._ballast.open("wb") as file:
+            # A server that writes meanwhile may take what we have counted.
+            while (free := self._free()) > count + _SLACK:
+                with suppress(OSError):
+                    os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), free - count)
+
+    def _free(self) -> int:
         there = os.statvfs(self.folder)
-        free = there.f_bavail * there.f_frsize
-        if free > count:
-            with self._ballast.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, free - count)
+        return there.f_bavail * there.f_frsize
 
     def clear(self) -> None:
         """Make room again."""

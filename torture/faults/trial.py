@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from torture.faults.works.work import End
 __all__ = ["Arena", "Outcome"]
 
 _NAME = "attempt"
+_LEFT_OUT = ("share",)
+"""A share that ends before it began, as the clock was set back in between, is taken away rather than ended."""
 
 
 @attrs.frozen
@@ -71,21 +73,23 @@ class Arena:
     def trial(self, work: Work, fault: Fault) -> Outcome:
         """Let a work be struck, look, and let it be finished."""
         end, _ = self._undisturbed(work)
+        # A clock that goes back changes what is written, though not whether it is right.
+        shapes = None if fault.clock else end.shapes
         ground = self._ground(work)
         before = work.before(ground)
         self.place.calm(_NAME)
         ended = self._struck(work, ground, fault)
         complaints = [Complaint("broken", each) for each in self.place.complaints(_NAME)]
-        complaints += work.look(ground, before, end.shapes)
+        complaints += work.look(ground, before, shapes)
         self.place.calm(_NAME)
         again = attempt(work, ground, None)
         self.place.calm(_NAME)
         why = "" if again.done else f"{_last(again.trouble)} when it was begun again"
         if again.done:
-            complaints += work.look(ground, before, end.shapes)
+            complaints += work.look(ground, before, shapes)
             complaints += [Complaint("broken", each) for each in self.place.complaints(_NAME)]
-            why = _differs(end, work.end(ground, before), complaints)
-        return Outcome(work.name, fault, not ended.done, tuple(complaints), why)
+            why = _differs(end, work.end(ground, before), complaints, _LEFT_OUT if fault.clock else ())
+        return Outcome(work.name, fault, ended.struck, tuple(complaints), why)
 
     def _struck(self, work: Work, ground: Ground, fault: Fault) -> Ended:
         if self.room is not None and fault.room is not None:
@@ -153,9 +157,10 @@ class Arena:
             complaints = work.look(ground, before, None)
             if complaints:
                 raise RuntimeError(f"{work.name} is wrong though nobody disturbed it: {complaints}")
-            self._ends[work.name] = (
-                work.end(ground, before), Usual(ended.seconds, ended.steps, first, last)
-            )  # fmt: skip
+            end = work.end(ground, before)
+            if work.sets is not None and len(end.shapes) != work.sets:
+                raise RuntimeError(f"{work.name} should be {work.sets} change sets, and is {len(end.shapes)}")
+            self._ends[work.name] = end, Usual(ended.seconds, ended.steps, first, last)
         return self._ends[work.name]
 
     def _size(self, ground: Ground) -> int:
@@ -164,9 +169,11 @@ class Arena:
         return 0
 
 
-def _differs(wanted: End, found: End, complaints: list[Complaint]) -> str:
+def _differs(wanted: End, found: End, complaints: list[Complaint], left_out: Collection[str]) -> str:
     """Why an end is not the one that was wanted; records that are missing or too many are complained of, too."""
     missing, superfluous = difference(wanted.likeness, found.likeness)
+    for each in left_out:
+        del missing[each], superfluous[each]
     if missing or superfluous:
         complaints.append(
             Complaint("lost" if sum(missing.values()) >= sum(superfluous.values()) else "doubled",

@@ -9,11 +9,12 @@ import random
 import resource
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -26,15 +27,17 @@ from torture.faults.works import Work
 __all__ = ["Ended", "attempt"]
 
 _PATIENCE = 90.0
-_COUNT, _TROUBLE = "steps.txt", "trouble.txt"
 
 
 @attrs.frozen
 class Ended:
-    """How a process ended: ``struck`` says whether the fault came to anything, ``trouble`` what it raised if not."""
+    """How a process ended: whether it finished, whether it was struck on the way, how many steps it did, and what it
+    raised.
+    """
 
     how: str
     seconds: float
+    struck: bool
     steps: Mapping[steps.Kind, int]
     trouble: str
 
@@ -46,27 +49,33 @@ class Ended:
 
 def attempt(work: Work, ground: Ground, fault: Fault | None) -> Ended:
     """Let a process work until it is done, struck, or out of patience."""
-    for each in (_COUNT, _TROUBLE):
-        (ground.folder / each).unlink(missing_ok=True)
-    began = time.monotonic()
-    child = os.fork()
-    if child == 0:
-        _be_victim(work, ground, fault)
-    status = _wait(child, began, fault, ground.place)
+    # Not in the folder of the ground, whose disk may be full.
+    with tempfile.TemporaryFile() as told:
+        began = time.monotonic()
+        child = os.fork()
+        if child == 0:
+            _be_victim(work, ground, fault, told.fileno())
+        status, struck = _wait(child, began, fault, ground.place)
+        seconds = time.monotonic() - began
+        told.seek(0)
+        words: dict[str, Any] = {}
+        for line in told.read().decode().splitlines():
+            words |= json.loads(line)
     if os.WIFSIGNALED(status):
         how = "killed" if os.WTERMSIG(status) == signal.SIGKILL else f"signal {os.WTERMSIG(status)}"
     else:
         how = "done" if os.WEXITSTATUS(status) == 0 else "failed"
-    return Ended(how, time.monotonic() - began, _counts(ground.folder / _COUNT), _text(ground.folder / _TROUBLE))
+    struck = struck or how != "done" or "struck" in words
+    return Ended(how, seconds, struck, words.get("steps", {}), words.get("trouble", ""))
 
 
-def _wait(child: int, began: float, fault: Fault | None, place: Place) -> int:
-    """The status that the child ended with; a fault that comes from outside comes at its moment."""
+def _wait(child: int, began: float, fault: Fault | None, place: Place) -> tuple[int, bool]:
+    """The status that the child ended with; a fault that comes from outside comes at its moment, or too late."""
     moment = None if fault is None else fault.moment
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
-            return status
+            return status, fault is not None and fault.moment is not None and moment is None
         passed = time.monotonic() - began
         if moment is not None and passed >= moment:
             assert fault is not None
@@ -80,15 +89,24 @@ def _wait(child: int, began: float, fault: Fault | None, place: Place) -> int:
         time.sleep(0.001)
 
 
-def _be_victim(work: Work, ground: Ground, fault: Fault | None) -> None:
-    """Work, and end this process; never returns."""
+def _be_victim(work: Work, ground: Ground, fault: Fault | None, told: int) -> None:
+    """Work, and end this process; never returns. What happens is written to the file ``told``, a JSON object a line."""
     code = 1
+
+    def tell(**words: Any) -> None:
+        os.write(told, json.dumps(words).encode() + b"\n")
+
     try:
         _silence(ground.folder)
         counted = steps.Steps(ground.folder, steps.KINDS, 0, lambda: None)
         if fault is not None and fault.step is not None:
             strike = _strike(fault, ground.place, lambda: os.kill(os.getpid(), signal.SIGKILL))
-            counted = steps.Steps(ground.folder, fault.kinds, fault.step, strike)
+
+            def told_strike() -> None:
+                tell(struck=True)
+                strike()
+
+            counted = steps.Steps(ground.folder, fault.kinds, fault.step, told_strike)
         steps.install(counted, None if fault is None else fault.pages)
         if fault is not None and fault.bytes is not None:
             # Python ignores the signal, so that a write fails as on a disk that is full.
@@ -97,11 +115,10 @@ def _be_victim(work: Work, ground: Ground, fault: Fault | None) -> None:
         with ground.open(**options) as crm:
             work.run(ground, crm)
         code = 0
-        (ground.folder / _COUNT).write_text(json.dumps(counted.counts))
+        tell(steps=counted.counts)
     except BaseException:
         _unlimited()
-        with suppress(OSError):  # the disk may be full
-            (ground.folder / _TROUBLE).write_text(traceback.format_exc(), encoding="utf-8")
+        tell(trouble=traceback.format_exc())
     finally:
         os._exit(code)
 
@@ -159,11 +176,3 @@ def _jumping(chance: random.Random) -> Callable[[], dt.datetime]:
         return dt.datetime.now(dt.UTC) - offset
 
     return now
-
-
-def _counts(file: Path) -> dict[steps.Kind, int]:
-    return json.loads(file.read_text()) if file.exists() else {}
-
-
-def _text(file: Path) -> str:
-    return file.read_text(encoding="utf-8") if file.exists() else ""

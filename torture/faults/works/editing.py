@@ -79,6 +79,7 @@ class Erasing(Work):
     """The erasure of a person, in rows and journal: after it nothing may be found of them."""
 
     name = "erase"
+    hooks = False
 
     def run(self, ground: Ground, crm: Crm) -> None:
         with crm.system_session("erasure") as session:

@@ -16,6 +16,7 @@ class HandingOver(Work):
     """Drafted, offered, accepted, done: each a change set, as each is the decision of somebody else."""
 
     name = "handover"
+    sets = 4
 
     def run(self, ground: Ground, crm: Crm) -> None:
         with crm.system_session("handover", reason="a new life") as session:

@@ -14,6 +14,7 @@ class Importing(Work):
     """Half of the rows are known, and renamed; the others are new. All are one change set."""
 
     name = "import"
+    sets = 1
 
     def prepare(self, ground: Ground) -> None:
         write_rows(ground.folder / "new", range(IMPORTED // 2, IMPORTED * 2), "new")
@@ -26,6 +27,7 @@ class Undoing(Work):
     """The undo of an import; it takes back as many records as the import made."""
 
     name = "undo"
+    sets = 1
 
     def run(self, ground: Ground, crm: Crm) -> None:
         with crm.system_session("undo") as session:

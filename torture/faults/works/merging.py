@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from crm_core import Account, Crm, merging
-from torture.faults.ground import Ground
+from torture.faults.ground import PAIRS, Ground
 from torture.faults.works.work import Work
 
 __all__ = ["Merging"]
 
 
 class Merging(Work):
-    """Each pair is a change set; the last one is split again."""
+    """Each pair is a change set."""
 
     name = "merge"
+    sets = PAIRS
 
     def run(self, ground: Ground, crm: Crm) -> None:
         for target, source in ground.facts["pairs"]:

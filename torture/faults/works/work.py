@@ -35,6 +35,8 @@ class Work:
     """Whether plugins are called by it."""
     statements: ClassVar[bool] = True
     """Whether it writes to the database."""
+    sets: ClassVar[int | None] = None
+    """Into how many change sets it goes, where it promises that."""
 
     def prepare(self, ground: Ground) -> None:
         """Lay out the files that it needs."""

@@ -20,7 +20,7 @@ from torture.faults.works.work import Work
 
 __all__ = ["Working"]
 
-_PATIENCE = 60.0
+_PATIENCE = 30.0
 
 
 class Working(Work):
