@@ -25,7 +25,7 @@ flush_journal = Writer.flush_journal
 def torn(self):
     if self.session.in_nested_transaction():
         return flush_journal(self)
-    connection = self.session.connection()
+    connection = self.session.core_connection()
     driver = connection.connection.driver_connection
     if connection.dialect.name == "sqlite":
         driver.execute("COMMIT")
