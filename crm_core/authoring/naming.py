@@ -15,6 +15,9 @@ FIELD_LENGTH = 40
 """The longest name that is proposed: with table and suffix it is still a name to PostgreSQL (63 bytes)."""
 
 _PLUGIN_LENGTH = 30
+_RESERVED = frozenset({"self", "cls"})
+"""What the methods of every record call their own arguments."""
+
 _KERNEL = frozenset({"crm", "core", "crm_core", "kernel"})
 
 
@@ -76,10 +79,10 @@ def class_name(name: str) -> str:
 
 
 def unique(name: str, taken: Collection[str]) -> str:
-    """A name that is not taken: the second ``price`` is ``price_2``."""
+    """A name that is not taken, nor a word of Python: the second ``price`` is ``price_2``."""
     name = name[:FIELD_LENGTH].strip("_")
     number, found = 1, name
-    while found in taken or keyword.iskeyword(found):
+    while found in taken or keyword.iskeyword(found) or found in _RESERVED:
         number += 1
         found = f"{name}_{number}"
     return found

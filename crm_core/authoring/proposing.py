@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from crm_core.authoring.naming import class_name, in_words, snake, unique
+from crm_core.errors import ExchangeError
 from crm_core.exchange.drafting.keys import KEY_NAMES, key_columns
 from crm_core.exchange.drafting.table import DAYS, MOMENTS, Column, Table, currency_of, read_table
 
@@ -24,6 +25,7 @@ _MONEY = re.compile(
 _PHONE = re.compile(r"(?i)phone|tel|fax|mobile|cell|电话|手机|传真")
 _DAY = re.compile(r"(?i)date|day|datum|日期|时间|日$")
 _TITLE = re.compile(r"(?i)name$|title$|subject$|名称$|标题$|主题$|名$")
+_ENTRIES = (".vcf", ".vcard", ".ics", ".ical")
 _LENGTHS = (20, 40, 80, 120, 200, 500, 1000, 2000)
 _CHOICES = 12
 _TAKEN = frozenset({
@@ -93,6 +95,12 @@ def propose(file: Path, record: str | None = None) -> Proposal:
 
     Raises :class:`~crm_core.errors.ExchangeError` where it cannot be read, or has no rows.
     """
+    if file.suffix.lower() in _ENTRIES:
+        raise ExchangeError(
+            "{file} is no table but an address book or a calendar.",
+            mend="'crm import {file}' takes it, without a mapping and without a record of its own.",
+            file=str(file),
+        )
     table = read_table(file)
     account, account_name = _account(table.columns)
     key, repeated = key_columns(table)
@@ -133,6 +141,8 @@ def _notes(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     if table.broken:
         yield "{count} rows cannot be read and were passed over.", {"count": table.broken}
+    if table.others:
+        yield "Only the first sheet was looked at, not: {sheets}.", {"sheets": ", ".join(table.others)}
     if not table.complete:
         yield "Only the first {count} rows were looked at.", {"count": len(table.rows)}
     if len(key) == 1 and all(field.column != key[0].header for field in fields) and key[0] is not account:
@@ -272,7 +282,11 @@ def _number(column: Column) -> _Guess | None:
         return None
     scale, digits = _scale(column, "," if comma else "."), max(sum(map(str.isdigit, each)) for each in column.values)
     if digits > 18 or scale > 12:
-        return None
+        because = (
+            "Every value is a number, but with up to {digits} digits, {scale} of them decimals: a number holds 18 "
+            "and 12. It is kept as a text, until the source rounds it."
+        )
+        return _Guess("text", "str", _length(column), because, '"1"', {"digits": digits, "scale": scale})
     because = "Every value is a number with at most {scale} decimals."
     values = {"scale": scale}
     if _MONEY.search(column.header):

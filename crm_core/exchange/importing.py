@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,8 +73,10 @@ def run_import(
             files: set[tuple[Path, str]] = set()
             with small_cache(session):
                 for number, plan in enumerate(plans, 1):
-                    run = SectionRun(session, plan, resolver, rejects, translate, warnings, again=_place(plan) in files)
-                    files.add(_place(plan))
+                    run = SectionRun(
+                        session, plan, resolver, rejects, translate, warnings, again=plan.source.place in files
+                    )
+                    files.add(plan.source.place)
                     reports.append(run.run(_teller(progress, plan.name, number, len(plans))))
                 session.check()
                 doubles, served = first_doubles(session), served_already(session)
@@ -97,12 +99,15 @@ def run_import(
         first_duplicates=doubles,
         served=served,
         first_warnings=tuple(warnings),
+        unread_sheets=_unread(plans),
     )
 
 
-def _place(plan: SectionPlan) -> tuple[Path, str]:
-    """What is read: a file, or a sheet of one."""
-    return plan.source.path, getattr(plan.source, "sheet", "")
+def _unread(plans: Sequence[SectionPlan]) -> tuple[tuple[str, str], ...]:
+    """Sheets of the files that no section reads."""
+    read = {plan.source.place for plan in plans}
+    found = {(plan.source.path, name): None for plan in plans for name in plan.source.others}
+    return tuple((str(path), name) for path, name in found if (path, name) not in read)
 
 
 def _teller(progress: Tell | None, name: str, number: int, of: int) -> Callable[[int, float], None]:

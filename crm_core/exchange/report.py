@@ -90,7 +90,8 @@ class ImportReport:
     ``duplicates`` counts pairs of a record that came in and one that it might be a double of, ``first_duplicates`` are
     the likeliest of them; ``served`` are customers that came in and are served already, out of sight, each with whom to
     ask, as far as the build lets that be told. ``rejects`` is the file with all rejected rows, ``first_rejects`` the
-    first of them, ``first_warnings`` the first warnings.
+    first of them, ``first_warnings`` the first warnings. ``unread_sheets`` are sheets that are shown in a file of which
+    another was read, and that no section reads: file and name.
     """
 
     mapping: str
@@ -104,6 +105,7 @@ class ImportReport:
     first_duplicates: tuple[Double, ...] = ()
     served: tuple[tuple[str, str | None], ...] = ()
     first_warnings: tuple[Warned, ...] = ()
+    unread_sheets: tuple[tuple[str, str], ...] = ()
 
     @property
     def read(self) -> int:
@@ -160,6 +162,7 @@ class ImportReport:
             "rejects": str(self.rejects) if self.rejects else None,
             "first_rejects": [attrs.asdict(each) for each in self.first_rejects],
             "first_warnings": [attrs.asdict(each) for each in self.first_warnings],
+            "unread_sheets": [{"file": file, "sheet": sheet} for file, sheet in self.unread_sheets],
             "duplicates": self.duplicates,
             "first_duplicates": [attrs.asdict(each) for each in self.first_duplicates],
             "served": [{"name": name, "ask": ask} for name, ask in self.served],

@@ -40,6 +40,16 @@ class Source:
         """Whether its numbers are numbers, and no texts that look like some."""
         return False
 
+    @property
+    def place(self) -> tuple[Path, str]:
+        """What is read: a file, or a sheet of one."""
+        return self.path, ""
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The sheets of the same file that people see beside this one."""
+        return ()
+
     def rows(self) -> Rows:
         """Read it from the beginning."""
         return SourceRows(self)

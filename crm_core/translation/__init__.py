@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from crm_core.translation.words import in_words
+
 if TYPE_CHECKING:
     from crm_core.errors import CrmError, Problem
     from crm_core.fields import Field
@@ -195,8 +197,8 @@ class Translator:
         return self.text(ground.text).format(**values)
 
     def choice(self, value: str, plugin: str | None = None) -> str:
-        """A value of a choice as people read it: ``won_back`` is "Won back"."""
-        return self.text(value.replace("_", " ").capitalize(), plugin)
+        """A value of a choice as people read it: ``won_back`` is "Won back", and ``PhD`` stays what it is."""
+        return self.text(in_words(value), plugin)
 
     def record(self, record_type: RecordType) -> str:
         """The label of a record type."""

@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from crm_core.translation.words import in_words
+
 __all__ = ["constants", "extract", "template_texts", "texts"]
 
 _SENTENCE = re.compile(r"""["'(=]?[A-Z{].*\s.*[.?:][)"']?|[A-Z{][^\n]*\s[^\n]*[.?]""", re.DOTALL)
@@ -156,7 +158,7 @@ def _class(node: ast.ClassDef) -> Iterator[tuple[str, int]]:
                 if not any(keyword.arg == "label" for keyword in call.keywords):
                     yield name.removesuffix("_id").replace("_", " ").capitalize(), each.lineno
             case ast.Assign(value=ast.Constant(value=str(text))) if any("Enum" in base for base in bases):
-                yield text if " " in text else text.replace("_", " ").capitalize(), each.lineno
+                yield text if " " in text else in_words(text), each.lineno
 
 
 def _function(node: ast.FunctionDef) -> Iterator[tuple[str, int]]:

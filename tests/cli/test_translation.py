@@ -14,6 +14,7 @@ from crm_core.translation.__main__ import main
 from crm_core.translation.catalogue import read
 from crm_core.translation.extract import extract, texts
 from crm_core.translation.update import catalogue_path, flaws, update
+from crm_core.translation.words import in_words
 
 PACKAGE = Path(crm_core.__file__).parent
 ZH = Translator("zh_CN")
@@ -102,6 +103,10 @@ def test_labels():
     assert ZH.field(Account.crm_type.by_name["registration_number"], Account.crm_type) == "注册号"
     assert ZH.field(Account.crm_type.by_name["name"]) == "名称"
     assert ZH.choice("won_back") == "赢回"
+    # What has capitals of its own keeps them.
+    assert [in_words(each) for each in ("won_back", "PhD", "II", "net_30", "客户")] == [
+        "Won back", "PhD", "II", "Net 30", "客户",
+    ]  # fmt: skip
 
 
 def test_guesses_are_left_out(tmp_path):

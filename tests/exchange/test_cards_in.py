@@ -19,7 +19,7 @@ from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import Affiliation, Contact, ContactPoint, PointKind
 from crm_core.domain.external import ExternalRef
 from crm_core.domain.organisation import Membership, Unit, User
-from crm_core.errors import CrmError, PermissionDenied
+from crm_core.errors import CrmError, PermissionDenied, ValidationError
 from crm_core.exchange.cards import CardReport, import_cards, importing
 from crm_core.exchange.cards.people import Person, person_of
 from crm_core.exchange.cards.reading import read_card
@@ -122,6 +122,13 @@ class TestSharedFiles:
 
 
 class TestReading:
+    def test_a_line_in_another_encoding_says_what_to_do(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.vcf"
+        path.write_bytes(card("FN:李伟", "NOTE:好").encode().replace("好".encode(), "好".encode()[:2]))
+        (component,) = (each for each, _ in components(path, "utf-8", ["VCARD"]))
+        with pytest.raises(ValidationError, match=r"Line 4: it is not written in utf-8\. .* such as CHARSET=GBK"):
+            read_card(component, "utf-8")
+
     def test_a_card_without_its_end_takes_no_other_with_it(self, tmp_path: Path) -> None:
         path = tmp_path / "a.vcf"
         path.write_text("BEGIN:VCARD\nVERSION:3.0\nFN:A\n\n" + card("FN:B") + card("FN:C", "AGENT:", card("FN:D")))

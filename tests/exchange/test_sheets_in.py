@@ -251,6 +251,24 @@ class TestImport:
             run_import(crm, mapping, tmp_path)
         assert run_import(crm, mapping, tmp_path, sheet="2026").created == 1
 
+    def test_sheets_that_were_not_read_are_told(self, crm: Crm, tmp_path: Path) -> None:
+        book = openpyxl.Workbook()
+        book.active.title = "2024"
+        for title in ("2025", "2026", "hidden"):
+            book.create_sheet(title)
+        book["hidden"].sheet_state = "hidden"
+        for number, title in enumerate(("2024", "2025")):
+            book[title].append(["id", "name"])
+            book[title].append([str(number), f"Acme {number}"])
+        book.save(tmp_path / "a.xlsx")
+        section = {"record": "account", "file": "a.xlsx", "key": "id", "fields": {"name": "name"}}
+        report = run_import(crm, {"source": {"system": "old"}, "section": [section]}, tmp_path)
+        path = str(tmp_path / "a.xlsx")
+        assert report.unread_sheets == ((path, "2025"), (path, "2026"))
+        assert report.as_json()["unread_sheets"][0] == {"file": path, "sheet": "2025"}
+        both = {"source": {"system": "old"}, "section": [section, {**section, "sheet": "2025"}]}
+        assert run_import(crm, both, tmp_path).unread_sheets == ((path, "2026"),)
+
     def test_rejects_can_be_mended_and_imported(self, take: Take, crm: Crm, tmp_path: Path) -> None:
         rejects = tmp_path / "rejects.xlsx"
         section = {"fields": {"name": "name", "employees": "staff", "registration_number": "number"}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import openpyxl
 import pytest
 from click.testing import CliRunner
 
@@ -56,6 +57,8 @@ def field(tmp_path, header, values):
     ("supplierID", ["1", "2"], "text(20)"),
     ("zip", ["01234", "00001", *(f"{n:05}" for n in range(38))], "text(20)"),
     ("number", ["1" * 19], "text(40)"),
+    ("rate", [".0200", "-.5", "1"], "number(4)"),
+    ("longitude", ["116.40739900000001"], "text(40)"),
 ])  # fmt: skip
 def test_kinds_follow_from_values(tmp_path, header, values, call):
     found = field(tmp_path, header, values)
@@ -186,3 +189,37 @@ def test_accounts_of_the_table_are_made_once(tmp_path, in_project):
         crm.migrate()
         report = run_import(crm, only_accounts, tmp_path)
     assert report.sections[0].created == 2
+
+
+def test_a_number_that_does_not_fit_is_a_text_for_a_reason(tmp_path):
+    found = field(tmp_path, "longitude", ["116.40739900000001", "39.9"])
+    assert "up to 17 digits, 14 of them decimals" in found.why
+
+
+def test_names_that_methods_use(tmp_path):
+    keys = [f"K-{number}" for number in range(ROWS)]
+    proposal = propose(table(tmp_path, **{"code": keys, "self": ["a note", "another"], "cls": ["x y", "z"]}))
+    assert [each.name for each in proposal.fields] == ["code", "self_2", "cls_2"]
+    made = new_plugin("reserved", tmp_path / "made", proposal=proposal)
+    assert (made.folder / "crm_reserved" / "records.py").is_file()
+
+
+@pytest.mark.parametrize("ending", ["vcf", "ICS"])
+def test_address_books_and_calendars_are_no_tables(tmp_path, ending):
+    path = tmp_path / f"people.{ending}"
+    path.write_text("BEGIN:VCARD\nFN:A\nEND:VCARD\n")
+    with pytest.raises(ExchangeError, match="no table but an address book or a calendar"):
+        propose(path)
+
+
+def test_sheets_that_were_not_looked_at(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.title = "first"
+    book.active.append(["code", "note"])
+    book.active.append(["a", "b"])
+    book.create_sheet("second").append(["x"])
+    book.create_sheet("hidden").sheet_state = "hidden"
+    book.save(tmp_path / "a.xlsx")
+    assert ("Only the first sheet was looked at, not: {sheets}.", {"sheets": "second"}) in propose(
+        tmp_path / "a.xlsx"
+    ).notes

@@ -156,6 +156,8 @@ def print_import(application: Application, report: ImportReport) -> None:
                                       reason=warning.warning))  # fmt: skip
     if report.warned > _SHOWN:
         output.say("Cells with something odd about them: {count}.", count=report.warned)
+    for file, sheet in report.unread_sheets:
+        output.say("The sheet {sheet} of {file} was not read.", sheet=sheet, file=file)
     print_doubles(application, report)
     print_rejected(application, report)
     if report.proposed:

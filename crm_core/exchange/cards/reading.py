@@ -19,6 +19,16 @@ _ENCODINGS = {"QUOTED-PRINTABLE": "Q", "Q": "Q", "BASE64": "B", "B": "B", "8BIT"
 _BINARY = ("PHOTO", "LOGO", "SOUND", "KEY")
 
 
+_OTHER_ENCODING = (
+    "Save the whole file in one encoding (UTF-8 or GBK), or let the line say its own, such as CHARSET=GBK; "
+    "if the line breaks off inside of a character, complete it."
+)
+
+
+class _WrongEncoding(ValueError):
+    """A text that no encoding reads that may be meant."""
+
+
 @attrs.frozen
 class Property:
     """One line of a card: ``types`` and ``preferred`` as its parameters say, ``value`` as text with its escapes."""
@@ -63,7 +73,8 @@ def read_card(component: Component, encoding: str) -> Card:
             try:
                 found.append(_property(line, encoding, old))
             except ValueError as error:
-                problems.append(Problem("", "Line {line}: {reason}", "", {"line": line.number, "reason": str(error)}))
+                mend = _OTHER_ENCODING if isinstance(error, _WrongEncoding) else ""
+                problems.append(Problem("", "Line {line}: {reason}", mend, {"line": line.number, "reason": str(error)}))
     if problems:
         raise ValidationError("The card cannot be read.", problems)
     return Card(component.number, version, tuple(each for each in found if each.name != "VERSION"))
@@ -137,7 +148,7 @@ def _text(data: bytes, coding: str, charset: str, encoding: str) -> str:
             continue
         except LookupError:
             raise ValueError(f"nobody knows the character set {charset!r}.") from None
-    raise ValueError(f"it is not written in {charset or encoding}.")
+    raise _WrongEncoding(f"it is not written in {charset or encoding}.")
 
 
 def plain(each: Property, value: str | None = None) -> str:

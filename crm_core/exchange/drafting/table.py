@@ -32,7 +32,7 @@ MOMENTS = tuple(f"{day} {time}" for day in DAYS[:-1] for time in ("%H:%M", "%H:%
 _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]00:00(?::00(?:\.0+)?)?)?")
 _ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d.*")
 _WHOLE = re.compile(r"[-+]?(?:0|[1-9]\d{0,17}|[1-9]\d{0,2}(?:,\d{3})+)")
-_NUMBER = re.compile(r"[-+]?(?:0|[1-9]\d*|[1-9]\d{0,2}(?:,\d{3})+)(?:\.\d+)?")
+_NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9]\d*|[1-9]\d{0,2}(?:,\d{3})+)(?:\.\d+)?|\.\d+)")
 _COMMA = re.compile(r"[-+]?(?:0|[1-9]\d*|[1-9]\d{0,2}(?:\.\d{3})+)(?:,\d+)?")
 _AMOUNT = re.compile(r"(?:([A-Z]{3}|[¥￥€$£]) ?)?([-+]?[\d,]+(?:\.\d+)?)(?: ?([A-Z]{3}|[¥￥€$£元]))?")
 _PERCENT = re.compile(r"[-+]?\d+(?:\.\d+)? ?%")
@@ -93,6 +93,7 @@ class Table:
     broken: int
     complete: bool
     sheet: str = ""
+    others: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -154,7 +155,7 @@ def _read(path: Path, source: Source, header: tuple[str, ...], sheet: str) -> Ta
             rows.append(row)
     if not rows:
         raise ExchangeError("{file} has no rows.", mend="Give a table with some rows to look at.", file=str(path))
-    return Table(path, columns, tuple(rows), tuple(nothing), broken, complete, sheet)
+    return Table(path, columns, tuple(rows), tuple(nothing), broken, complete, sheet, source.others)
 
 
 # -- tests ---------------------------------------------------------------------------------------------------------

@@ -27,17 +27,31 @@ __all__ = ["SheetRows", "SheetSource", "open_sheet", "sheet_names"]
 
 @attrs.frozen
 class SheetSource(Source):
-    """A sheet: its number in the file (from 0), its name, and the row (from 1) with the names of the columns."""
+    """A sheet: its number in the file (from 0), its name, and the row (from 1) with the names of the columns.
+
+    ``shown`` are the names of all sheets of the file that are shown.
+    """
 
     index: int
     sheet: str
     header_row: int
     odd: Oddities
+    shown: tuple[str, ...] = ()
 
     @property
     def typed(self) -> bool:
         """Its numbers are numbers."""
         return True
+
+    @property
+    def place(self) -> tuple[Path, str]:
+        """The file, and which of its sheets."""
+        return self.path, self.sheet
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The sheets that are shown beside this one."""
+        return tuple(name for name in self.shown if name != self.sheet)
 
     def rows(self) -> SheetRows:
         """Read it from the beginning."""
@@ -57,10 +71,11 @@ def open_sheet(path: Path, sheet: str = "", header_row: int = 0) -> SheetSource:
         index = _chosen(path, workbook, sheet)
         odd = inspected(path, index) if path.suffix.lower() in (".xlsx", ".xlsm") else Oddities()
         name = workbook.sheet_names[index]
+        shown = tuple(workbook.sheet_names[each] for each in _shown(workbook))
         header, number = _header(path, _sheet(path, workbook, index), header_row)
     finally:
         workbook.close()
-    return SheetSource(path, "", "", header, index, name, number, odd)
+    return SheetSource(path, "", "", header, index, name, number, odd, shown)
 
 
 def sheet_names(path: Path) -> list[str]:
