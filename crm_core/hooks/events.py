@@ -35,8 +35,8 @@ def crm_on_committed(crm: Crm, change_sets: Sequence[ChangeSet]) -> None:
     """React to what has been committed: send, notify, hand to another system.
 
     Since 0.1. Called by ``crm.deliver()`` outside any transaction, in the order of commits, each change set
-    with its changes and at least once: an implementation must bear being told twice. Open a session by
-    ``crm.system_session(...)`` to read or write.
+    with its changes and at least once: an implementation must bear being told twice. The changes of one record come as
+    they happened. Open a session by ``crm.system_session(...)`` to read or write.
 
     Returns nothing. May raise anything: an implementation that fails is told the same change sets again
     later, and only its own plugin waits.

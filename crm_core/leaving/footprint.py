@@ -103,7 +103,7 @@ class Footprint:
             "jobs": [{"job": name, "state": state, "count": n} for (name, state), n in kept.jobs.items()],
             "schedules": list(kept.schedules),
             "feed": None if consumer is None else {
-                "xid": consumer.position.xid, "change_set": consumer.position.change_set_id,
+                "place": consumer.position.place, "change_set": consumer.position.change_set_id,
                 "failures": consumer.failures, "put_aside": consumer.put_aside,
             },
             "journal": {"change_sets": kept.change_sets, "changes": dict(kept.changes)},

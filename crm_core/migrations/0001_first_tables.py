@@ -65,6 +65,7 @@ def upgrade() -> None:
         "crm_change_set",
         sa.Column("id", c.BIGINT, autoincrement=False, nullable=False),
         sa.Column("xid", c.BIGINT, nullable=False),
+        sa.Column("place", c.BIGINT, nullable=False),
         sa.Column("at", c.Moment(), nullable=False),
         sa.Column("user_id", c.BIGINT),
         sa.Column("principal", c.stored_text(80), nullable=False),
@@ -74,7 +75,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_crm_change_set_at", "crm_change_set", ["at"])
-    op.create_index("ix_crm_change_set_xid_id", "crm_change_set", ["xid", "id"])
+    op.create_index("ix_crm_change_set_place_id", "crm_change_set", ["place", "id"])
     op.create_table(
         "crm_contact",
         sa.Column("id", c.BIGINT, autoincrement=False, nullable=False),
@@ -123,7 +124,7 @@ def upgrade() -> None:
     op.create_table(
         "crm_feed_position",
         sa.Column("consumer", c.stored_text(80), nullable=False),
-        sa.Column("xid", c.BIGINT, nullable=False),
+        sa.Column("place", c.BIGINT, nullable=False),
         sa.Column("change_set_id", c.BIGINT, nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("last_error", sa.Text()),

@@ -53,7 +53,7 @@ def hold(connection: Connection, name: str, holder: str, lease: int, *, at_once:
     ``at_once`` does not wait for the end of a pause after a failure.
     """
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    new = {"consumer": name, "xid": 0, "change_set_id": 0, "failures": 0, "put_aside": 0}
+    new = {"consumer": name, "place": 0, "change_set_id": 0, "failures": 0, "put_aside": 0}
     connection.execute(make(FEED_POSITION).values(**new).on_conflict_do_nothing())
     row = connection.execute(
         select(FEED_POSITION).where(_C.consumer == name).with_for_update(skip_locked=True)
@@ -90,7 +90,7 @@ def advance(connection: Connection, name: str, holder: str, to: Position, *, put
 
     False, and nothing is changed, when ``holder`` no longer is the holder.
     """
-    return _change(connection, _held(name, holder), xid=to.xid, change_set_id=to.change_set_id, failures=0,
+    return _change(connection, _held(name, holder), place=to.place, change_set_id=to.change_set_id, failures=0,
                    put_aside=put_aside, last_error=None, retry_at=None)  # fmt: skip
 
 
@@ -114,5 +114,5 @@ def _change(connection: Connection, where: Any, **values: Any) -> bool:
 
 
 def _consumer(row: Any) -> Consumer:
-    return Consumer(row.consumer, Position(row.xid, row.change_set_id), row.failures, row.put_aside, row.last_error,
+    return Consumer(row.consumer, Position(row.place, row.change_set_id), row.failures, row.put_aside, row.last_error,
                     row.retry_at, row.holder, row.held_until)  # fmt: skip

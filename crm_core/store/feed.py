@@ -1,7 +1,8 @@
 """The feed: committed change sets in commit order, at least once, for consumers with a position of their own.
 
-On PostgreSQL ids are not in commit order, so the feed follows transaction ids and stops before the oldest transaction
-of this database that is still running: a late committer is never skipped.
+On PostgreSQL neither ids nor transaction ids are in commit order. So each head has a place (see
+:mod:`crm_core.store.journal`), and the feed stops before the oldest transaction of this database that is still running:
+a late committer is never skipped.
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ __all__ = ["Position", "advance", "behind", "end", "join", "one", "position", "r
 
 @attrs.frozen(order=True)
 class Position:
-    """How far a consumer has come: the transaction and change set it saw last."""
+    """How far a consumer has come: the place in the feed, and the change set that it saw last."""
 
-    xid: int = 0
+    place: int = 0
     change_set_id: int = 0
 
 
 def position(connection: Connection, consumer: str) -> Position:
     """Where a consumer stands; at the beginning when it is new."""
     row = connection.execute(select(FEED_POSITION).where(FEED_POSITION.c.consumer == consumer)).first()
-    return Position(row.xid, row.change_set_id) if row is not None else Position()
+    return Position(row.place, row.change_set_id) if row is not None else Position()
 
 
 def read(connection: Connection, types: Types, after: Position, limit: int = 100) -> list[tuple[Position, ChangeSet]]:
@@ -44,18 +45,18 @@ def read(connection: Connection, types: Types, after: Position, limit: int = 100
         select(CHANGE_SET)
         .where(
             or_(
-                CHANGE_SET.c.xid > after.xid,
-                and_(CHANGE_SET.c.xid == after.xid, CHANGE_SET.c.id > after.change_set_id),
+                CHANGE_SET.c.place > after.place,
+                and_(CHANGE_SET.c.place == after.place, CHANGE_SET.c.id > after.change_set_id),
             )
         )
-        .order_by(CHANGE_SET.c.xid, CHANGE_SET.c.id)
+        .order_by(CHANGE_SET.c.place, CHANGE_SET.c.id)
         .limit(limit)
     )
     if (settled := settled_before(connection)) is not None:
-        query = query.where(CHANGE_SET.c.xid < settled)
+        query = query.where(CHANGE_SET.c.place < settled)
     heads = connection.execute(query).all()
     changes = _changes(connection, types, [head.id for head in heads])
-    return [(Position(head.xid, head.id), to_change_set(head, changes.get(head.id, ()))) for head in heads]
+    return [(Position(head.place, head.id), to_change_set(head, changes.get(head.id, ()))) for head in heads]
 
 
 def _changes(connection: Connection, types: Types, ids: Sequence[int]) -> dict[int, list[Change]]:
@@ -73,17 +74,17 @@ def join(connection: Connection, consumer: str) -> None:
     """A new consumer begins after what is committed by now; one that has a position keeps it."""
     if connection.execute(select(FEED_POSITION.c.consumer).where(FEED_POSITION.c.consumer == consumer)).first():
         return
-    query = select(CHANGE_SET.c.xid, CHANGE_SET.c.id).order_by(CHANGE_SET.c.xid.desc(), CHANGE_SET.c.id.desc())
+    query = select(CHANGE_SET.c.place, CHANGE_SET.c.id).order_by(CHANGE_SET.c.place.desc(), CHANGE_SET.c.id.desc())
     if (settled := settled_before(connection)) is not None:
-        query = query.where(CHANGE_SET.c.xid < settled)
+        query = query.where(CHANGE_SET.c.place < settled)
     last = connection.execute(query.limit(1)).first()
     if last is not None:
-        advance(connection, consumer, Position(last.xid, last.id))
+        advance(connection, consumer, Position(last.place, last.id))
 
 
 def advance(connection: Connection, consumer: str, to: Position) -> None:
     """A consumer has dealt with everything up to ``to``."""
-    values = {"xid": to.xid, "change_set_id": to.change_set_id, "failures": 0, "put_aside": 0, "last_error": None}
+    values = {"place": to.place, "change_set_id": to.change_set_id, "failures": 0, "put_aside": 0, "last_error": None}
     changed = connection.execute(update(FEED_POSITION).where(FEED_POSITION.c.consumer == consumer).values(**values))
     if changed.rowcount == 0:
         connection.execute(insert(FEED_POSITION).values(consumer=consumer, **values))
@@ -97,9 +98,9 @@ def one(connection: Connection, types: Types, change_set: int) -> ChangeSet | No
 
 def end(connection: Connection) -> Position:
     """The last change set that is committed by now, though perhaps not yet to be read; the beginning if none is."""
-    query = select(CHANGE_SET.c.xid, CHANGE_SET.c.id).order_by(CHANGE_SET.c.xid.desc(), CHANGE_SET.c.id.desc())
+    query = select(CHANGE_SET.c.place, CHANGE_SET.c.id).order_by(CHANGE_SET.c.place.desc(), CHANGE_SET.c.id.desc())
     last = connection.execute(query.limit(1)).first()
-    return Position() if last is None else Position(last.xid, last.id)
+    return Position() if last is None else Position(last.place, last.id)
 
 
 def behind(connection: Connection, consumers: Collection[str]) -> bool:
@@ -110,7 +111,7 @@ def behind(connection: Connection, consumers: Collection[str]) -> bool:
     return (
         any(
             name not in known
-            or (known[name].failures == 0 and Position(known[name].xid, known[name].change_set_id) < last)
+            or (known[name].failures == 0 and Position(known[name].place, known[name].change_set_id) < last)
             for name in consumers
         )
         and last > Position()

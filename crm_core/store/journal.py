@@ -86,11 +86,11 @@ class Journal:
     def close(self, connection: Connection, head: Head, now: dt.datetime) -> int:
         """Write the head of the change set; its time is never before that of an earlier one."""
         assert self.change_set_id is not None
-        at = moment_text(now) if connection.dialect.name == "sqlite" else now
-        connection.exec_driver_sql(
-            _HEADS[connection.dialect.name],
-            (self.change_set_id, at, head.user_id, head.principal, head.reason, head.source, head.undoes),
-        )
+        values = (head.user_id, head.principal, head.reason, head.source, head.undoes)
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql(_SQLITE, (self.change_set_id, moment_text(now), *values))
+        else:
+            _write_at_its_place(connection, (self.change_set_id, now, *values))
         change_set_id, self.change_set_id, self._position = self.change_set_id, None, 0
         return change_set_id
 
@@ -108,18 +108,29 @@ class Journal:
 
 
 # Written by hand because every change set ends with it; the later of now and the last head's time is taken.
-_HEADS = {
-    "sqlite": (
-        "INSERT INTO crm_change_set (id, xid, at, user_id, principal, reason, source, undoes) VALUES (?, "
-        "(SELECT coalesce(max(xid), 0) + 1 FROM crm_change_set), "
-        "max(?, (SELECT coalesce(max(at), '') FROM crm_change_set)), ?, ?, ?, ?, ?)"
-    ),
-    "postgresql": (
-        "INSERT INTO crm_change_set (id, xid, at, user_id, principal, reason, source, undoes) VALUES (%s, "
-        "CAST(CAST(pg_current_xact_id() AS text) AS bigint), "
-        "greatest(%s, (SELECT max(at) FROM crm_change_set)), %s, %s, %s, %s, %s)"
-    ),
-}
+_SQLITE = (
+    "INSERT INTO crm_change_set (id, xid, place, at, user_id, principal, reason, source, undoes) "
+    "SELECT ?, next, next, max(?, (SELECT coalesce(max(at), '') FROM crm_change_set)), ?, ?, ?, ?, ? "
+    "FROM (SELECT coalesce(max(place), 0) + 1 AS next FROM crm_change_set)"
+)
+_POSTGRESQL = (
+    "INSERT INTO crm_change_set (id, xid, place, at, user_id, principal, reason, source, undoes) VALUES (%s, "
+    "CAST(CAST(pg_current_xact_id() AS text) AS bigint), "
+    "CAST(CAST(greatest(pg_current_xact_id(), pg_snapshot_xmax(pg_current_snapshot())) AS text) AS bigint), "
+    "greatest(%s, (SELECT max(at) FROM crm_change_set)), %s, %s, %s, %s, %s)"
+)
+
+
+def _write_at_its_place(connection: Connection, values: tuple[Any, ...]) -> None:
+    """Write the head on PostgreSQL, behind all that was committed by now and before all that will be.
+
+    Transactions do not end in the order in which they began. The one that changes a record last may have the lower id,
+    and would be told first. So the place is a number that no transaction which has ended exceeds. The savepoint makes
+    that number grow: the insert after it takes a transaction id of its own, not below this place, so that whoever
+    writes a head after our commit finds a higher one. It ends with the transaction.
+    """
+    connection.exec_driver_sql("SAVEPOINT crm_head")
+    connection.exec_driver_sql(_POSTGRESQL, values)
 
 
 def coalesce(entries: Sequence[Entry]) -> list[Entry]:

@@ -31,8 +31,10 @@ CHANGE_SET = Table(
     "crm_change_set",
     _metadata,
     Column("id", BIGINT, primary_key=True, autoincrement=False),
-    # The database's transaction id: on PostgreSQL ids are not in commit order, and readers of the feed need that.
+    # The database's transaction id, by which a look knows what had been committed by then.
     Column("xid", BIGINT, nullable=False),
+    # Where it stands in the feed: behind all that was committed when its head was written.
+    Column("place", BIGINT, nullable=False),
     Column("at", Moment(), nullable=False),
     Column("user_id", BIGINT),
     Column("principal", stored_text(80), nullable=False),
@@ -40,7 +42,7 @@ CHANGE_SET = Table(
     Column("source", stored_text(40), nullable=False),
     Column("undoes", BIGINT),
     Index("ix_crm_change_set_at", "at"),
-    Index("ix_crm_change_set_xid_id", "xid", "id"),
+    Index("ix_crm_change_set_place_id", "place", "id"),
 )
 
 CHANGE = Table(
@@ -64,7 +66,7 @@ FEED_POSITION = Table(
     "crm_feed_position",
     _metadata,
     Column("consumer", stored_text(80), primary_key=True),
-    Column("xid", BIGINT, nullable=False),
+    Column("place", BIGINT, nullable=False),
     Column("change_set_id", BIGINT, nullable=False),
     Column("failures", Integer, nullable=False),
     Column("last_error", Text),

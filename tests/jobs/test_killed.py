@@ -232,7 +232,7 @@ def test_killed_workers_lose_nothing_and_repeat_nothing_that_is_atomic(folder):
         assert all(not delivery.failure and not delivery.held for delivery in crm.deliver())
         with crm.store.reading() as connection:
             committed = list(
-                connection.execute(select(CHANGE_SET.c.id).order_by(CHANGE_SET.c.xid, CHANGE_SET.c.id)).scalars()
+                connection.execute(select(CHANGE_SET.c.id).order_by(CHANGE_SET.c.place, CHANGE_SET.c.id)).scalars()
             )
     told = lines(folder / "site" / "feed.txt")
     assert list(dict.fromkeys(told)) == committed

@@ -169,7 +169,7 @@ def test_several_who_deliver_tell_each_change_set_once_and_in_order(open_crm, pl
             each.result(120)
 
     with crm.store.reading() as connection:
-        query = select(CHANGE_SET.c.id).order_by(CHANGE_SET.c.xid, CHANGE_SET.c.id)
+        query = select(CHANGE_SET.c.id).order_by(CHANGE_SET.c.place, CHANGE_SET.c.id)
         committed = list(connection.execute(query).scalars())
     assert len(committed) == 150
     assert heard.told == committed

@@ -333,9 +333,9 @@ def test_on_another_server_nobody_misses_a_change_set(
     far = 10**9
     run(
         address,
-        f"UPDATE crm_change_set SET xid = {far} WHERE id = {late}",
-        "INSERT INTO crm_feed_position (consumer, xid, change_set_id, failures, put_aside) "
-        f"SELECT 'mine', xid, id, 0, 0 FROM crm_change_set WHERE id = {seen[-1]}",
+        f"UPDATE crm_change_set SET xid = {far}, place = {far} WHERE id = {late}",
+        "INSERT INTO crm_feed_position (consumer, place, change_set_id, failures, put_aside) "
+        f"SELECT 'mine', place, id, 0, 0 FROM crm_change_set WHERE id = {seen[-1]}",
     )
     run(address, f"INSERT INTO crm_last_look VALUES (1, 'today', now(), '{far}:{far}:')")
     file = backup(assemble(build_file), tmp_path / "a.zip").file

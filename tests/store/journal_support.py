@@ -155,7 +155,7 @@ def changes(store: Store, change_set: int | None = None) -> list[Any]:
 def heads(store: Store) -> list[Any]:
     """The heads of all change sets, oldest first."""
     with reading(store) as connection:
-        return list(connection.execute(select(CHANGE_SET).order_by(CHANGE_SET.c.xid, CHANGE_SET.c.id)))
+        return list(connection.execute(select(CHANGE_SET).order_by(CHANGE_SET.c.place, CHANGE_SET.c.id)))
 
 
 def decoded(store: Store, row: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -234,7 +234,7 @@ def test_errors_that_name_them_go(store):
             )  # fmt: skip
         connection.execute(
             FEED_POSITION.insert().values(
-                consumer="x", xid=0, change_set_id=0, failures=1, put_aside=0, last_error="Quillfeather, Eusebia "
+                consumer="x", place=0, change_set_id=0, failures=1, put_aside=0, last_error="Quillfeather, Eusebia "
                 "Quillfeather",
             )
         )  # fmt: skip

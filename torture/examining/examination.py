@@ -47,7 +47,7 @@ def heads(store: Store) -> Heads:
     """The change sets that are committed."""
     found: dict[int, Counter[tuple[str, str]]] = {}
     with store.reading() as connection:
-        for (id_,) in connection.execute(select(CHANGE_SET.c.id).order_by(CHANGE_SET.c.xid, CHANGE_SET.c.id)):
+        for (id_,) in connection.execute(select(CHANGE_SET.c.id).order_by(CHANGE_SET.c.place, CHANGE_SET.c.id)):
             found[id_] = Counter()
         query = select(CHANGE.c.change_set_id, CHANGE.c.type, CHANGE.c.operation, func.count())
         for id_, name, operation, count in connection.execute(

@@ -213,11 +213,11 @@ def _positions(names: Mapping[str, str]) -> Iterator[str]:
     sets, positions = names["crm_change_set"], names["crm_feed_position"]
     yield (
         f"UPDATE {positions} AS p SET change_set_id = coalesce("  # noqa: S608 - names from the manifest, quoted
-        f"(SELECT min(c.id) - 1 FROM {sets} AS c WHERE (c.xid, c.id) > (p.xid, p.change_set_id)), "
+        f"(SELECT min(c.id) - 1 FROM {sets} AS c WHERE (c.place, c.id) > (p.place, p.change_set_id)), "
         f"(SELECT max(c.id) FROM {sets} AS c), p.change_set_id);"
     )
-    yield f"UPDATE {positions} SET xid = 0;"  # noqa: S608
-    yield f"UPDATE {sets} SET xid = 0;"  # noqa: S608
+    yield f"UPDATE {positions} SET place = 0;"  # noqa: S608
+    yield f"UPDATE {sets} SET xid = 0, place = 0;"  # noqa: S608
     if "crm_last_look" in names:
         # A look then goes by its moment alone.
         yield f"UPDATE {names['crm_last_look']} SET seen = '';"  # noqa: S608

@@ -264,8 +264,8 @@ class _Work:
             if job["id"] not in present:
                 self.session.core(insert(JOB).values(_typed(job)))
         if self.exported.consumer is not None:
-            xid, change_set = self.exported.consumer
-            position = {"xid": xid, "change_set_id": change_set, "failures": 0, "put_aside": 0}
+            place, change_set = self.exported.consumer
+            position = {"place": place, "change_set_id": change_set, "failures": 0, "put_aside": 0}
             known = FEED_POSITION.c.consumer == self.exported.plugin
             if self.session.core(select(FEED_POSITION.c.consumer).where(known)).first() is None:
                 self.session.core(insert(FEED_POSITION).values(consumer=self.exported.plugin, **position))

@@ -69,7 +69,7 @@ def catalogue_of(connection: Connection, kept: Held) -> dict[str, Any]:
     return {
         "references": tuple(Reference(*row) for row in references),
         "types": tuple(_plain(row) for row in types),
-        "consumer": None if position is None else (position.xid, position.change_set_id),
+        "consumer": None if position is None else (position.place, position.change_set_id),
         "jobs": tuple(_plain(row) for row in connection.execute(waiting.order_by(JOB.c.id)).mappings()),
     }
 

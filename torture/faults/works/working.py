@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from torture.faults.works.work import Work
 __all__ = ["Working"]
 
 _PATIENCE = 30.0
+_PAUSE = dt.timedelta(milliseconds=50)
+"""After a failure; the usual pauses grow to an hour, in which somebody frees the disk."""
 
 
 class Working(Work):
@@ -31,7 +34,7 @@ class Working(Work):
     def run(self, ground: Ground, crm: Crm) -> None:
         deadline = time.monotonic() + _PATIENCE
         while True:
-            Worker(crm, poll=0.05).until_empty()
+            Worker(crm, poll=0.05, pausing=lambda _: _PAUSE).until_empty()
             left = {key for key in crm.store.queue.counts(["waiting", "running"]) if key[0].startswith("tortured.")}
             if not left:
                 return
@@ -61,7 +64,7 @@ class Working(Work):
     def more(self, ground: Ground, crm: Crm) -> Any:
         with crm.store.reading() as connection:
             committed = list(
-                connection.execute(select(CHANGE_SET.c.id).order_by(CHANGE_SET.c.xid, CHANGE_SET.c.id)).scalars()
+                connection.execute(select(CHANGE_SET.c.id).order_by(CHANGE_SET.c.place, CHANGE_SET.c.id)).scalars()
             )
         told = list(dict.fromkeys(ground.lines(TOLD)))
         done = crm.store.queue.counts()
