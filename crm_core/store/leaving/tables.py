@@ -14,6 +14,7 @@ from sqlalchemy import (
     MetaData,
     Select,
     Table,
+    Text,
     bindparam,
     func,
     inspect,
@@ -101,7 +102,8 @@ def foreign_keys_to(connection: Connection, plugin: str, tables: Collection[str]
 
 
 def _names(tables: Collection[str]) -> BindParameter[Any]:
-    return bindparam("names", list(tables), expanding=True)
+    # Of no names at all, SQLAlchemy makes an empty list of numbers otherwise, which PostgreSQL compares with no name.
+    return bindparam("names", list(tables), type_=Text, expanding=True)
 
 
 _COLUMNS = {
