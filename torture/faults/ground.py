@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,7 @@ def _discovery() -> Any:
     return given(plugin.manifest, *named)
 
 
-def write_rows(folder: Path, numbers: range, generation: str) -> None:
+def write_rows(folder: Path, numbers: Iterable[int], generation: str) -> None:
     """A file of customers in another system, and the mapping that reads it."""
     folder.mkdir(exist_ok=True)
     (folder / "mapping.toml").write_text(_MAPPING, encoding="utf-8")

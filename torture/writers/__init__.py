@@ -1,0 +1,1 @@
+"""Writers: many processes write at once, and what they were told is compared with what is there."""
