@@ -261,6 +261,13 @@ def test_sheets_of_a_spreadsheet_are_tables(tmp_path: Path, drafted: Any, build:
     ]  # fmt: skip
     assert toml["section"][0]["fields"]["employees"] == "Employees"
     assert as_json(found)["files"][0]["sheet"] == "Customers"
+    assert [name for name, _ in found.left_out] == ["export.xlsx: Remarks"]
+
+
+def test_a_file_that_cannot_be_read_is_an_error_of_its_own(tmp_path: Path, drafted: Any) -> None:
+    (tmp_path / "broken.xlsx").write_bytes(b"no archive")
+    with pytest.raises(ExchangeError, match="is no spreadsheet"):
+        drafted(tmp_path / "broken.xlsx")
 
 
 @pytest.mark.parametrize(

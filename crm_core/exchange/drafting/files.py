@@ -36,11 +36,14 @@ def tables_in(path: Path, told: Callable[[str, int, int], None]) -> tuple[list[T
     for number, file in enumerate(files, 1):
         told(file.name, number, len(files))
         try:
-            tables += [with_inner(table) for table in _of(file)]
+            found, without = _of(file)
         except ExchangeError as error:
             if not path.is_dir():
                 raise
             left.append((file.name, (error.problem, error.values)))
+            continue
+        tables += map(with_inner, found)
+        left += without
     if not tables:
         raise ExchangeError(
             "{folder} has no tables: no CSV files, no spreadsheets.",
@@ -55,18 +58,20 @@ def _may_be_one(file: Path) -> bool:
     return file.suffix.lower() in (*_TEXTS, *READ) and not file.name.startswith((".", "~$"))
 
 
-def _of(file: Path) -> list[Table]:
-    if file.suffix.lower() not in READ:
-        return [read_table(file)]
-    from crm_core.exchange.sheets.reading import sheet_names
+def _of(file: Path) -> tuple[list[Table], list[tuple[str, Said]]]:
+    """The tables of a file, and its sheets that are none, with the reason."""
+    names: list[str] = []
+    if file.suffix.lower() in READ:
+        from crm_core.exchange.sheets.reading import sheet_names
 
-    names = sheet_names(file)
+        names = sheet_names(file)
     if len(names) < 2:
-        return [read_table(file)]
-    tables = []
+        return [read_table(file)], []
+    tables: list[Table] = []
+    left: list[tuple[str, Said]] = []
     for name in names:
         try:
             tables.append(read_table(file, name))
-        except ExchangeError:
-            continue  # a sheet of charts or remarks beside those with tables
-    return tables or [read_table(file)]
+        except ExchangeError as error:
+            left.append((f"{file.name}: {name}", (error.problem, error.values)))
+    return tables, left
