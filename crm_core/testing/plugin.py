@@ -7,9 +7,8 @@ SQLite; a server is started from the programs that the operating system has, and
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,14 @@ from typing import Any
 import pytest
 
 from crm_core.testing.absence import missing
+from crm_core.testing.filling import FillDatabase, PostgreSQLDatabases, SQLiteDatabases
 from crm_core.testing.postgresql import PostgreSQLServer, PostgreSQLUnavailable, start_server
 
-__all__ = ["database_url", "postgresql_server"]
+__all__ = ["database_url", "fill_database", "postgresql_server"]
 
 SHARED_SERVER = pytest.StashKey[PostgreSQLServer]()
 RESOURCES = pytest.StashKey[ExitStack]()
-DATABASE_NUMBERS = itertools.count(1)
+DATABASE = "crm.db"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -89,16 +89,46 @@ def postgresql_server(pytestconfig: pytest.Config) -> PostgreSQLServer:
         missing(str(error))
 
 
+@pytest.fixture(scope="session")
+def _filled_files(tmp_path_factory: pytest.TempPathFactory) -> SQLiteDatabases:
+    return SQLiteDatabases(tmp_path_factory.mktemp("filled"))
+
+
+@pytest.fixture(scope="session")
+def _server_databases(postgresql_server: PostgreSQLServer) -> PostgreSQLDatabases:
+    return PostgreSQLDatabases(postgresql_server)
+
+
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of a new, empty database: SQLite, or PostgreSQL when the run says --postgresql.
 
-    The test closes its connections; what it leaves in the database goes with it.
+    The test closes its connections; what it leaves in the database goes with it. Where the fixture ``fill_database`` is
+    used, too, the database is there as soon as that was called.
     """
     if not request.config.getoption("postgresql"):
-        yield f"sqlite:///{tmp_path / 'crm.db'}"
+        yield f"sqlite:///{tmp_path / DATABASE}"
         return
-    server: PostgreSQLServer = request.getfixturevalue("postgresql_server")
-    name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{next(DATABASE_NUMBERS)}"
-    yield server.create_database(name)
-    server.drop_database(name)
+    databases: PostgreSQLDatabases = request.getfixturevalue("_server_databases")
+    name = databases.name()
+    if "fill_database" not in request.fixturenames:
+        databases.server.create_database(name)
+    yield databases.server.url(name)
+    databases.server.drop_database(name)
+
+
+@pytest.fixture
+def fill_database(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> FillDatabase:
+    """Makes the database at ``database_url`` a copy of one that was filled once.
+
+    ``fill_database(fill, *args)``: see :class:`crm_core.testing.filling.FillDatabase`.
+    """
+
+    def fill_it(fill: Callable[..., Any], *args: Hashable) -> Any:
+        if not request.config.getoption("postgresql"):
+            files: SQLiteDatabases = request.getfixturevalue("_filled_files")
+            return files.fill(tmp_path / DATABASE, fill, *args)
+        databases: PostgreSQLDatabases = request.getfixturevalue("_server_databases")
+        return databases.fill(database_url.rpartition("/")[2], fill, *args)
+
+    return fill_it

@@ -13,6 +13,7 @@ from crm_core.domain import organisation, ownership
 from crm_core.domain.accounts import Account
 from crm_core.domain.organisation import Unit, User
 from crm_core.store.session import CrmSession
+from crm_core.testing.filling import FillDatabase
 from crm_core.testing.statements import counted
 
 __all__ = ["TwoTeams", "two_teams"]
@@ -49,23 +50,41 @@ def two_teams(
     east: Sequence[str] = ("Acme", "Beta"),
     west: Sequence[str] = ("Delta",),
     settings: Mapping[str, Any] | None = None,
+    fill_database: FillDatabase | None = None,
     **sections: Any,
 ) -> Iterator[TwoTeams]:
     """Such a company in an empty database, with a build of these plugins; closed with the block.
 
     ``li.wei`` sells in the unit ``East`` and owns the accounts named in ``east``, ``zhang.min`` those of ``west``;
     ``boss`` is the manager of the unit ``Sales`` above. ``settings`` are those of the first plugin, ``sections``
-    further ones of the build file.
+    further ones of the build file. With the fixture ``fill_database`` the company is made once and copied.
     """
     config: dict[str, Any] = {"crm": {"plugins": list(plugins), "time_zone": "Asia/Shanghai"}, **sections}
     if settings:
         config["plugins"] = {plugins[0]: dict(settings), **sections.get("plugins", {})}
+    build = _Build(config)
+    if fill_database is None:
+        accounts = _found(database, build, tuple(east), tuple(west))
+    else:
+        accounts = fill_database(_found, build, tuple(east), tuple(west))
     with Crm.open(config, database=database, check=False) as crm:
+        yield TwoTeams(crm, accounts)
+
+
+@attrs.frozen
+class _Build:
+    """The content of a build file, as an argument that is the same where the content is."""
+
+    config: Mapping[str, Any] = attrs.field(eq=repr)
+
+
+def _found(database: str, build: _Build, east: tuple[str, ...], west: tuple[str, ...]) -> dict[str, int]:
+    with Crm.open(build.config, database=database, check=False) as crm:
         crm.migrate()
-        yield TwoTeams(crm, _found(crm, {EAST: ("East", east), WEST: ("West", west)}))
+        return _populate(crm, {EAST: ("East", east), WEST: ("West", west)})
 
 
-def _found(crm: Crm, teams: Mapping[str, tuple[str, Sequence[str]]]) -> dict[str, int]:
+def _populate(crm: Crm, teams: Mapping[str, tuple[str, Sequence[str]]]) -> dict[str, int]:
     accounts: dict[str, int] = {}
     with crm.system_session("test") as session:
         root = session.add_one(Unit(name="Sales", code="sales"))

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from crm_core import Crm, Unit, User, organisation
 
+BUILD: dict[str, Any] = {"crm": {"name": "verbs", "plugins": [], "time_zone": "Asia/Shanghai"}}
+
 
 @pytest.fixture
-def crm(database_url: str) -> Iterator[Crm]:
+def crm(database_url: str, fill_database: Any) -> Iterator[Crm]:
     """An opened CRM of the kernel alone, in the time zone of Shanghai."""
-    build = {"crm": {"name": "verbs", "database": database_url, "plugins": [], "time_zone": "Asia/Shanghai"}}
-    with Crm.open(build, check=False) as opened:
+    fill_database(_found)
+    with Crm.open(BUILD, database=database_url, check=False) as opened:
+        yield opened
+
+
+def _found(url: str) -> None:
+    with Crm.open(BUILD, database=url, check=False) as opened:
         opened.migrate()
         with opened.system_session("init") as session:
             head = session.add_one(Unit(name="Head office", code="HQ"))
@@ -24,4 +32,3 @@ def crm(database_url: str) -> Iterator[Crm]:
             organisation.join(session, "li.wei", "EAST", role="sales", since_always=True)
             organisation.join(session, "wang.fang", "EAST", role="sales", since_always=True)
             organisation.join(session, "boss", "HQ", role="administrator", since_always=True)
-        yield opened

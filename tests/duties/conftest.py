@@ -61,12 +61,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def crm(database_url: str, clock: Clock) -> Iterator[Crm]:
+def crm(database_url: str, fill_database: Any, clock: Clock) -> Iterator[Crm]:
     """The build on a new database."""
-    crm = Crm.open(BUILD, database=database_url, check=False)
-    crm.migrate()
-    yield crm
-    crm.close()
+    fill_database(_tables)
+    with Crm.open(BUILD, database=database_url, check=False) as crm:
+        yield crm
+
+
+def _tables(url: str) -> None:
+    with Crm.open(BUILD, database=url, check=False) as crm:
+        crm.migrate()
 
 
 @attrs.frozen
@@ -93,9 +97,16 @@ PEOPLE = (
 
 
 @pytest.fixture
-def world(crm: Crm, clock: Clock) -> World:
+def world(database_url: str, fill_database: Any, clock: Clock) -> Iterator[World]:
     """Li owns Acme (grade A) and Beta, Wang owns Cave (grade A), Gao in the West owns Delta (grade A)."""
-    with crm.system_session("init") as session:
+    ids = fill_database(_world)
+    with Crm.open(BUILD, database=database_url, check=False) as crm:
+        yield World(crm, clock, *ids)
+
+
+def _world(url: str) -> Any:
+    _tables(url)
+    with Crm.open(BUILD, database=url, check=False) as crm, crm.system_session("init") as session:
         units = {"East": session.add_one(Unit(name="East")).id, "West": session.add_one(Unit(name="West")).id}
         units["North"] = session.add_one(Unit(name="North", parent_id=units["East"])).id
         users = {}
@@ -118,7 +129,7 @@ def world(crm: Crm, clock: Clock) -> World:
             accounts[name], people[name] = account.id, person.id
             session.flush()
             ownership.assign(session, account, to=users[owner], since_always=True)
-    return World(crm, clock, units, users, accounts, people, points, places)
+    return units, users, accounts, people, points, places
 
 
 def refusal(world: World, login: str, work: Callable[[CrmSession], Any]) -> str:

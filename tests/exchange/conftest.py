@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -35,20 +36,24 @@ BUILD: Mapping[str, Any] = {
 
 
 @pytest.fixture
-def open_crm(database_url: str) -> Iterator[Callable[..., Crm]]:
+def open_crm(database_url: str, fill_database: Any) -> Iterator[Callable[..., Crm]]:
     """Open a build on the test's database."""
     opened: list[Crm] = []
 
     def open_(given: Any = BUILD) -> Crm:
-        crm = Crm.open(given, database=database_url, check=False)
         if not opened:
-            crm.store.create_all()
-        opened.append(crm)
-        return crm
+            fill_database(_tables, json.dumps(given) if isinstance(given, Mapping) else given)
+        opened.append(Crm.open(given, database=database_url, check=False))
+        return opened[-1]
 
     yield open_
     for crm in opened:
         crm.close()
+
+
+def _tables(url: str, given: str | Path) -> None:
+    with Crm.open(json.loads(given) if isinstance(given, str) else given, database=url, check=False) as crm:
+        crm.store.create_all()
 
 
 @pytest.fixture

@@ -320,11 +320,11 @@ class Kit:
 
 
 @pytest.fixture
-def database_connection(database_url: str, kit: Kit) -> Iterator[Connection]:
+def database_connection(database_url: str, fill_database: Any) -> Iterator[Connection]:
     """A connection to an empty database with the tables of the sample; nothing stays."""
+    fill_database(_tables)
     engine = create_engine(database_url)
     with engine.connect() as connection:
-        kit.create(connection)
         yield connection
         connection.rollback()
     engine.dispose()
@@ -332,4 +332,14 @@ def database_connection(database_url: str, kit: Kit) -> Iterator[Connection]:
 
 @pytest.fixture(scope="session")
 def kit() -> Kit:
-    return Kit(TYPES, Company.crm_type, environment, Sample, World, three_valued, columns_of)
+    return KIT
+
+
+KIT = Kit(TYPES, Company.crm_type, environment, Sample, World, three_valued, columns_of)
+
+
+def _tables(url: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        KIT.create(connection)
+    engine.dispose()

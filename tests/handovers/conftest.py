@@ -27,6 +27,7 @@ from crm_core import (
 from crm_core.store.changes import ChangeSet
 
 POOLS = {"all": {"where": 'name != "Nowhere"', "roles": ["sales"]}}
+BUILD: dict[str, Any] = {"crm": {"time_zone": "Asia/Shanghai"}, "pools": POOLS}
 SOON = dt.timedelta(days=7)
 CITIES = ("Shanghai", "Suzhou", "Shanghai", "Hangzhou", "Nanjing", "Suzhou")
 
@@ -133,15 +134,15 @@ def found(crm: Crm) -> Company:
 
 
 @pytest.fixture
-def crm(database_url: str) -> Iterator[Crm]:
-    """An opened CRM of the kernel alone."""
-    build = {"crm": {"database": database_url, "time_zone": "Asia/Shanghai"}, "pools": POOLS}
-    with Crm.open(build, check=False) as opened:
-        opened.store.create_all()
-        yield opened
+def company(database_url: str, fill_database: Any) -> Iterator[Company]:
+    """The company in a new database, of a build of the kernel alone."""
+    ids = fill_database(_found)
+    with Crm.open(BUILD, database=database_url, check=False) as crm:
+        yield Company(crm, *ids)
 
 
-@pytest.fixture
-def company(crm: Crm) -> Company:
-    """The company in a new database."""
-    return found(crm)
+def _found(url: str) -> Any:
+    with Crm.open(BUILD, database=url, check=False) as crm:
+        crm.store.create_all()
+        company = found(crm)
+    return company.users, company.accounts, company.other

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,20 +28,9 @@ def import_all(url: str, data: Path) -> None:
         run_import(crm, EXAMPLE / "mapping.toml", data / "adventureworks")
 
 
-@pytest.fixture(scope="session")
-def imported(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
-    """A SQLite file with everything imported, to be copied."""
-    path = tmp_path_factory.mktemp("book") / "crm.db"
-    import_all(f"sqlite:///{path}", shared_data)
-    return path
-
-
 @pytest.fixture
-def crm(request: pytest.FixtureRequest, database_url: str, shared_data: Path) -> Iterator[Crm]:
-    if database_url.startswith("sqlite"):
-        shutil.copyfile(request.getfixturevalue("imported"), database_url.removeprefix("sqlite:///"))
-    else:
-        import_all(database_url, shared_data)
+def crm(database_url: str, fill_database: Any, shared_data: Path) -> Iterator[Crm]:
+    fill_database(import_all, shared_data)
     with Crm.open(EXAMPLE / "crm.toml", database=database_url, check=False) as crm:
         with crm.system_session("plans") as session:  # some open work: a visit and a promise at every third store
             leaver = person(session, "275")

@@ -13,6 +13,7 @@ import pytest
 
 from crm_core import Crm, Manifest
 from crm_core.assembly import given, kernel
+from crm_core.records import KERNEL
 
 HEADER = """
     from crm_core import Account, Job, hookimpl
@@ -39,7 +40,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
 
 @pytest.fixture
-def open_crm(database_url: str) -> Iterator[Callable[..., Crm]]:
+def open_crm(database_url: str, fill_database: Any) -> Iterator[Callable[..., Crm]]:
     """Opens a CRM with these plugins on the test's database."""
     opened: list[Crm] = []
 
@@ -52,8 +53,10 @@ def open_crm(database_url: str) -> Iterator[Callable[..., Crm]]:
             **(sections or {}),
             "jobs": silent | given_jobs,
         }
-        crm = Crm.open(config, database=database_url, check=False, discovery=given(*manifests), clock=clock)
         if not opened:
+            fill_database(_tables)
+        crm = Crm.open(config, database=database_url, check=False, discovery=given(*manifests), clock=clock)
+        if not opened and any(record_type.plugin != KERNEL for record_type in crm.types.values()):
             crm.store.create_all()
         opened.append(crm)
         return crm
@@ -61,3 +64,8 @@ def open_crm(database_url: str) -> Iterator[Callable[..., Crm]]:
     yield make
     for crm in opened:
         crm.close()
+
+
+def _tables(url: str) -> None:
+    with Crm.open({}, database=url, check=False) as crm:
+        crm.store.create_all()

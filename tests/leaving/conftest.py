@@ -122,8 +122,14 @@ def opened(database_url: str) -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture
-def company(opened: Callable[..., Any]) -> leaver.Company:
+def company(fill_database: Any, opened: Callable[..., Any]) -> leaver.Company:
     """A small company whose people use the plugin."""
-    crm = opened(check=False)
-    crm.migrate()
-    return leaver.found(crm)
+    ids, sets = fill_database(_found)
+    return leaver.Company(opened(), ids, sets)
+
+
+def _found(url: str) -> tuple[dict[str, int], dict[str, int]]:
+    with leaver.open_crm(url, check=False) as crm:
+        crm.migrate()
+        company = leaver.found(crm)
+    return company.ids, company.sets

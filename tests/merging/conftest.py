@@ -48,8 +48,15 @@ class Company:
 
 
 @pytest.fixture
-def company(database_url: str) -> Iterator[Company]:
+def company(database_url: str, fill_database: Any) -> Iterator[Company]:
+    users = fill_database(_found)
     store = Store(database_url, TYPES, POLICY, Plugins())
+    yield Company(store, users)
+    store.close()
+
+
+def _found(url: str) -> dict[str, int]:
+    store = Store(url, TYPES, POLICY, Plugins())
     store.create_all()
     users = {}
     with store.session(principal="init") as session:
@@ -60,5 +67,5 @@ def company(database_url: str) -> Iterator[Company]:
         ):  # fmt: skip
             users[login] = session.add_one(User(login=login, name=login.capitalize())).id
             session.add(Membership(user_id=users[login], unit_id=units[unit], role=role))
-    yield Company(store, users)
     store.close()
+    return users

@@ -110,13 +110,22 @@ def found(
     url: str, pools: dict[str, Any] | None = None, plugins: Any = (), discovery: Any = None, **build: Any
 ) -> Company:
     """A company on an empty database."""
+    clock = Clock()
+    crm = _open(url, clock, pools, plugins, discovery, **build)
+    crm.migrate()
+    return Company(crm, clock, _populate(crm))
+
+
+def _open(
+    url: str, clock: Clock, pools: dict[str, Any] | None = None, plugins: Any = (), discovery: Any = None, **build: Any
+) -> Crm:
     given = copy.deepcopy(BUILD) | build
     given["crm"]["plugins"] = list(plugins)
-    given["crm"]["database"] = url
     given["pools"] = POOLS if pools is None else pools
-    clock = Clock()
-    crm = Crm.open(given, check=False, clock=clock, discovery=discovery)
-    crm.migrate()
+    return Crm.open(given, database=url, check=False, clock=clock, discovery=discovery)
+
+
+def _populate(crm: Crm) -> dict[str, int]:
     users = {}
     with crm.system_session("init") as session:
         head = session.add_one(Unit(name="Head office", code="HQ"))
@@ -127,16 +136,27 @@ def found(
             users[login] = session.add_one(User(login=login, name=login.capitalize())).id
             session.flush()
             organisation.join(session, login, unit, role=role, since_always=True)
-    return Company(crm, clock, users)
+    return users
+
+
+def _found(url: str) -> tuple[dict[str, int], dt.datetime]:
+    company = found(url)
+    company.crm.close()
+    return company.users, company.clock.moment
 
 
 @pytest.fixture
-def make_company(database_url: str) -> Iterator[Founder]:
+def make_company(database_url: str, fill_database: Any) -> Iterator[Founder]:
     """Makes a company with pools of one's own."""
     made: list[Company] = []
 
     def make(pools: dict[str, Any] | None = None, **build: Any) -> Company:
-        made.append(found(database_url, pools, **build))
+        users, moment = fill_database(_found)
+        clock = Clock(moment)
+        crm = _open(database_url, clock, pools, **build)
+        made.append(Company(crm, clock, users))
+        if build:
+            crm.migrate()
         return made[-1]
 
     yield make

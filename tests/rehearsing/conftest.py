@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,18 +29,22 @@ NAMES = ("Haier 海尔", "Ⅷ 'quoted' \\ back", "Ω\x01control", "Plain")
 
 
 @pytest.fixture
-def build_file(tmp_path: Path, database_url: str) -> Path:
+def build_file(tmp_path: Path, database_url: str, fill_database: Any) -> Path:
     """A build with a database of a few records of several types."""
     folder = tmp_path / "home"
     folder.mkdir()
     file = folder / "crm.toml"
     file.write_text(BUILD.format(database=database_url), encoding="utf-8")
-    fill(file)
+    fill_database(_filled)
     return file
 
 
-def fill(file: Path, names: tuple[str, ...] = NAMES) -> None:
-    with Crm.open(file, check=False) as opened_crm:
+def _filled(url: str) -> None:
+    fill({"crm": {"name": "Rehearsal 测试", "database": url}})
+
+
+def fill(given: Path | dict[str, Any], names: tuple[str, ...] = NAMES) -> None:
+    with Crm.open(given, check=False) as opened_crm:
         opened_crm.migrate()
         with opened_crm.system_session("test", reason="fill") as session:
             unit = session.add_one(Unit(name="Acme", kind="company"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,15 @@ from .search_records import POLICY, TYPES
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
+def store(database_url: str, fill_database: Any) -> Iterator[Store]:
     """A store of the kernel's records and the tests' own, empty."""
+    fill_database(_tables)
     store = Store(database_url, TYPES, POLICY)
-    store.create_all()
     yield store
+    store.close()
+
+
+def _tables(url: str) -> None:
+    store = Store(url, TYPES, POLICY)
+    store.create_all()
     store.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from typing import Any
@@ -13,13 +14,23 @@ from crm_core.testing.statements import counted
 
 
 @pytest.fixture
-def open_crm(database_url: str) -> Iterator[Callable[..., Crm]]:
+def open_crm(database_url: str, fill_database: Any) -> Iterator[Callable[..., Crm]]:
     """Opens a build of the kernel with a small organisation: two sellers in East, one in West, a director above."""
     opened: list[Crm] = []
 
     def make(**sections: Any) -> Crm:
-        crm = Crm.open({"crm": {"database": database_url, "time_zone": "Asia/Shanghai"}, **sections}, check=False)
-        opened.append(crm)
+        build = {"crm": {"time_zone": "Asia/Shanghai"}, **sections}
+        fill_database(_found, json.dumps(build))
+        opened.append(Crm.open(build, database=database_url, check=False))
+        return opened[-1]
+
+    yield make
+    for crm in opened:
+        crm.close()
+
+
+def _found(url: str, build: str) -> None:
+    with Crm.open(json.loads(build), database=url, check=False) as crm:
         crm.migrate()
         with crm.system_session("init") as session:
             top = session.add_one(Unit(name="All"))
@@ -31,11 +42,6 @@ def open_crm(database_url: str) -> Iterator[Callable[..., Crm]]:
                 session.add(User(login=login, name=login.title()))
                 session.flush()
                 organisation.join(session, login, unit, role=role, since_always=True)
-        return crm
-
-    yield make
-    for crm in opened:
-        crm.close()
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ PUBLIC_MODULES = (
     "crm_core.store.policy",
     "crm_core.testing",
     "crm_core.testing.company",
+    "crm_core.testing.filling",
     "crm_core.testing.postgresql",
     "crm_core.testing.statements",
     "crm_core.testing.strategies",

@@ -12,6 +12,8 @@ import pytest
 from crm_core import Account, Contact, Crm, CrmSession, Money, Unit, User, contacts, organisation, ownership
 from crm_project_sales import Project, open_project
 
+BUILD: dict[str, Any] = {"crm": {"plugins": ["stakeholders", "project_sales"]}}
+
 
 @attrs.frozen
 class Company:
@@ -42,32 +44,36 @@ class Company:
 
 
 @pytest.fixture
-def crm(database_url: str) -> Iterator[Crm]:
-    """A build with the plugin and what it requires, migrated."""
-    config = {"crm": {"plugins": ["stakeholders", "project_sales"]}}
-    with Crm.open(config, database=database_url, check=False) as crm:
-        crm.migrate()
-        yield crm
+def company(database_url: str, fill_database: Any) -> Iterator[Company]:
+    ids = fill_database(_found)
+    with Crm.open(BUILD, database=database_url, check=False) as crm:
+        yield Company(crm, *ids)
 
 
 @pytest.fixture
-def company(crm: Crm) -> Company:
-    with crm.system_session("init") as session:
-        unit = session.add_one(Unit(name="Sales"))
-        for login, role in (("li", "sales"), ("wang", "sales"), ("zhou", "manager")):
-            session.add(User(login=login, name=login.capitalize()))
+def crm(company: Company) -> Crm:
+    """A build with the plugin and what it requires, migrated."""
+    return company.crm
+
+
+def _found(url: str) -> list[int]:
+    with Crm.open(BUILD, database=url, check=False) as crm:
+        crm.migrate()
+        with crm.system_session("init") as session:
+            unit = session.add_one(Unit(name="Sales"))
+            for login, role in (("li", "sales"), ("wang", "sales"), ("zhou", "manager")):
+                session.add(User(login=login, name=login.capitalize()))
+                session.flush()
+                organisation.join(session, login, unit, role=role, since_always=True)
+            accounts = {name: session.add_one(Account(name=name)) for name in ("Acme", "Beta")}
             session.flush()
-            organisation.join(session, login, unit, role=role, since_always=True)
-        accounts = {name: session.add_one(Account(name=name)) for name in ("Acme", "Beta")}
-        session.flush()
-        ownership.assign(session, accounts["Acme"], to="li", since_always=True)
-        ownership.assign(session, accounts["Beta"], to="wang", since_always=True)
-        people = {}
-        for name, account in (("Ann", "Acme"), ("Bob", "Acme"), ("Eve", "Beta")):
-            people[name] = session.add_one(Contact(name=name))
-            contacts.affiliate(session, people[name], accounts[account], since_always=True)
-        project = open_project(
-            session, accounts["Acme"], "Third line", budget=Money("1200000", "CNY"), probability=Decimal("0.4")
-        )
-    ids = (record.id for record in (accounts["Acme"], accounts["Beta"], *people.values(), project))
-    return Company(crm, *ids)
+            ownership.assign(session, accounts["Acme"], to="li", since_always=True)
+            ownership.assign(session, accounts["Beta"], to="wang", since_always=True)
+            people = {}
+            for name, account in (("Ann", "Acme"), ("Bob", "Acme"), ("Eve", "Beta")):
+                people[name] = session.add_one(Contact(name=name))
+                contacts.affiliate(session, people[name], accounts[account], since_always=True)
+            project = open_project(
+                session, accounts["Acme"], "Third line", budget=Money("1200000", "CNY"), probability=Decimal("0.4")
+            )
+            return [record.id for record in (accounts["Acme"], accounts["Beta"], *people.values(), project)]
