@@ -5,8 +5,9 @@ Names that must be unique, and the policy for the store.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -202,7 +203,7 @@ def _idle_grants(
     for role in roles.values():
         for pattern, _ in role.grants:
             path = f'roles.{role.name}.permissions."{pattern}"' if role.name in file.roles else f"role {role.name}"
-            if any(fnmatchcase(permission, pattern) for permission in permissions):
+            if pattern in permissions or any(map(re.compile(translate(pattern)).match, permissions)):
                 continue
             if pattern.partition(".")[0] in verdicts.off:
                 verdicts.ignore(path, pattern.partition(".")[0])

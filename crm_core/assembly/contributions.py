@@ -52,8 +52,8 @@ class _Wrong(Exception):
 
 
 def contributions(plugin: str, namespace: object) -> tuple[Contributions, list[Problem]]:
-    """What the implementations in ``namespace`` register, and everything that is wrong with it."""
-    dispatcher = Dispatcher([(plugin, namespace)])
+    """What the implementations in ``namespace``, which were judged, register, and everything that is wrong with it."""
+    dispatcher = Dispatcher([(plugin, namespace)], judged=True)
     problems: list[Problem] = []
 
     def ask(hook: str, read: Callable[[str, Any], Any]) -> list[Any]:

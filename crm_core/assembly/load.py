@@ -79,7 +79,7 @@ def assemble(
             where=file.where[:1].upper() + file.where[1:],
         )
     link(catalogue.types)
-    dispatcher = Dispatcher((plugin.name, plugin.namespace) for plugin in loaded)
+    dispatcher = Dispatcher(((plugin.name, plugin.namespace) for plugin in loaded), judged=True)
     build = Build(
         file=file,
         plugins=tuple(loaded),

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import attrs
+import pluggy
 
 from crm_core.errors import Problem, nearest
-from crm_core.hooks.markers import Deprecation
-from crm_core.hooks.specs import SPECS, HookSpec, new_manager
+from crm_core.hooks.markers import PROJECT, Deprecation
+from crm_core.hooks.specs import SPECS, HookSpec
 
 __all__ = ["Implementation", "going", "mistakes"]
 
@@ -23,6 +24,8 @@ _HOOK_GOES = "The hook {hook} goes: it is deprecated since the contract {since},
 _PARAMETER_GOES = (
     "The parameter {parameter!r} of {hook} goes: it is deprecated since the contract {since}, and removed in {removed}."
 )
+# Reads marks and knows no plugin: what it tells follows from the function alone.
+_MARKS = pluggy.PluginManager(PROJECT)
 _ORDERING = ("tryfirst", "trylast", "wrapper", "hookwrapper")
 
 
@@ -42,10 +45,9 @@ class Implementation:
 
 def mistakes(plugin: str, namespace: object) -> list[Problem]:
     """Everything in ``namespace`` (usually a module) that would not work as an implementation."""
-    manager = new_manager()
     problems: list[Problem] = []
     for name in dir(namespace):
-        options = manager.parse_hookimpl_opts(namespace, name)
+        options = _MARKS.parse_hookimpl_opts(namespace, name)
         if options is None:
             if name in SPECS and inspect.isroutine(inspect.getattr_static(namespace, name)):
                 problems.append(
@@ -86,9 +88,8 @@ def mistakes(plugin: str, namespace: object) -> list[Problem]:
 
 def going(plugin: str, namespace: object, specs: Mapping[str, HookSpec] = SPECS) -> Iterator[Problem]:
     """What a plugin implements or asks for that a later contract removes."""
-    manager = new_manager()
     for name in dir(namespace):
-        options = manager.parse_hookimpl_opts(namespace, name)
+        options = _MARKS.parse_hookimpl_opts(namespace, name)
         spec = None if options is None else specs.get(options.get("specname") or name)
         if spec is None:
             continue

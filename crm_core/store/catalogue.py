@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from sqlalchemy import delete, insert, select
@@ -47,48 +48,57 @@ def read_references(connection: Connection) -> dict[str, list[Reference]]:
 
 def write_catalogues(connection: Connection, types: Types, policy: Policy) -> None:
     """Bring the catalogues up to date for the plugins of this build; those of others stay as they are."""
+    tables = [each.table.name for each in types.values()]
+    connection.execute(delete(RECORD_TYPE).where(RECORD_TYPE.c.name.in_(types)))
+    connection.execute(delete(REFERENCE).where(REFERENCE.c.table.in_(tables)))
+    records = [
+        {
+            "name": each.name,
+            "plugin": each.plugin,
+            "table": each.table.name,
+            "label": each.label,
+            "about": about(each, policy.custom.get(each.name, {})),
+        }
+        for each in types.values()
+    ]
+    # An empty list would be one row of defaults.
+    for table, rows in ((RECORD_TYPE, records), (REFERENCE, [*_references(types), *_soft(types, policy)])):
+        if rows:
+            connection.execute(insert(table), rows)
+    _write_custom(connection, types, policy)
+
+
+def _references(types: Types) -> Iterator[dict[str, Any]]:
     for record_type in types.values():
-        connection.execute(delete(RECORD_TYPE).where(RECORD_TYPE.c.name == record_type.name))
-        connection.execute(
-            insert(RECORD_TYPE).values(
-                name=record_type.name,
-                plugin=record_type.plugin,
-                table=record_type.table.name,
-                label=record_type.label,
-                about=about(record_type, policy.custom.get(record_type.name, {})),
-            )
-        )
-        connection.execute(delete(REFERENCE).where(REFERENCE.c.table == record_type.table.name))
         references = [(field.name, field.kind) for field in record_type.refs]
         if record_type.extends:
             references.append(("id", RefKind(record_type.extends)))
         for column, kind in references:
             assert isinstance(kind, RefKind)
-            connection.execute(
-                insert(REFERENCE).values(
-                    table=record_type.table.name,
-                    column=column,
-                    target=types[kind.target].table.name,
-                    action=kind.on_delete,
-                    type=record_type.name,
-                    plugin=record_type.plugin,
-                )
-            )
+            yield {
+                "table": record_type.table.name,
+                "column": column,
+                "target": types[kind.target].table.name,
+                "action": kind.on_delete,
+                "type": record_type.name,
+                "plugin": record_type.plugin,
+                "type_column": None,
+            }
+
+
+def _soft(types: Types, policy: Policy) -> Iterator[dict[str, Any]]:
     for soft in policy.references:
         owner = types.get(soft.record)
         if owner is not None:
-            connection.execute(
-                insert(REFERENCE).values(
-                    table=owner.table.name,
-                    column=soft.id_field,
-                    target="" if soft.target is None else types[soft.target].table.name,
-                    action=SOFT,
-                    type=owner.name,
-                    plugin=owner.plugin,
-                    type_column=soft.type_field,
-                )
-            )
-    _write_custom(connection, types, policy)
+            yield {
+                "table": owner.table.name,
+                "column": soft.id_field,
+                "target": "" if soft.target is None else types[soft.target].table.name,
+                "action": SOFT,
+                "type": owner.name,
+                "plugin": owner.plugin,
+                "type_column": soft.type_field,
+            }
 
 
 def _write_custom(connection: Connection, types: Types, policy: Policy) -> None:

@@ -43,10 +43,15 @@ class Role:
     name: str
     grants: tuple[tuple[str, Scope], ...]
     label: str = ""
+    _known: dict[str, Scope | None] = attrs.field(factory=dict, init=False, eq=False, repr=False)
 
     def scope(self, permission: str) -> Scope | None:
         """The widest scope this role gives for ``permission``; ``None`` when it gives none."""
-        return max((scope for pattern, scope in self.grants if fnmatchcase(permission, pattern)), default=None)
+        # Every session asks for the same few, of every role.
+        if permission not in self._known:
+            scopes = (scope for pattern, scope in self.grants if fnmatchcase(permission, pattern))
+            self._known[permission] = max(scopes, default=None)
+        return self._known[permission]
 
 
 @attrs.frozen
