@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import ColumnClause, ColumnElement, func, inspect, select
+from sqlalchemy import ColumnClause, ColumnElement, SelectBase, func, inspect, select
 from sqlalchemy.orm import LoaderCriteriaOption, ORMExecuteState
-from sqlalchemy.sql.visitors import replacement_traverse
+from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
 from crm_core.errors import PermissionDenied, UnsupportedStatement
 from crm_core.fields.field import Field
@@ -275,10 +275,14 @@ def _as_mapped(record_type: RecordType, criterion: ColumnElement[bool]) -> Colum
     """Joined loading adapts to its alias only the columns that it knows to be the record's."""
     mapper = inspect(record_type.cls)
 
+    def own(element: Any) -> bool:
+        return isinstance(element, ColumnClause) and element.table is record_type.table
+
     def known(element: Any, **_: Any) -> Any:
-        if isinstance(element, ColumnClause) and element.table is record_type.table:
+        if own(element):
             return element._annotate({"parententity": mapper, "parentmapper": mapper})
-        return None
+        # Most of a criterion are subqueries that say nothing of the record, and to copy them takes longer than to look.
+        return element if isinstance(element, SelectBase) and not any(map(own, iterate(element))) else None
 
     found: ColumnElement[bool] = replacement_traverse(criterion, {}, known)
     return found

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
+    SelectBase,
     Table,
     TableClause,
     and_,
@@ -65,6 +66,7 @@ class Visibility:
         self.actor = actor
         self.now = now
         self._owned_count = owned_count
+        self._ids: dict[Reach, SelectBase | None] = {}
 
     @functools.cached_property
     def wide(self) -> bool:
@@ -223,17 +225,30 @@ class Visibility:
         return and_(*(self._account(id_, reach) for reach in _widest_dropped(reaches)))
 
     def _account(self, id_: ColumnElement[Any], reach: Reach) -> ColumnElement[bool]:
-        owned = [found for make in (self._own, self._team) if (found := make(reach)) is not None]
-        shared = self._shared(reach)
         if self.wide:
-            probes = [exists(_only_one(query.where(accounts == id_))) for query, accounts in owned]
+            shared = self._shared(reach)
+            probes = [exists(_only_one(query.where(accounts == id_))) for query, accounts in self._owners(reach)]
             return or_(*probes, *([] if shared is None else [id_.in_(shared)]), false())
-        ids = [query.with_only_columns(accounts) for query, accounts in owned]
+        if reach not in self._ids:
+            self._ids[reach] = self._ids_within(reach)
+        ids = self._ids[reach]
+        return false() if ids is None else id_.in_(ids)
+
+    def _ids_within(self, reach: Reach) -> SelectBase | None:
+        """The ids of all accounts within a reach; ``None`` when there can be none.
+
+        It says nothing of the statement around it, so that one query does for all record types of a session.
+        """
+        ids = [query.with_only_columns(accounts).correlate(None) for query, accounts in self._owners(reach)]
+        shared = self._shared(reach)
         if shared is not None:
-            ids.append(shared)
+            ids.append(shared.correlate(None))
         if not ids:
-            return false()
-        return id_.in_(union_all(*ids) if len(ids) > 1 else ids[0])
+            return None
+        return union_all(*ids) if len(ids) > 1 else ids[0]
+
+    def _owners(self, reach: Reach) -> list[tuple[Select[Any], ColumnElement[Any]]]:
+        return [found for make in (self._own, self._team) if (found := make(reach)) is not None]
 
     def _own(self, reach: Reach) -> tuple[Select[Any], ColumnElement[Any]] | None:
         # Own accounts are also the unit's: the join over units would find them, but only where a membership holds.
