@@ -93,7 +93,7 @@ def print_untaken(application: Application, called: str, entries: Sequence[tuple
     if left:
         output.table(
             ("line", called, "what was not taken"),
-            ((str(line), name, "; ".join(_counted(texts))) for line, name, texts in left[:_UNTAKEN]),
+            ((str(line), name, "\n".join(_counted(texts))) for line, name, texts in left[:_UNTAKEN]),
             title="What has no place here",
         )
     if len(left) > _UNTAKEN:

@@ -147,6 +147,8 @@ def test_a_build_file_with_many_mistakes_lists_all(company, crm):
 
 def test_a_database_that_is_not_migrated_or_not_there(company, crm):
     (company / "crm.db").unlink()
+    assert "There is no database" in crm("list", "account", code=10).err
+    (company / "crm.db").touch()
     assert "Run crm migrate" in crm("list", "account", code=10).err
     (company / "crm.db").write_bytes(b"this is no database at all" * 100)
     assert "The database cannot be used: file is not a database." in crm("list", "account", code=10).err
