@@ -82,22 +82,22 @@ def test_records_roles_and_sources_are_called_by_their_labels(chinese, company):
     (company / "mapping.toml").write_text(MAPPING, encoding="utf-8")
     (company / "accounts.csv").write_text(ROWS, encoding="utf-8")
     imported = chinese("import", "mapping.toml").out
-    assert re.search(r"^客户 +账户 +4 +1 ", imported, re.MULTILINE)
+    assert re.search(r"^客户 +客户 +4 +1 ", imported, re.MULTILINE)
     assert "'许多' 不是数字。" in imported and "'1.5' 不是整数。" in imported
     assert "最接近的名称是 'germany'" in imported
     undone = chinese("undo", "--last", "--dry-run").out
-    assert re.search(r"^删除 +账户 +1", undone, re.MULTILINE) and "account" not in undone
+    assert re.search(r"^删除 +客户 +1", undone, re.MULTILINE) and "account" not in undone
     assert re.search(r"cli +导入 ", chinese("undo").out)
     users = chinese("user", "list").out
     assert "姓名" in users and "(管理员)" in users and "administrator" not in users
-    assert "没有账户 'Nobody'。" in chinese("show", "account", "Nobody", code=6).err
+    assert "没有客户 'Nobody'。" in chinese("show", "account", "Nobody", code=6).err
     # What people type stays as they type it.
     assert "account 没有字段 'nam'" in chinese("list", "account", "--where", 'nam == "x"', code=4).err
 
 
 def test_one_english_word_for_two_things_is_two_words(chinese):
     found = chinese("search", "acme").out.splitlines()[0]
-    assert found.split() == ["记录", "编号", "名称", "匹配内容", "账户"]
+    assert found.split() == ["记录", "编号", "名称", "匹配内容", "客户"]
     merged = chinese("merge", "account", "Acme Bearings", "华东轴承", "--dry-run").out
     assert "有值者优先" in merged and "填写率" not in merged
     assert "填写率" in chinese("build", "fields").out

@@ -182,7 +182,7 @@ def test_simulate_other_rules(neglected, company, crm):
 
 
 def test_in_chinese(neglected, crm, twins):
-    assert "账户" in crm("--lang", "zh_CN", "pool", "simulate", "--days", 90).out
+    assert "客户" in crm("--lang", "zh_CN", "pool", "simulate", "--days", 90).out
     assert "公海" in crm("--lang", "zh_CN", "pool", "--help").out
     told = crm("--lang", "zh_CN", "--user", "li.wei", "pool", "claim", "east", twins[0], code=5).err
-    assert "不能从公海 east 领取账户" in told
+    assert "不能从公海 east 领取客户" in told

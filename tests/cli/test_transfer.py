@@ -93,4 +93,4 @@ def test_looking_them_up_costs_as_much_for_many(company, crm, number):
 
 def test_it_speaks_chinese(company, crm):
     shown = crm("--lang", "zh_CN", "transfer", "华东轴承", "--to", "wang.fang", "--reason", "调岗").out
-    assert "1 个账户" in shown
+    assert "1 个客户" in shown

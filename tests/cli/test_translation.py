@@ -47,7 +47,7 @@ def test_english_reads_no_file(tmp_path):
 
 def test_an_error_in_chinese():
     error = NotFound("There is no {record} {id}.", mend="Check the id.", record="account", id=7)
-    assert ZH.error(error) == "没有账户 7。 请检查编号。"
+    assert ZH.error(error) == "没有客户 7。 请检查编号。"
     assert str(error) == "There is no account 7. Check the id."
     assert ZH.error(NotFound("Nobody translated this {id}.", id=7)) == "Nobody translated this 7."
 
@@ -73,7 +73,7 @@ def test_kinds_of_values_within_a_sentence(sort, said):
 def test_grounds_within_grounds():
     inner = Ground("own", "it is yours")
     outer = Ground("via", "through its {label} {parent}: {ground}", {"label": "account", "parent": 7, "ground": inner})
-    assert ZH.ground(outer) == "通过其账户 7：它属于您"
+    assert ZH.ground(outer) == "通过其客户 7：它属于您"
     assert ENGLISH.ground(outer) == "through its account 7: it is yours"
 
 
@@ -89,7 +89,7 @@ def test_who_says_it_decides_which_catalogue_counts(tmp_path):
     one = write(tmp_path / "one", "one", Account="客户", Only="仅此")
     two = write(tmp_path / "two", "two", Account="帐号", Only="只有")
     translator = Translator("zh_CN", [one]).also([two])
-    assert translator.text("Account") == "账户"
+    assert translator.text("Account") == "客户"
     assert translator.text("Account", "two") == "帐号"
     assert translator.text("Only") == "仅此"
     assert translator.text("Only", "two") == "只有"
@@ -99,7 +99,7 @@ def test_who_says_it_decides_which_catalogue_counts(tmp_path):
 def test_labels():
     from crm_core.domain.accounts import Account
 
-    assert ZH.record(Account.crm_type) == "账户"
+    assert ZH.record(Account.crm_type) == "客户"
     assert ZH.field(Account.crm_type.by_name["registration_number"], Account.crm_type) == "注册号"
     assert ZH.field(Account.crm_type.by_name["name"]) == "名称"
     assert ZH.choice("won_back") == "赢回"

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from crm_core.assembly import Crm
 from crm_core.builds.describing import plain
-from crm_core.builds.rehearsing.report import Noticed
+from crm_core.builds.rehearsing.report import Noticed, Weight
 from crm_core.domain.accounts import Account
 from crm_core.errors import CrmError, Problem
 from crm_core.views import overview
@@ -62,7 +62,7 @@ def compare_overviews(before: Seen | None, after: Seen) -> Iterator[Noticed]:
             words = "The overview fails: {reason}."
             yield Noticed("breaks", Problem(f"account {id_}", words, "", {"reason": reason.rstrip(".")}))
     parts: dict[tuple[str, str, str], list[int]] = {}
-    told: dict[tuple[str, str], dict[int, None]] = {}  # accounts in order, each once
+    told: dict[tuple[Weight, str], dict[int, None]] = {}  # accounts in order, each once
     for id_, now in after.shown.items():
         was = {} if before is None else before.shown.get(id_, {})
         known = {(each["plugin"], each["hook"]) for each in was.get("failed", ())}
@@ -80,12 +80,11 @@ def compare_overviews(before: Seen | None, after: Seen) -> Iterator[Noticed]:
     for (weight, path), accounts in sorted(told.items())[:_MOST]:
         words = ("{count} of the sampled overviews show it no longer." if weight == "loses" else
                  "{count} of the sampled overviews show it otherwise.")  # fmt: skip
-        yield Noticed(
-            weight, Problem(f"overview.{path} (account {next(iter(accounts))})", words, "", {"count": len(accounts)})
-        )  # type: ignore[arg-type]
+        place = f"overview.{path} (account {next(iter(accounts))})"
+        yield Noticed(weight, Problem(place, words, "", {"count": len(accounts)}))
 
 
-def _differences(path: str, was: Any, now: Any) -> Iterator[tuple[str, str]]:
+def _differences(path: str, was: Any, now: Any) -> Iterator[tuple[Weight, str]]:
     if was == now or path.endswith("failed"):
         return
     if isinstance(was, Mapping) and isinstance(now, Mapping):

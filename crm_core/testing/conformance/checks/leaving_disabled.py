@@ -164,7 +164,9 @@ def _targets(subject: Subject, crm: Crm) -> list[Target]:
     own = {each.name for each in subject.types}
     found: dict[str, set[int]] = {}
     for record_type in subject.types:
-        fields = [(field.name, field.target, None) for field in record_type.refs]
+        fields: list[tuple[str, str | None, str | None]] = [
+            (field.name, field.target, None) for field in record_type.refs
+        ]
         fields += [("id", record_type.extends, None)] if record_type.extends else []
         fields += [
             (each.id_field, each.target, each.type_field)
