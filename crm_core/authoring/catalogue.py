@@ -19,7 +19,7 @@ _WORDS = {
     "Contact name": "联系人", "Contact title": "联系人职务", "Product name": "产品名称", "First name": "名",
     "Last name": "姓", "Birth date": "出生日期", "Currency": "币种", "Weight": "重量", "Size": "尺寸",
     "Serial number": "序列号", "Discontinued": "已停产", "Home page": "主页", "Website": "网站",
-    "Account": "客户",
+    "Account": "客户", "Contact": "联系人",
 }  # fmt: skip
 """What columns are often called."""
 

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from crm_core.authoring.naming import class_name, in_words, snake, unique
+from crm_core.authoring.personal import PHONE, about_a_person
 from crm_core.errors import ExchangeError
 from crm_core.exchange.drafting.keys import KEY_NAMES, key_columns
 from crm_core.exchange.drafting.table import DAYS, MOMENTS, Column, Table, currency_of, read_table
@@ -22,15 +23,15 @@ _NAME = re.compile(r"(?i)name$|名称$|名$|客户$|customer$|client$|account$")
 _MONEY = re.compile(
     r"(?i)price|amount|cost|revenue|turnover|total|fee|freight|salary|budget|payment|betrag|preis|umsatz|价|金额|费|营业额|预算|收入"
 )
-_PHONE = re.compile(r"(?i)phone|tel|fax|mobile|cell|电话|手机|传真")
 _DAY = re.compile(r"(?i)date|day|datum|日期|时间|日$")
 _TITLE = re.compile(r"(?i)name$|title$|subject$|名称$|标题$|主题$|名$")
 _ENTRIES = (".vcf", ".vcard", ".ics", ".ical")
 _LENGTHS = (20, 40, 80, 120, 200, 500, 1000, 2000)
 _CHOICES = 12
+_PERSONAL_KINDS = ("text", "email", "phone", "day", "url")
 _TAKEN = frozenset({
     "id", "version", "created_at", "created_by", "updated_at", "custom", "valid_from", "valid_to", "retired", "account",
-    "account_id", "metadata", "registry", "ref", "parent", "fields", "record", "dt",
+    "account_id", "contact", "contact_id", "metadata", "registry", "ref", "parent", "fields", "record", "dt",
 })  # fmt: skip
 
 
@@ -39,7 +40,8 @@ class Field:
     """A field that is proposed: its declaration in source code, and ``because``, which says what it was made from.
 
     ``because`` is a template for ``values``. ``source`` is what the mapping says of it, as TOML's values; ``sample`` an
-    expression that makes a value for a test.
+    expression that makes a value for a test. ``personal`` is what it says of a person: a field of a contact, or a way
+    to reach somebody.
     """
 
     column: str
@@ -55,6 +57,7 @@ class Field:
     required: bool = False
     choices: tuple[tuple[str, str], ...] = ()
     text: bool = False
+    personal: str | None = None
 
     @property
     def why(self) -> str:
@@ -81,6 +84,11 @@ class Proposal:
     nothing: tuple[str, ...] = ()
     rows: int = 0
     notes: tuple[tuple[str, dict[str, Any]], ...] = ()
+
+    @property
+    def personal(self) -> tuple[Field, ...]:
+        """The fields that are about a person."""
+        return tuple(field for field in self.fields if field.personal)
 
     @property
     def title(self) -> Field:
@@ -149,6 +157,11 @@ def _notes(
         yield "The column {column} is the key of imports, and no field.", {"column": key[0].header}
     if repeated:
         yield "No columns tell all rows apart: rows that are the same in all that is filled count once.", {}
+    if personal := [field for field in fields if field.personal]:
+        yield (
+            "About a person, and erased with the contact that contact_id names: {columns}. Where it is a company's, "
+            "take personal=True out; where nothing is left of it, contact_id, too, and say who may see the record."
+        ), {"columns": ", ".join(field.column for field in personal)}  # fmt: skip
     if account is not None and account.empty:
         yield "The column {column} is empty in some rows, which then belong to no account.", {"column": account.header}
 
@@ -183,12 +196,21 @@ class _Guess:
 
 
 def _field(column: Column, name: str, table: Table) -> Field:
-    guess = next(found for rule in _RULES if (found := rule(column)) is not None)
+    personal = about_a_person(column)
+    # Names of people are no choice, however few there are.
+    rules = [rule for rule in _RULES if personal is None or rule not in (_choice, _other_key)]
+    guess = next(found for rule in rules if (found := rule(column)) is not None)
+    if guess.kind not in _PERSONAL_KINDS:
+        personal = None
+    # An erased text is a mark in its place; of another kind nothing is left.
+    optional = bool(column.empty or (personal and guess.kind != "text"))
     enum = class_name(name)
     arguments = guess.arguments.replace("{enum}", enum)
     options = [arguments] if arguments else []
-    if column.empty:
+    if optional:
         options.append("default=None")
+    if personal:
+        options.append("personal=True")
     label = in_words(name)
     if not column.header.isascii() or " " in column.header.strip():
         label = " ".join(column.header.split())
@@ -200,10 +222,10 @@ def _field(column: Column, name: str, table: Table) -> Field:
         source = {"column": column.header, "transform": guess.transform}
     return Field(
         column=column.header, name=name, kind=guess.kind,
-        annotation=f"{python} | None" if column.empty else python, call=f"{guess.kind}({', '.join(options)})",
+        annotation=f"{python} | None" if optional else python, call=f"{guess.kind}({', '.join(options)})",
         label=label, because=guess.because, values={"column": column.header, "filled": column.filled, **guess.values},
-        source=source, sample=guess.sample.replace("{enum}", enum), required=not column.empty, choices=guess.choices,
-        text=guess.kind == "text",
+        source=source, sample=guess.sample.replace("{enum}", enum), required=not optional, choices=guess.choices,
+        text=guess.kind == "text", personal=personal,
     )  # fmt: skip
 
 
@@ -223,7 +245,7 @@ def _address(column: Column) -> _Guess | None:
         return _Guess("email", "str", "", "Every value is an e-mail address.", '"info@example.com"')
     if "url" in column.possible:
         return _Guess("url", "str", "", "Every value is a web address.", '"https://example.com"')
-    if "phone" in column.possible and (_PHONE.search(column.header) or all(v.startswith("+") for v in column.values)):
+    if "phone" in column.possible and (PHONE.search(column.header) or all(v.startswith("+") for v in column.values)):
         return _Guess("phone", "str", "", "Every value looks like a telephone number.", '"+86 10 6552 9988"')
     return None
 

@@ -51,8 +51,14 @@ def field(tmp_path, header, values):
     ("active", ["yes", "no"], "flag()"),
     ("discontinued", ["0", "1"], "flag()"),
     ("status", ["open", "closed", "won"], "choice(Status)"),
-    ("mail", ["a@example.com", "b@example.com"], "email()"),
-    ("mobile", ["+86 10 6552 9988", "(171) 555-2222"], "phone()"),
+    ("mail", ["a@example.com", "b@example.com"], "email(default=None, personal=True)"),
+    ("mobile", ["+86 10 6552 9988", "(171) 555-2222"], "phone(default=None, personal=True)"),
+    ("FirstName", ["Ann", "Bob"], "text(20, personal=True)"),
+    ("联系人", ["陈静", "王伟"], "text(20, personal=True, label=\"联系人\")"),
+    ("手机", ["138 0013 8000", "139 0013 9000"], "phone(default=None, personal=True, label=\"手机\")"),
+    ("Telephone", ["none", "ask"], "text(20, personal=True)"),
+    ("date of birth", ["1980-01-31"], "day(default=None, personal=True, label=\"date of birth\")"),
+    ("Name", ["Ball", "Bearing"], "choice(Name)"),
     ("site", ["https://example.com", "http://example.org/x"], "url()"),
     ("supplierID", ["1", "2"], "text(20)"),
     ("zip", ["01234", "00001", *(f"{n:05}" for n in range(38))], "text(20)"),
@@ -109,6 +115,83 @@ def test_json_lines_are_refused_since_they_name_no_columns(tmp_path):
     path.write_text('{"a": 1}\n', encoding="utf-8")
     with pytest.raises(ExchangeError, match="names no columns"):
         propose(path)
+
+
+ERASE = """
+import sys
+from crm_core import Contact, Crm, contacts
+with Crm.open(sys.argv[1]) as crm, crm.system_session("test") as session:
+    (ann,) = session.list(Contact, 'name == "Ann0 Dan9"')
+    contacts.erase(session, ann, reason="asked for")
+"""
+
+
+def rendered(tmp_path, name, proposal):
+    new_plugin(name, tmp_path / name, proposal=proposal)
+    return (tmp_path / name / f"crm_{name}" / "records.py").read_text(encoding="utf-8")
+
+
+def people(tmp_path, **more):
+    names = [f"{first}{number}" for number in range(10) for first in ("Ann", "Bob", "Cid", "Dan")]
+    return table(
+        tmp_path, "people.csv", code=[f"K{n}" for n in range(ROWS)], FirstName=names, LastName=names[::-1],
+        Telephone=["+86 138 0013 8000"], Email=["a@example.com"], **more,
+    )  # fmt: skip
+
+
+def test_what_is_about_people_is_seen_by_few_and_can_be_erased(tmp_path):
+    proposal = propose(people(tmp_path))
+    assert [each.column for each in proposal.personal] == ["FirstName", "LastName", "Telephone", "Email"]
+    assert any("FirstName, LastName, Telephone, Email" in text.format_map(values) for text, values in proposal.notes)
+    source = rendered(tmp_path, "people_table", proposal)
+    assert "public" not in source
+    assert 'access=via("contact_id")' in source
+    assert source.count("personal=True") == source.count("# Personal: it is erased with the contact.") == 4
+    assert 'contact_id: Mapped[int | None] = ref("contact", default=None' in source
+
+
+def test_its_tests_pass_too(tmp_path, tests_of):
+    """Those beside the conformance kit, whose rows are about somebody at the account."""
+    folder = tmp_path / "crm-people"
+    new_plugin("people", folder, proposal=propose(people(tmp_path)))
+    done = tests_of(folder, "tests/test_people.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_beside_an_account_the_record_stays_with_it(tmp_path):
+    source = rendered(tmp_path, "people_there", propose(people(tmp_path, customerID=["C1", "C2"])))
+    assert 'access=via("account_id")' in source
+    assert 'contact_id: Mapped[int | None] = ref("contact", default=None' in source
+
+
+def test_a_table_without_people_stays_public(tmp_path):
+    source = rendered(tmp_path, "things", propose(table(tmp_path, code=[f"K{n}" for n in range(ROWS)], size=["1"])))
+    assert "access=public()" in source
+    assert "contact" not in source.replace("Contact", "contact").partition("class Use")[0]
+
+
+def test_whoever_a_row_is_about_becomes_a_contact_and_is_erased_as_one(tmp_path, in_project):
+    """By the mapping as it is: contacts and places of work are made, and erasing a contact empties the row."""
+    proposal = propose(people(tmp_path, customerID=["C1", "C2"]))
+    folder = tmp_path / "crm-people"
+    new_plugin("people", folder, proposal=proposal)
+    build = tmp_path / "crm.toml"
+    build.write_text(f'[crm]\ndatabase = "sqlite:///{tmp_path / "crm.db"}"\nplugins = ["people"]\n')
+
+    def crm(*arguments):
+        done = in_project(folder, "-c", RUN, "--build", str(build), *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    crm("migrate")
+    report = json.loads(crm("import", "imports/people.toml", "--data", str(tmp_path), "--json"))
+    assert {each["name"]: each["created"] for each in report["sections"]} == {
+        "accounts": 2, "contacts": ROWS, "places of work": ROWS, report["sections"][-1]["name"]: ROWS,
+    }  # fmt: skip
+    assert in_project(folder, "-c", ERASE, str(build)).returncode == 0
+    rows = json.loads(crm("list", f"people.{proposal.record}", "--json", "--limit", "100"))["records"]
+    (gone,) = [each for each in rows if each["email"] is None]
+    assert (gone["telephone"], "Ann0" in gone["first_name"], "Dan9" in gone["last_name"]) == (None, False, False)
 
 
 # -- the whole way -------------------------------------------------------------------------------------------------

@@ -74,7 +74,14 @@ def _as_json(made: Made, proposal: Proposal | None, dry_run: bool) -> dict[str, 
         "key": [] if proposal is None else list(proposal.key),
         "account": None if proposal is None else proposal.account,
         "fields": [
-            {"column": each.column, "name": each.name, "kind": each.kind, "because": each.why} for each in fields
+            {
+                "column": each.column,
+                "name": each.name,
+                "kind": each.kind,
+                "because": each.why,
+                "personal": each.personal is not None,
+            }
+            for each in fields
         ],
         "notes": [] if proposal is None else [text.format_map(values) for text, values in proposal.notes],
         "dry_run": dry_run,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from sqlalchemy.exc import DatabaseError
 from crm_core.domain import contacts
 from crm_core.domain.contacts import Affiliation, Contact
 from crm_core.errors import CrmError
+from crm_core.fields.kinds import EmailKind, PhoneKind, TextKind
 from crm_core.testing.conformance.marks import Lively, markable, marks_in
 from crm_core.testing.conformance.population import (
     PRINCIPAL,
@@ -30,12 +32,22 @@ if TYPE_CHECKING:
     from crm_core.testing.conformance.population import Population
     from crm_core.testing.conformance.subject import Subject
 
-__all__ = ["CHECK"]
+__all__ = ["CHECK", "looks_personal"]
 
 NAME = "erasure"
+_REACH = re.compile(
+    r"(?i)(?<![a-z])e?[-_ ]?mail(?![a-z])|phone|(?<![a-z])(?:tel|fax|mobile)(?![a-z])|邮箱|邮件|电话|手机|传真"
+)
 
 
 def _look(subject: Subject) -> Iterator[Finding]:
+    for record, field in looks_personal(subject.types):
+        subject.note(
+            NAME,
+            "{field} looks like a way to reach somebody, and an erasure leaves it: if it may be a person's, declare it "
+            "personal=True, in a record that refers to the contact.",
+            field=f"{record}.{field}",
+        )
     with subject.crm() as crm:
         population = company(crm)
         lively = Lively(random.Random(subject.seeds[0]), subject.now)  # noqa: S311 - made up, no secrets
@@ -64,6 +76,15 @@ def _look(subject: Subject) -> Iterator[Finding]:
                 "be looked up.",
                 {"source": words[word], "column": f"{table}.{column}"},
             )
+
+
+def looks_personal(types: Iterable[RecordType]) -> Iterator[tuple[str, str]]:
+    """Fields for mail addresses and telephone numbers, by kind or name, that are not personal: record and field."""
+    for record_type in types:
+        for field in record_type.fields:
+            named = isinstance(field.kind, TextKind) and _REACH.search(f"{field.name} {field.label}")
+            if not field.personal and (isinstance(field.kind, EmailKind | PhoneKind) or named):
+                yield record_type.name, field.name
 
 
 def _person(crm: Crm, lively: Lively, accounts: list[int]) -> tuple[int, dict[str, str]]:
