@@ -13,7 +13,7 @@ from crm_core.store.migrating.planning import Plan, PluginPlan, plan
 from crm_core.store.migrating.revisions import MigrationSource, Revision, read_revisions
 from crm_core.store.migrating.running import Progress, downgrade, upgrade
 from crm_core.store.migrating.versions import check_current, current, current_of
-from crm_core.store.migrating.writing import make_revision
+from crm_core.store.migrating.writing import draft_revision, make_revision
 
 __all__ = [
     "MigrationSource",
@@ -25,6 +25,7 @@ __all__ = [
     "current",
     "current_of",
     "downgrade",
+    "draft_revision",
     "drift",
     "kernel_source",
     "make_revision",

@@ -11,6 +11,7 @@ __all__ = ["SUBCOMMANDS", "command"]
 
 SUBCOMMANDS: Mapping[str, str] = {
     "new": "Write a complete distribution for a new plugin, whose tests pass at once.",
+    "revision": "Write the next revision of a plugin, from what its records declare.",
     "verify": "Check that a plugin conforms, by the conformance kit.",
 }
 """The subcommands, each with its line of help."""
@@ -18,4 +19,4 @@ SUBCOMMANDS: Mapping[str, str] = {
 
 @group("plugin", cls=lazy(SUBCOMMANDS), no_args_is_help=True)
 def command() -> None:
-    """Make a plugin, and check that it conforms."""
+    """Make a plugin, write its revisions, and check that it conforms."""

@@ -15,7 +15,7 @@ from crm_core.cli.times import as_json
 if TYPE_CHECKING:
     from crm_core.testing.conformance import Check, Report
 
-__all__ = ["command"]
+__all__ = ["command", "config_of"]
 
 
 @command("verify")
@@ -98,7 +98,7 @@ def _verified(
             progress.advance(task, 0 if progress.tasks[0].description == "" else 1)
             progress.update(task, description=check.name)
 
-        given: Any = {"config": _config(application), "progress": told, **amount}
+        given: Any = {"config": config_of(application), "progress": told, **amount}
         report = verify(dist, only=only, skip=skip, **given)
         if postgresql is not None and on_databases:
             on_it = verify(dist, database_url=postgresql, only=on_databases, **given)
@@ -106,7 +106,7 @@ def _verified(
     return report
 
 
-def _config(application: Application) -> dict[str, Any] | None:
+def config_of(application: Application) -> dict[str, Any] | None:
     """What the build file says that was named on purpose; the one that happens to lie around is not meant."""
     if application.build is None:
         return None

@@ -106,7 +106,7 @@ def no_revisions(source: MigrationSource) -> MigrationError:
     """The plugin declares tables that no revision makes."""
     return MigrationError(
         "{plugin} declares tables ({tables}), but there is no revision in {location} that makes them.",
-        mend="The plugin's author makes one with make_revision(); see the guide on migrations.",
+        mend="The plugin's author makes one by 'crm plugin revision {plugin} -m TEXT'; see the guide on migrations.",
         plugin=source.plugin,
         tables=", ".join(table.name for table in source.tables),
         location=str(source.location),

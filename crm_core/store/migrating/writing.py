@@ -16,7 +16,7 @@ from crm_core.store.migrating.revisions import MigrationSource, read_revisions
 if TYPE_CHECKING:
     from alembic.operations.ops import MigrateOperation, OpContainer
 
-__all__ = ["make_revision"]
+__all__ = ["draft_revision", "make_revision"]
 
 _FILE = '''"""{message}"""
 
@@ -38,7 +38,15 @@ def downgrade() -> None:
 
 
 def make_revision(source: MigrationSource, message: str, requires: Sequence[MigrationSource] = ()) -> Path:
-    """Write the next revision file of ``source`` and return its path.
+    """Write the next revision file of ``source`` and return its path; see :func:`draft_revision`."""
+    path, code = draft_revision(source, message, requires)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(code, encoding="utf-8")
+    return path
+
+
+def draft_revision(source: MigrationSource, message: str, requires: Sequence[MigrationSource] = ()) -> tuple[Path, str]:
+    """The next revision file of ``source``, not yet written: its path and its content.
 
     It holds what differs between the declared tables and those that the existing revisions make, found in a
     scratch database. ``requires`` are the sources of the plugins that must be migrated before this one. The
@@ -72,9 +80,7 @@ def make_revision(source: MigrationSource, message: str, requires: Sequence[Migr
         upgrade=upgrade,
         downgrade=downgrade,
     )
-    source.location.mkdir(parents=True, exist_ok=True)
-    path.write_text(code, encoding="utf-8")
-    return path
+    return path, code
 
 
 def _slug(message: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from crm_core.store.migrations import MigrationSource
     from crm_core.testing.conformance.importing import Imported
 
-__all__ = ["EXAMPLES", "Subject", "Unloadable", "find"]
+__all__ = ["EXAMPLES", "Subject", "Unloadable", "build_content", "find"]
 
 EXAMPLES = 8
 """How many rows of every record are tried where nobody says otherwise."""
@@ -62,6 +62,39 @@ def find(name: str, discovery: Discovery = installed) -> Found:
         name=name,
         near=nearest(name, {each.name for each in found}) or "-",
     )
+
+
+def build_content(
+    plugins: Sequence[str], config: Mapping[str, Any] | None, discovery: Discovery = installed
+) -> dict[str, Any]:
+    """The content of a build file with these plugins, all that they require, and what ``config`` says of them."""
+    wanted, given = _with_requirements(plugins, discovery), dict(config or {})
+    sections = {name: section for name, section in given.items() if name != "crm"}
+    sections["plugins"] = {name: section for name, section in sections.get("plugins", {}).items() if name in wanted}
+    kept = {key: value for key, value in given.get("crm", {}).items() if key not in ("plugins", "database")}
+    return {**sections, "crm": {**kept, "plugins": wanted}}
+
+
+def _with_requirements(plugins: Sequence[str], discovery: Discovery) -> list[str]:
+    offers = {each.name: each for each in discovery()}
+    wanted: dict[str, None] = {}
+
+    def add(name: str) -> None:
+        if name in wanted:
+            return
+        wanted[name] = None
+        try:
+            manifest = offers[name].load() if name in offers else None
+        except Exception:
+            return  # assembly tells of it
+        if isinstance(manifest, Manifest):
+            for each in manifest.requires:
+                if each in offers:
+                    add(each)
+
+    for name in plugins:
+        add(name)
+    return list(wanted)
 
 
 def _plain(distribution: str) -> str:
@@ -211,34 +244,7 @@ class Subject:
 
         Settings are those that were given for the run.
         """
-        wanted = self._with_requirements(plugins)
-        sections = {name: section for name, section in self._config.items() if name != "crm"}
-        sections["plugins"] = {
-            name: section for name, section in sections.get("plugins", {}).items() if name in wanted
-        }  # fmt: skip
-        kept = {key: value for key, value in self._config.get("crm", {}).items() if key not in ("plugins", "database")}
-        return {**sections, "crm": {**kept, "plugins": wanted}}
-
-    def _with_requirements(self, plugins: tuple[str, ...]) -> list[str]:
-        offers = {each.name: each for each in self.discovery()}
-        wanted: dict[str, None] = {}
-
-        def add(name: str) -> None:
-            if name in wanted:
-                return
-            wanted[name] = None
-            try:
-                manifest = offers[name].load() if name in offers else None
-            except Exception:
-                return  # assembly tells of it
-            if isinstance(manifest, Manifest):
-                for each in manifest.requires:
-                    if each in offers:
-                        add(each)
-
-        for name in plugins:
-            add(name)
-        return list(wanted)
+        return build_content(plugins, self._config, self.discovery)
 
     @functools.cached_property
     def build(self) -> Build:

@@ -30,8 +30,8 @@ def _look(subject: Subject) -> Iterator[Finding]:
             NAME,
             "Records and revisions differ: {difference}.",
             f"{subject.folder.name}/{subject.manifest.migrations or 'migrations'}",
-            mend="Make the next revision with make_revision(), or correct the declaration.",
-            values={"difference": difference},
+            mend="Make the next revision by 'crm plugin revision {plugin} -m TEXT', or correct the declaration.",
+            values={"difference": difference, "plugin": subject.plugin},
         )
 
 

@@ -30,7 +30,9 @@ def _look(subject: Subject) -> Iterator[Finding]:
                 NAME,
                 "It has records, but no migrations that make their tables.",
                 subject.manifest_module,
-                mend="Name the folder with its revisions as migrations in the manifest; make_revision() writes them.",
+                mend="Name the folder for its revisions as migrations in the manifest, and write the first by "
+                "'crm plugin revision {plugin} -m TEXT'.",
+                values={"plugin": subject.plugin},
             )
         return
     empty = list(_up_and_down(subject, rows=False))
