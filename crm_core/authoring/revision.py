@@ -5,13 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from crm_core.assembly.discovery import Discovery, installed
+from crm_core.assembly.discovery import Discovery, Found, installed
+from crm_core.assembly.manifest import Manifest
 from crm_core.errors import MigrationError
 
 __all__ = ["NextRevision", "main", "next_revision", "write_revision"]
@@ -74,8 +77,11 @@ def next_revision(
     from crm_core.store.migrations import draft_revision
     from crm_core.testing.conformance.subject import build_content, find
 
-    plugin = find(name, discovery).name
-    sources = assemble(build_content([plugin], config, discovery), strict=True, discovery=discovery).migration_sources()
+    found = find(name, discovery)
+    plugin = found.name
+    with _folder_of(found):
+        build = assemble(build_content([plugin], config, discovery), strict=True, discovery=discovery)
+        sources = build.migration_sources()
     own = next((each for each in sources if each.plugin == plugin), None)
     if own is None:
         raise MigrationError(
@@ -88,6 +94,29 @@ def next_revision(
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(code, encoding="utf-8")
     return NextRevision(plugin, file, code, tuple(_notes(code)))
+
+
+@contextmanager
+def _folder_of(found: Found) -> Iterator[None]:
+    """The folder for revisions, meanwhile: without it no plugin is loaded, and before its first one it is not there."""
+    try:
+        manifest = found.load()
+        module = manifest.module if isinstance(manifest, Manifest) else ""
+        spec = find_spec(module.rpartition(".")[0] or module)
+    except Exception:
+        manifest = spec = None  # assembly tells of it
+    places = list(spec.submodule_search_locations or ()) if spec is not None else []
+    folder = None
+    if isinstance(manifest, Manifest) and manifest.migrations and places:
+        folder = Path(places[0], manifest.migrations)
+    if folder is None or folder.exists():
+        yield
+        return
+    folder.mkdir()
+    try:
+        yield
+    finally:
+        folder.rmdir()
 
 
 _ASKED = "Answer what it asks where it raises NotImplementedError, and take that line out."

@@ -68,6 +68,8 @@ def test_the_first_one_is_written_into_a_folder_that_is_not_there_yet(shelves):
 
     folder, crm = shelves
     shutil.rmtree(folder / "crm_shelves" / "migrations")
+    crm("plugin", "revision", "shelves", "-m", "First tables", "--dry-run")
+    assert not (folder / "crm_shelves" / "migrations").exists()
     crm("plugin", "revision", "shelves", "-m", "First tables")
     assert (folder / "crm_shelves" / "migrations" / "0001_first_tables.py").is_file()
 
