@@ -112,9 +112,25 @@ def test_a_failed_migration_leaves_nothing(engine, database_url, kernel, garden,
         assert set(connection.execute(text("SELECT name FROM crm_account")).scalars()) == {"x"}
     message = str(caught.value)
     assert caught.value.plugin == "garden"
-    assert "Revision 0002 of garden (Make beds.) could not be run: " in message
+    assert "Revision 0002 of garden (Make beds.) could not be run (upgrade): " in message
     assert "the moon is wrong" in message or "no_such_thing" in message
     assert "run crm migrate again" in message
+
+
+def test_a_failure_says_in_which_direction_and_what_kind_it_is(engine, kernel, garden):
+    """A batch that drops a column that is not there raises a bare KeyError, whose text is the name alone."""
+    drops = 'with op.batch_alter_table("garden__bed", recreate="always") as batch_op:\n    batch_op.drop_column("said")'
+    garden.write(garden.create("garden__bed"))
+    garden.write("pass", drops)
+    upgrade(engine, [kernel, garden.source])
+    with pytest.raises(MigrationError) as down:
+        downgrade(engine, garden.source, "0001")
+    assert "could not be undone (downgrade): KeyError: the table garden__bed has no column 'said'. " in str(down.value)
+    assert "crm migrate" not in str(down.value)
+    garden.write("{}['said']")
+    with pytest.raises(MigrationError, match=r"Revision 0003 .* could not be run \(upgrade\): KeyError: 'said'\. "):
+        upgrade(engine, [kernel, garden.source])
+    assert current(engine)["garden"] == "0002"
 
 
 def test_a_first_revision_that_fails_leaves_not_even_a_version_table(engine, kernel, garden):

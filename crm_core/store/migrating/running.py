@@ -79,7 +79,7 @@ def _step(engine: Engine, source: MigrationSource, line: Sequence[Revision], pro
     except CrmError:
         raise
     except Exception as error:
-        raise _failed(source, running, "could not be run", error) from error
+        raise _failed(source, running, error) from error
     return False
 
 
@@ -116,7 +116,7 @@ def down_in(connection: Connection, source: MigrationSource, progress: Progress 
         except CrmError:
             raise
         except Exception as error:
-            raise _failed(source, revision, "could not be undone", error) from error
+            raise _failed(source, revision, error, down=True) from error
 
 
 def _undo(
@@ -134,7 +134,7 @@ def _undo(
     except CrmError:
         raise
     except Exception as error:
-        raise _failed(source, revision, "could not be undone", error) from error
+        raise _failed(source, revision, error, down=True) from error
 
 
 def _run(connection: Connection, source: MigrationSource, revision: Revision, direction: str) -> None:
@@ -207,9 +207,20 @@ def _write_version(connection: Connection, source: MigrationSource, before: str 
         connection.execute(update(table).values(version_num=after))
 
 
-def _failed(source: MigrationSource, revision: Revision | None, what: str, error: Exception) -> MigrationError:
-    cause = str(error.orig if isinstance(error, DBAPIError) else error)
-    cause = "; ".join(cause.strip().rstrip(".").splitlines()) or type(error).__name__
+_UP = (
+    "Revision {revision} of {plugin} ({doc}) could not be run (upgrade): {cause}. It was rolled back as a whole: the "
+    "database is as it was before this revision."
+)
+_DOWN = (
+    "Revision {revision} of {plugin} ({doc}) could not be undone (downgrade): {cause}. It was rolled back as a whole: "
+    "the database still has this revision."
+)
+
+
+def _failed(
+    source: MigrationSource, revision: Revision | None, error: Exception, *, down: bool = False
+) -> MigrationError:
+    cause = _cause(error)
     if revision is None:
         return MigrationError(
             "The migration of {plugin} could not begin: {cause}.",
@@ -219,12 +230,38 @@ def _failed(source: MigrationSource, revision: Revision | None, what: str, error
             cause=cause,
         )
     return MigrationError(
-        f"Revision {{revision}} of {{plugin}} ({{doc}}) {what}: {{cause}}. It was rolled back as a whole: "
-        "the database is as it was before this revision.",
-        mend="Remove the cause and run crm migrate again; if it lies in {path}, tell the plugin's author.",
+        _DOWN if down else _UP,
+        mend="Remove the cause and try again; if it lies in {path}, tell the plugin's author."
+        if down
+        else "Remove the cause and run crm migrate again; if it lies in {path}, tell the plugin's author.",
         plugin=source.plugin,
         revision=revision.id,
         doc=revision.doc,
         cause=cause,
         path=str(revision.path),
     )
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong: what the database or the author says, and of other errors their class, too."""
+    said = str(error.orig if isinstance(error, DBAPIError) else error)
+    said = "; ".join(said.strip().rstrip(".").splitlines())
+    if isinstance(error, DBAPIError | NotImplementedError) and said:
+        return said
+    missing = _missing_in_batch(error)
+    if missing is not None:
+        return f"{type(error).__name__}: the table {missing[0]} has no column {missing[1]!r}"
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def _missing_in_batch(error: Exception) -> tuple[str, str] | None:
+    """Table and column where a batch of operations names a column that is not there: Alembic says the bare name."""
+    from alembic.operations.batch import ApplyBatchImpl
+
+    frame = error.__traceback__
+    while isinstance(error, KeyError) and frame is not None:
+        batch = frame.tb_frame.f_locals.get("self")
+        if isinstance(batch, ApplyBatchImpl):
+            return str(batch.table.name), str(error.args[0])
+        frame = frame.tb_next
+    return None
