@@ -26,6 +26,8 @@ _POSITIONS: dict[str, tuple[int, ...]] = {
     "Role": (2,), "InvalidValue": (0,), "ConflictingOptions": (0,), "Command": (1,), "table": (0,),
 }  # fmt: skip
 _KEYWORDS = {"problem", "mend", "label", "help", "description", "title", "template"}
+# What a plugin answers to the kernel's questions: these are templates, however short.
+_ANSWERS = {"NextAction": {"reason"}, "News": {"text"}, "OpenItem": {"text"}, "TimelineEntry": {"text"}}
 _REGISTRATIONS = {"crm_register_vocabularies", "crm_register_permissions"}
 _FIELDS = {
     "text", "choice", "number", "money", "day", "moment", "flag", "ref", "tags", "json", "email", "phone", "url",
@@ -122,7 +124,8 @@ def _call(node: ast.Call) -> Iterator[tuple[str, int]]:
     if name in ("text", "format") and isinstance(node.func, ast.Attribute) and not _is_translator(node.func.value):
         positions = ()
     given = [node.args[position] for position in positions if position < len(node.args)]
-    yield from _constants([*given, *(each.value for each in node.keywords if each.arg in _KEYWORDS)])
+    told = _KEYWORDS | _ANSWERS.get(name, set())
+    yield from _constants([*given, *(each.value for each in node.keywords if each.arg in told)])
 
 
 def _is_translator(node: ast.expr) -> bool:

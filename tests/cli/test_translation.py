@@ -185,6 +185,11 @@ def test_what_is_extracted():
     }  # fmt: skip
 
 
+def test_what_plugins_answer_is_a_text_however_short():
+    source = 'NextAction(kind="k", title="Call", reason="They said: {said}")\nNews(kind="k", text="paid {sum}")\n'
+    assert {text for text, _ in texts(source)} == {"Call", "They said: {said}", "paid {sum}"}
+
+
 @pytest.fixture
 def package(tmp_path):
     folder = tmp_path / "crm_some"

@@ -6,6 +6,7 @@ import json
 import sys
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from crm_core import CrmError, Manifest, MigrationError, NotFound
 from crm_core.assembly import given
@@ -53,6 +54,22 @@ def test_a_check_that_crashes_is_a_finding_and_no_pass():
     assert report.findings[1].said() == "The check could not be run: ZeroDivisionError: seven by zero"
     assert "crashes" in report.findings[1].mended()
     assert not report.ok
+
+
+def test_what_a_forgotten_column_breaks_is_told_by_drift_alone():
+    def drifted(subject):
+        yield Finding("drift", "Records and revisions differ.", "migrations")
+
+    def asks_for_it(subject):
+        raise OperationalError("SELECT forgotten", {}, Exception("no such column: forgotten"))
+
+    report = run(check(drifted, "drift"), check(asks_for_it), check(lambda subject: 1 / 0, "other"))
+    assert [result.outcome for result in report.results] == ["failed", "not run", "crashed"]
+    assert "see drift" in report.results[1].notes[0].said()
+    assert "see drift" in report.text()
+    assert not report.ok
+    assert run(check(asks_for_it), check(drifted, "drift")).results[0].outcome == "crashed"
+    assert run(check(lambda subject: (), "drift"), check(asks_for_it)).results[1].outcome == "crashed"
 
 
 def test_what_cannot_be_loaded_is_told_once():

@@ -22,7 +22,7 @@ __all__ = ["Progress", "check_plugin", "chosen", "verify"]
 Progress = Callable[[Check, int, int], None]
 """Called before each check with the check, its number from 0 on, and how many there are."""
 
-LOADS = "loads"
+LOADS, DRIFT = "loads", "drift"
 
 
 def verify(
@@ -61,7 +61,7 @@ def verify(
                 continue
             if progress is not None:
                 progress(check, number, len(checks))
-            results.append(_run(check, subject, loads=_told(results)))
+            results.append(_run(check, subject, loads=_told(results, LOADS), drifted=_told(results, DRIFT)))
         return Report(found.name, found.version or "", found.distribution or "", tuple(results))
 
 
@@ -111,12 +111,12 @@ def chosen(checks: Iterable[Check], only: Collection[str] = (), skip: Collection
     return [check for check in checks if (not only or check.name in only) and check.name not in skip]
 
 
-def _told(results: Iterable[Result]) -> bool:
-    """Whether it was said already why the plugin cannot be loaded."""
-    return any(result.check == LOADS and result.findings for result in results)
+def _told(results: Iterable[Result], name: str) -> bool:
+    """Whether a check said already what makes others fail: that it cannot be loaded, or that its tables are others."""
+    return any(result.check == name and result.findings for result in results)
 
 
-def _run(check: Check, subject: Subject, *, loads: bool) -> Result:
+def _run(check: Check, subject: Subject, *, loads: bool, drifted: bool) -> Result:
     database = subject.databases.kind if check.database else ""
     began = time.perf_counter()
     findings: list[Finding] = []
@@ -130,16 +130,14 @@ def _run(check: Check, subject: Subject, *, loads: bool) -> Result:
         if not loads:
             findings.append(_unrun(check, subject, error, "Mend what keeps the plugin from being loaded."))
     except Exception as error:
-        outcome = "crashed"
-        findings.append(
-            _unrun(
-                check,
-                subject,
-                error,
-                "It was in {place}. Where that is no code of yours, report it.",
-                place=_place(error),
-            )
-        )
+        if drifted and _asks_for_what_is_not_there(error):
+            outcome = "failed" if findings else "not run"
+            subject.note(check.name, "It could not be run to its end, because the tables are not those of the records: "
+                                     "see drift.")  # fmt: skip
+        else:
+            outcome = "crashed"
+            mend = "It was in {place}. Where that is no code of yours, report it."
+            findings.append(_unrun(check, subject, error, mend, place=_place(error)))
     return Result(
         check.name,
         check.proves,
@@ -149,6 +147,13 @@ def _run(check: Check, subject: Subject, *, loads: bool) -> Result:
         database,
         time.perf_counter() - began,
     )
+
+
+def _asks_for_what_is_not_there(error: Exception) -> bool:
+    """Whether a database lacks a table or a column; SQLite and PostgreSQL have different classes for that."""
+    from sqlalchemy.exc import OperationalError, ProgrammingError
+
+    return isinstance(error, OperationalError | ProgrammingError)
 
 
 @contextmanager
