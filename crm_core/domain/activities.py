@@ -74,7 +74,7 @@ class Activity(Record):
     next_step_due: Mapped[dt.datetime | None] = moment(default=None)
     note: Mapped[str | None] = text(None, default=None, restricted="activity.read_notes")
     minutes: Mapped[int | None] = number(0, default=None, label="Time spent (minutes)")
-    series_id: Mapped[int | None] = ref("activity", default=None, on_delete="clear", collection="series")
+    series_id: Mapped[int | None] = ref("activity", default=None, on_delete="clear", collection="occurrences")
     recurrence: Mapped[str | None] = text(200, default=None, label="Recurrence (RFC 5545 RRULE)")
 
     account: Mapped[Account | None] = parent("account_id")

@@ -123,8 +123,9 @@ class _Keys:
 
     @property
     def names(self) -> list[str]:
-        """The further columns."""
-        return ["key", *(f"{name}.key" for name, _ in self.refs)]
+        """The further columns: the record's own key is called by its system where a field is called ``key``."""
+        own = f"{self.system}.key" if "key" in self.fields else "key"
+        return [own, *(f"{name}.key" for name, _ in self.refs)]
 
     def of(self, page: Sequence[Any]) -> list[list[str | None]]:
         """The further cells of each record."""

@@ -23,7 +23,7 @@ from crm_core.store.erasure import ERASED
 from crm_core.store.history import change_set, require_undo
 from crm_core.store.tables import CHANGE, CHANGE_SET
 from crm_core.store.undo_raw import take_back_raw
-from crm_core.store.unseen import is_hidden, refuse_unseen, seen_before, touches_hidden
+from crm_core.store.unseen import is_hidden, refuse_unseen, seen_before, touches_hidden, unseen_keys
 from crm_core.store.values import decode_values
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ def undo(
     savepoint = session.begin_nested()
     part = None if only is None else {name: frozenset(ids) for name, ids in only.items()}
     work = _Undo(session, report, change_set_id, part)
+    work.unknown = unseen_keys(session) if own else frozenset()
     # A large change set is undone as it was made: in batches, with a journal that is written on the way.
     streaming, session.streaming = session.streaming, session.streaming or work.size > _LARGE
     session.writer.expected = work.will_come
@@ -117,7 +118,7 @@ def undo(
         raise
     finally:
         session.streaming, session.writer.expected = streaming, None
-    if report.conflicts or dry_run:
+    if report.conflicts or work.met_unknown or dry_run:
         savepoint.rollback()
     else:
         savepoint.commit()
@@ -185,6 +186,9 @@ class _Undo:
         self.conflicts = 0
         self.absent: set[str] = set()
         """Plugins that are not loaded, and whose records would have to be changed."""
+        self.unknown: frozenset[str] = frozenset()
+        """Records that the kernel keeps beside others, and that the actor knows nothing of."""
+        self.met_unknown = False
         self._met: dict[str, set[int]] = {}
         self._told: set[tuple[str, str | None]] = set()
         self._cleared: set[tuple[str, int, str]] = set()
@@ -195,6 +199,9 @@ class _Undo:
 
     def conflict(self, type_name: str, id_: int, problem: str, **values: Any) -> None:
         """Note what stands in the way; of very many the first are enough."""
+        if type_name in self.unknown:
+            self.met_unknown = True
+            return
         self.conflicts += 1
         self._met.setdefault(type_name, set()).add(id_)
         self._told.add((type_name, values.get("field")))
@@ -202,7 +209,9 @@ class _Undo:
             self.report.conflicts.append(Problem(f"{type_name} {id_}", problem, "", values))
 
     def hidden(self) -> bool:
-        """Whether a conflict is about a record or a field that the actor may not see."""
+        """Whether a conflict is about a record or a field that the actor may not see, or all that there are."""
+        if self.met_unknown and not self.report.conflicts:
+            return True
         for name, field in self._told:
             record_type = self.session.types.get(name)
             if record_type is not None and field in self.session._reading.restricted_names(record_type):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
     from crm_core.store.undo import UndoReport
 
-__all__ = ["is_hidden", "refuse_unseen", "seen_before", "touches_hidden"]
+__all__ = ["is_hidden", "refuse_unseen", "seen_before", "touches_hidden", "unseen_keys"]
 
 
 def touches_hidden(session: CrmSession, change_set_id: int, only: Mapping[str, Collection[int]] | None = None) -> bool:
@@ -56,6 +56,19 @@ def is_hidden(session: CrmSession, name: str, ids: set[int]) -> bool:
     if isinstance(record_type.access, Administered):
         return False  # keys in other systems, which the kernel itself keeps beside the record
     return bool(session.writer.rows(record_type, ids, fields=()).keys() - session.writer.visible_ids(record_type, ids))
+
+
+def unseen_keys(session: CrmSession) -> frozenset[str]:
+    """Types of what the kernel itself keeps beside records, where the actor may not know of it.
+
+    It does not keep anybody from taking back what they did; but what became of it since is not theirs to know.
+    """
+    return frozenset(
+        name
+        for name, record_type in session.types.items()
+        if isinstance(record_type.access, Administered)
+        and not session.visibility.reach(record_type.permission("read")).all
+    )
 
 
 def refuse_unseen(report: UndoReport) -> UndoReport:

@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from crm_core import Account, Activity, Crm, Ownership, PermissionDenied, Share, UndoConflict, ownership, shares
+from crm_core import (
+    Account,
+    Activity,
+    Crm,
+    ExternalRef,
+    Ownership,
+    PermissionDenied,
+    Share,
+    UndoConflict,
+    ownership,
+    shares,
+)
 
 
 def mine(crm: Crm) -> int:
@@ -70,3 +81,43 @@ def test_undo_tells_nothing_of_what_is_no_longer_seen(crm: Crm) -> None:
         assert "Secret" not in str(refused.value)
         assert "name" not in str(refused.value)
         assert "activity" not in str(refused.value)
+
+
+def with_key(crm: Crm) -> tuple[int, int, int]:
+    """An account of Li's that came with a key, as an import brings it: account, key, change set."""
+    with crm.session("li.wei") as session:
+        account = session.add_one(Account(name="Mine"))
+        session.flush()
+        with session.writer.as_kernel():
+            key = session.add_one(ExternalRef(system="erp", record_type="account", key="4711", record_id=account.id))
+            session.flush()
+    return account.id, key.id, session.last_change_set or 0
+
+
+def test_undo_tells_nothing_of_what_became_of_keys_in_other_systems(crm: Crm) -> None:
+    account, key, change_set = with_key(crm)
+    with crm.system_session("erp") as other:
+        other.require(ExternalRef, key).key = "4712"
+    with crm.session("li.wei") as undoing:
+        assert undoing.get(ExternalRef, key) is None
+        report = undoing.undo(change_set, dry_run=True)
+        assert [str(each) for each in report.conflicts] == ["something stands on it that you may not see."]
+        assert report.total == 0
+        with pytest.raises(UndoConflict, match="cannot be undone by you"):
+            undoing.undo(change_set)
+    with crm.session("boss") as undoing:
+        assert [each.path for each in undoing.undo(change_set, dry_run=True).conflicts] == [f"external_ref {key}"]
+        assert undoing.get(Account, account) is not None
+
+
+def test_undo_tells_what_of_the_conflicts_is_seen(crm: Crm) -> None:
+    account, key, change_set = with_key(crm)
+    with crm.system_session("erp") as other:
+        other.require(ExternalRef, key).key = "4712"
+        other.require(Account, account).name = "Renamed"
+    with crm.session("li.wei") as undoing:
+        report = undoing.undo(change_set, dry_run=True)
+        assert [each.path for each in report.conflicts] == [f"account {account}"]
+        with pytest.raises(UndoConflict, match="1 later changes"):
+            undoing.undo(change_set)
+        assert undoing.get(Account, account) is not None

@@ -104,6 +104,16 @@ class TestWhatIsWritten:
         ):
             run_export(session, "account", None, tmp_path / "a.csv", with_keys="old")
 
+    def test_a_field_called_key_stands_beside_the_key_of_another_system(
+        self, crm: Crm, people: None, tmp_path: Path
+    ) -> None:
+        with crm.system_session("test", read_only=True) as session:
+            run_export(session, "external_ref", None, tmp_path / "keys.jsonl", with_keys="old")
+            run_export(session, "external_ref", None, tmp_path / "keys.csv", with_keys="old")
+        first = json.loads((tmp_path / "keys.jsonl").read_text().splitlines()[0])
+        assert (first["key"], first["old.key"]) == ("=0", None)
+        assert {row["key"] for row in read_csv(tmp_path / "keys.csv")} >= {"'=0", "'=1"}
+
     def test_dated_rows(self, crm: Crm, people: None, tmp_path: Path) -> None:
         with crm.system_session("x") as session:
             ownership.transfer(session, session.scalars(select(Account).where(Account.employees == 0)).one(), to="wang")

@@ -134,7 +134,8 @@ def navigations(session: CrmSession, cls: Any, name: str) -> dict[str, dict[int,
         found[way] = {each.id: getattr(getattr(each, name), "id", None) for each in records}
     target = attribute.property.entity.class_
     session.expunge_all()
-    joined = session.execute(select(cls.id, target.id).select_from(cls).outerjoin(attribute))
+    other = aliased(target)  # it may be the same class
+    joined = session.execute(select(cls.id, other.id).select_from(cls).outerjoin(attribute.of_type(other)))
     found["outer join"] = dict(tuple(row) for row in joined)
     everyone = dict.fromkeys(found["lazy"])
     if target is not cls:

@@ -28,10 +28,24 @@ if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
     from crm_core.testing.conformance.subject import Subject
 
-__all__ = ["Organisation", "open_organisation", "organisations", "with_roles"]
+__all__ = ["Organisation", "Size", "company", "open_organisation", "organisations", "sign", "with_roles"]
 
-_ACCOUNTS, _PEOPLE, _USERS = 10, 8, 8
 _GRANTING = ("unit", "user", "membership")
+
+
+@attrs.frozen
+class Size:
+    """How many there are of each in a company that is made up."""
+
+    units: int = 5
+    users: int = 8
+    accounts: int = 10
+    people: int = 8
+    activities: int = 12
+    shares: int = 6
+
+
+_USUAL = Size()
 
 
 @attrs.frozen(eq=False)
@@ -116,24 +130,35 @@ def _invent(subject: Subject, crm: Crm, chance: random.Random, seed: int) -> Non
     ]
     lively = Lively(chance, crm.store.clock(), soft)
     with crm.system_session(PRINCIPAL) as session:
-        population = _company(session, chance, lively, sorted(crm.build.policy.roles))
+        population = company(session, chance, lively, sorted(crm.build.policy.roles))
     populate(subject, crm, population, each=subject.examples, seed=seed, liven=lively)
     with crm.system_session(PRINCIPAL) as session:
-        _sign(session, chance, population.ids["user"])
+        sign(session, chance, population.ids["user"])
 
 
-def _company(session: CrmSession, chance: random.Random, lively: Lively, roles: Sequence[str]) -> Population:
+def company(
+    session: CrmSession,
+    chance: random.Random,
+    lively: Lively,
+    roles: Sequence[str],
+    size: Size = _USUAL,
+    lent: Sequence[str] = ("reader", "editor", "kit_guest", "kit_split"),
+) -> Population:
+    """Units, users with places in them, accounts with owners and shares, people and activities, all by chance.
+
+    ``roles`` are those that users get, besides the usual ones; ``lent`` those of shares.
+    """
     units = [_added(session, Unit(name=lively.word()))]
-    for _ in range(4):
+    for _ in range(size.units - 1):
         units.append(_added(session, Unit(name=lively.word(), parent_id=chance.choice(units))))
     known = ["sales", "manager", *roles, *(role for role in roles if role.startswith("kit_"))]
-    users = [_added(session, User(login=f"user{number}", name=lively.word())) for number in range(_USERS)]
+    users = [_added(session, User(login=f"user{number}", name=lively.word())) for number in range(size.users)]
     for user in users:
         for place in range(chance.choice((1, 2, 2))):
             start, end = (None, None) if place == 0 else lively.validity()
             role, unit = chance.choice(known), chance.choice(units)
             session.add(Membership(user_id=user, unit_id=unit, role=role, valid_from=start, valid_to=end))
-    accounts = [_added(session, Account(name=lively.word(), note=lively.word())) for _ in range(_ACCOUNTS)]
+    accounts = [_added(session, Account(name=lively.word(), note=lively.word())) for _ in range(size.accounts)]
     for account in accounts:
         if chance.random() < 0.85:
             owner = chance.choice(users)
@@ -142,18 +167,18 @@ def _company(session: CrmSession, chance: random.Random, lively: Lively, roles: 
             start, end = lively.validity()
             helper, part = chance.choice(users), OwnershipRole.COLLABORATOR
             session.add(Ownership(account_id=account, user_id=helper, role=part, valid_from=start, valid_to=end))
-    for _ in range(6):
+    for _ in range(size.shares):
         start, end = lively.validity()
         shared = chance.choice(units) if chance.random() < 0.3 else None
         session.add(
             Share(
-                account_id=chance.choice(accounts), role=chance.choice(["reader", "editor", "kit_guest", "kit_split"]),
+                account_id=chance.choice(accounts), role=chance.choice(lent),
                 reason="made up", user_id=None if shared else chance.choice(users), unit_id=shared, valid_from=start,
                 valid_to=end,
             )
         )  # fmt: skip
-    people = [_person(session, chance, lively, accounts) for _ in range(_PEOPLE)]
-    activities = [_activity(session, chance, lively, users, accounts, people) for _ in range(12)]
+    people = [_person(session, chance, lively, accounts) for _ in range(size.people)]
+    activities = [_activity(session, chance, lively, users, accounts, people) for _ in range(size.activities)]
     one, other = chance.sample(accounts, 2)
     session.add(AccountRelation(account_id=one, other_id=other, kind="partner"))
     ids = {"unit": units, "user": users, "account": accounts, "contact": people, "activity": activities}
@@ -196,7 +221,7 @@ def _added(session: CrmSession, record: Any) -> int:
     return id_
 
 
-def _sign(session: CrmSession, chance: random.Random, users: Sequence[int]) -> None:
+def sign(session: CrmSession, chance: random.Random, users: Sequence[int]) -> None:
     """Let each row be somebody's, or the system's; the creator of a row may see it where nobody else is to."""
     for record_type in session.types.values():
         if record_type.name not in _GRANTING:

@@ -50,7 +50,7 @@ def _gone(crm: Crm, organisation: Organisation, user: int) -> set[Key]:
         for record, rows in oracle.rows.items()
         if record not in _GRANTS
         for id_ in rows
-        if not oracle.sees(user, record, id_)
+        if not oracle.sees(user, record, id_) and not _is_told(organisation, user, record, rows[id_])
     }
     kept = [key for key in _keys(organisation) if key not in gone and key[0] not in ("ownership", "share")]
     while kept:
@@ -60,6 +60,11 @@ def _gone(crm: Crm, organisation: Organisation, user: int) -> set[Key]:
     for record in ("ownership", "share"):
         gone |= {(record, id_) for id_, row in oracle.rows[record].items() if ("account", row["account_id"]) in gone}
     return gone
+
+
+def _is_told(organisation: Organisation, user: int, record: str, row: Row) -> bool:
+    """That something was merged into a record is told to whoever sees that one."""
+    return record == "redirect" and organisation.oracle.sees(user, row["record_type"], row["target_id"])
 
 
 def _keys(organisation: Organisation) -> Iterator[Key]:
