@@ -61,14 +61,14 @@ def _value(value: Any) -> str:
     return "[" + ", ".join(_value(each) for each in value) + "]"
 
 
-def run_command(build: Path | Crm, user: str, line: Sequence[str]) -> Ended:
-    """Run ``crm --user USER ...`` on the database of a build file, or on an open one; nothing is printed."""
+def run_command(build_file: Path | None, user: str, line: Sequence[str], crm: Crm | None = None) -> Ended:
+    """Run ``crm --user USER ...`` on the database of a build file, which may be open already; nothing is printed."""
     # By name, since the command stands above this layer: it verifies plugins by the kit.
     run, application = import_module("crm_core.cli.running").run, import_module("crm_core.cli").Application
     said = io.StringIO()
-    chosen = ["--build", str(build)] if isinstance(build, Path) else []
+    chosen = ["--build", str(build_file)] if build_file is not None else []
     with redirect_stdout(said), redirect_stderr(said):
-        code = run([*chosen, "--user", user, *line], application({}, None if isinstance(build, Path) else build))
+        code = run([*chosen, "--user", user, *line], application({}, crm))
     return Ended(code, said.getvalue())
 
 

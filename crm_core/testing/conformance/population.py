@@ -17,7 +17,7 @@ Records that the plugin itself keeps in line with others are named in a tuple ``
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -253,7 +253,7 @@ def _fill(
         return
     kept = {field.name for field in record_type.fields if field.required} | {"id"}
     given = given_fields(subject, record_type, population.ids)
-    for values in drawn(row_strategy(subject, crm, record_type, population.ids), each * 4, seed):
+    for values in _as_wanted(row_strategy(subject, crm, record_type, population.ids), each, seed):
         if len(ids) >= each:
             break
         if values.get("id") in ids:  # an account has one extension of a kind
@@ -269,6 +269,15 @@ def _fill(
             else:
                 ids.append(new)
                 break
+
+
+def _as_wanted(strategy: SearchStrategy[Any], each: int, seed: int) -> Iterator[Any]:
+    """So many values, and four times as many more, which are drawn when one is wanted.
+
+    To draw a row costs more than to write it, and most rows are accepted.
+    """
+    yield from drawn(strategy, each, seed)
+    yield from drawn(strategy, each * 4, seed + 1)
 
 
 def write(session: CrmSession, record_type: RecordType, values: Mapping[str, Any]) -> int:

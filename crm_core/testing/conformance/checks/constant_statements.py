@@ -114,7 +114,7 @@ def _listed(subject: Subject, crm: Crm, limit: int) -> Counts:
         for form in ((), ("--json",)):
             line = ["list", record_type.name, "--all-dates", "--limit", str(limit), *form]
             with counted(crm) as seen:
-                run_command(crm, _SEES_ALL, line)
+                run_command(None, _SEES_ALL, line, crm)
             said = " ".join(["crm", *line[:3], *form])
             found[said] = (f"'{said}'", len(seen))
     return found

@@ -112,11 +112,16 @@ def _kernels(subject: Subject, organisation: Organisation, accounts: Sequence[in
 
 
 def _run(file: Path, organisation: Organisation, user: int, own: Lines) -> Endings:
-    return {
-        (name, tuple(line)): run_command(file, organisation.logins[user], line)
-        for name, lines in own.items()
-        for line in lines
-    }
+    from crm_core.assembly.crm import Crm
+
+    if not any(own.values()):
+        return {}
+    with Crm.open(file, check=False) as crm:
+        return {
+            (name, tuple(line)): run_command(file, organisation.logins[user], line, crm)
+            for name, lines in own.items()
+            for line in lines
+        }
 
 
 def _shown(organisation: Organisation, user: int, endings: Endings) -> Iterator[Finding]:

@@ -33,22 +33,22 @@ def _look(subject: Subject) -> Iterator[Finding]:
     told: set[tuple[str, str]] = set()
     silent: dict[str, bool] = {}
     for organisation, address in organisations(subject):
-        for user in sorted(organisation.logins):
-            for finding in _of_user(subject, organisation, address, user, silent):
-                key = (finding.where, finding.what)
-                if key not in told:  # one example of each is enough to mend it
-                    told.add(key)
-                    yield finding
+        with open_organisation(subject, address, organisation.now) as crm:
+            for user in sorted(organisation.logins):
+                for finding in _of_user(subject, organisation, crm, user, silent):
+                    key = (finding.where, finding.what)
+                    if key not in told:  # one example of each is enough to mend it
+                        told.add(key)
+                        yield finding
     for hook in (hook for hook, nothing in silent.items() if nothing):
         subject.note(NAME, "{hook} had nothing to say in any organisation, so that nothing is known of it.", hook=hook)
 
 
 def _of_user(
-    subject: Subject, organisation: Organisation, address: str, user: int, silent: dict[str, bool]
+    subject: Subject, organisation: Organisation, whole: Crm, user: int, silent: dict[str, bool]
 ) -> Iterator[Finding]:
-    with open_organisation(subject, address, organisation.now) as crm:
-        given = _asked(crm, subject, organisation, user)
-        yield from _objections(subject, crm, organisation, user)
+    given = _asked(whole, subject, organisation, user)
+    yield from _objections(subject, whole, organisation, user)
     showing: set[int] = set()
     for number, answer in enumerate(given):
         silent[answer.call.hook] = silent.get(answer.call.hook, True) and not answer.text
@@ -73,8 +73,8 @@ def _of_user(
         prune(crm, organisation, user)
         expected = _asked(crm, subject, organisation, user)
     for number, (answer, without) in enumerate(zip(given, expected, strict=True)):
-        whole = answer.error is None and without.error is None and number not in showing
-        if whole and answer.parts != without.parts:
+        comparable = answer.error is None and without.error is None and number not in showing
+        if comparable and answer.parts != without.parts:
             more = [part for part in answer.parts if part not in without.parts]
             less = [part for part in without.parts if part not in answer.parts]
             yield _finding(
