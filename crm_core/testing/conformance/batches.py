@@ -60,7 +60,8 @@ def changes_of(crm: Crm, record_type: RecordType, ids: Sequence[int]) -> dict[st
     wanted, name = set(ids), record_type.name
     with crm.system_session(PRINCIPAL, read_only=True) as session:
         # As rows: ten thousand records would take longer to be made than most hooks take to hear of them.
-        for row in session.core(select(record_type.table)).mappings():
+        rows: Any = session.core(select(record_type.table)).mappings()
+        for row in rows:
             if row["id"] in wanted:
                 declared = from_columns(record_type, row)
                 values = {field: declared[field] for field in record_type.by_name if declared.get(field) is not None}
