@@ -76,6 +76,12 @@ class PostgreSQLDatabases:
         self._who = os.environ.get("PYTEST_XDIST_WORKER", "main")
         self._numbers = itertools.count(1)
         self._filled: dict[Hashable, _Filled] = {}
+        self._empty: set[str] = set()
+
+    def make(self, name: str) -> str:
+        """Make an empty database; it may be filled later on."""
+        self._empty.add(name)
+        return self.server.create_database(name)
 
     def name(self, kind: str = "test") -> str:
         """A name that no other database has."""
@@ -84,6 +90,9 @@ class PostgreSQLDatabases:
     def fill(self, name: str, fill: Callable[..., T], *args: Hashable) -> T:
         """See :class:`FillDatabase`."""
         known = self._filled.get((fill, args))
+        if name in self._empty:  # a test asked for it before it asked for the filling
+            self._empty.discard(name)
+            self.server.drop_database(name)
         if known is None:
             value = fill(self.server.create_database(name), *args)
             template = self.name("filled")

@@ -112,7 +112,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     databases: PostgreSQLDatabases = request.getfixturevalue("_server_databases")
     name = databases.name()
     if "fill_database" not in request.fixturenames:
-        databases.server.create_database(name)
+        databases.make(name)
     yield databases.server.url(name)
     databases.server.drop_database(name)
 

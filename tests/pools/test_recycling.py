@@ -92,8 +92,8 @@ def test_a_warning_before_the_day_of_the_rule_is_given_anew(make_company: Founde
     acme = company.account("Acme", owner="li")
     assert nights(company, 9) == [(day(8), "warned", acme)]
     build = BUILD | {"pools": {"north": NORTH | {"recycle": [SILENT | {"since": day(9)}]}}}
-    build["crm"] = build["crm"] | {"database": company.crm.build.file.crm.database}
-    with Crm.open(build, clock=company.clock) as changed:
+    database = company.crm.store.engine.url.render_as_string(hide_password=False)
+    with Crm.open(build, database=database, clock=company.clock) as changed:
         later = attrs.evolve(company, crm=changed)
         assert nights(later, 11) == [(day(17), "warned", acme), (day(20), "recycled", acme)]
 

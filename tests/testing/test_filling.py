@@ -77,3 +77,23 @@ def test_what_is_there_is_not_replaced(tmp_path: Path) -> None:
     databases.fill(tmp_path / "crm.db", write, "x")
     with pytest.raises(RuntimeError, match=r"crm\.db is there already"):
         databases.fill(tmp_path / "crm.db", write, "x")
+
+
+def test_a_test_may_ask_for_the_filling_late(database_url: str, request: pytest.FixtureRequest) -> None:
+    """After the empty database was made for it."""
+    fill = request.getfixturevalue("fill_database")
+    fill(write_late, "x")
+    engine = sa.create_engine(database_url)
+    try:
+        with engine.connect() as connection:
+            assert connection.execute(sa.text("SELECT word FROM words")).scalars().all() == ["x"]
+    finally:
+        engine.dispose()
+
+
+def write_late(url: str, word: str) -> None:
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE words (word VARCHAR(9))"))
+        connection.execute(sa.text("INSERT INTO words VALUES (:word)"), {"word": word})
+    engine.dispose()
