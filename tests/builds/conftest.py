@@ -34,6 +34,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         package = f"crm_{name}"
         folder = site / package
         folder.mkdir(exist_ok=True)
+        # Written anew within a second and of the same length, a module would be taken for the compiled one.
+        shutil.rmtree(folder / "__pycache__", ignore_errors=True)
         (folder / "__init__.py").write_text("", encoding="utf-8")
         (folder / "manifest.py").write_text(MANIFEST.format(name=name, version=version, package=package), "utf-8")
         (folder / "plugin.py").write_text(source, encoding="utf-8")
