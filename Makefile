@@ -45,7 +45,7 @@ help:
 	@echo "make test-postgresql  the tests that touch a database, on PostgreSQL"
 	@echo "make lint             style, types, layers; make format mends the style"
 	@echo "make bench            measure, side by side with raw SQLAlchemy and with peers"
-	@echo "make torture          kill it, fill its disk, ask it everything, feed it nonsense; count what was lost"
+	@echo "make torture          kill it, fill its disk, let many write, ask it everything; count what was lost"
 	@echo "make downstream       the suite of every plugin, each with nothing but what it requires"
 	@echo "make docs             build the documentation into docs/_build/html"
 	@echo "make clean            remove all that the other targets have made"
