@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
@@ -251,7 +252,7 @@ class TestDoing:
             assert session.list(Account) == []
         with company.session("sun") as session:
             assert [str(each) for each in session.explain(session.require(Account, company.accounts[1]))] == [
-                f"you are its owner since {deed.effective.date().isoformat()}"
+                f"you are its owner since {deed.effective.astimezone(ZoneInfo('Asia/Shanghai')).date().isoformat()}"
             ]
 
     def test_all_must_be_accepted_unless_partial_is_said(self, company: Company) -> None:
