@@ -1,4 +1,4 @@
-"""Keys that we give to others: the ``UID`` of a card or an event that says which record of ours it is.
+"""Keys of cards and events: those that came with them, and the ``UID`` that says which record of ours one is.
 
 What was imported keeps the ``UID`` that it came with, so that whoever it came from knows it again. Anything else has
 one of ours, which stays the same for the life of the record, and is recognised when the file comes back; a record of
@@ -10,20 +10,23 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import not_, or_, select
 
 from crm_core.domain.external import ExternalRef
 from crm_core.errors import PermissionDenied
+from crm_core.store.marks import ERASED
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["given_uids", "may_read_keys", "own_id", "uid_of"]
+__all__ = ["fitting", "given_uids", "made_up", "may_read_keys", "own_id", "uid_of"]
 
-_DIGESTS = ("card:", "event:", "sha256:")
-"""How keys begin that an import made up, because what it read had none, or one that was too long."""
+_LONGEST = 200
+_TOO_LONG = "sha256:"
+_DIGESTS = ("card:", "event:", _TOO_LONG, ERASED)
+"""How keys begin that nobody gave: what was read had none, or one that was too long, or it was erased."""
 
 _OWN = re.compile(r"([a-z][a-z0-9_.]*)-(\d{1,19})-([0-9a-f]{16})@crm-core")
 
@@ -38,6 +41,16 @@ def own_id(uid: str, name: str) -> int | None:
     """Which record of type ``name`` a key may stand for; whether it does, :func:`uid_of` of the record tells."""
     found = _OWN.fullmatch(uid)
     return int(found[2]) if found is not None and found[1] == name and int(found[2]) < 2**63 else None
+
+
+def made_up(name: Literal["card", "event"], content: str) -> str:
+    """A key for what came without one: the same for the same content."""
+    return f"{name}:{hashlib.sha256(content.encode()).hexdigest()[:40]}"
+
+
+def fitting(key: str) -> str:
+    """A key as it is kept: a digest in place of one that is too long."""
+    return key if len(key) <= _LONGEST else _TOO_LONG + hashlib.sha256(key.encode()).hexdigest()
 
 
 def may_read_keys(session: CrmSession) -> None:

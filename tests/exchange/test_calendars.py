@@ -517,6 +517,24 @@ class TestExport:
         report = import_events(crm, back, user="li", **ALWAYS)
         assert (report.rejected, report.created, report.change_set) == (0, 0, None), report
 
+    def test_one_of_ours_that_somebody_lets_come_again_is_one_of_its_times(self, crm: Crm, tmp_path: Path) -> None:
+        path = tmp_path / "ours.ics"
+        self.written(crm, path, where='kind == "visit"')
+        path.write_text(path.read_text().replace("END:VEVENT", "RRULE:FREQ=DAILY;COUNT=3\nEND:VEVENT"))
+        report = import_events(crm, path, **ALWAYS)
+        assert (report.rejected, report.created) == (0, 2), report
+        with crm.system_session("x", read_only=True) as session:
+            found = session.scalars(select(Activity).where(Activity.subject == "Visit; A").order_by(Activity.id)).all()
+            assert [each.planned_start.day for each in found if each.planned_start] == [1, 2, 3]
+            assert {each.series_id for each in found[1:]} == {found[0].id}
+        assert import_events(crm, path, **ALWAYS).change_set is None
+
+    def test_a_key_that_looks_like_a_time_of_another_event_is_written_as_it_is(self, crm: Crm, tmp_path: Path) -> None:
+        path = tmp_path / "theirs.ics"
+        path.write_text(calendar(("UID:x/20261399T000000Z", "SUMMARY:Theirs", START)))
+        import_events(crm, path, user="li", **ALWAYS)
+        assert str(self.written(crm, path)["Theirs"]["uid"]) == "x/20261399T000000Z"
+
     def test_one_that_was_held_meanwhile_keeps_its_plan_when_it_comes_back(self, crm: Crm, tmp_path: Path) -> None:
         path = tmp_path / "theirs.ics"
         path.write_text(calendar(("UID:1@them", "SUMMARY:Theirs", START)))

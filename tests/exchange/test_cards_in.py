@@ -21,8 +21,9 @@ from crm_core.domain.external import ExternalRef
 from crm_core.domain.organisation import Membership, Unit, User
 from crm_core.errors import CrmError, PermissionDenied, ValidationError
 from crm_core.exchange.cards import CardReport, import_cards, importing
-from crm_core.exchange.cards.people import Person, person_of
+from crm_core.exchange.cards.people import Person
 from crm_core.exchange.cards.reading import read_card
+from crm_core.exchange.cards.understanding import person_of
 from crm_core.exchange.content_lines import Line, components, file_encoding, unfolded
 from crm_core.fields import Address
 

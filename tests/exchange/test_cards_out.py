@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event, select
 
 from crm_core.assembly import Crm
-from crm_core.domain import dated, ownership
+from crm_core.domain import contacts, dated, ownership
 from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import Affiliation, Contact, ContactPoint, PointKind
 from crm_core.domain.external import ExternalRef
@@ -163,6 +163,17 @@ class TestRoundTrip:
         assert keys[0].endswith("@crm-core") and keys[1] == "UID:urn:uuid:1\\;2"
         report = import_cards(crm, path)
         assert (report.count("unchanged"), report.change_set) == (2, None)
+
+    def test_what_is_left_of_the_key_of_an_erased_person_is_not_given_away(self, crm: Crm, tmp_path: Path) -> None:
+        path = tmp_path / "a.vcf"
+        path.write_text("BEGIN:VCARD\r\nVERSION:4.0\r\nUID:wei@acme.cn\r\nFN:Wei\r\nEND:VCARD\r\n")
+        import_cards(crm, path)
+        with crm.system_session("x") as session:
+            contacts.erase(session, session.scalars(select(Contact)).one(), reason="asked for")
+        with crm.system_session("x", read_only=True) as session:
+            export_cards(session, None, path)
+        (key,) = [line for line in path.read_text().splitlines() if line.startswith("UID")]
+        assert key.endswith("@crm-core")
 
     def test_the_key_of_another_database_is_not_ours(self, company: Crm, tmp_path: Path) -> None:
         path = tmp_path / "a.vcf"

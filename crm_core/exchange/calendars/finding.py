@@ -13,6 +13,7 @@ from crm_core.domain.activities import Activity, Participant
 from crm_core.domain.contacts import Affiliation, Contact
 from crm_core.domain.external import ExternalRef
 from crm_core.domain.organisation import User
+from crm_core.exchange.calendars.keys import uid_and_time
 from crm_core.exchange.calendars.reading import Event
 from crm_core.exchange.lookups import Resolver, Target
 from crm_core.exchange.own_keys import own_id
@@ -56,24 +57,7 @@ class Known:
         for part in in_parts(sorted(ids)):
             found = session.scalars(select(Activity).where(Activity.id.in_(part)))
             known.activities.update((each.id, each) for each in found)
-        mails = {mail for event in events for mail in (event.organizer, *event.attendees) if mail}
-        forms = {mail: key for mail in mails if (key := matching.mail_key(mail)) is not None}
-        held = holders_of(session, Contact.crm_type, {("email", key) for key in forms.values()}).seen if forms else {}
-        known.people = {mail: sorted(held.get(("email", key), ())) for mail, key in forms.items()}
-        folded = {matching.mail_key(mail): mail for mail in mails}
-        users = select(User.id, User.email).where(User.email.is_not(None), User.active)
-        if mails:
-            for id_, email in session.execute(users):
-                if email is not None and matching.mail_key(email) in folded:
-                    known.users[matching.mail_key(email) or ""] = id_
-        people = sorted({id_ for found_ids in known.people.values() for id_ in found_ids})
-        for part in in_parts(people):
-            places = (
-                select(Affiliation.contact_id, Affiliation.account_id, Affiliation.primary)
-                .where(Affiliation.contact_id.in_(part))
-                .order_by(Affiliation.primary, Affiliation.id.desc())
-            )
-            known.accounts.update((row[0], row[1]) for row in session.execute(places))
+        known._look_for_people(session, {mail for event in events for mail in (event.organizer, *event.attendees)})
         for part in in_parts(sorted(known.activities)):
             query = select(Participant.activity_id, Participant.contact_id, Participant.user_id).where(
                 Participant.activity_id.in_(part)
@@ -82,6 +66,26 @@ class Known:
                 known.present[activity_id].add((contact_id, user_id))
         return known
 
+    def _look_for_people(self, session: CrmSession, mails: set[str]) -> None:
+        forms = {mail: key for mail in mails if (key := matching.mail_key(mail)) is not None}
+        if not forms:
+            return
+        wanted = set(forms.values())
+        held = holders_of(session, Contact.crm_type, {("email", key) for key in wanted}).seen
+        self.people = {mail: sorted(held.get(("email", key), ())) for mail, key in forms.items()}
+        users = select(User.id, User.email).where(User.email.is_not(None), User.active)
+        for id_, email in session.execute(users):
+            if email is not None and (key := matching.mail_key(email)) in wanted and key is not None:
+                self.users[key] = id_
+        people = sorted({id_ for found_ids in self.people.values() for id_ in found_ids})
+        for part in in_parts(people):
+            places = (
+                select(Affiliation.contact_id, Affiliation.account_id, Affiliation.primary)
+                .where(Affiliation.contact_id.in_(part))
+                .order_by(Affiliation.primary, Affiliation.id.desc())
+            )
+            self.accounts.update((row[0], row[1]) for row in session.execute(places))
+
     def _look_for_times(self, session: CrmSession, uids: Sequence[str], system: str) -> None:
         for part in in_parts(uids, _UIDS):
             begins = or_(*(ExternalRef.key.startswith(f"{uid}/", autoescape=True) for uid in part))
@@ -89,4 +93,5 @@ class Known:
                 ExternalRef.system == system, ExternalRef.record_type == Activity.crm_type.name, begins
             )
             for key in session.scalars(query):
-                self.times[key.rpartition("/")[0]].append(key)
+                if (found := uid_and_time(key)) is not None:
+                    self.times[found[0]].append(key)

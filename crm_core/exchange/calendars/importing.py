@@ -203,6 +203,8 @@ class _Run(EntryRun):
         made = changed = 0
         ids: list[int] = []
         head: int | None = None
+        own = self._own(known, event)
+        own_key = self._own_key(known, event, own)
         if not event.occurrences:
             untaken.append(Problem("RRULE", "All its times are told by other events of the file."))
         for occurrence in event.occurrences:
@@ -211,7 +213,8 @@ class _Run(EntryRun):
                     "The event stands in line {line} already.", mend="Keep one of them.",
                     line=self._lines[occurrence.key],
                 )  # fmt: skip
-            activity = self._activity(known, event, occurrence)
+            activity = own if occurrence.key == own_key else self._activity(known, occurrence)
+            different = False
             if activity is None:
                 activity = session.add_one(
                     Activity(
@@ -222,13 +225,12 @@ class _Run(EntryRun):
                         recurrence=event.rule or None, series_id=head,
                     )
                 )  # fmt: skip
-                session.add(
-                    ExternalRef(system=self.system, record_type="activity", key=occurrence.key, record_id=activity.id)
-                )
+                self._remember(occurrence, activity)
                 made += 1
                 head = head or (activity.id if len(event.occurrences) > 1 else None)
-                different = False
             else:
+                if event.repeats and occurrence.key not in known.targets:
+                    self._remember(occurrence, activity)
                 head = head or activity.series_id or activity.id
                 different = self._update(activity, values, occurrence, untaken, uid_of(activity) == event.own)
             ids.append(activity.id)
@@ -239,10 +241,22 @@ class _Run(EntryRun):
         return TakenEvent(line=event.number, subject=values["subject"], activities=tuple(ids), created=made,
                           updated=changed, untaken=told)  # fmt: skip
 
-    def _activity(self, known: Known, event: Event, occurrence: Occurrence) -> Activity | None:
-        own = known.activities.get(own_id(event.own, "activity") or 0)
-        if own is not None and uid_of(own) == event.own:
-            return own
+    def _remember(self, occurrence: Occurrence, activity: Activity) -> None:
+        self.session.add(
+            ExternalRef(system=self.system, record_type="activity", key=occurrence.key, record_id=activity.id)
+        )
+
+    def _own_key(self, known: Known, event: Event, own: Activity | None) -> str | None:
+        """The key of that occurrence which is the activity that we once wrote."""
+        if own is None or not event.repeats:
+            return None if own is None else next((each.key for each in event.occurrences), None)
+        # Somebody let it come again: it is the time at which it is planned, else the first. From then on it is known.
+        if any(each.record_id == own.id for each in known.targets.values()):
+            return None
+        free = [each for each in event.occurrences if each.key not in known.targets]
+        return next((each.key for each in free if each.start == own.planned_start), free[0].key if free else None)
+
+    def _activity(self, known: Known, occurrence: Occurrence) -> Activity | None:
         target = known.targets.get(occurrence.key)
         if target is None:
             return None
@@ -252,6 +266,11 @@ class _Run(EntryRun):
                 record="activity",
             )  # fmt: skip
         return known.activities[target.record_id]
+
+    def _own(self, known: Known, event: Event) -> Activity | None:
+        """The activity that we once wrote as this event."""
+        own = known.activities.get(own_id(event.own, "activity") or 0)
+        return own if own is not None and uid_of(own) == event.own else None
 
     def _values(self, event: Event, untaken: list[Problem]) -> dict[str, Any]:
         kinds = [self._kinds[word.casefold()] for word in event.categories if word.casefold() in self._kinds]
@@ -303,8 +322,8 @@ class _Run(EntryRun):
 
     def _take_back(self, known: Known, event: Event) -> TakenEvent:
         """Cancel what was made of an event that its calendar takes back."""
-        own = known.activities.get(own_id(event.own, "activity") or 0)
-        found = {own.id: own} if own is not None and uid_of(own) == event.own else {}
+        own = self._own(known, event)
+        found = {} if own is None else {own.id: own}
         for key in (*event.cancelled, *known.times[event.uid]):
             target = known.targets.get(key)
             activity = None if target is None else known.activities.get(target.record_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -12,14 +11,15 @@ import attrs
 
 from crm_core.errors import Problem, ValidationError
 from crm_core.exchange.calendars.headings import Heading, check_method
+from crm_core.exchange.calendars.keys import key_of
 from crm_core.exchange.calendars.rules import times_of
 from crm_core.exchange.content_lines import Component, unfolded
-from crm_core.exchange.own_keys import own_id
+from crm_core.exchange.own_keys import made_up, own_id
 
 __all__ = ["Event", "Occurrence", "Window", "named_zones", "read_event"]
 
 MOST = 1000
-_KEY_LENGTH = 200
+_LONGEST_RULE = 200
 _TIMES = ("DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID")
 _TAKEN = frozenset(
     {*_TIMES, "UID", "SUMMARY", "LOCATION", "DESCRIPTION", "STATUS", "ORGANIZER", "ATTENDEE", "X-CRM-UID"}
@@ -71,6 +71,11 @@ class Event:
     untaken: tuple[Problem, ...]
     taken_back: bool = False
     whole: bool = False
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it comes again, so that its occurrences are times of it and not the event itself."""
+        return bool(self.rule) or len(self.occurrences) > 1
 
 
 def named_zones(component: Component) -> Iterator[str]:
@@ -155,7 +160,7 @@ class _Reading:
         if "DTSTART" not in self.found:
             raise ValidationError("The event has no beginning.", mend="Give it a DTSTART, or take it out.")
         start = self._moment("DTSTART")
-        uid = self._plain("UID") or "event:" + hashlib.sha256(self.component.text.encode()).hexdigest()[:40]
+        uid = self._plain("UID") or made_up("event", self.component.text)
         occurrences, cancelled, rule = self._occurrences(uid, start)
         attendees = [mail for each in self._all("ATTENDEE") if (mail := self._attendee(each))]
         organizers = [mail for each in self._all("ORGANIZER")[:1] if (mail := self._mail("ORGANIZER", each))]
@@ -189,9 +194,9 @@ class _Reading:
             self._check_range(own[0])
             self._check_zone(own[0], own[0].dt)
             zone = getattr(own[0].dt, "tzinfo", None) or self._zone_of(own[0].dt)
-            keys = (_key(uid, self._local(own[0].dt, zone).replace(tzinfo=zone).astimezone(dt.UTC)),)
+            keys = (key_of(uid, self._local(own[0].dt, zone).replace(tzinfo=zone).astimezone(dt.UTC)),)
         else:
-            keys = (_key(uid),)
+            keys = (key_of(uid),)
         return Event(
             number=self.component.number, uid=uid, own=self._plain("X-CRM-UID") or uid, summary="", place="",
             description="", status="CANCELLED", categories=(), organizer="", attendees=(), rule="", occurrences=(),
@@ -269,11 +274,11 @@ class _Reading:
             self._check_range(own[0])
             self._check_zone(own[0], own[0].dt)
             at = self._local(own[0].dt, zone).replace(tzinfo=zone).astimezone(dt.UTC)
-            return (self._made(_key(uid, at), start, length, zone),), (), ""
+            return (self._made(key_of(uid, at), start, length, zone),), (), ""
         extra = dict(self._dates("RDATE", zone, length))
         if not rules and not extra:
             self.untaken += [Problem("EXDATE", "The event does not come again.")] if "EXDATE" in self.found else []
-            return (self._made(_key(uid), start, length, zone),), (), ""
+            return (self._made(key_of(uid), start, length, zone),), (), ""
         starts = {start: length, **extra}
         for rule in rules:
             starts.update(dict.fromkeys(self._by_rule(rule, start, zone), length))
@@ -282,7 +287,7 @@ class _Reading:
         for each in sorted(starts.keys() - without):
             occurrence = self._made("", each, starts[each], zone)
             if self.window.start <= occurrence.start <= self.window.end:
-                made.append(attrs.evolve(occurrence, key=_key(uid, occurrence.start)))
+                made.append(attrs.evolve(occurrence, key=key_of(uid, occurrence.start)))
         if len(made) > MOST:
             raise ValidationError(
                 "It comes {count} times; at most {most} are taken.",
@@ -295,10 +300,10 @@ class _Reading:
                 mend="Take events from another time: --since and --until say from when to when.",
                 start=f"{self.window.start:%Y-%m-%d}", end=f"{self.window.end:%Y-%m-%d}",
             )  # fmt: skip
-        gone = tuple(_key(uid, each.replace(tzinfo=zone).astimezone(dt.UTC)) for each in sorted(without))
+        gone = tuple(key_of(uid, each.replace(tzinfo=zone).astimezone(dt.UTC)) for each in sorted(without))
         kept = tuple(each for each in made if each.key not in self.moved)
         rule = rules[0].to_ical().decode() if rules else ""
-        return kept, tuple(key for key in gone if key not in self.moved), rule if len(rule) <= _KEY_LENGTH else ""
+        return kept, tuple(key for key in gone if key not in self.moved), rule if len(rule) <= _LONGEST_RULE else ""
 
     def _length(self, first: Any, start: dt.datetime, zone: dt.tzinfo) -> dt.timedelta | None:
         if "DTEND" in self.found:
@@ -368,8 +373,3 @@ def _no_place(name: str) -> Problem:
     if name in _ABOUT_THE_ENTRY:
         return Problem(name, "It is about the entry itself, which is kept anew here.")
     return Problem(name, "There is no field for it.")
-
-
-def _key(uid: str, moment: dt.datetime | None = None) -> str:
-    key = uid if moment is None else f"{uid}/{moment:%Y%m%dT%H%M%SZ}"
-    return key if len(key) <= _KEY_LENGTH else "sha256:" + hashlib.sha256(key.encode()).hexdigest()

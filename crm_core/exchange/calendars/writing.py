@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from crm_core.domain.activities import Activity, Participant, Status
 from crm_core.domain.contacts import Contact, ContactPoint, PointKind
 from crm_core.domain.organisation import User, find_user
 from crm_core.exchange.appearing import text_file
+from crm_core.exchange.calendars.keys import uid_and_time
 from crm_core.exchange.calendars.report import SYSTEM
 from crm_core.exchange.own_keys import given_uids, may_read_keys, uid_of
 from crm_core.exchange.report import Progress, Tell
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["export_calendar"]
 
 _PAGE = 500
-_OF_A_SERIES = re.compile(r"(.+)/(\d{8}T\d{6}Z)")
 
 
 def export_calendar(
@@ -173,13 +172,12 @@ def _add_uid(event: Event, own: str, given: str | None) -> None:
     if given is None:
         event.add("uid", own)
         return
-    uid, moment = given, None
-    if match := _OF_A_SERIES.fullmatch(given):
-        uid, moment = match[1], dt.datetime.strptime(match[2], "%Y%m%dT%H%M%SZ").replace(tzinfo=dt.UTC)
-    event.add("uid", uid)
     event.add("x-crm-uid", own)
-    if moment is not None:
-        event.add("recurrence-id", moment)
+    if (found := uid_and_time(given)) is None:
+        event.add("uid", given)
+    else:
+        event.add("uid", found[0])
+        event.add("recurrence-id", found[1])
 
 
 def _add_people(event: Event, activity: Activity, about: _About) -> None:
