@@ -35,12 +35,21 @@ class Taking:
 
 @contextmanager
 def taking(
-    crm: Crm, rejects_path: str | Path | None, *, login: str | None, principal: str, reason: str, dry_run: bool
+    crm: Crm,
+    rejects_path: str | Path | None,
+    *,
+    login: str | None,
+    principal: str,
+    reason: str,
+    dry_run: bool,
+    streaming: bool = False,
 ) -> Iterator[Taking]:
     """One change set, checked at the end and taken back if it is a dry run; the file of rejects with it, or nothing."""
     rejects = Rejects(Path(rejects_path) if rejects_path is not None else None)
     try:
-        with crm.store.session(login, principal=principal, reason=reason, source="import") as session:
+        with crm.store.session(
+            login, principal=principal, reason=reason, source="import", streaming=streaming
+        ) as session:
             run = Taking(session, rejects)
             yield run
             session.check()

@@ -12,11 +12,11 @@ import attrs
 from crm_core.errors import PermissionDenied
 from crm_core.exchange.checking import checked
 from crm_core.exchange.doubles import first_doubles, served_already
+from crm_core.exchange.entries import taking
 from crm_core.exchange.lookups import Resolver
 from crm_core.exchange.mapping import ImportMapping
 from crm_core.exchange.mapping_file import read_mapping
 from crm_core.exchange.plan import SectionPlan
-from crm_core.exchange.rejects import Rejects
 from crm_core.exchange.report import ImportReport, Progress, SectionReport, Tell, Warned
 from crm_core.exchange.sections import SectionRun
 from crm_core.store.engine import small_cache
@@ -62,37 +62,32 @@ def run_import(
     if sheet:
         mapping = attrs.evolve(mapping, source=attrs.evolve(mapping.source, sheet=sheet))
     plans = checked(crm, mapping, Path(data_dir))
-    rejects = Rejects(Path(rejects_path) if rejects_path is not None else None)
     reports: list[SectionReport] = []
     warnings: list[Warned] = []
     why = reason or f"import {mapping.path.name if mapping.path else mapping.source.system}"
-    try:
-        with crm.store.session(login, principal=principal, reason=why, source="import", streaming=True) as session:
-            may_import(session)
-            resolver = Resolver(session)
-            files: set[tuple[Path, str]] = set()
-            with small_cache(session):
-                for number, plan in enumerate(plans, 1):
-                    run = SectionRun(
-                        session, plan, resolver, rejects, translate, warnings, again=plan.source.place in files
-                    )
-                    files.add(plan.source.place)
-                    reports.append(run.run(_teller(progress, plan.name, number, len(plans))))
-                session.check()
-                doubles, served = first_doubles(session), served_already(session)
-                count = session.noted.count
-            if dry_run:
-                session.rollback()
-        path = rejects.finish()
-    except BaseException:
-        rejects.abandon()
-        raise
+    with taking(
+        crm, rejects_path, login=login, principal=principal, reason=why, dry_run=dry_run, streaming=True
+    ) as current:
+        session, rejects = current.session, current.rejects
+        may_import(session)
+        resolver = Resolver(session)
+        files: set[tuple[Path, str]] = set()
+        with small_cache(session):
+            for number, plan in enumerate(plans, 1):
+                run = SectionRun(
+                    session, plan, resolver, rejects, translate, warnings, again=plan.source.place in files
+                )
+                files.add(plan.source.place)
+                reports.append(run.run(_teller(progress, plan.name, number, len(plans))))
+            session.check()
+            doubles, served = first_doubles(session), served_already(session)
+            count = session.noted.count
     return ImportReport(
         mapping=mapping.where,
         dry_run=dry_run,
         sections=tuple(reports),
         change_set=None if dry_run else session.last_change_set,
-        rejects=path,
+        rejects=current.written,
         first_rejects=tuple(rejects.first),
         seconds=time.monotonic() - started,
         duplicates=count,
