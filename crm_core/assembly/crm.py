@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from crm_core.assembly.absence import why_absent
+from crm_core.assembly.not_loaded import why_not_loaded
 from crm_core.errors import BuildError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Crm:
         self.build = build
         self.store = store
         store.jobs = build.jobs
-        store.absence = partial(why_absent, build)
+        store.why_not_loaded = partial(why_not_loaded, build)
         if "queue" in build.file.drivers:
             store.queue = self._chosen("queue", lambda driver: driver(self))
         if "matching" in build.file.drivers:

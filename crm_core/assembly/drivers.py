@@ -18,7 +18,7 @@ from crm_core.errors import BuildError, Problem, nearest
 if TYPE_CHECKING:
     from crm_core.assembly.build import Build
 
-__all__ = ["BUILT_IN", "GROUP", "Refusing", "available", "load_driver", "missing", "mistakes", "refusal"]
+__all__ = ["BUILT_IN", "GROUP", "Refusing", "available", "load_driver", "mistakes", "refusal", "switched_off"]
 
 GROUP = "crm_core.drivers"
 
@@ -44,12 +44,12 @@ def available(kind: str) -> Mapping[str, tuple[EntryPoint, ...]]:
 def mistakes(chosen: Mapping[str, str], off: Collection[str] = ()) -> list[Problem]:
     """What is wrong with the section ``[drivers]``, as far as that shows without importing a driver.
 
-    ``off`` names plugins that are switched off. That a driver is theirs is no mistake: see :func:`missing`.
+    ``off`` names plugins that are switched off. That a driver is theirs is no mistake: see :func:`switched_off`.
     """
     return [problem for kind, name in chosen.items() if (problem := _mistake(kind, name, off)) is not None]
 
 
-def missing(chosen: Mapping[str, str], off: Collection[str], disabled: Collection[str]) -> Mapping[str, Problem]:
+def switched_off(chosen: Mapping[str, str], off: Collection[str], disabled: Collection[str]) -> Mapping[str, Problem]:
     """By kind, the chosen drivers of plugins that are switched off: nothing of such a plugin is imported.
 
     ``disabled`` are those of them that the build file disables; the others are left out of one run.
@@ -110,7 +110,7 @@ def load_driver(kind: str, name: str, off: Collection[str] = (), disabled: Colle
     drivers is imported. Raises :class:`~crm_core.errors.BuildError` when the driver is missing, switched off, brought
     twice, or cannot be imported.
     """
-    problem = _mistake(kind, name, off) or missing({kind: name}, off, disabled).get(kind)
+    problem = _mistake(kind, name, off) or switched_off({kind: name}, off, disabled).get(kind)
     if problem is not None:
         raise BuildError("The driver cannot be used:", [problem])
     from stevedore.driver import DriverManager
@@ -135,7 +135,7 @@ def load_driver(kind: str, name: str, off: Collection[str] = (), disabled: Colle
 
 def refusal(build: Build, kind: str) -> BuildError | None:
     """Why the driver that a build chose is not there: its plugin is switched off. ``None`` where it is there."""
-    problem = missing(build.file.drivers, build.off, build.file.crm.disabled).get(kind)
+    problem = switched_off(build.file.drivers, build.off, build.file.crm.disabled).get(kind)
     return None if problem is None else BuildError("The driver cannot be used:", [problem])
 
 

@@ -65,7 +65,7 @@ def assemble(
     _check_sections(file, loaded, {each.name for each in found}, verdicts)
     off = frozenset(verdicts.off) | {each.name for each in found if matches(each.name, without)}
     verdicts.file += drivers.mistakes(file.drivers, off)
-    verdicts.warnings += drivers.missing(file.drivers, off, file.crm.disabled).values()
+    verdicts.warnings += drivers.switched_off(file.drivers, off, file.crm.disabled).values()
     settings = {plugin.name: plugin.settings for plugin in loaded if plugin.settings is not None}
     if _time_zone_is_wrong(verdicts):
         file = attrs.evolve(file, crm=attrs.evolve(file.crm, time_zone="UTC"))

@@ -54,7 +54,7 @@ class _Check:
         self.problems.append(Problem(path, problem, mend, values))
 
     def _no_record(self, path: str, record: str) -> None:
-        absent = self.store.absent_type(record)
+        absent = self.store.not_loaded(record)
         if absent is not None:
             self.problems.append(attrs.evolve(absent, path=f"{path}.record"))
         else:

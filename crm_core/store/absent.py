@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from crm_core.store.session import CrmSession
 
-__all__ = ["Absent", "about", "absent", "absent_of", "absent_type", "known_types", "not_here"]
+__all__ = ["Absent", "about", "absent", "absent_of", "absent_type", "known_types", "not_loaded"]
 
 
 @attrs.frozen(eq=False)
@@ -105,7 +105,7 @@ def absent_type(session: CrmSession, name: str) -> Absent | None:
     return None if row is None else absent_of(row._mapping)
 
 
-def not_here(name: str, plugin: str) -> Problem:
+def not_loaded(name: str, plugin: str) -> Problem:
     """That a known type's plugin is not loaded, where nobody knows why."""
     return Problem(
         name, "The record type {name!r} belongs to the plugin {plugin}, which is not loaded.", "Load the plugin.",

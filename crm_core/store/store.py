@@ -15,7 +15,7 @@ from crm_core.domain.dated import moment_of
 from crm_core.errors import NotFound, Problem, ValidationError
 from crm_core.records import RecordType, Types
 from crm_core.store import feed, ids
-from crm_core.store.absent import not_here
+from crm_core.store.absent import not_loaded
 from crm_core.store.actor import Actor, load_actor, system_actor
 from crm_core.store.catalogue import Reference, read_references, write_catalogues
 from crm_core.store.changes import ChangeSet
@@ -74,7 +74,7 @@ class Store:
         self._references: dict[str, list[Reference]] | None = None
         self._counts: dict[Any, tuple[float, int]] = {}
         self.matcher: Matcher = Exact()
-        self.absence: Callable[[str, str], Problem] = not_here
+        self.why_not_loaded: Callable[[str, str], Problem] = not_loaded
         """Says of a record type and its plugin why that is not loaded, and how to change it."""
 
     def close(self) -> None:
@@ -221,18 +221,18 @@ class Store:
         Raises :class:`~crm_core.errors.NotFound`: with the plugin that it belongs to where the database knows it and
         the build does not, and else with the nearest names.
         """
-        problem = None if name in self.types else self.absent_type(name)
+        problem = None if name in self.types else self.not_loaded(name)
         if problem is None:
             return self.types.find(name)
         raise NotFound(problem.problem, mend=problem.mend, **problem.values)
 
-    def absent_type(self, name: str) -> Problem | None:
+    def not_loaded(self, name: str) -> Problem | None:
         """Why a record type is not in the build that this database was used with, if it was."""
         with self.reading() as connection:
             if not connection.dialect.has_table(connection, RECORD_TYPE.name):
                 return None
             plugin = connection.execute(select(RECORD_TYPE.c.plugin).where(RECORD_TYPE.c.name == name)).scalar()
-        return None if plugin is None or name in self.types else self.absence(name, plugin)
+        return None if plugin is None or name in self.types else self.why_not_loaded(name, plugin)
 
     # -- feed ----------------------------------------------------------------------------------------------------
 

@@ -9,10 +9,10 @@ from crm_core.errors import Problem
 if TYPE_CHECKING:
     from crm_core.assembly.build import Build
 
-__all__ = ["why_absent"]
+__all__ = ["why_not_loaded"]
 
 
-def why_absent(build: Build, record: str, plugin: str) -> Problem:
+def why_not_loaded(build: Build, record: str, plugin: str) -> Problem:
     """What to say to somebody who asks for a record type of a plugin that this build does not load."""
     values = {"name": record, "plugin": plugin}
     if plugin in build.file.crm.disabled and plugin in build.off:
