@@ -10,6 +10,7 @@ from sqlalchemy.orm import ORMExecuteState
 
 from crm_core.errors import UnsupportedStatement
 from crm_core.records import RecordType
+from crm_core.store.parts import in_parts
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -54,8 +55,8 @@ def change_by_criteria(session: CrmSession, state: ORMExecuteState) -> Changed:
         for name, value in values.items()
     }
     session.writer.may_change(record_type, ids, "update")  # all or none, before the first is written
-    for start in range(0, len(ids), 1000):
-        session.writer.update(record_type, dict.fromkeys(ids[start : start + 1000], checked))
+    for part in in_parts(ids):
+        session.writer.update(record_type, dict.fromkeys(part, checked))
     return Changed(len(ids))
 
 

@@ -15,6 +15,7 @@ from crm_core.errors import PermissionDenied, ValidationError
 from crm_core.records import Record, RecordType
 from crm_core.store import match_keys
 from crm_core.store.match_keys import KEYED, READ_FROM, Key
+from crm_core.store.parts import AT_ONCE, in_parts
 from crm_core.store.tables import MATCH_KEY
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ KINDS: Mapping[str, float] = {
     "domain": 0.4,
 }
 """How far each kind of key speaks for a pair, from 0 to 1, as a start: a group of companies shares its domain."""
-
-_CHUNK = 1000
 
 
 @attrs.frozen(order=True)
@@ -163,8 +162,8 @@ class Exact:
         else:
             wanted = set(ids)
             ordered = sorted(wanted)
-            for start in range(0, len(ordered), 10 * _CHUNK):
-                for key, holders in groups(session, record_type, ordered[start : start + 10 * _CHUNK]):
+            for part in in_parts(ordered, 10 * AT_ONCE):
+                for key, holders in groups(session, record_type, part):
                     _pair(pairs, key, holders, wanted)
         return [make_candidate(record_type.name, first, second, keys) for (first, second), keys in pairs.items()]
 

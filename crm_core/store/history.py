@@ -14,6 +14,7 @@ from crm_core.records import Record, RecordType, Types
 from crm_core.store.absent import absent_type
 from crm_core.store.changes import Change, ChangeSet
 from crm_core.store.differences import RAW
+from crm_core.store.parts import in_parts
 from crm_core.store.tables import CHANGE, CHANGE_SET
 from crm_core.store.values import decode_values
 
@@ -147,11 +148,11 @@ def makers(session: CrmSession, record_type: RecordType, ids: Iterable[int]) -> 
     """By record the change sets that changed it, each with its user; asks nobody, and is for the kernel's rules."""
     ordered = sorted(ids)
     found: dict[int, dict[int, int | None]] = {id_: {} for id_ in ordered}
-    for start in range(0, len(ordered), 1000):
+    for part in in_parts(ordered):
         query = (
             select(CHANGE.c.record_id, CHANGE.c.change_set_id, CHANGE_SET.c.user_id)
             .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
-            .where(CHANGE.c.record_id.in_(ordered[start : start + 1000]), CHANGE.c.type == record_type.name)
+            .where(CHANGE.c.record_id.in_(part), CHANGE.c.type == record_type.name)
         )
         for row in session.core(query):
             found[row.record_id][row.change_set_id] = row.user_id

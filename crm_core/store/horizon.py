@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 __all__ = ["settled_before"]
 
 # A server gives its transaction ids to all its databases. Who works in another one cannot write here, and need not be
-# waited for, and neither need the server's own housekeeping. ``here`` is unknown where a transaction ended between the
-# snapshot, which has it running, and the look at who runs what.
+# waited for, and neither need the server's own housekeeping. That is known by having no user: the kind of a process
+# is told to superusers alone. ``here`` is unknown where a transaction ended between the snapshot, which has it
+# running, and the look at who runs what.
 _RUNNING = text(
     """
     WITH running AS (
         SELECT CAST(CAST(each AS text) AS bigint) AS id,
-               coalesce((SELECT bool_or(backend.datname = current_database()
-                                        AND backend.backend_type <> 'autovacuum worker')
+               coalesce((SELECT bool_or(backend.datname = current_database() AND backend.usesysid IS NOT NULL)
                            FROM pg_stat_activity AS backend WHERE backend.backend_xid = CAST(each AS xid)),
                         (SELECT bool_or(prepared.database = current_database())
                            FROM pg_prepared_xacts AS prepared WHERE prepared.transaction = CAST(each AS xid))) AS here

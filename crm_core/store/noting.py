@@ -15,6 +15,7 @@ from crm_core.store.actor import valid_at
 from crm_core.store.collecting import uncollected
 from crm_core.store.duplicates import Candidate, Holders, holders_of, make_candidate
 from crm_core.store.match_keys import KEYED, Key, Row, keys_of
+from crm_core.store.parts import in_parts
 
 if TYPE_CHECKING:
     from crm_core.store.journal import Entry
@@ -95,8 +96,8 @@ def note(session: CrmSession) -> None:
     for each in entries:
         if each.operation != "create" and each.name == "contact":
             people.pop(each.id, None)  # the database knows the latest name
-    for start in range(0, len(made), _KEPT):
-        _look(session, made[start : start + _KEPT], people)
+    for part in in_parts(made, _KEPT):
+        _look(session, part, people)
 
 
 @uncollected
@@ -173,12 +174,12 @@ def _owners(session: CrmSession, accounts: Iterable[int]) -> dict[int, str]:
     owner, user = Ownership.crm_type.table, User.crm_type.table
     found: dict[int, str] = {}
     ordered = sorted(accounts)
-    for start in range(0, len(ordered), _KEPT):
+    for part in in_parts(ordered):
         query = (
             select(owner.c.account_id, user.c.name)
             .select_from(owner.join(user, user.c.id == owner.c.user_id))
             .where(
-                owner.c.account_id.in_(ordered[start : start + _KEPT]),
+                owner.c.account_id.in_(part),
                 owner.c.role == OwnershipRole.OWNER,
                 valid_at(owner, session.now),
             )

@@ -20,6 +20,7 @@ from crm_core.store.dependants import unwrap
 from crm_core.store.differences import filled, overlay
 from crm_core.store.guard import trusted
 from crm_core.store.paging import comparable, own_values, steps_away
+from crm_core.store.parts import in_parts
 from crm_core.store.tables import CHANGE, CHANGE_SET
 from crm_core.store.values import decode_values
 
@@ -49,8 +50,7 @@ def rebuild(
     wanted = sorted(set(ids))
     empty = dict.fromkeys(record_type.by_name)
     found: dict[int, dict[str, Any]] = {}
-    for start in range(0, len(wanted), 1000):
-        part = wanted[start : start + 1000]
+    for part in in_parts(wanted):
         states: dict[int, dict[str, Any] | None] = {**session.writer.rows(record_type, part)}
         changes = session.core(
             select(CHANGE.c.record_id, CHANGE.c.operation, CHANGE.c.before)

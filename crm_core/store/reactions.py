@@ -14,6 +14,7 @@ from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.errors import Conflict
 from crm_core.records import RecordType
 from crm_core.store.giving import leaver_stays
+from crm_core.store.parts import in_parts
 from crm_core.store.responsible import leaver_hands_over, owners_are_active
 from crm_core.store.tables import UNIT_CLOSURE
 
@@ -53,11 +54,11 @@ def _handover_follows(session: CrmSession, _type: RecordType, entries: Sequence[
         return  # an undo brings back the state, too
     handover, item = Handover.crm_type.table, HandoverItem.crm_type.table
     states: dict[int, set[ItemState]] = {}
-    for start in range(0, len(ids), 1000):
+    for part in in_parts(ids):
         query = (
             select(handover.c.id, item.c.state)
             .select_from(handover.outerjoin(item, item.c.handover_id == handover.c.id))
-            .where(handover.c.id.in_(ids[start : start + 1000]), handover.c.state.in_(OPEN))
+            .where(handover.c.id.in_(part), handover.c.state.in_(OPEN))
             .distinct()
         )
         for row in session.core(query):
@@ -98,8 +99,7 @@ def _own_new_accounts(session: CrmSession, created: Sequence[int]) -> None:
     """Whoever creates an account owns it, unless the change set names an owner."""
     owner = Ownership.crm_type.table
     owned: set[int] = set()
-    for start in range(0, len(created), 1000):
-        part = created[start : start + 1000]
+    for part in in_parts(created):
         owned.update(session.core(select(owner.c.account_id).where(owner.c.account_id.in_(part))).scalars())
     missing = [id_ for id_ in created if id_ not in owned]
     if missing:

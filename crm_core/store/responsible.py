@@ -13,6 +13,7 @@ from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership
 from crm_core.errors import Conflict
 from crm_core.records import RecordType
+from crm_core.store.parts import in_parts
 
 if TYPE_CHECKING:
     from crm_core.store.journal import Entry
@@ -30,8 +31,8 @@ def leaver_hands_over(session: CrmSession, _type: RecordType, entries: Sequence[
         for entry in entries
         if entry.operation == "update" and entry.before.get("active") is True and entry.after.get("active") is False
     ]
-    for start in range(0, len(leaving), 1000):
-        rows = session.core(_uncovered(session, leaving[start : start + 1000])).all()
+    for part in in_parts(leaving):
+        rows = session.core(_uncovered(session, part)).all()
         if rows:
             _refuse_to_leave(session, rows)
 
@@ -84,9 +85,9 @@ def owners_are_active(session: CrmSession, _type: RecordType, entries: Sequence[
     now = session.clock()
     begun = [entry.id for entry in entries if _begins(session, entry, now)]
     owned, user = Ownership.crm_type.table, User.crm_type.table
-    for start in range(0, len(begun), 1000):
+    for part in in_parts(begun):
         receiving = select(owned.c.user_id).where(
-            owned.c.id.in_(begun[start : start + 1000]), or_(owned.c.valid_to.is_(None), owned.c.valid_to > now)
+            owned.c.id.in_(part), or_(owned.c.valid_to.is_(None), owned.c.valid_to > now)
         )
         query = select(user.c.login, user.c.active).where(user.c.id.in_(receiving)).order_by(user.c.id)
         # Whoever deactivates one of them meanwhile waits, and then finds what they are responsible for.

@@ -20,6 +20,7 @@ from crm_core.fields.kinds import EmailKind, RefKind
 from crm_core.records import Exclusive, RecordType
 from crm_core.store.giving import check_items, check_shares
 from crm_core.store.key_fields import check_proposals
+from crm_core.store.parts import in_parts
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -269,8 +270,8 @@ def _refuse_overlap(
 ) -> None:
     firsts = sorted({key[0] for key in keys})
     statement = _overlap(record_type, exclusive)
-    for start in range(0, len(firsts), 1000):
-        found = session.core(statement, {"firsts": firsts[start : start + 1000]}).first()
+    for part in in_parts(firsts):
+        found = session.core(statement, {"firsts": part}).first()
         if found is not None:
             raise Conflict(
                 "Two rows of {record} would hold at the same time for {key}.",

@@ -21,6 +21,7 @@ from crm_core.store.dependants import plan_delete, unwrap
 from crm_core.store.differences import STORES_OWN, filled, same
 from crm_core.store.erasure import ERASED
 from crm_core.store.history import change_set, require_undo
+from crm_core.store.parts import in_parts
 from crm_core.store.tables import CHANGE, CHANGE_SET
 from crm_core.store.undo_raw import take_back_raw
 from crm_core.store.unseen import is_hidden, refuse_unseen, seen_before, touches_hidden, unseen_keys
@@ -222,9 +223,9 @@ class _Undo:
         """Those of ``ids`` that the change set itself created (deleted), and that are to be taken back."""
         found: set[int] = set()
         ordered = sorted(ids if self.only is None else self.only.get(name, frozenset()).intersection(ids))
-        for start in range(0, len(ordered), _PAGE):
+        for part in in_parts(ordered):
             query = select(CHANGE.c.record_id).where(
-                CHANGE.c.record_id.in_(ordered[start : start + _PAGE]),
+                CHANGE.c.record_id.in_(part),
                 CHANGE.c.change_set_id == self.change_set_id,
                 CHANGE.c.type == name,
                 CHANGE.c.operation == operation,

@@ -5,10 +5,11 @@ import threading
 import time
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 
 from crm_core.store import consumers, feed
 from crm_core.store.feed import Position
+from crm_core.store.horizon import settled_before
 from tests.store import journal_support as support
 from tests.store.journal_support import Note
 
@@ -174,6 +175,20 @@ def test_transactions_that_end_in_another_database_while_the_feed_looks_are_not_
             thread.join()
         elsewhere.dispose()
     assert told == [[str(number)] for number in range(60)]
+
+
+def test_an_ordinary_user_of_the_server_knows_at_one_look_who_is_writing(store):
+    """To others than superusers the server does not tell what kind of process somebody else's is."""
+    if store.dialect == "sqlite":
+        pytest.skip("an SQLite file has no users")
+    looks: list[str] = []
+    with store.engine.connect() as writer, store.engine.connect() as connection:
+        running = writer.execute(text("SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint)")).scalar_one()
+        note(store, "later")
+        connection.execute(text("SET LOCAL ROLE pg_read_all_data"))
+        event.listen(connection, "before_cursor_execute", lambda *given: looks.append(given[2]))
+        assert settled_before(connection) == running
+    assert len(looks) == 1, looks
 
 
 def test_no_reader_misses_anything_under_concurrent_writers(store):

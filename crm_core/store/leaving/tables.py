@@ -86,8 +86,10 @@ def _bytes(connection: Connection, tables: Collection[str]) -> dict[str, int]:
     try:
         rows = connection.execute(text(_BYTES[connection.dialect.name]).bindparams(_names(tables)))
         return {row.table_name: int(row.bytes) for row in rows}
-    except DBAPIError:  # SQLite was built without the table that tells
-        return {}
+    except DBAPIError:
+        if connection.dialect.name != "sqlite":
+            raise
+        return {}  # SQLite was built without the table that tells
 
 
 def foreign_keys_to(connection: Connection, plugin: str, tables: Collection[str]) -> list[tuple[str, str]]:
@@ -96,9 +98,7 @@ def foreign_keys_to(connection: Connection, plugin: str, tables: Collection[str]
     One statement.
     """
     rows = connection.execute(text(_TIED[connection.dialect.name]).bindparams(_names(tables)))
-    return sorted(
-        (row.table_name, row.column_name) for row in rows if not row.table_name.startswith(f"{plugin}__")
-    )  # fmt: skip
+    return sorted((row.table_name, row.column_name) for row in rows if not row.table_name.startswith(f"{plugin}__"))
 
 
 def _names(tables: Collection[str]) -> BindParameter[Any]:

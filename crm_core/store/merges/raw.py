@@ -12,6 +12,7 @@ from crm_core.records import RecordType
 from crm_core.store.catalogue import SOFT, Reference
 from crm_core.store.dependants import RAW, reflect, restore_raw
 from crm_core.store.journal import Entry
+from crm_core.store.parts import in_parts
 
 if TYPE_CHECKING:
     from crm_core.store.merges.engine import Engine
@@ -52,10 +53,10 @@ def _rows(engine: Engine, name: str, reference: Reference, table: Table, pairs: 
         before, after = {RAW: {reference.column: old}}, {RAW: {reference.column: pairs[old]}}
         entries.append(Entry(None, reference.type, row["id"], "update", before, after, row["version"] + 1))
     for target, ids in by_target.items():
-        for start in range(0, len(ids), 1000):
+        for part in in_parts(ids):
             session.core(
                 update(table)
-                .where(table.c.id.in_(ids[start : start + 1000]))
+                .where(table.c.id.in_(part))
                 .values({reference.column: target, "version": table.c.version + 1})
             )
     session.writer._take(entries)

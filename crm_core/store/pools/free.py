@@ -26,6 +26,7 @@ from sqlalchemy import (
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.domain.pools import Pool
 from crm_core.errors import NotFound, nearest
+from crm_core.store.parts import in_parts
 
 if TYPE_CHECKING:
     from crm_core.expressions import Environment, Filter
@@ -141,8 +142,7 @@ def lock(session: CrmSession, record_type: RecordType, ids: Sequence[int]) -> No
     """
     if session.dialect == "postgresql":
         table = record_type.table
-        for start in range(0, len(ids), 1000):
-            part = sorted(ids)[start : start + 1000]
+        for part in in_parts(sorted(ids)):
             query = select(table.c.id).where(table.c.id.in_(part)).order_by(table.c.id)
             session.core(query.with_for_update(key_share=True)).all()
 
@@ -152,9 +152,7 @@ def untaken(session: CrmSession, account_ids: Sequence[int], scope: str) -> set[
     table = account_type(session).table
     pools = bound(session).of_scope(scope)
     taken: set[int] = set()
-    for start in range(0, len(account_ids), 1000):
-        query = select(table.c.id).where(
-            table.c.id.in_(account_ids[start : start + 1000]), table.c.active, pools.number(table).is_not(None)
-        )
+    for part in in_parts(account_ids):
+        query = select(table.c.id).where(table.c.id.in_(part), table.c.active, pools.number(table).is_not(None))
         taken.update(session.core(query).scalars())
     return set(account_ids) - taken

@@ -11,6 +11,7 @@ import attrs
 from crm_core.domain.accounts import Account
 from crm_core.domain.pools import Pool, PoolEvent, PoolEventKind, RecycleRule
 from crm_core.errors import PermissionDenied
+from crm_core.store.parts import in_parts
 from crm_core.store.pools.claiming import end_ownership, require_writing
 from crm_core.store.pools.free import Bound, account_type, bound, lock
 from crm_core.store.pools.standing import Deadline, Owned, Standing, look, owned
@@ -199,8 +200,7 @@ def due(session: CrmSession, accounts: Iterable[Account | int]) -> dict[int, Due
         for scope in pools.scopes if visible else ():
             if not any(pool.recycle for pool in pools.of_scope(scope).pools):
                 continue
-            for start in range(0, len(visible), _BATCH):
-                part = sorted(visible)[start : start + _BATCH]
+            for part in in_parts(sorted(visible), _BATCH):
                 for standing in look(session, system, owned(session, pools, scope, now, part), now):
                     each = _earliest(standing, today, tz)
                     if each is not None and (each.account_id not in found or each.day < found[each.account_id].day):

@@ -14,6 +14,7 @@ from crm_core.domain.dated import moment_of
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.domain.pools import HELD_ACTIVITY, Pool
 from crm_core.errors import ValidationError
+from crm_core.store.parts import in_parts
 from crm_core.store.pools.free import Bound, account_type, bound
 from crm_core.store.pools.journal import Sign, account_versions, held_activities
 from crm_core.store.pools.replay import FOREVER, Known, Lost, Runs, State, Tenure, replay
@@ -247,8 +248,7 @@ class _Simulator:
         system = self.session.as_system("pools.simulate")
         try:
             ordered = sorted(ids)
-            for start in range(0, len(ordered), _BATCH):
-                part = ordered[start : start + _BATCH]
+            for part in in_parts(ordered, _BATCH):
                 for each in gathered(system, part, without, horizon(pools, first), last):
                     sign = Sign(each.kind, each.at, each.known_at)
                     signs.setdefault(each.account_id, []).append(sign)
