@@ -197,8 +197,9 @@ class _Run(EntryRun):
     def _take(self, known: Known, event: Event) -> TakenEvent:
         if event.taken_back:
             return self._take_back(known, event)
-        session, untaken = self.session, list(event.untaken)
+        untaken = list(event.untaken)
         contacts, colleagues = self._people(known, event, untaken)
+        whose = self._whose(known, contacts, colleagues)
         values = self._values(event, untaken)
         made = changed = 0
         ids: list[int] = []
@@ -216,15 +217,10 @@ class _Run(EntryRun):
             activity = own if occurrence.key == own_key else self._activity(known, occurrence)
             different = False
             if activity is None:
-                activity = session.add_one(
-                    Activity(
-                        **values, planned_start=occurrence.start, planned_end=occurrence.end,
-                        user_id=colleagues[0] if colleagues else self.user_id,
-                        contact_id=contacts[0] if contacts else None,
-                        account_id=known.accounts.get(contacts[0]) if contacts else None,
-                        recurrence=event.rule or None, series_id=head,
-                    )
-                )  # fmt: skip
+                activity = self.session.add_one(Activity(
+                    **values, **whose, planned_start=occurrence.start, planned_end=occurrence.end,
+                    recurrence=event.rule or None, series_id=head,
+                ))  # fmt: skip
                 self._remember(occurrence, activity)
                 made += 1
                 head = head or (activity.id if len(event.occurrences) > 1 else None)
@@ -240,6 +236,13 @@ class _Run(EntryRun):
         told = tuple(dict.fromkeys(said(each, self.translate) for each in untaken))
         return TakenEvent(line=event.number, subject=values["subject"], activities=tuple(ids), created=made,
                           updated=changed, untaken=told)  # fmt: skip
+
+    def _whose(self, known: Known, contacts: Sequence[int], colleagues: Sequence[int]) -> dict[str, Any]:
+        return {
+            "user_id": colleagues[0] if colleagues else self.user_id,
+            "contact_id": contacts[0] if contacts else None,
+            "account_id": known.accounts.get(contacts[0]) if contacts else None,
+        }
 
     def _remember(self, occurrence: Occurrence, activity: Activity) -> None:
         self.session.add(
