@@ -14,7 +14,7 @@ from crm_core.exchange.mapping import ImportMapping, SectionMapping, SourceMappi
 from crm_core.exchange.templates import column_template
 from crm_core.fields.composites import ADDRESS_PARTS
 
-__all__ = ["PARTS", "mistakes", "read_mapping"]
+__all__ = ["PARTS", "given_by_parts", "key_template", "mistakes", "read_mapping", "section_mapping"]
 
 PARTS = {"address": tuple(part for part, _ in ADDRESS_PARTS), "money": ("amount", "currency")}
 """The parts of kinds that one cell cannot hold."""
@@ -43,13 +43,18 @@ def read_mapping(given: str | Path | Mapping[str, Any]) -> ImportMapping:
         sections = []
     read = []
     for number, section in enumerate(sections):
-        found, wrong = structure(_written_out(section), SectionMapping, f"section[{number}]")
+        found, wrong = section_mapping(section, f"section[{number}]")
         problems += wrong
         if found is not None:
             read.append(found)
     if problems or source is None:
         raise mistakes(str(path or "the mapping"), problems)
     return ImportMapping(source=source, sections=tuple(read), path=path)
+
+
+def section_mapping(given: Any, path: str) -> tuple[SectionMapping | None, list[Problem]]:
+    """A section as people write it, or everything that is wrong with it; ``path`` says where it stands."""
+    return structure(_written_out(given), SectionMapping, path)
 
 
 def mistakes(where: str, problems: list[Problem]) -> ExchangeError:
@@ -90,7 +95,7 @@ def _written_out(section: Any) -> Any:
         return section
     result = dict(_sheet_named(section))
     if "key" in result:
-        result["key"] = _key(result["key"])
+        result["key"] = key_template(result["key"])
     fields = result.get("fields")
     if isinstance(fields, Mapping):
         # Custom fields may stand in a table of their own, as they do in a record.
@@ -108,7 +113,8 @@ def _sheet_named(table: Any) -> Any:
     return table
 
 
-def _key(key: Any) -> Any:
+def key_template(key: Any) -> Any:
+    """The template that a key is short for: a column, or a list of columns."""
     if isinstance(key, str):
         return key if "{" in key else column_template(key)
     if isinstance(key, list) and key and all(isinstance(column, str) for column in key):
@@ -118,15 +124,20 @@ def _key(key: Any) -> Any:
     return key
 
 
+def given_by_parts(value: Any) -> bool:
+    """Whether what is said of a field is said of its parts, one by one."""
+    return isinstance(value, Mapping) and bool(value) and value.keys() <= _ALL_PARTS
+
+
 def _field(value: Any) -> Any:
-    if isinstance(value, Mapping) and value and value.keys() <= _ALL_PARTS:
+    if given_by_parts(value):
         return {"parts": {part: _part(each) for part, each in value.items()}}
     result = _part(value)
     if isinstance(result, dict) and "lookup" in result:
         lookup = result["lookup"]
         lookup = {"record": lookup} if isinstance(lookup, str) else lookup
         if isinstance(lookup, Mapping) and "key" in lookup:
-            lookup = {**lookup, "key": _key(lookup["key"])}
+            lookup = {**lookup, "key": key_template(lookup["key"])}
         result["lookup"] = lookup
     return result
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import attrs
 
-__all__ = ["Template", "column_template"]
+__all__ = ["Template", "column_template", "escaped"]
 
 _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
@@ -44,6 +44,11 @@ def _parts(source: str) -> Iterator[tuple[str, str | None]]:
     text += source[start:]
     if text:
         yield text, None
+
+
+def escaped(text: str) -> str:
+    """A text as it stands in a template: its own braces are doubled."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def column_template(*columns: str) -> str:

@@ -113,6 +113,9 @@ def test_a_record_that_is_named_outranks_the_shape(make: Make, drafted: Any) -> 
     assert toml["section"][0]["fields"]["name"] == "Name"
 
 
+SECTION = "system = 'salesforce'\n[[object]]\nname = 'Account'\n[[object.section]]\nrecord = 'account'\n"
+
+
 class TestWhatPluginsAdd:
     @pytest.fixture
     def added(self, build: Build, tmp_path: Path) -> Callable[[str], Build]:
@@ -185,12 +188,46 @@ class TestWhatPluginsAdd:
             ("system = 'salesforce'\n[[object]]\nname = 'Account'\n[[object.section]]\nrecord = 'account'\nkey = 'Id'\n"
              "fields = { nam = 'Name' }",
              "The foreign names of salesforce speak of nam, which account does not have. Did you mean name?"),
+            (SECTION + "key = 'Id'\nfields = 'Name'", "object.Account.fields: Expected a table, not 'Name'."),
+            (SECTION + "key = 'Id'\non_updates = 'skip'\nfields = { name = 'Name' }",
+             "object.Account.on_updates: 'on_updates' is not known here. Did you mean on_update"),
+            (SECTION + "key = 'Id'\nsheet = 'A'\nfields = { name = 'Name' }",
+             "object.Account.sheet: Foreign names say nothing of the file."),
+            (SECTION + "key = 'Id'\nfields = { name = ['Name', { colum = 'Name' }] }",
+             "'colum' is not known here. Did you mean column"),
+            (SECTION + "key = 'Id'\nfields = { address = { city = [1] } }", "Expected a table, not 1."),
+            (SECTION + "key = '{Id'\nfields = { name = 'Name' }", "object.Account.key: '{Id' is no template"),
+            (SECTION + "key = 'Id'\nfields = { parent_id = { lookup = { record = 'account', key = '}' } } }",
+             "object.Account.fields.parent_id.lookup.key: '}' is no template"),
         ],
     )  # fmt: skip
     def test_mistakes_are_told(self, make: Make, added: Any, text: str, words: str) -> None:
         with pytest.raises(ExchangeError) as raised:
             draft(added(text), make("account.csv", ACCOUNT))
         assert words in raised.value.text()
+
+    def test_a_section_is_written_as_in_a_mapping(self, make: Make, added: Any) -> None:
+        """With a key of several columns, a template without any, and what else a section may say."""
+        given = added("""
+            system = "krm"
+            marks = ["krm_id", "krm_stand", "krm_mandant"]
+            [[object]]
+            name = "Kunde"
+            files = ["kunden"]
+            [[object.section]]
+            record = "account"
+            key = ["krm_mandant", "krm_id"]
+            system = "krm-accounts"
+            [object.section.fields]
+            name = "bezeichnung"
+            industry = { template = "Handel" }
+        """)
+        columns = {"KRM_ID": [str(n) for n in range(12)], "KRM_STAND": ["1"], "KRM_MANDANT": ["1"],
+                   "Bezeichnung": [f"Acme {n}" for n in range(12)]}  # fmt: skip
+        text = as_toml(draft(given, make("kunden.csv", columns)), "crm import")
+        (section,) = tomllib.loads(text)["section"]
+        assert (section["key"], section["system"]) == ("{KRM_MANDANT}/{KRM_ID}", "krm-accounts")
+        assert section["fields"] == {"name": "Bezeichnung", "industry": {"template": "Handel"}}
 
     def test_the_file_of_a_plugin_is_named(self, make: Make, added: Any) -> None:
         with pytest.raises(ExchangeError, match=r"mine: .*foreign\.toml"):

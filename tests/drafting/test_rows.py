@@ -230,8 +230,10 @@ class TestAFolder:
     def test_rows_that_cannot_be_read_are_told(self, make: Make, drafted: Any, tmp_path: Path) -> None:
         path = make("customers.csv", {"company": COMPANIES})
         path.write_text(path.read_text(encoding="utf-8") + "a,b,c\n", encoding="utf-8")
-        text = as_toml(drafted(path)[0], "crm import")
+        found, _ = drafted(path)
+        text = as_toml(found, "crm import")
         assert "# 1 rows cannot be read and were passed over." in text
+        assert as_json(found)["files"][0]["remarks"] == ["1 rows cannot be read and were passed over."]
 
     def test_a_folder_without_tables(self, drafted: Any, tmp_path: Path) -> None:
         with pytest.raises(ExchangeError, match="has no tables: no CSV files, no spreadsheets"):
@@ -359,3 +361,32 @@ def test_a_draft_is_toml_whatever_columns_are_called(make: Make, drafted: Any, t
     found, toml = drafted(path)
     assert toml["section"][0]["fields"] == {"name": "company"}
     assert [each.column for each in found.files[0].unmapped] == ['a "b" \\ c\td', "new\nline"]
+
+
+def test_a_draft_is_toml_whatever_files_are_called(make: Make, drafted: Any) -> None:
+    file = make("customers\nrecord = 1.csv", {"company": COMPANIES})
+    assert drafted(file)[1]["section"][0]["file"] == file.name
+
+
+def test_braces_in_the_name_of_a_file_are_no_column(make: Make, drafted: Any) -> None:
+    columns = {"Kind": ["visit", "call"], "Company ID": [f"C{n}" for n in range(12)], "Start": ["2024-01-01"]}
+    _, toml = drafted(make("my {visits} 1.csv", columns), record="activity")
+    assert toml["section"][0]["fields"]["subject"] == {"template": "my {{visits}} 1 {Company ID}"}
+
+
+@pytest.mark.parametrize("header", ["Company}", "{Company}"])
+def test_a_column_that_no_key_could_name_goes_nowhere(make: Make, drafted: Any, header: str) -> None:
+    """The companies of people are known by their names, and a template cannot name a column with braces."""
+    mails = [f"a{n}@example.com" for n in range(12)]
+    file = make("contacts.csv", {"Name": PEOPLE, "Email": mails, header: COMPANIES[:2]})
+    found, toml = drafted(file)
+    assert [section["record"] for section in toml["section"]] == ["contact", "contact_point"]
+    assert [each.column for each in found.files[0].unmapped] == [header]
+
+
+def test_a_place_in_xml_counts_for_its_own_column_only(make: Make, drafted: Any, tmp_path: Path) -> None:
+    path = tmp_path / "stores.csv"
+    lines = ["id;store name;survey;other"]
+    lines += [f"{n};Shop {n} Ltd;<s><Employees>{n}</Employees></s>;<o><Employees>7</Employees></o>" for n in range(9)]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert "other: Employees" in [each.column for each in drafted(path)[0].files[0].unmapped]

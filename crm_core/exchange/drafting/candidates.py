@@ -69,6 +69,8 @@ def candidates(
     """
     found: list[Candidate] = []
     for column in table.columns:
+        if not column.in_templates:
+            continue  # what goes into names and look-ups is named in keys, too
         hits = targets.named(column.name)
         known = [each for each in references if each.column is column and id(each.table) in records]
         found += _plain(column, hits, targets)

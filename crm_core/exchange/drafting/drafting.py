@@ -213,11 +213,12 @@ class _Work:
         used |= {column.header for column in self.keys[id(table)].columns}
         tests = [section.options.get(name, {}) for section in sections for name in ("only_if", "skip_if")]
         used |= {column for each in tests for column in each}
+        leaves = set(_leaves(sections))
         unmapped = [
             Unmapped(column.header if not column.path else f"{column.header}: {column.path}", shape(column),
                      self._alternatives(table, column))
             for column in table.columns
-            if (column.header not in used if not column.path else column.path not in _paths(sections))
+            if (column.header not in used if not column.path else (column.header, column.path) not in leaves)
         ]  # fmt: skip
         remarks: list[Said] = []
         if table.broken:
@@ -237,15 +238,13 @@ class _Work:
         return tuple(list(found.items())[:2])
 
 
-def _paths(sections: Sequence[SectionDraft]) -> set[str]:
-    """The paths into XML that fields are read from."""
-    found = set()
+def _leaves(sections: Sequence[SectionDraft]) -> Iterator[tuple[str, str]]:
+    """The columns with XML, and the paths into it, that fields are read from."""
     for field in (field for section in sections for field in section.fields):
         steps = field.value.get("transform") if isinstance(field.value, dict) else None
         for step in steps if isinstance(steps, list) else [steps]:
             if isinstance(step, dict) and step.get("name") == "xml":
-                found.add(step["path"])
-    return found
+                yield field.value["column"], step["path"]
 
 
 def _makers(drafts: Mapping[int, FileDraft]) -> dict[str, list[FileDraft]]:

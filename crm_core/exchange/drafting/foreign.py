@@ -7,7 +7,7 @@ they name in ``crm_register_foreign_names``.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,13 @@ from crm_core.assembly.structuring import structure
 from crm_core.errors import ExchangeError, Problem
 from crm_core.exchange.drafting.headers import plain, singular, words
 from crm_core.exchange.drafting.table import Table
-from crm_core.exchange.mapping_file import mistakes
+from crm_core.exchange.mapping_file import given_by_parts, mistakes, section_mapping
+from crm_core.exchange.templates import Template
 
 __all__ = ["Foreign", "ForeignObject", "Recognised", "foreign_names", "recognised"]
 
 _MARKS, _OWN, _ENOUGH = 3, 2, 0.5
+_OF_THE_TABLE = ("file", "encoding", "delimiter", "sheet", "header_row")
 _ASIDE = frozenset({
     "sf", "sfdc", "salesforce", "data", "export", "extract", "stg", "src", "raw", "tmp", "base", "fivetran", "full",
 })  # fmt: skip
@@ -99,16 +101,51 @@ def _read(path: Any, where: str) -> Foreign:
     found, problems = structure(given, Foreign, "")
     if found is None:
         raise mistakes(where, problems)
-    mend = "Write it like a section of a mapping, without file."
-    wrong = [
-        Problem(f"object.{each.name}", "A section needs {needed}.", mend, {"needed": "record, key, fields"})
-        for each in found.object
-        for section in each.section
-        if not {"record", "key", "fields"} <= section.keys()
-    ]
+    wrong = [problem for each in found.object for section in each.section
+             for problem in _wrong(section, f"object.{each.name}")]  # fmt: skip
     if wrong:
         raise mistakes(where, wrong)
     return found
+
+
+def _wrong(section: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    """What is wrong with a section, which is one of a mapping but for its file, its remark, and lists of values."""
+    mend = "Write it like a section of a mapping, without file."
+    if not {"record", "key", "fields"} <= section.keys():
+        yield Problem(path, "A section needs {needed}.", mend, {"needed": "record, key, fields"})
+        return
+    for name in _OF_THE_TABLE:
+        if name in section:
+            yield Problem(f"{path}.{name}", "Foreign names say nothing of the file.", mend)
+    plain = {name: value for name, value in section.items() if name not in ("remark", *_OF_THE_TABLE)}
+    if isinstance(plain["fields"], Mapping):
+        plain["fields"] = dict(_values(plain["fields"]))
+    found, problems = section_mapping({**plain, "file": "-"}, path)
+    yield from problems
+    if found is None:
+        return
+    templates = {"key": found.key}
+    for name, field in found.fields.items():
+        templates[f"fields.{name}.template"] = field.template
+        templates[f"fields.{name}.lookup.key"] = field.lookup.key if field.lookup is not None else ""
+    for name, source in templates.items():
+        try:
+            Template.parse(source)
+        except ValueError as error:
+            yield Problem(f"{path}.{name}", "{source!r} is no template: {reason}.",
+                          "Write columns in braces: \"{{A}}/{{B}}\".",
+                          {"source": source, "reason": str(error)})  # fmt: skip
+
+
+def _values(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Each value that a field or a part may have, those of a list one by one."""
+    for name, value in fields.items():
+        parts = {f"{name}.{part}": each for part, each in value.items()} if given_by_parts(value) else {name: value}
+        for place, given in parts.items():
+            if isinstance(given, list):
+                yield from ((f"{place}[{number}]", each) for number, each in enumerate(given))
+            else:
+                yield place, given
 
 
 def _add(systems: dict[str, Foreign], new: Foreign) -> None:

@@ -16,14 +16,14 @@ from crm_core.exchange.drafting.model import FieldDraft, Said, SectionDraft
 from crm_core.exchange.drafting.model import said as _
 from crm_core.exchange.drafting.table import Column, Table
 from crm_core.exchange.drafting.targets import POINT, Target, Targets
-from crm_core.exchange.mapping_file import PARTS
-from crm_core.exchange.templates import Template
+from crm_core.exchange.mapping_file import PARTS, given_by_parts, key_template
+from crm_core.exchange.templates import Template, escaped
 from crm_core.fields.kinds import MoneyKind
 
 __all__ = ["foreign_sections"]
 
 _TESTS = ("only_if", "skip_if", "require")
-_PLAIN = ("match", "on_create", "on_update", "duplicates")
+_PLAIN = ("match", "on_create", "on_update", "duplicates", "system", "null_values", "time_zone")
 _FITTING = 0.5
 """A field of which fewer values could be taken is left out: the rows would all be rejected."""
 
@@ -51,7 +51,7 @@ class _Making:
         self.targets = targets
         self._columns: dict[str, Column] = {}
         for column in table.columns:
-            if not column.path:
+            if not column.path and column.in_templates:
                 self._columns.setdefault(plain(column.header), column)
 
     def section(self, given: Mapping[str, Any]) -> SectionDraft | None:
@@ -62,7 +62,7 @@ class _Making:
         have = {each.name.partition(".")[0] for each in fields}
         missing = [each for each, field in self.targets.fields(record).items() if field.required and each not in have]
         try:
-            key = self._text(str(given["key"]))
+            key = self._text(key_template(given["key"]))
         except _Absent:
             return None
         if missing:
@@ -117,7 +117,7 @@ class _Making:
                 near=nearest(name, known),
             )
         parts = PARTS.get(field.kind.name, ())
-        if isinstance(value, Mapping) and value and value.keys() <= set(parts):
+        if given_by_parts(value) and value.keys() <= set(parts):
             for part, each in value.items():
                 yield from self._one(Target(record, name, part), f"{name}.{part}", each)
             return
@@ -167,7 +167,7 @@ class _Making:
         if "template" in found:
             found["template"] = self._text(found["template"], used)
         if isinstance(found.get("lookup"), Mapping) and "key" in found["lookup"]:
-            found["lookup"] = {**found["lookup"], "key": self._text(str(found["lookup"]["key"]), used)}
+            found["lookup"] = {**found["lookup"], "key": self._text(key_template(found["lookup"]["key"]), used)}
         return found
 
     def _column(self, name: str, used: list[Column]) -> str:
@@ -178,13 +178,11 @@ class _Making:
         return column.header
 
     def _text(self, template: str, used: list[Column] | None = None) -> str:
-        """A template with the columns of the table; a bare key names one column."""
+        """A template with the columns of the table."""
         mine: list[Column] = [] if used is None else used
-        if "{" not in template:
-            return "{" + self._column(template, mine) + "}"
         text = ""
         for before, column in Template.parse(template).parts:
-            text += before.replace("{", "{{").replace("}", "}}")
+            text += escaped(before)
             text += "" if column is None else "{" + self._column(column, mine) + "}"
         return text
 

@@ -13,7 +13,6 @@ __all__ = ["as_json", "as_toml"]
 
 _WIDTH = 110
 _OTHER_LABELS = ("; or else {others}", "; perhaps {others}")
-_PARTED = ("street", "city", "region", "postal_code", "country", "amount", "currency")
 
 
 class _Writer:
@@ -33,8 +32,7 @@ class _Writer:
         """A remark, over several lines where it is long."""
         text = self._say(template).format(**values)
         line = "#"
-        # A control character would end the comment, or the whole file.
-        for word in "".join(char if char.isprintable() else " " for char in text).split(" "):
+        for word in _printable(text).split(" "):
             if len(line) + len(word) >= _WIDTH and line != "#":
                 yield line
                 line = "#"
@@ -72,14 +70,14 @@ class _Writer:
         table = file.table
         yield ""
         title = f"{table.path.name}, {table.sheet}" if table.sheet else table.path.name
-        yield f"# -- {title} ".ljust(_WIDTH, "-")
+        yield f"# -- {_printable(title)} ".ljust(_WIDTH, "-")
         yield from self.comment(
             "Rows: {rows}. They are taken for {record}: {word} ({number}), {reason}.",
             rows=len(table.rows), record=file.record, word=self._say(word_of(file.certainty)),
             number=f"{file.certainty:.2f}", reason=self.said(file.because),
         )  # fmt: skip
         for said in file.remarks:
-            yield from self.comment(*said[:1], **said[1])
+            yield from self.comment("{text}", text=self.said(said))
         for section in file.sections:
             yield ""
             yield from self.section(section, file)
@@ -142,6 +140,11 @@ class _Writer:
         return self._say(_OTHER_LABELS[1]).format(others=others)
 
 
+def _printable(text: str) -> str:
+    """A text for a comment: a control character would end it, or make the whole file unreadable."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def _short(key: str) -> str:
     """A template of one column as its name."""
     try:
@@ -175,6 +178,7 @@ def _file(file: FileDraft, writer: _Writer) -> dict[str, Any]:
         "certainty": round(file.certainty, 2),
         "because": writer.said(file.because),
         "foreign_system": file.system or None,
+        "remarks": list(map(writer.said, file.remarks)),
         "sections": [_section(each, writer) for each in file.sections],
         "unmapped": [
             {
@@ -193,6 +197,7 @@ def _section(section: SectionDraft, writer: _Writer) -> dict[str, Any]:
         "record": section.record,
         "key": section.key,
         **section.options,
+        "remarks": list(map(writer.said, section.remarks)),
         "fields": [
             {
                 "field": each.name,

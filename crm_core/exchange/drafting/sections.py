@@ -15,6 +15,7 @@ from crm_core.exchange.drafting.reading import SATELLITES, Reading, name_parts
 from crm_core.exchange.drafting.spaces import Key
 from crm_core.exchange.drafting.table import Column, Table
 from crm_core.exchange.drafting.targets import POINT, Target, Targets
+from crm_core.exchange.templates import escaped
 from crm_core.fields.kinds import AddressKind, MoneyKind, RefKind
 
 __all__ = ["Place", "records_made", "sections_of"]
@@ -251,7 +252,7 @@ class _Making:
         if Target("activity", "subject") not in chosen:
             columns = tuple(each.header for each in self.key.columns)
             yield FieldDraft(
-                name="subject", value={"template": f"{label} {self.key.template}".replace("{{", "{")}, columns=columns,
+                name="subject", value={"template": f"{escaped(label)} {self.key.template}"}, columns=columns,
                 certainty=0.4, because=_("no column has it: it is made of the kind and the key"),
             )  # fmt: skip
 

@@ -38,7 +38,7 @@ def key_of(table: Table, reading: Reading | None = None) -> Key:
     """The best key: a number, a unified code, an address for mail, a name; else several columns together."""
     usable = [
         each for each in table.columns
-        if not each.path and each.unique and each.filled and each.longest <= _LONGEST and _usable(each)
+        if not each.path and each.unique and each.filled and each.longest <= _LONGEST and each.in_templates
     ]  # fmt: skip
     numbers = [each for each in usable if KEY_NAMES.search(each.header) and "phone" not in each.possible - {"whole"}]
     numbers = [each for each in numbers if looks(each, "mobile") < 0.5]
@@ -52,13 +52,10 @@ def key_of(table: Table, reading: Reading | None = None) -> Key:
     for chosen in (numbers[:1], codes[:1], mail[:1], names[:1], first):
         if chosen:
             return Key(tuple(chosen), False)
-    columns, repeated = key_columns(attrs.evolve(table, columns=tuple(filter(_usable, table.columns))))
+    columns, repeated = key_columns(
+        attrs.evolve(table, columns=tuple(each for each in table.columns if each.in_templates))
+    )
     return Key(columns, repeated)
-
-
-def _usable(column: Column) -> bool:
-    """Whether a template can name the column."""
-    return not set("{}") & set(column.header)
 
 
 def prefixes(made: Sequence[tuple[Table, Key, Sequence[str]]]) -> Mapping[tuple[int, str], str]:

@@ -75,6 +75,11 @@ class Column:
         """Whether every row has a value, and each another."""
         return not self.empty and len(self.values) == self.filled
 
+    @property
+    def in_templates(self) -> bool:
+        """Whether a template can name it, and thereby a key: its header has no braces."""
+        return not set("{}") & set(self.header)
+
     def take(self, value: str) -> None:
         """Look at one more value."""
         if value not in self.values:
