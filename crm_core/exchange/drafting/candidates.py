@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -14,25 +14,25 @@ from crm_core.exchange.drafting.keys import KEY_NAMES
 from crm_core.exchange.drafting.model import Said
 from crm_core.exchange.drafting.model import said as _
 from crm_core.exchange.drafting.references import Reference
-from crm_core.exchange.drafting.seeing import looks
+from crm_core.exchange.drafting.seeing import SHAPE_LABELS, looks
 from crm_core.exchange.drafting.table import Column, Table
 from crm_core.exchange.drafting.targets import POINT, Hit, Target, Targets
 from crm_core.fields.kinds import RefKind
 
-__all__ = ["Candidate", "candidates", "source"]
+__all__ = ["Candidate", "alternatives", "candidates", "source"]
 
 _FITTING = 0.5
 """A target of which fewer values are taken is none."""
 
+_WORTH_TELLING = 0.3
 _EMPTY = 0.85
-_BY_VALUE: Sequence[tuple[str, Target, float, Said]] = (
-    ("uscc", Target("account", "registration_number"), 0.9,
-     _("its values are {what}", what="unified social credit codes")),
-    ("email", Target(POINT, "value", "email"), 0.6, _("its values are {what}", what="e-mail addresses")),
-    ("email", Target("account", "email"), 0.55, _("its values are {what}", what="e-mail addresses")),
-    ("mobile", Target(POINT, "value", "mobile"), 0.6, _("its values are {what}", what="mobile numbers")),
-    ("url", Target("account", "website"), 0.55, _("its values are {what}", what="web addresses")),
-)  # fmt: skip
+_BY_VALUE: Sequence[tuple[str, Target, float]] = (
+    ("uscc", Target("account", "registration_number"), 0.9),
+    ("email", Target(POINT, "value", "email"), 0.6),
+    ("email", Target("account", "email"), 0.55),
+    ("mobile", Target(POINT, "value", "mobile"), 0.6),
+    ("url", Target("account", "website"), 0.55),
+)
 """What values alone may say where a header says nothing."""
 
 _WITHOUT_FILE, _BY_RECORD = 0.65, 0.6
@@ -93,8 +93,9 @@ def _plain(column: Column, hits: Sequence[Hit], targets: Targets) -> Iterator[Ca
 
 
 def _by_value(column: Column, targets: Targets) -> Iterator[Candidate]:
-    for look, target, certainty, because in _BY_VALUE:
+    for look, target, certainty in _BY_VALUE:
         if target.record in targets.types and looks(column, look) >= 0.9:
+            because = _("its values are {what}", what=SHAPE_LABELS[look])
             yield Candidate(column, target, certainty, 0.6, because, fit(column, target, targets))
 
 
@@ -150,6 +151,18 @@ def _records_spoken_of(column: Column, targets: Targets) -> set[str]:
     *rest, last = words(column.header) or ("",)
     before = rest if rest else [last.removesuffix("编号").removesuffix("编码").removesuffix("代码").removesuffix("id")]
     return {name for name, weight in targets.of_file(" ".join(filter(None, before))).items() if weight == 1}
+
+
+def alternatives(
+    column: Column, every: Iterable[Candidate], but: Target | None = None, records: Collection[str] | None = None
+) -> tuple[tuple[str, float], ...]:
+    """What else a column may be, of these records, with the certainty; at most two."""
+    found: dict[str, float] = {}
+    for each in every:
+        near = records is None or each.target.record in records
+        if each.column is column and each.target != but and near and each.certainty >= _WORTH_TELLING:
+            found.setdefault(each.target.name, each.certainty)
+    return tuple(list(found.items())[:2])
 
 
 def source(column: Column, transform: Any = None) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from crm_core.errors import ExchangeError, Problem
-from crm_core.exchange.drafting.candidates import Candidate, candidates
+from crm_core.exchange.drafting.candidates import Candidate, alternatives, candidates
 from crm_core.exchange.drafting.files import tables_in
 from crm_core.exchange.drafting.foreign import Recognised, foreign_names, recognised
 from crm_core.exchange.drafting.foreign_sections import foreign_sections
@@ -105,7 +105,6 @@ class _Work:
         self.records: dict[int, str] = {}
         self.found: dict[int, list[Candidate]] = {}
         self.read: dict[int, Reading] = {}
-        self.other: dict[int, Reading] = {}
         self._read_all()
 
     def _read_all(self) -> None:
@@ -197,12 +196,12 @@ class _Work:
         if found.object is None:
             return _("it is of {system}, and nothing here knows what becomes of it", system=label)
         name = found.object.name
-        sections = tuple(foreign_sections(table, found, self.targets))
+        every = self.found[id(table)] = candidates(table, self.targets)
+        sections = tuple(foreign_sections(table, found, self.targets, every))
         if not sections:
             return _("its rows are {object} of {system}, of which nothing becomes in this build", object=name,
                      system=label)  # fmt: skip
         because = _("its rows are {object} of {system}", object=name, system=label)
-        self.found[id(table)] = candidates(table, self.targets)
         return self._file(table, sections, sections[0].record, found.certainty, because, found.system.system)
 
     def _file(
@@ -216,7 +215,7 @@ class _Work:
         leaves = set(_leaves(sections))
         unmapped = [
             Unmapped(column.header if not column.path else f"{column.header}: {column.path}", shape(column),
-                     self._alternatives(table, column))
+                     alternatives(column, self.found[id(table)]))
             for column in table.columns
             if (column.header not in used if not column.path else (column.header, column.path) not in leaves)
         ]  # fmt: skip
@@ -229,13 +228,6 @@ class _Work:
             table=table, record=record, certainty=certainty, because=because, sections=sections,
             unmapped=tuple(unmapped), remarks=tuple(remarks), system=system,
         )  # fmt: skip
-
-    def _alternatives(self, table: Table, column: Any) -> tuple[tuple[str, float], ...]:
-        found: dict[str, float] = {}
-        for each in self.found.get(id(table), ()):
-            if each.column is column and each.certainty >= 0.3:
-                found.setdefault(each.target.name, each.certainty)
-        return tuple(list(found.items())[:2])
 
 
 def _leaves(sections: Sequence[SectionDraft]) -> Iterator[tuple[str, str]]:

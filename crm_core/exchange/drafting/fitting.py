@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -12,25 +12,10 @@ from crm_core.exchange.drafting.model import said as _
 from crm_core.exchange.drafting.seeing import looks, parses, sample, share
 from crm_core.exchange.drafting.table import DAYS, MOMENTS, Column, currency_of
 from crm_core.exchange.drafting.targets import POINT, Target, Targets
-from crm_core.exchange.transforms.countries import country_code
 from crm_core.exchange.transforms.values import decimal
 from crm_core.fields.composites import ADDRESS_PARTS
 from crm_core.fields.field import Field
-from crm_core.fields.kinds import (
-    AddressKind,
-    ChoiceKind,
-    DayKind,
-    EmailKind,
-    FlagKind,
-    JsonKind,
-    MomentKind,
-    MoneyKind,
-    NumberKind,
-    PhoneKind,
-    RefKind,
-    TextKind,
-    UrlKind,
-)
+from crm_core.fields.kinds import MoneyKind, NumberKind, PhoneKind, TextKind
 
 __all__ = ["Fit", "fit"]
 
@@ -64,21 +49,18 @@ def fit(column: Column, target: Target, targets: Targets) -> Fit:
         return Fit(looks(column, "salutation"))
     if target in _TITLES and looks(column, "salutation") >= _MOSTLY:
         return Fit(0.0)
-    if isinstance(field.kind, AddressKind):
+    if field.kind.name == "address":
         return _part(column, target.part)
     if isinstance(field.kind, MoneyKind):
         return _amount(column, field.kind) if target.part == "amount" else Fit(looks(column, "currency"))
-    if isinstance(field.kind, ChoiceKind) or field.vocabulary:
+    if field.kind.name == "choice" or field.vocabulary:
         return _chosen(column, target, targets, field)
-    for kind, rule in _RULES:
-        if isinstance(field.kind, kind):
-            return rule(column, field)
-    return Fit(share(column, parses(field.kind.parse)))
+    return _RULES.get(field.kind.name, _checked)(column, field)
 
 
 def _point(column: Column, kind: str) -> Fit:
     if kind == "email":
-        return Fit(looks(column, "email") or share(column, parses(EmailKind().parse)))
+        return Fit(looks(column, "email"))
     if kind in ("phone", "mobile", "fax"):
         return Fit(share(column, parses(PhoneKind().parse)))
     return Fit(1.0 if column.longest <= 254 else 0.5)
@@ -89,7 +71,7 @@ def _part(column: Column, part: str) -> Fit:
     if part == "country":
         if all(len(value.strip()) == 2 and value.strip().isupper() for value in sample(column)):
             return Fit(1.0)
-        found = share(column, parses(country_code))
+        found = looks(column, "country")
         return Fit(found, "country_code", _rejecting(found))
     return _short(column, length)
 
@@ -126,22 +108,9 @@ def _site(column: Column, field: Field) -> Fit:
     return _checked(column, field)
 
 
-def _flag(column: Column, field: Field) -> Fit:
-    return _checked(column, field)
-
-
-def _day(column: Column, field: Field) -> Fit:
-    return _time(column, field, "day", DAYS)
-
-
-def _moment(column: Column, field: Field) -> Fit:
+def _time(column: Column, field: Field) -> Fit:
+    """A day or a moment: each reads what is written like the other."""
     if "day" in column.possible or "moment" in column.possible:
-        return Fit(1.0)
-    return _time(column, field, "moment", (*MOMENTS, *DAYS))
-
-
-def _time(column: Column, field: Field, name: str, formats: Sequence[str]) -> Fit:
-    if name in column.possible or (name == "day" and "moment" in column.possible):
         return Fit(1.0)
     read = {**{f"day {each}": each for each in DAYS}, **{f"moment {each}": each for each in MOMENTS}}
     found = [read[each] for each in read if each in column.possible]
@@ -150,7 +119,7 @@ def _time(column: Column, field: Field, name: str, formats: Sequence[str]) -> Fi
     remarks: tuple[Said, ...] = ()
     if len(found) > 1:
         remarks = (_("all values also read as {other}: look which it is", other=found[-1]),)
-    return Fit(0.9 if len(found) > 1 else 1.0, {"name": name, "format": found[0]}, remarks)
+    return Fit(0.9 if len(found) > 1 else 1.0, {"name": field.kind.name, "format": found[0]}, remarks)
 
 
 def _number(column: Column, field: Field) -> Fit:
@@ -209,8 +178,7 @@ def _never(column: Column, field: Field) -> Fit:
     return Fit(0.0)
 
 
-_RULES: Sequence[tuple[type[Any], Callable[[Column, Field], Fit]]] = (
-    (EmailKind, _checked), (PhoneKind, _checked), (UrlKind, _site), (TextKind, _text), (FlagKind, _flag),
-    (DayKind, _day), (MomentKind, _moment), (NumberKind, _number), (RefKind, _never), (JsonKind, _never),
-)  # fmt: skip
-"""By kind, the more special before what it is derived from."""
+_RULES: Mapping[str, Callable[[Column, Field], Fit]] = {
+    "text": _text, "url": _site, "day": _time, "moment": _time, "number": _number, "ref": _never, "json": _never,
+}  # fmt: skip
+"""By the kind of the field, where it takes more than what it can parse."""

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from crm_core.errors import ExchangeError, nearest
-from crm_core.exchange.drafting.candidates import candidates, source
+from crm_core.exchange.drafting.candidates import Candidate, source
 from crm_core.exchange.drafting.fitting import fit
 from crm_core.exchange.drafting.foreign import Recognised
 from crm_core.exchange.drafting.headers import plain
@@ -32,14 +32,19 @@ class _Absent(Exception):
     """A column that the table does not have."""
 
 
-def foreign_sections(table: Table, found: Recognised, targets: Targets) -> Iterator[SectionDraft]:
-    """The sections of the object; those that miss their key or what their record needs are left out."""
+def foreign_sections(
+    table: Table, found: Recognised, targets: Targets, every: Sequence[Candidate]
+) -> Iterator[SectionDraft]:
+    """The sections of the object; those that miss their key or what their record needs are left out.
+
+    ``every`` are the candidates of the table, of which custom fields of the build are filled.
+    """
     assert found.object is not None
     making = _Making(table, found, targets)
     made = [each for section in found.object.section if section["record"] in targets.types
             and (each := making.section(section)) is not None]  # fmt: skip
     for number, each in enumerate(made):
-        yield each if number else making.with_custom_fields(each, made)
+        yield each if number else making.with_custom_fields(each, made, every)
 
 
 class _Making:
@@ -79,12 +84,14 @@ class _Making:
             fields=tuple(fields), options=options, remarks=((remark, {}),) if remark else (),
         )  # fmt: skip
 
-    def with_custom_fields(self, section: SectionDraft, every: Sequence[SectionDraft]) -> SectionDraft:
+    def with_custom_fields(
+        self, section: SectionDraft, made: Sequence[SectionDraft], every: Sequence[Candidate]
+    ) -> SectionDraft:
         """The main section with the custom fields of the build that columns are called like."""
-        used = {column for each in every for field in each.fields for column in field.columns}
+        used = {column for each in made for field in each.fields for column in field.columns}
         custom = self.targets.policy.custom.get(section.record, {})
         further: list[FieldDraft] = []
-        for each in candidates(self.table, self.targets):
+        for each in every:
             new = each.target.field in custom and not any(field.name == each.target.field for field in further)
             if new and each.target.record == section.record and each.column.header not in used and not each.refers:
                 further.append(

@@ -24,14 +24,13 @@ _TELLING = 4
 
 @attrs.frozen
 class Reference:
-    """A column whose values are all found in the key of another table (or in its names, by ``field``).
+    """A column whose values are all found in the key of another table, or ``by_name`` in its names.
 
     ``certainty`` is 0 to 1: names that speak of each other are worth more than values alone.
     """
 
     column: Column
     table: Table
-    key: Column
     certainty: float
     by_name: bool = False
 
@@ -59,7 +58,7 @@ def references(
         values = known[id(column)]
         for other, key, name in others:
             for target, by_name in ((key, False), (name, True)):
-                if target is None or target is column or (other is table and target is column):
+                if target is None or target is column:
                     continue
                 inside = len(values & known[id(target)]) / len(values)
                 if inside < (1 if other.complete and not other.broken else _MOST):
@@ -72,7 +71,7 @@ def references(
                     continue  # values alone say it only when all are there
                 if certainty:
                     certainty = min(0.97, certainty + _NEAR * _in_common(table, other))
-                    found.append(Reference(column, other, target, certainty, by_name))
+                    found.append(Reference(column, other, certainty, by_name))
     return found
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import attrs
 
-from crm_core.exchange.drafting.candidates import Candidate, source
+from crm_core.exchange.drafting.candidates import Candidate, alternatives, source
+from crm_core.exchange.drafting.keys import KEY_NAMES
 from crm_core.exchange.drafting.model import FieldDraft, Said, SectionDraft
 from crm_core.exchange.drafting.model import said as _
-from crm_core.exchange.drafting.naming import owner_lookup, person_name, second_line
+from crm_core.exchange.drafting.naming import login, owner_lookup, person_name, second_line
 from crm_core.exchange.drafting.reading import SATELLITES, Reading, name_parts
 from crm_core.exchange.drafting.spaces import Key
 from crm_core.exchange.drafting.table import Column, Table
@@ -19,8 +20,6 @@ from crm_core.exchange.templates import escaped
 from crm_core.fields.kinds import AddressKind, MoneyKind, RefKind
 
 __all__ = ["Place", "records_made", "sections_of"]
-
-_WORTH_TELLING = 0.3
 
 
 @attrs.frozen(kw_only=True)
@@ -150,7 +149,7 @@ class _Making:
         main = record == self.reading.record
         chosen = self.reading.of(record)
         if record == "user":
-            yield from self._login(chosen)
+            yield login(self.table, self.reading, self.key)
         if record in ("contact", "user") and Target(record, "name") not in chosen:
             yield person_name(self.table, name_parts(self.reading.chosen))
         if main and record == "activity":
@@ -181,20 +180,11 @@ class _Making:
         elif target.part == "street" and (further := second_line(self.table)):
             columns = (each.column.header, *further)
             value = {"columns": list(columns), "transform": {"name": "join", "separator": ", "}}
+        near = {self.reading.record, *SATELLITES.get(self.reading.record, ())}
         return FieldDraft(
             name=name, value=value, columns=columns, certainty=each.certainty, because=each.because,
-            remarks=each.fit.remarks, alternatives=self.alternatives(each.column, target),
+            remarks=each.fit.remarks, alternatives=alternatives(each.column, self.place.every, target, near),
         )  # fmt: skip
-
-    def alternatives(self, column: Column, but: Target | None = None) -> tuple[tuple[str, float], ...]:
-        """What else a column might be."""
-        found: dict[str, float] = {}
-        beside = SATELLITES.get(self.reading.record, {})
-        for each in self.place.every:
-            near = each.target.record == self.reading.record or each.target.record in beside
-            if each.column is column and each.target != but and near and each.certainty >= _WORTH_TELLING:
-                found.setdefault(each.target.name, each.certainty)
-        return tuple(list(found.items())[:2])
 
     def _lookup(self, target: Target, each: Candidate) -> Any:
         """How the record is found that a column refers to."""
@@ -209,18 +199,13 @@ class _Making:
                 return {"lookup": {"record": record, "key": prefix + "{" + each.column.header + "}"}}
             return {"column": each.column.header, "lookup": record}
         by = owner_lookup(each.column) if record == "user" else None
-        if record == "account" and target.record != "affiliation" and not _like_a_key(each):
+        if record == "account" and target.record != "affiliation" and not KEY_NAMES.search(each.column.header):
             by = "name"
         if by:
             return {"column": each.column.header, "lookup": {"record": record, "by": by, **optional}}
         return {"column": each.column.header, "lookup": {"record": record, **optional} if optional else record}
 
     # -- what no column says -----------------------------------------------------------------------------------
-
-    def _login(self, chosen: Mapping[Target, Candidate]) -> Iterator[FieldDraft]:
-        from crm_core.exchange.drafting.naming import login
-
-        yield login(self.table, self.reading, self.key)
 
     def _words_from_title(self, record: str, chosen: Mapping[Target, Candidate]) -> Iterator[FieldDraft]:
         """A kind that the name of the file says: suppliers are partners."""
@@ -341,9 +326,3 @@ def _by_key(key: str, record: str) -> Any:
     if key.startswith("{") and key.endswith("}") and not set("{}") & set(inner):
         return {"column": inner, "lookup": record}
     return {"lookup": {"record": record, "key": key}}
-
-
-def _like_a_key(each: Candidate) -> bool:
-    from crm_core.exchange.drafting.keys import KEY_NAMES
-
-    return KEY_NAMES.search(each.column.header) is not None

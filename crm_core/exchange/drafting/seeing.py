@@ -16,7 +16,7 @@ from crm_core.exchange.transforms.countries import country_code
 from crm_core.fields.folding import to_half_width
 from crm_core.fields.matching import domain_of_site, name_key, word_key
 
-__all__ = ["looks", "parses", "sample", "shape", "share"]
+__all__ = ["SHAPE_LABELS", "looks", "parses", "sample", "shape", "share"]
 
 _MOST = 2_000
 _USCC = re.compile(r"[0-9A-HJ-NP-RTUWXY]{2}\d{6}[0-9A-HJ-NP-RTUWXY]{10}")
@@ -113,7 +113,7 @@ def parses(parse: Callable[[str], object]) -> Callable[[str], bool]:
     return test
 
 
-_SHAPE_LABELS = {
+SHAPE_LABELS = {
     "email": "e-mail addresses", "url": "web addresses", "uscc": "unified social credit codes",
     "mobile": "mobile numbers", "flag": "yes and no", "day": "days", "moment": "moments",
     "phone": "telephone numbers",
@@ -132,8 +132,8 @@ def shape(column: Column) -> Said:
         return _("empty")
     formats = sorted(each.partition(" ")[0] for each in column.possible if each.startswith(("day ", "moment ")))
     dated = formats[0] if formats and not column.possible & {"whole", "number"} else None
-    name = dated or next((name for name in _SHAPE_LABELS if name != "text" and looks(column, name) >= _ALMOST), None)
-    what = _SHAPE_LABELS[name or "text"]
+    name = dated or next((name for name in SHAPE_LABELS if name != "text" and looks(column, name) >= _ALMOST), None)
+    what = SHAPE_LABELS[name or "text"]
     values: dict[str, Any] = {"what": what, "distinct": len(column.values), "longest": column.longest}
     if column.empty:
         return _("{what}, {distinct} distinct, longest {longest}, {empty} empty", **values, empty=column.empty)
