@@ -369,13 +369,14 @@ def test_a_draft_is_toml_whatever_files_are_called(make: Make, drafted: Any) -> 
 
 
 def test_braces_in_the_name_of_a_file_are_no_column(make: Make, drafted: Any) -> None:
-    columns = {"Kind": ["visit", "call"], "Company ID": [f"C{n}" for n in range(12)], "Start": ["2024-01-01"]}
+    columns = {"Kind": ["visit", "call"], "Company ID": ["C1", "C2"], "Start": ["2024-01-01"],
+               "Visit ID": [f"V{n}" for n in range(12)]}  # fmt: skip
     _, toml = drafted(make("my {visits} 1.csv", columns), record="activity")
-    assert toml["section"][0]["fields"]["subject"] == {"template": "my {{visits}} 1 {Company ID}"}
+    assert toml["section"][0]["fields"]["subject"] == {"template": "my {{visits}} 1 {Visit ID}"}
 
 
 @pytest.mark.parametrize("header", ["Company}", "{Company}"])
-def test_a_column_that_no_key_could_name_goes_nowhere(make: Make, drafted: Any, header: str) -> None:
+def test_a_column_that_no_key_could_name_is_in_none(make: Make, drafted: Any, header: str) -> None:
     """The companies of people are known by their names, and a template cannot name a column with braces."""
     mails = [f"a{n}@example.com" for n in range(12)]
     file = make("contacts.csv", {"Name": PEOPLE, "Email": mails, header: COMPANIES[:2]})
@@ -390,3 +391,21 @@ def test_a_place_in_xml_counts_for_its_own_column_only(make: Make, drafted: Any,
     lines += [f"{n};Shop {n} Ltd;<s><Employees>{n}</Employees></s>;<o><Employees>7</Employees></o>" for n in range(9)]
     path.write_text("\n".join(lines), encoding="utf-8")
     assert "other: Employees" in [each.column for each in drafted(path)[0].files[0].unmapped]
+
+
+def test_a_place_in_xml_is_no_part_of_a_key(make: Make, drafted: Any, tmp_path: Path) -> None:
+    """A template names whole cells: companies cannot be known by a name that stands inside of one."""
+    path = tmp_path / "contacts.csv"
+    lines = ["Name;Email;survey"]
+    lines += [f"{name};a{number}@example.com;<s><Company>Acme Ltd</Company><Birthdate>1990-01-0{number % 9 + 1}"
+              "</Birthdate></s>" for number, name in enumerate(PEOPLE)]  # fmt: skip
+    path.write_text("\n".join(lines), encoding="utf-8")
+    _, toml = drafted(path)
+    assert [section["record"] for section in toml["section"]] == ["contact", "contact_point"]
+    birthday = {"column": "survey", "transform": {"name": "xml", "path": "Birthdate"}}
+    assert toml["section"][0]["fields"]["birthday"] == birthday
+
+
+def test_a_column_with_braces_may_still_be_a_field(make: Make, fields: Any) -> None:
+    file = make("customers.csv", {"Company": COMPANIES, "Website {URL}": ["https://example.com"]})
+    assert fields(file)["account"]["website"] == "Website {URL}"

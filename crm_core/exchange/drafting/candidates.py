@@ -35,6 +35,11 @@ _BY_VALUE: Sequence[tuple[str, Target, float]] = (
 )
 """What values alone may say where a header says nothing."""
 
+_IN_TEMPLATES = frozenset({
+    Target("account", "name"), Target("contact", "given_name"), Target("contact", "family_name"),
+})  # fmt: skip
+"""What keys and logins may be made of."""
+
 _WITHOUT_FILE, _BY_RECORD = 0.65, 0.6
 
 
@@ -68,9 +73,9 @@ def candidates(
     key.
     """
     found: list[Candidate] = []
+    if not any(column.in_templates for column in table.columns):
+        return []  # nothing could be its key
     for column in table.columns:
-        if not column.in_templates:
-            continue  # what goes into names and look-ups is named in keys, too
         hits = targets.named(column.name)
         known = [each for each in references if each.column is column and id(each.table) in records]
         found += _plain(column, hits, targets)
@@ -85,7 +90,7 @@ def _plain(column: Column, hits: Sequence[Hit], targets: Targets) -> Iterator[Ca
         if isinstance(targets.field(hit.target).kind, RefKind):
             continue
         suits = fit(column, hit.target, targets)
-        if suits.share < _FITTING:
+        if suits.share < _FITTING or (hit.target in _IN_TEMPLATES and not column.in_templates):
             continue
         certainty = hit.certainty * (0.4 + 0.6 * suits.share) * (1 if column.filled else _EMPTY)
         evidence = hit.evidence if column.filled else hit.evidence * _FITTING
@@ -108,7 +113,7 @@ def _referring(
     *,
     key: bool,
 ) -> Iterator[Candidate]:
-    if not column.filled:
+    if not column.filled or not column.in_templates:
         return
     hinted = {hit.target: hit for hit in hits if isinstance(targets.field(hit.target).kind, RefKind)}
     spoken = set() if known or key else _records_spoken_of(column, targets)

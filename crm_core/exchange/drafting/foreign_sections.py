@@ -56,7 +56,7 @@ class _Making:
         self.targets = targets
         self._columns: dict[str, Column] = {}
         for column in table.columns:
-            if not column.path and column.in_templates:
+            if column.in_templates:
                 self._columns.setdefault(plain(column.header), column)
 
     def section(self, given: Mapping[str, Any]) -> SectionDraft | None:

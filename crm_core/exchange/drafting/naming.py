@@ -56,7 +56,7 @@ def login(table: Table, reading: Reading, key: Key) -> FieldDraft:
     value: object
     if mail is not None and mail.column.unique:
         columns: tuple[str, ...] = (mail.column.header,)
-        value = {"column": mail.column.header, "transform": [{"name": "part", "separator": "@"}, "lower"]}
+        value = source(mail.column, [{"name": "part", "separator": "@"}, "lower"])
         certainty = 0.6
     elif given is not None and family is not None:
         columns = (given.column.header, family.column.header)

@@ -38,7 +38,7 @@ def key_of(table: Table, reading: Reading | None = None) -> Key:
     """The best key: a number, a unified code, an address for mail, a name; else several columns together."""
     usable = [
         each for each in table.columns
-        if not each.path and each.unique and each.filled and each.longest <= _LONGEST and each.in_templates
+        if each.unique and each.filled and each.longest <= _LONGEST and each.in_templates
     ]  # fmt: skip
     numbers = [each for each in usable if KEY_NAMES.search(each.header) and "phone" not in each.possible - {"whole"}]
     numbers = [each for each in numbers if looks(each, "mobile") < 0.5]

@@ -77,8 +77,8 @@ class Column:
 
     @property
     def in_templates(self) -> bool:
-        """Whether a template can name it, and thereby a key: its header has no braces."""
-        return not set("{}") & set(self.header)
+        """Whether a template can name it, and thereby a key: no place in XML, and no header with braces."""
+        return not self.path and not set("{}") & set(self.header)
 
     def take(self, value: str) -> None:
         """Look at one more value."""
