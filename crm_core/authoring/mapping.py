@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crm_core.authoring.proposing import Proposal
-from crm_core.exchange.drafting.writing import toml_value
+from crm_core.exchange.drafting.toml_values import toml_value
 
 __all__ = ["mapping"]
 

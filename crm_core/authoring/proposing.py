@@ -13,7 +13,8 @@ from crm_core.authoring.naming import class_name, in_words, snake, unique
 from crm_core.authoring.personal import PHONE, about_a_person
 from crm_core.errors import ExchangeError
 from crm_core.exchange.drafting.keys import KEY_NAMES, key_columns
-from crm_core.exchange.drafting.table import DAYS, MOMENTS, Column, Table, currency_of, read_table
+from crm_core.exchange.drafting.table import Column, Table, read_table
+from crm_core.exchange.drafting.value_tests import DAYS, MOMENTS, currency_of
 
 __all__ = ["Field", "Proposal", "propose", "quoted"]
 

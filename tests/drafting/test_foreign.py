@@ -197,8 +197,8 @@ class TestWhatPluginsAdd:
              "'colum' is not known here. Did you mean column"),
             (SECTION + "key = 'Id'\nfields = { address = { city = [1] } }", "Expected a table, not 1."),
             (SECTION + "key = '{Id'\nfields = { name = 'Name' }", "object.Account.key: '{Id' is no template"),
-            (SECTION + "key = 'Id'\nfields = { parent_id = { lookup = { record = 'account', key = '}' } } }",
-             "object.Account.fields.parent_id.lookup.key: '}' is no template"),
+            (SECTION + "key = 'Id'\nfields = { parent_id = { lookup = { record = 'account', key = '{' } } }",
+             "object.Account.fields.parent_id.lookup.key: '{' is no template"),
         ],
     )  # fmt: skip
     def test_mistakes_are_told(self, make: Make, added: Any, text: str, words: str) -> None:

@@ -7,7 +7,7 @@ from stdnum.cn import uscc
 
 from crm_core.assembly import assemble
 from crm_core.exchange.drafting.fitting import fit
-from crm_core.exchange.drafting.seeing import looks, shape
+from crm_core.exchange.drafting.looks import looks, shape
 from crm_core.exchange.drafting.targets import POINT, Target, Targets
 
 from .conftest import BUILD

@@ -11,10 +11,10 @@ import attrs
 from crm_core.exchange.drafting.fitting import Fit, fit
 from crm_core.exchange.drafting.headers import words
 from crm_core.exchange.drafting.keys import KEY_NAMES
+from crm_core.exchange.drafting.looks import SHAPE_LABELS, looks
 from crm_core.exchange.drafting.model import Said
 from crm_core.exchange.drafting.model import said as _
 from crm_core.exchange.drafting.references import Reference
-from crm_core.exchange.drafting.seeing import SHAPE_LABELS, looks
 from crm_core.exchange.drafting.table import Column, Table
 from crm_core.exchange.drafting.targets import POINT, Hit, Target, Targets
 from crm_core.fields.kinds import RefKind

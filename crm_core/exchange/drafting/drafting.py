@@ -13,13 +13,13 @@ from crm_core.exchange.drafting.candidates import Candidate, alternatives, candi
 from crm_core.exchange.drafting.files import tables_in
 from crm_core.exchange.drafting.foreign import Recognised, foreign_names, recognised
 from crm_core.exchange.drafting.foreign_sections import foreign_sections
+from crm_core.exchange.drafting.keys import Key, key_of, prefixes
+from crm_core.exchange.drafting.looks import shape
 from crm_core.exchange.drafting.model import Draft, FileDraft, Said, SectionDraft, Unmapped
 from crm_core.exchange.drafting.model import said as _
-from crm_core.exchange.drafting.reading import Reading, missing, readings
 from crm_core.exchange.drafting.references import in_order, references, values_of
+from crm_core.exchange.drafting.rows import Reading, missing, readings
 from crm_core.exchange.drafting.sections import Place, records_made, sections_of
-from crm_core.exchange.drafting.seeing import shape
-from crm_core.exchange.drafting.spaces import Key, key_of, prefixes
 from crm_core.exchange.drafting.table import Column, Table
 from crm_core.exchange.drafting.targets import Labels, Target, Targets
 
@@ -66,10 +66,10 @@ def draft(
     files, further = work.files()
     if not files:
         raise _nothing(path, [*further, *left], record)
-    system = next((each.system for each in files if each.system), "") or _system(path)
+    system = next((each.system for each in files if each.system), "")
     return Draft(
-        system=system,
-        time_zone=next((each.system.time_zone for each in foreign.values() if each.system.system == system), ""),
+        system=system or _system(path),
+        time_zone=next((each.time_zone for each in systems if each.system == system), ""),
         nothing=tuple(dict.fromkeys(word for each in files for word in each.table.nothing)),
         files=tuple(files),
         left_out=(*further, *left),

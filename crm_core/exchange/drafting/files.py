@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from crm_core.errors import ExchangeError
-from crm_core.exchange.drafting.inner import with_inner
 from crm_core.exchange.drafting.model import Said
 from crm_core.exchange.drafting.table import Table, read_table
+from crm_core.exchange.drafting.xml_columns import with_inner
 from crm_core.exchange.sheets import READ
 
 __all__ = ["tables_in"]

@@ -7,11 +7,12 @@ from typing import Any
 
 import attrs
 
+from crm_core.exchange.drafting.looks import looks, sample, share
 from crm_core.exchange.drafting.model import Said
 from crm_core.exchange.drafting.model import said as _
-from crm_core.exchange.drafting.seeing import looks, parses, sample, share
-from crm_core.exchange.drafting.table import DAYS, MOMENTS, Column, currency_of
+from crm_core.exchange.drafting.table import Column
 from crm_core.exchange.drafting.targets import POINT, Target, Targets
+from crm_core.exchange.drafting.value_tests import DAYS, MOMENTS, currency_of, parses
 from crm_core.exchange.transforms.values import decimal
 from crm_core.fields.composites import ADDRESS_PARTS
 from crm_core.fields.field import Field

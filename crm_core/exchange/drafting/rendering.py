@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from crm_core.exchange.drafting.model import Draft, FieldDraft, FileDraft, Said, SectionDraft, Unmapped, word_of
-from crm_core.exchange.drafting.writing import toml_key, toml_value
+from crm_core.exchange.drafting.toml_values import toml_key, toml_value
 from crm_core.exchange.templates import Template
 
 __all__ = ["as_json", "as_toml"]

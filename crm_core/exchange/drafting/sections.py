@@ -8,12 +8,12 @@ from typing import Any
 import attrs
 
 from crm_core.exchange.drafting.candidates import Candidate, alternatives, source
-from crm_core.exchange.drafting.keys import KEY_NAMES
+from crm_core.exchange.drafting.composed import login, person_name, second_line
+from crm_core.exchange.drafting.keys import Key
+from crm_core.exchange.drafting.lookups import lookup_by_key, lookup_of
 from crm_core.exchange.drafting.model import FieldDraft, Said, SectionDraft
 from crm_core.exchange.drafting.model import said as _
-from crm_core.exchange.drafting.naming import login, owner_lookup, person_name, second_line
-from crm_core.exchange.drafting.reading import SATELLITES, Reading, name_parts
-from crm_core.exchange.drafting.spaces import Key
+from crm_core.exchange.drafting.rows import SATELLITES, Reading, name_parts
 from crm_core.exchange.drafting.table import Column, Table
 from crm_core.exchange.drafting.targets import POINT, Target, Targets
 from crm_core.exchange.templates import escaped
@@ -171,7 +171,7 @@ class _Making:
             name = f"{target.field}.{target.part}"
         value: Any = source(each.column, each.fit.transform)
         if isinstance(field.kind, RefKind):
-            value = self._lookup(target, each)
+            value = lookup_of(each, field, self.place.prefixes)
         elif isinstance(field.kind, MoneyKind):
             currency = self.reading.chosen.get(Target(target.record, target.field, "currency"))
             if target.part == "currency" or currency is not None:
@@ -185,25 +185,6 @@ class _Making:
             name=name, value=value, columns=columns, certainty=each.certainty, because=each.because,
             remarks=each.fit.remarks, alternatives=alternatives(each.column, self.place.every, target, near),
         )  # fmt: skip
-
-    def _lookup(self, target: Target, each: Candidate) -> Any:
-        """How the record is found that a column refers to."""
-        field = self.place.targets.field(target)
-        record = str(field.target)
-        optional: dict[str, Any] = {} if field.required or each.reference is not None else {"missing": "empty"}
-        if each.reference is not None and each.reference.by_name:
-            return {"column": each.column.header, "lookup": {"record": record, "by": "name"}}
-        if each.reference is not None:
-            prefix = self.place.prefixes.get((id(each.reference.table), record), "")
-            if prefix:
-                return {"lookup": {"record": record, "key": prefix + "{" + each.column.header + "}"}}
-            return {"column": each.column.header, "lookup": record}
-        by = owner_lookup(each.column) if record == "user" else None
-        if record == "account" and target.record != "affiliation" and not KEY_NAMES.search(each.column.header):
-            by = "name"
-        if by:
-            return {"column": each.column.header, "lookup": {"record": record, "by": by, **optional}}
-        return {"column": each.column.header, "lookup": {"record": record, **optional} if optional else record}
 
     # -- what no column says -----------------------------------------------------------------------------------
 
@@ -255,7 +236,7 @@ class _Making:
     def _link(self, name: str, record: str) -> FieldDraft:
         key = self._company_key() if record == "account" and self.reading.record == "contact" else self._own_key(record)
         return FieldDraft(
-            name=name, value=_by_key(key, record), certainty=0.95, because=_("it is made of the same row"),
+            name=name, value=lookup_by_key(key, record), certainty=0.95, because=_("it is made of the same row"),
         )  # fmt: skip
 
     # -- people and companies in one row -----------------------------------------------------------------------
@@ -318,11 +299,3 @@ class _Making:
 
 def _constant(name: str, value: Any, certainty: float, because: Said) -> FieldDraft:
     return FieldDraft(name=name, value={"value": value}, certainty=certainty, because=because)
-
-
-def _by_key(key: str, record: str) -> Any:
-    """A look-up by a key; a single column is named as such."""
-    inner = key[1:-1]
-    if key.startswith("{") and key.endswith("}") and not set("{}") & set(inner):
-        return {"column": inner, "lookup": record}
-    return {"lookup": {"record": record, "key": key}}

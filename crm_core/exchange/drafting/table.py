@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 
-from crm_core.errors import ExchangeError, ValidationError
-from crm_core.fields import KINDS
+from crm_core.errors import ExchangeError
+from crm_core.exchange.drafting.value_tests import TESTS, passes
 
 if TYPE_CHECKING:
     from crm_core.exchange.sources import Source
 
-__all__ = ["DAYS", "MOMENTS", "ROWS", "Column", "Table", "read_table"]
+__all__ = ["ROWS", "Column", "Table", "read_table"]
 
 ROWS = 50_000
 """So many rows are looked at."""
 
 NOTHING = ("NULL", "null", "N/A", "n/a", "#N/A", "\\N", "None", "NaN", "nil", "-", "--")
 """Cells that say that there is nothing, in the way of some program."""
-
-DAYS = ("%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y年%m月%d日", "%Y%m%d")
-MOMENTS = tuple(f"{day} {time}" for day in DAYS[:-1] for time in ("%H:%M", "%H:%M:%S"))
-
-_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]00:00(?::00(?:\.0+)?)?)?")
-_ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d.*")
-_WHOLE = re.compile(r"[-+]?(?:0|[1-9]\d{0,17}|[1-9]\d{0,2}(?:,\d{3})+)")
-_NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9]\d*|[1-9]\d{0,2}(?:,\d{3})+)(?:\.\d+)?|\.\d+)")
-_COMMA = re.compile(r"[-+]?(?:0|[1-9]\d*|[1-9]\d{0,2}(?:\.\d{3})+)(?:,\d+)?")
-_AMOUNT = re.compile(r"(?:([A-Z]{3}|[¥￥€$£]) ?)?([-+]?[\d,]+(?:\.\d+)?)(?: ?([A-Z]{3}|[¥￥€$£元]))?")
-_PERCENT = re.compile(r"[-+]?\d+(?:\.\d+)? ?%")
-_PHONE = re.compile(r"[+(]?\d[\d ()/.\-]{4,}\d(?: ?(?:x|ext\.?) ?\d+)?")
-_FLAGS = frozenset(["true", "false", "yes", "no", "y", "n", "t", "f", "是", "否", "1", "0"])
 
 
 @attrs.define
@@ -83,7 +67,7 @@ class Column:
     def take(self, value: str) -> None:
         """Look at one more value."""
         if value not in self.values:
-            self.possible = frozenset(name for name in self.possible if _passes(name, value))
+            self.possible = frozenset(name for name in self.possible if passes(name, value))
         self.values[value] += 1
 
 
@@ -161,76 +145,3 @@ def _read(path: Path, source: Source, header: tuple[str, ...], sheet: str) -> Ta
     if not rows:
         raise ExchangeError("{file} has no rows.", mend="Give a table with some rows to look at.", file=str(path))
     return Table(path, columns, tuple(rows), tuple(nothing), broken, complete, sheet, source.others)
-
-
-# -- tests ---------------------------------------------------------------------------------------------------------
-
-
-def _parsed(kind: str) -> Callable[[str], bool]:
-    """Whether a kind of field takes the text: what is proposed must be importable."""
-
-    def test(text: str) -> bool:
-        try:
-            KINDS[kind]().parse(text)
-        except ValidationError:
-            return False
-        return True
-
-    return test
-
-
-def _like(format_: str) -> Callable[[str], bool]:
-    def test(text: str) -> bool:
-        try:
-            found = dt.datetime.strptime(text.strip(), format_)
-        except ValueError:
-            return False
-        return 1900 <= found.year <= 2200
-
-    return test
-
-
-def _iso_moment(text: str) -> bool:
-    try:
-        return _ISO_MOMENT.fullmatch(text.strip()) is not None and bool(dt.datetime.fromisoformat(text.strip()))
-    except ValueError:
-        return False
-
-
-def _matches(pattern: re.Pattern[str]) -> Callable[[str], bool]:
-    return lambda text: pattern.fullmatch(text.strip()) is not None
-
-
-_email, _url, _phone, _day = (_parsed(kind) for kind in ("email", "url", "phone", "day"))
-
-TESTS: Mapping[str, Callable[[str], bool]] = {
-    "flag": lambda text: text.strip().lower() in _FLAGS,
-    "whole": _matches(_WHOLE),
-    "number": _matches(_NUMBER),
-    "comma": _matches(_COMMA),
-    "amount": lambda text: currency_of(text) is not None,
-    "percent": _matches(_PERCENT),
-    "day": lambda text: _ISO_DAY.fullmatch(text.strip()) is not None and _day(text),
-    "moment": _iso_moment,
-    "email": lambda text: "@" in text and _email(text),
-    "url": lambda text: text.lower().startswith(("http://", "https://")) and _url(text),
-    "phone": lambda text: _PHONE.fullmatch(text.strip()) is not None and _phone(text),
-    **{f"day {format_}": _like(format_) for format_ in DAYS},
-    **{f"moment {format_}": _like(format_) for format_ in MOMENTS},
-}
-"""What a text may be, by the name of the test."""
-
-SIGNS = {"¥": "CNY", "￥": "CNY", "元": "CNY", "€": "EUR", "$": "USD", "£": "GBP"}
-"""Signs of currencies, with the one that they most often mean."""
-
-
-def currency_of(text: str) -> tuple[str, str] | None:
-    """The sign or code of the currency in an amount, and its code; ``None`` where there is none, or two."""
-    match = _AMOUNT.fullmatch(text.strip())
-    signs = [each for each in match.group(1, 3) if each] if match is not None else []
-    return (signs[0], SIGNS.get(signs[0], signs[0])) if len(signs) == 1 else None
-
-
-@lru_cache(maxsize=100_000)
-def _passes(name: str, value: str) -> bool:
-    return bool(TESTS[name](value))

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 from crm_core.exchange.drafting.candidates import Candidate, source
 from crm_core.exchange.drafting.headers import plain
+from crm_core.exchange.drafting.keys import Key
+from crm_core.exchange.drafting.looks import sample
 from crm_core.exchange.drafting.model import FieldDraft
 from crm_core.exchange.drafting.model import said as _
-from crm_core.exchange.drafting.reading import Reading, further_names
-from crm_core.exchange.drafting.seeing import looks, sample
-from crm_core.exchange.drafting.spaces import Key
-from crm_core.exchange.drafting.table import Column, Table
+from crm_core.exchange.drafting.rows import Reading, further_names
+from crm_core.exchange.drafting.table import Table
 from crm_core.exchange.drafting.targets import POINT, Target
 from crm_core.fields.folding import HAN
 
-__all__ = ["login", "owner_lookup", "person_name", "second_line"]
+__all__ = ["login", "person_name", "second_line"]
 
 _SECOND_LINE = frozenset({"addressline2", "address2", "street2", "streetaddress2", "addressline3", "address3"})
 
@@ -68,14 +68,3 @@ def login(table: Table, reading: Reading, key: Key) -> FieldDraft:
         certainty = 0.3
     return FieldDraft(name="login", value=value, columns=columns, certainty=certainty,
                       because=_("no column has it: it is made of {columns}", columns=", ".join(columns)))  # fmt: skip
-
-
-def owner_lookup(column: Column) -> str | None:
-    """By which field somebody of ours is found whom a table names, rather than by a key."""
-    if looks(column, "email") == 1:
-        return "email"
-    if column.possible & {"whole"}:
-        return None
-    values = list(sample(column))
-    plain_ = all(value.isascii() and " " not in value.strip() and value == value.lower() for value in values)
-    return "login" if plain_ else "name"

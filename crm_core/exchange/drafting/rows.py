@@ -8,9 +8,9 @@ import attrs
 
 from crm_core.exchange.drafting.candidates import Candidate
 from crm_core.exchange.drafting.headers import plain
+from crm_core.exchange.drafting.looks import looks
 from crm_core.exchange.drafting.model import Said
 from crm_core.exchange.drafting.model import said as _
-from crm_core.exchange.drafting.seeing import looks
 from crm_core.exchange.drafting.table import Column, Table
 from crm_core.exchange.drafting.targets import POINT, Target, Targets
 from crm_core.records.access import Via
