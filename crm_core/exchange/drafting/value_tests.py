@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from crm_core.domain.registration import registration_problem
 from crm_core.errors import ValidationError
-from crm_core.exchange.transforms.countries import country_code
+from crm_core.exchange.transforms.countries import is_country
 from crm_core.fields import KINDS
 from crm_core.fields.folding import to_half_width
 from crm_core.fields.matching import domain_of_site, name_key, word_key
@@ -128,7 +128,7 @@ def _person(text: str) -> bool:
 _LOOKS: dict[str, Callable[[str], bool]] = {
     "uscc": _uscc,
     "mobile": lambda text: _MOBILE.fullmatch(to_half_width(text).strip()) is not None,
-    "country": parses(country_code),
+    "country": is_country,
     "currency": _currency,
     "domain": _domain,
     "company": _company,

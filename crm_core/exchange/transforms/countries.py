@@ -8,7 +8,7 @@ from typing import Any
 
 from crm_core.exchange.transforms.refusal import Refusal
 
-__all__ = ["country_code"]
+__all__ = ["country_code", "is_country"]
 
 # What data files say and no catalogue of names does.
 _USUAL = {
@@ -37,6 +37,11 @@ def country_code(value: Any, *, locale: str = "en") -> str:
             )
         raise Refusal("{value!r} is no country that we know.", value=text)
     return found
+
+
+def is_country(text: str) -> bool:
+    """Whether a text has a code, in English or Chinese; without the search for what it is near to, which takes long."""
+    return text.strip().casefold() in _names("en")
 
 
 @functools.cache
