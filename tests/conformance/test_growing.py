@@ -12,8 +12,8 @@ from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.testing import Check, verify
 from crm_core.testing.conformance.growing import customers, multiply, multiply_all
 from crm_core.testing.conformance.intervals import spread
-from crm_core.testing.conformance.looking import OVERVIEWS, plain
 from crm_core.testing.conformance.population import company, populate
+from crm_core.testing.conformance.views import OVERVIEWS, plain
 
 OPEN = (None, None)
 NOW = dt.datetime(2025, 6, 1, tzinfo=dt.UTC)

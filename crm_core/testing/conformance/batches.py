@@ -14,7 +14,7 @@ from crm_core.hooks import SPECS
 from crm_core.store.changes import Change, ChangeBatch, ChangeSet
 from crm_core.store.values import from_columns
 from crm_core.testing.conformance.asking import arguments
-from crm_core.testing.conformance.population import PRINCIPAL
+from crm_core.testing.conformance.population import PRINCIPAL, SEES_ALL
 
 if TYPE_CHECKING:
     from crm_core.assembly.crm import Crm
@@ -102,6 +102,6 @@ def hearing_of(crm: Crm, call: Implementation, sets: Sequence[ChangeSet]) -> Ite
 @contextmanager
 def asking_about(crm: Crm, call: Implementation, accounts: Sequence[int]) -> Iterator[Ask]:
     """A call of a hook that somebody asks about accounts who sees them all."""
-    with crm.session("zhou", read_only=True) as session:
+    with crm.session(SEES_ALL, read_only=True) as session:
         asked: Mapping[str, Any] = arguments(crm, session, accounts)[call.hook]
         yield lambda: list(call(asked) or ())

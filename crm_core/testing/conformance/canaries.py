@@ -20,7 +20,7 @@ from crm_core.fields.kinds import NumberKind, TextKind
 from crm_core.hooks.values import Merging, Touch
 from crm_core.store.changes import Change, ChangeBatch
 from crm_core.testing.conformance.asking import ASKED, arguments, implementations
-from crm_core.testing.conformance.population import PRINCIPAL, drawn, told
+from crm_core.testing.conformance.population import PRINCIPAL, SEES_ALL, drawn, told
 
 if TYPE_CHECKING:
     from crm_core.assembly.crm import Crm
@@ -99,7 +99,7 @@ class _Looking:
 
     def _calls(self) -> Iterator[tuple[Any, Mapping[str, Any]]]:
         crm, plugin = self.crm, self.subject.plugin
-        with crm.session("zhou", read_only=True) as session:
+        with crm.session(SEES_ALL, read_only=True) as session:
             account, contact = (self.ids[name] for name in _ASKED_ABOUT)
             by_hook = arguments(crm, session, [account])
             yield from ((call, by_hook[call.hook]) for call in implementations(crm, plugin, ASKED))

@@ -1,4 +1,4 @@
-"""Many rows of every record, multiplied from a few that the plugin accepts; and what a look at them costs."""
+"""Many rows of every record, multiplied from a few that the plugin accepts."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.errors import CrmError
 from crm_core.testing.conformance.intervals import spread
 from crm_core.testing.conformance.population import PRINCIPAL, Population
+from crm_core.testing.conformance.report import one_line
 from crm_core.testing.conformance.states import declared_values
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def multiply_all(
         made = multiply(crm, record_type, some[record_type.name], {**ids, **found}, count)
         if isinstance(made, CrmError):
             subject.note(check, "Rows of {record} could not be multiplied: {reason}", record=record_type.name,
-                         reason=" ".join(made.text().split())[:200])  # fmt: skip
+                         reason=one_line(made))  # fmt: skip
         else:
             found[record_type.name] = made
     return found

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = [
     "MODULE",
     "REFUSALS",
+    "SEES_ALL",
+    "SEES_OWN",
     "Liven",
     "Population",
     "company",
@@ -106,7 +108,10 @@ def company(crm: Crm) -> Population:
         return Population({name: [each.id for each in found] for name, found in rows.items()})
 
 
-_ROLES = {"zhou": ("manager", 0), "li": ("sales", 1), "wang": ("sales", 2), "pei": ("sales", 2)}
+SEES_ALL, SEES_OWN = "zhou", "li"
+"""The logins of the manager of them all, and of a salesperson."""
+
+_ROLES = {SEES_ALL: ("manager", 0), SEES_OWN: ("sales", 1), "wang": ("sales", 2), "pei": ("sales", 2)}
 
 
 def drawn(strategy: SearchStrategy[Any], count: int, seed: int = SEED) -> list[Any]:

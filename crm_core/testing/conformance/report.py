@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
+from crm_core.errors import CrmError
 from crm_core.translation import ENGLISH, Translator
 
 if TYPE_CHECKING:
     from crm_core.testing.conformance.subject import Subject
 
-__all__ = ["OUTCOME_LABELS", "Check", "Finding", "Outcome", "Report", "Result"]
+__all__ = ["OUTCOME_LABELS", "Check", "Finding", "Outcome", "Report", "Result", "one_line"]
 
 Outcome = Literal["passed", "failed", "crashed", "not run", "skipped"]
 OUTCOME_LABELS: tuple[Outcome, ...] = ("passed", "failed", "crashed", "not run", "skipped")
@@ -43,6 +44,12 @@ class Finding:
 
     def __str__(self) -> str:
         return f"[{self.check}] {self.where}: {self.said()} {self.mended()}".strip()
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, as a value of a finding; those of databases may go on for pages."""
+    said = error.text() if isinstance(error, CrmError) else f"{type(error).__name__}: {error}"
+    return " ".join(said.split())[:500]
 
 
 @attrs.frozen

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, text
 
-__all__ = ["contents", "recorded", "schema", "touched"]
+__all__ = ["contents", "schema", "tables_of", "touched"]
 
 _POSTGRESQL = (
     "SELECT c.relname, 'column', concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,"
@@ -56,6 +55,11 @@ def schema(engine: Engine) -> dict[str, list[str]]:
     return {table: sorted(parts) for table, parts in found.items()}
 
 
+def tables_of(parts: Mapping[str, Iterable[str]]) -> list[str]:
+    """Those of a schema that hold rows; what a virtual table shows lies in others."""
+    return sorted(name for name, part in parts.items() if not any("VIRTUAL TABLE" in each.upper() for each in part))
+
+
 def contents(engine: Engine, tables: Iterable[str]) -> dict[str, str]:
     """A digest of all rows of each of these tables."""
     found = {}
@@ -67,25 +71,10 @@ def contents(engine: Engine, tables: Iterable[str]) -> dict[str, str]:
     return found
 
 
-@contextmanager
-def recorded(engine: Engine) -> Iterator[list[str]]:
-    """The statements that are executed inside the block."""
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-        statements.append(" ".join(statement.split()))
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-
-
 def touched(statements: Iterable[str]) -> Mapping[str, str]:
-    """The tables that statements write to or change, each with the first statement that does."""
+    """The tables that statements write to or change, each with the first statement that does, in one line."""
     found: dict[str, str] = {}
-    for statement in statements:
+    for statement in (" ".join(each.split()) for each in statements):
         for pattern in _STATEMENTS:
             for name in pattern.findall(statement):
                 found.setdefault(name, statement)

@@ -133,11 +133,13 @@ class Subject:
         self._config = dict(config or {})
 
     def note(self, check: str, what: str, **values: Any) -> None:
-        """Add a remark to the result of a check: something that it could not look at, which is no fault.
+        """Add a remark to the result of a check, once: something that it could not look at, which is no fault.
 
         ``what`` is a template for ``values``, as in a finding.
         """
-        self.notes[check].append(Finding(check, what, values=values))
+        remark = Finding(check, what, values=values)
+        if remark not in self.notes[check]:
+            self.notes[check].append(remark)
 
     # -- what is known without loading it ----------------------------------------------------------------------
 

@@ -9,9 +9,9 @@ from crm_core.domain.accounts import Account
 from crm_core.testing.conformance.asking import ASKED, arguments, implementations, place_of
 from crm_core.testing.conformance.commanding import run_command
 from crm_core.testing.conformance.growing import customers, multiply_all
-from crm_core.testing.conformance.looking import OVERVIEWS
-from crm_core.testing.conformance.population import PRINCIPAL, Population, company, populate
+from crm_core.testing.conformance.population import PRINCIPAL, SEES_ALL, Population, company, populate
 from crm_core.testing.conformance.report import Check, Finding
+from crm_core.testing.conformance.views import OVERVIEWS
 from crm_core.testing.statements import counted
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ NAME = "constant-statements"
 FEW, MANY = 10, 200
 _SLACK = 4
 """So many statements more may depend on what the rows say."""
-
-_SEES_ALL = "zhou"
 
 Counts = dict[str, tuple[str, int]]
 """How many statements each part runs, with its name, by its place."""
@@ -74,7 +72,7 @@ def _compared(few: Counts, many: Counts, what: str, mend: str) -> Iterator[Findi
 def _of_many(subject: Subject, crm: Crm, accounts: Sequence[int]) -> Counts:
     """What the plugin tells about many customers."""
     found: Counts = {}
-    with crm.session(_SEES_ALL, read_only=True) as session:
+    with crm.session(SEES_ALL, read_only=True) as session:
         asked = arguments(crm, session, accounts)
         for call in implementations(crm, subject.plugin, ASKED):
             list(call(asked[call.hook]) or ())  # what a session learns once is no matter
@@ -91,7 +89,7 @@ def _of_one(
     multiply_all(subject, crm, population, customer, more, NAME)
     found: Counts = {}
     for name, look in OVERVIEWS.items():
-        with crm.session(_SEES_ALL, read_only=True) as session:
+        with crm.session(SEES_ALL, read_only=True) as session:
             account = session.require(Account, customer["account"][0])
             look(session, account)
             session.expunge_all()
@@ -114,7 +112,7 @@ def _listed(subject: Subject, crm: Crm, limit: int) -> Counts:
         for form in ((), ("--json",)):
             line = ["list", record_type.name, "--all-dates", "--limit", str(limit), *form]
             with counted(crm) as seen:
-                run_command(None, _SEES_ALL, line, crm)
+                run_command(None, SEES_ALL, line, crm)
             said = " ".join(["crm", *line[:3], *form])
             found[said] = (f"'{said}'", len(seen))
     return found

@@ -24,7 +24,7 @@ from crm_core.testing.conformance.population import (
     row_strategy,
     write,
 )
-from crm_core.testing.conformance.report import Check, Finding
+from crm_core.testing.conformance.report import Check, Finding, one_line
 
 if TYPE_CHECKING:
     from crm_core.assembly.crm import Crm
@@ -64,7 +64,7 @@ def _look(subject: Subject) -> Iterator[Finding]:
                 "A person cannot be erased: {reason}",
                 subject.plugin,
                 "Laws on personal data outrank the rules of a plugin: do not object to it.",
-                {"reason": " ".join(error.text().split())},
+                {"reason": one_line(error)},
             )
             return
         for table, column, word in _left(crm, words):

@@ -8,19 +8,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from crm_core.errors import CrmError
-from crm_core.testing.conformance.kept import (
-    accounts_with_rows,
-    histories,
-    look,
-    populated,
-    told_at_first,
-    unequal,
-    words_of,
-)
+from crm_core.testing.conformance.leaving import Histories, Shown, differing, histories, look, populated, shown_at_first
 from crm_core.testing.conformance.oracle import rows_of
 from crm_core.testing.conformance.population import PRINCIPAL, derived
-from crm_core.testing.conformance.report import Check, Finding
-from crm_core.testing.conformance.schema import contents, schema
+from crm_core.testing.conformance.report import Check, Finding, one_line
+from crm_core.testing.conformance.schema import contents, schema, tables_of
 from crm_core.testing.conformance.states import State, differences, state_of
 
 if TYPE_CHECKING:
@@ -68,37 +60,41 @@ def _look(subject: Subject) -> Iterator[Finding]:
 def _switched(site: _Site) -> Iterator[Finding]:
     """Whoever looks while it is off gets an answer, and nothing is changed by that."""
     with site.on() as crm:
-        accounts, words = accounts_with_rows(crm, site.subject), words_of(crm, site.subject)
-        ids = _ids(site.subject, crm)
-        told, written, known = told_at_first(site.subject, crm), _contents(crm), histories(crm, ids)
-    seen: list[tuple[str, str, str]] = []
+        shown, written, known = shown_at_first(site.subject, crm), _contents(crm), histories(crm, _own(site, crm))
+    broken = list(_looked_at(site, shown, known))
+    yield from broken or _on_again(site, shown, written)
+
+
+def _looked_at(site: _Site, shown: Shown, known: Histories) -> Iterator[Finding]:
+    """It is off, and somebody looks at all the rest."""
+    last = "-"
     try:
         with site.off() as crm:
-            seen.extend(way for way, _ in look(crm, accounts, words))
-            meanwhile = histories(crm, ids)
+            for way, _ in look(crm, shown):
+                last = ", ".join(way)
+            meanwhile = histories(crm, known)
     except Exception as error:  # whatever it is, somebody who looks would have got it
         yield _finding(
             "While it is switched off, looking at the rest fails: {reason} (after: {last}).",
             site.subject.plugin,
             "Let nothing that the plugin writes to records of the kernel need its code to be read.",
-            reason=_said(error),
-            last=", ".join(seen[-1]) if seen else "-",
+            reason=one_line(error),
+            last=last,
         )
         return
-    for (record, id_), events in known.items():
-        if meanwhile[record, id_] != events:
-            yield _finding(
-                "While it is switched off, the history of {record} {id} is not whole.",
-                record,
-                "Write through the session, never by a raw connection.",
-                record=record,
-                id=id_,
-            )
-            return
+    for record, id_ in differing(known, meanwhile)[:1]:
+        yield _finding(
+            "While it is switched off, the history of {record} {id} is not whole.",
+            record,
+            "Write through the session, never by a raw connection.",
+            record=record,
+            id=id_,
+        )
+
+
+def _on_again(site: _Site, shown: Shown, written: Mapping[str, str]) -> Iterator[Finding]:
     with site.on() as crm:
-        again = _contents(crm)
-        changed = sorted(table for table in written.keys() | again.keys() if written.get(table) != again.get(table))
-        other = unequal(told, dict(look(crm, accounts, words)))
+        changed, other = differing(written, _contents(crm)), shown.otherwise(crm)
     if changed:
         yield _finding(
             "Switched off and on again, the table {table} is another one than before.",
@@ -115,16 +111,15 @@ def _switched(site: _Site) -> Iterator[Finding]:
         )
 
 
-def _ids(subject: Subject, crm: Crm) -> dict[str, list[int]]:
+def _own(site: _Site, crm: Crm) -> list[tuple[str, int]]:
+    """The records of the plugin."""
     with crm.system_session(PRINCIPAL, read_only=True) as session:
         rows = rows_of(session)
-    return {each.name: sorted(rows[each.name]) for each in subject.types}
+    return [(each.name, id_) for each in site.subject.types for id_ in sorted(rows[each.name])]
 
 
 def _contents(crm: Crm) -> dict[str, str]:
-    parts = schema(crm.store.engine)
-    virtual = {name for name, each in parts.items() if any("VIRTUAL TABLE" in part.upper() for part in each)}
-    return contents(crm.store.engine, sorted(parts.keys() - virtual))
+    return contents(crm.store.engine, tables_of(schema(crm.store.engine)))
 
 
 # -- what is deleted meanwhile -------------------------------------------------------------------------------------
@@ -148,7 +143,7 @@ def _deleted(site: _Site) -> Iterator[Finding]:
                     "Declare every reference by ref(), with on_delete: the kernel keeps it while the plugin is off.",
                     record=target[0],
                     id=target[1],
-                    reason=_said(done),
+                    reason=one_line(done),
                 )
                 return
             sets.append(done)
@@ -240,7 +235,7 @@ def _undone(site: _Site, sets: Sequence[int], before: State) -> Iterator[Finding
             "What was deleted while it is switched off cannot be brought back ({reason}).",
             site.subject.plugin,
             "Declare every reference by ref(): the kernel then knows in which order rows come back.",
-            reason=_said(error),
+            reason=one_line(error),
         )
         return
     with site.on() as crm:
@@ -253,11 +248,6 @@ def _undone(site: _Site, sets: Sequence[int], before: State) -> Iterator[Finding
             "itself (triggers, defaults).",
             wrong="; ".join(wrong[:3]),
         )
-
-
-def _said(error: Exception) -> str:
-    said = error.text() if isinstance(error, CrmError) else f"{type(error).__name__}: {error}"
-    return " ".join(said.split())[:300]
 
 
 def _finding(what: str, where: str, mend: str, **values: Any) -> Finding:

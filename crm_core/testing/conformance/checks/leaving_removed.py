@@ -8,14 +8,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from sqlalchemy import inspect, text
 
 from crm_core.errors import CrmError
 from crm_core.leaving import plan_removal, remove, restore
-from crm_core.testing.conformance.kept import accounts_with_rows, look, populated, told_at_first, unequal, words_of
+from crm_core.testing.conformance.leaving import Shown, differing, populated, shown_at_first
 from crm_core.testing.conformance.oracle import rows_of
 from crm_core.testing.conformance.population import PRINCIPAL
-from crm_core.testing.conformance.report import Check, Finding
+from crm_core.testing.conformance.report import Check, Finding, one_line
 from crm_core.testing.conformance.schema import contents
 from crm_core.testing.conformance.states import declared_values
 
@@ -32,17 +33,24 @@ NAME = "leaving-removed"
 Rows = Mapping[str, Mapping[int, Mapping[str, Any]]]
 
 
+@attrs.frozen(eq=False)
+class _Before:
+    """What is there before the removal: what is shown, all rows, those that lie in tables of the plugin, and fields."""
+
+    shown: Shown
+    rows: Rows
+    written: Mapping[str, str]
+    counts: Mapping[str, tuple[int, set[str]]]
+    declared: Rows
+
+
 def _look(subject: Subject) -> Iterator[Finding]:
     if subject.migration_source is None:
         return  # it has nothing that could be removed
     with populated(subject) as (address, now), tempfile.TemporaryDirectory(prefix="crm-leaving-") as temporary:
         folder = Path(temporary) / "export"
         with subject.opened(address, clock=lambda: now) as crm:
-            accounts, words = accounts_with_rows(crm, subject), words_of(crm, subject)
-            told, before, tables = told_at_first(subject, crm), _rows(crm), _tables(crm.store.engine, subject)
-            written = contents(crm.store.engine, tables)
-            declared = _declared(subject, crm)
-            counts = _counts(crm.store.engine, tables)
+            before = _before(subject, crm)
             try:
                 exported = remove(crm, plan_removal(crm, subject.plugin, folder))
             except CrmError as error:
@@ -51,13 +59,28 @@ def _look(subject: Subject) -> Iterator[Finding]:
                     subject.plugin,
                     "Let downgrade() take back what upgrade() did, also where there are rows, and within one "
                     "transaction.",
-                    reason=_said(error),
+                    reason=one_line(error),
                 )
                 return
         assert exported is not None
-        yield from _complete(folder, exported, counts, before, declared)
+        yield from _complete(folder, exported, before)
         left = list(_gone(subject, address, before))
-        yield from left or _restored(subject, address, folder, now, told, before, written, accounts, words)
+        yield from left
+        if not left:
+            with subject.opened(address, clock=lambda: now) as crm:
+                yield from _restored(subject, crm, folder, before)
+
+
+def _before(subject: Subject, crm: Crm) -> _Before:
+    engine = crm.store.engine
+    tables = _tables(engine, subject)
+    return _Before(
+        shown_at_first(subject, crm),
+        _rows(crm),
+        contents(engine, tables),
+        _counts(engine, tables),
+        _declared(subject, crm),
+    )
 
 
 def _rows(crm: Crm) -> dict[str, dict[int, Mapping[str, Any]]]:
@@ -97,12 +120,10 @@ def _declared(subject: Subject, crm: Crm) -> dict[str, dict[int, dict[str, Any]]
         }
 
 
-def _complete(
-    folder: Path, exported: Exported, counts: Mapping[str, tuple[int, set[str]]], rows: Rows, declared: Rows
-) -> Iterator[Finding]:
+def _complete(folder: Path, exported: Exported, before: _Before) -> Iterator[Finding]:
     """Every table is there with every row and column, and every record with every field."""
     files = {each.table: each for each in exported.tables}
-    for table, (count, columns) in counts.items():
+    for table, (count, columns) in before.counts.items():
         lines = _lines(folder / files[table].file) if table in files else []
         if len(lines) != count or any(line.keys() != columns for line in lines):
             yield _finding(
@@ -112,11 +133,11 @@ def _complete(
                 table=table,
             )
         record = files[table].record if table in files else None
-        if record is not None and {line["id"] for line in lines} != rows[record].keys():
+        if record is not None and {line["id"] for line in lines} != before.rows[record].keys():
             yield _finding(
                 "The export of the table {table} has other rows than the table.", record, "Report it.", table=table
             )
-    for record, expected in declared.items():
+    for record, expected in before.declared.items():
         found = {line["id"]: line for line in _lines(folder / exported.records[record])}
         empty = [
             name
@@ -135,10 +156,11 @@ def _complete(
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    with path.open("rb") as file:  # as text, lines would end at whatever Unicode calls the end of one
+        return [json.loads(line) for line in file]
 
 
-def _gone(subject: Subject, address: str, before: Rows) -> Iterator[Finding]:
+def _gone(subject: Subject, address: str, before: _Before) -> Iterator[Finding]:
     """Nothing of it is left, and nothing of anybody else's went or changed with it."""
     with subject.opened(address, without=[subject.plugin]) as crm:
         for table in _tables(crm.store.engine, subject):
@@ -148,83 +170,58 @@ def _gone(subject: Subject, address: str, before: Rows) -> Iterator[Finding]:
                 "Let downgrade() drop what upgrade() makes.",
                 table=table,
             )
-        for record, rows in _rows(crm).items():
-            changed = sorted(
-                id_ for id_ in rows.keys() | before[record].keys() if rows.get(id_) != before[record].get(id_)
+        for record, id_ in _changed(before.rows, _rows(crm)):
+            yield _finding(
+                "The removal changes rows of others: {record} {id}.",
+                record,
+                "Let downgrade() touch nothing but tables of the plugin, also where those have rows.",
+                record=record,
+                id=id_,
             )
-            if changed:
-                yield _finding(
-                    "The removal changes rows of others: {record} {id}.",
-                    record,
-                    "Let downgrade() touch nothing but tables of the plugin, also where those have rows.",
-                    record=record,
-                    id=changed[0],
-                )
 
 
-def _restored(
-    subject: Subject,
-    address: str,
-    folder: Path,
-    now: Any,
-    told: Mapping[tuple[str, str, str], Any],
-    before: Rows,
-    written: Mapping[str, str],
-    accounts: list[int],
-    words: list[str],
-) -> Iterator[Finding]:
+def _restored(subject: Subject, crm: Crm, folder: Path, before: _Before) -> Iterator[Finding]:
     """Brought back, every row is as it was, and everything is shown as it was."""
-    with subject.opened(address, clock=lambda: now) as crm:
-        try:
-            restore(crm, folder)
-            crm.check()
-        except CrmError as error:
-            yield _finding(
-                "What was exported at its removal cannot be restored ({reason}).",
-                subject.plugin,
-                "Let each revision make its tables as it did when the rows were written.",
-                reason=_said(error),
-            )
-            return
-        after = _rows(crm)
-        for record, rows in before.items():
-            changed = sorted(
-                id_ for id_ in rows.keys() | after[record].keys() if rows.get(id_) != after[record].get(id_)
-            )
-            if changed:
-                yield _finding(
-                    "Removed and restored, {record} {id} is not as before.",
-                    record,
-                    "Let revisions make tables, and let nothing in the database change rows by itself (triggers).",
-                    record=record,
-                    id=changed[0],
-                )
-                return
-        again = contents(crm.store.engine, _tables(crm.store.engine, subject))
-        changed_tables = _differing(written, again)
-        other = unequal(told, dict(look(crm, accounts, words)))
-        if changed_tables:
-            yield _finding(
-                "Removed and restored, the table {table} is another one than before.",
-                changed_tables[0],
-                "Let revisions make tables, and let nothing in the database change rows by itself (triggers).",
-                table=changed_tables[0],
-            )
-        elif other is not None:
-            yield _finding(
-                "Removed and restored, what it shows differs: {way}.",
-                subject.plugin,
-                "Keep what you show in rows of your own, or compute it from them.",
-                way=other,
-            )
+    try:
+        restore(crm, folder)
+        crm.check()
+    except CrmError as error:
+        yield _finding(
+            "What was exported at its removal cannot be restored ({reason}).",
+            subject.plugin,
+            "Let each revision make its tables as it did when the rows were written.",
+            reason=one_line(error),
+        )
+        return
+    yield from _compared(subject, crm, before)
 
 
-def _differing(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> list[Any]:
-    return sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+def _compared(subject: Subject, crm: Crm, before: _Before) -> Iterator[Finding]:
+    by_itself = "Let revisions make tables, and let nothing in the database change rows by itself (triggers)."
+    for record, id_ in _changed(before.rows, _rows(crm)):
+        yield _finding(
+            "Removed and restored, {record} {id} is not as before.", record, by_itself, record=record, id=id_
+        )
+        return
+    engine = crm.store.engine
+    for table in differing(before.written, contents(engine, _tables(engine, subject))):
+        what = "Removed and restored, the table {table} is another one than before."
+        yield _finding(what, table, by_itself, table=table)
+        return
+    other = before.shown.otherwise(crm)
+    if other is not None:
+        yield _finding(
+            "Removed and restored, what it shows differs: {way}.",
+            subject.plugin,
+            "Keep what you show in rows of your own, or compute it from them.",
+            way=other,
+        )
 
 
-def _said(error: CrmError) -> str:
-    return " ".join(error.text().split())[:300]
+def _changed(before: Rows, after: Rows) -> Iterator[tuple[str, int]]:
+    """Of each type of record that is there afterwards, the first row that is not as before."""
+    for record, rows in after.items():
+        yield from ((record, id_) for id_ in differing(before[record], rows)[:1])
 
 
 def _finding(what: str, where: str, mend: str, **values: Any) -> Finding:

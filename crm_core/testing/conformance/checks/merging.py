@@ -22,7 +22,7 @@ from crm_core.testing.conformance.population import (
     row_strategy,
     write,
 )
-from crm_core.testing.conformance.report import Check, Finding
+from crm_core.testing.conformance.report import Check, Finding, one_line
 from crm_core.testing.conformance.states import differences, state_of
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _merged(subject: Subject, crm: Crm, population: Population, target: str, see
             "Let the plugin's rules bear that rows move to another record. Where only one row may hold at a time, "
             "answer crm_check_merge with a GiveWay.",
             target=target,
-            reason=" ".join(error.text().split()),
+            reason=one_line(error),
         )
         return
     yield from _left(subject, crm, target, gone)
@@ -120,7 +120,7 @@ def _merged(subject: Subject, crm: Crm, population: Population, target: str, see
             subject.plugin,
             "Let the plugin's rules bear that rows return to what they were, and write in crm_on_changes through the "
             "session only.",
-            reason=" ".join(error.text().split()),
+            reason=one_line(error),
         )
         return
     with crm.system_session(PRINCIPAL, read_only=True) as session:

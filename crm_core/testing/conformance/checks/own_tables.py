@@ -10,7 +10,8 @@ from crm_core.errors import MigrationError
 from crm_core.store.migrations import downgrade, upgrade
 from crm_core.testing.conformance.population import company
 from crm_core.testing.conformance.report import Check, Finding
-from crm_core.testing.conformance.schema import contents, recorded, schema, touched
+from crm_core.testing.conformance.schema import contents, schema, tables_of, touched
+from crm_core.testing.statements import counted
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -33,7 +34,7 @@ def _look(subject: Subject) -> Iterator[Finding]:
     with _without_it(subject) as crm:
         engine = crm.store.engine
         before = _others(engine, source)
-        with recorded(engine) as statements:
+        with counted(crm) as statements:
             try:
                 upgrade(engine, [source])
                 afterwards = _others(engine, source)
@@ -63,8 +64,7 @@ def _without_it(subject: Subject) -> Iterator[Crm]:
 def _others(engine: Engine, source: MigrationSource) -> Mapping[str, tuple[list[str], str]]:
     """Schema and content of every table that is not the plugin's."""
     parts = {name: part for name, part in schema(engine).items() if not _owned(source, name)}
-    virtual = [name for name, part in parts.items() if any("VIRTUAL TABLE" in each.upper() for each in part)]
-    rows = contents(engine, [name for name in parts if name not in virtual])
+    rows = contents(engine, tables_of(parts))
     return {name: (part, rows.get(name, "")) for name, part in parts.items()}
 
 

@@ -23,7 +23,7 @@ from crm_core.testing.conformance.population import (
     row_strategy,
     write,
 )
-from crm_core.testing.conformance.report import Check, Finding
+from crm_core.testing.conformance.report import Check, Finding, one_line
 from crm_core.testing.conformance.states import Clock, State, declared_values, differences, state_of
 
 if TYPE_CHECKING:
@@ -54,14 +54,13 @@ def _look(subject: Subject) -> Iterator[Finding]:
 
 
 def _failed(record: str, error: Exception, values: Mapping[str, Any]) -> Finding:
-    said = error.text() if isinstance(error, CrmError) else f"{type(error).__name__}: {error}"
     return Finding(
         NAME,
         "Something fails while a row is written that the declaration allows: {error} The values: {values}",
         record,
         "Let the hook bear every value that the fields may have (empty and longest texts, the first and last days, all "
         "characters), or object by a Problem that says what is wrong.",
-        {"error": " ".join(said.split()), "values": _short(values)},
+        {"error": one_line(error), "values": _short(values)},
     )
 
 
@@ -127,7 +126,7 @@ class _Fuzz:
                     "No row could ever be {step}: {reason}",
                     self.record_type.name,
                     "Let the rules of the plugin allow it; people correct mistakes, and 'crm undo' takes back.",
-                    {"step": step, "reason": " ".join(error.text().split())},
+                    {"step": step, "reason": one_line(error)},
                 )
 
     def _ids(self, number: int) -> Mapping[str, list[int]]:
@@ -255,7 +254,7 @@ class _Fuzz:
                 "Let the plugin's rules bear that rows return to what they were, and write in crm_on_changes through "
                 "the session only.",
                 step=step.name,
-                reason=" ".join(error.text().split()),
+                reason=one_line(error),
             )
             return
         with self.crm.system_session(PRINCIPAL, read_only=True) as session:

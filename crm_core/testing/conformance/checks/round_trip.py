@@ -16,7 +16,7 @@ from crm_core.exchange import ImportReport, mapping_of_exports, run_export, run_
 from crm_core.records import KERNEL
 from crm_core.testing.conformance.marks import Lively
 from crm_core.testing.conformance.population import PRINCIPAL, derived, populate
-from crm_core.testing.conformance.report import Check, Finding
+from crm_core.testing.conformance.report import Check, Finding, one_line
 from crm_core.testing.conformance.states import declared_values
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _imported(subject: Subject, crm: Crm, folder: Path, files: Mapping[str, str]
             yield _finding(
                 "The export cannot be imported into another database: {reason}",
                 subject.plugin,
-                reason=" ".join(error.text().split()),
+                reason=one_line(error),
             )
             return
         rejected = set(_rejected(report))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
 
 from crm_core.domain import organisation
 from crm_core.domain.accounts import Account
@@ -14,28 +16,32 @@ from crm_core.domain.organisation import Unit, User
 from crm_core.errors import NotFound
 from crm_core.records import KERNEL
 from crm_core.store.history import history
-from crm_core.testing.conformance.looking import OVERVIEWS, plain
 from crm_core.testing.conformance.marks import Lively, marks_in
 from crm_core.testing.conformance.oracle import rows_of
-from crm_core.testing.conformance.population import PRINCIPAL, company, populate
+from crm_core.testing.conformance.population import PRINCIPAL, SEES_ALL, SEES_OWN, company, populate
+from crm_core.testing.conformance.views import OVERVIEWS, plain
 
 if TYPE_CHECKING:
     from crm_core.assembly.crm import Crm
     from crm_core.testing.conformance.subject import Subject
 
-__all__ = [
-    "READERS", "accounts_with_rows", "histories", "look", "populated", "told_at_first",
-    "unequal", "words_of",
-]  # fmt: skip
+__all__ = ["Histories", "Shown", "differing", "histories", "look", "populated", "shown_at_first"]
 
-READERS = ("zhou", "li")
-"""Who looks: somebody who sees all, and somebody who sees their own; the second has every role of the plugin, too."""
+K = TypeVar("K", str, int, tuple[str, int])
+
+_READERS = (SEES_ALL, SEES_OWN)
+"""The second has every role of the plugin, too."""
 
 _LOOKED_AT = 3
 _SEARCHED = 5
 
-Told = Mapping[tuple[str, str, str], Any]
-"""What was shown, by who looked, how, and at what."""
+Way = tuple[str, str, str]
+"""Who looked, how, and at what."""
+
+Rows = Mapping[str, Mapping[int, Mapping[str, Any]]]
+
+Histories = Mapping[tuple[str, int], Sequence[tuple[int, str]]]
+"""The change sets and operations in the history of each record; empty where there is none."""
 
 
 @contextmanager
@@ -62,10 +68,75 @@ def populated(subject: Subject) -> Iterator[tuple[str, dt.datetime]]:
 _MEMBERS: tuple[tuple[type[Any], str], ...] = ((User, "user"), (Unit, "unit"))
 
 
-def accounts_with_rows(crm: Crm, subject: Subject) -> list[int]:
-    """Some accounts, those first to which rows of the plugin refer."""
+@attrs.frozen
+class Shown:
+    """Some accounts and words, and what was shown when somebody looked at them and searched for them."""
+
+    accounts: Sequence[int]
+    words: Sequence[str]
+    told: Mapping[Way, Any] = attrs.field(factory=dict)
+
+    def otherwise(self, crm: Crm) -> str | None:
+        """What is shown otherwise now, the first of it."""
+        now = dict(look(crm, self))
+        for (reader, way, of), told in self.told.items():
+            if (reader, way, of) not in now or now[reader, way, of] != told:
+                return f"{way} of {of}, as {reader}"
+        return None
+
+
+def shown_at_first(subject: Subject, crm: Crm) -> Shown:
+    """Everything that is shown of a database that was just populated; it is the same one for every check of a run."""
+    if "shown" not in subject.known:
+        with crm.system_session(PRINCIPAL, read_only=True) as session:
+            rows = rows_of(session)
+        at = Shown(_accounts(subject, rows), _words(subject, rows))
+        subject.known["shown"] = attrs.evolve(at, told=dict(look(crm, at)))
+    shown: Shown = subject.known["shown"]
+    return shown
+
+
+def look(crm: Crm, at: Shown) -> Iterator[tuple[Way, Any]]:
+    """Everything that the kernel shows, one after the other: who looked how and at what, and what was shown.
+
+    What fails raises.
+    """
+    for reader in _READERS:
+        with crm.session(reader, read_only=True) as session:
+            for id_ in at.accounts:
+                account = session.get(Account, id_)
+                for name, view in OVERVIEWS.items() if account is not None else ():
+                    yield (reader, name, f"account {id_}"), plain(view(session, account))
+                try:
+                    events = history(session, "account", id_)
+                except NotFound:
+                    continue  # they do not see it
+                yield (reader, "history()", f"account {id_}"), plain(events)
+            for word in (*at.words, "Account"):
+                yield (reader, "search()", word), plain(session.search(word))
+            for record_type in crm.types.values():
+                rows = session.list(record_type.cls, limit=None)
+                if record_type.plugin == KERNEL:
+                    yield (reader, "list()", record_type.name), plain(rows)
+
+
+def histories(crm: Crm, records: Iterable[tuple[str, int]]) -> Histories:
+    """The history of each of these records."""
+    found: dict[tuple[str, int], list[tuple[int, str]]] = {}
     with crm.system_session(PRINCIPAL, read_only=True) as session:
-        rows = rows_of(session)
+        for record, id_ in records:
+            events = history(session, record, id_)
+            found[record, id_] = [(event.change_set_id, event.change.operation) for event in events]
+    return found
+
+
+def differing(before: Mapping[K, Any], after: Mapping[K, Any]) -> list[K]:
+    """What is in one of them alone, or with another value, in order."""
+    return sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+
+
+def _accounts(subject: Subject, rows: Rows) -> list[int]:
+    """Some accounts, those first to which rows of the plugin refer."""
     counts = dict.fromkeys(sorted(rows["account"]), 0)
     for record_type in subject.types:
         names = [field.name for field in record_type.refs if field.target == "account"]
@@ -77,62 +148,8 @@ def accounts_with_rows(crm: Crm, subject: Subject) -> list[int]:
     return sorted(counts, key=lambda id_: -counts[id_])[:_LOOKED_AT]
 
 
-def look(crm: Crm, accounts: Sequence[int], words: Sequence[str]) -> Iterator[tuple[tuple[str, str, str], Any]]:
-    """Everything that the kernel shows, one after the other: who looked how and at what, and what was shown.
-
-    What fails raises.
-    """
-    for reader in READERS:
-        with crm.session(reader, read_only=True) as session:
-            for id_ in accounts:
-                account = session.get(Account, id_)
-                for name, view in OVERVIEWS.items() if account is not None else ():
-                    yield (reader, name, f"account {id_}"), plain(view(session, account))
-                try:
-                    events = history(session, "account", id_)
-                except NotFound:
-                    continue  # they do not see it
-                yield (reader, "history()", f"account {id_}"), plain(events)
-            for word in (*words, "Account"):
-                yield (reader, "search()", word), plain(session.search(word))
-            for record_type in crm.types.values():
-                rows = session.list(record_type.cls, limit=None)
-                if record_type.plugin == KERNEL:
-                    yield (reader, "list()", record_type.name), plain(rows)
-
-
-def told_at_first(subject: Subject, crm: Crm) -> Told:
-    """Everything that is shown of a database that was just populated; it is the same one for every check of a run."""
-    if not isinstance(subject.known.get("told"), dict):
-        subject.known["told"] = dict(look(crm, accounts_with_rows(crm, subject), words_of(crm, subject)))
-    told: Told = subject.known["told"]
-    return told
-
-
-def histories(crm: Crm, ids: Mapping[str, Sequence[int]]) -> dict[tuple[str, int], list[tuple[int, str]]]:
-    """The change sets and operations in the history of each record; empty where there is none."""
-    found: dict[tuple[str, int], list[tuple[int, str]]] = {}
-    with crm.system_session(PRINCIPAL, read_only=True) as session:
-        for record, these in ids.items():
-            for id_ in these:
-                events = history(session, record, id_)
-                found[record, id_] = [(event.change_set_id, event.change.operation) for event in events]
-    return found
-
-
-def unequal(before: Told, after: Told) -> str | None:
-    """What is shown otherwise than before, the first of it."""
-    for key, shown in before.items():
-        if key not in after or after[key] != shown:
-            reader, way, of = key
-            return f"{way} of {of}, as {reader}"
-    return None
-
-
-def words_of(crm: Crm, subject: Subject) -> list[str]:
+def _words(subject: Subject, rows: Rows) -> list[str]:
     """Some words that stand in rows of the plugin."""
-    with crm.system_session(PRINCIPAL, read_only=True) as session:
-        rows = rows_of(session)
     texts = [
         value
         for record_type in subject.types
