@@ -72,12 +72,7 @@ def assemble(
     decided = policy(file, catalogue, settings, verdicts)
     jobs = chosen_jobs(file, catalogue.jobs, verdicts)
     if verdicts.file or KERNEL in verdicts.plugins or (strict and verdicts.plugins):
-        raise BuildError(
-            "{where} cannot be assembled:",
-            [file.told(problem) for problem in verdicts.causes()],
-            mend="",
-            where=file.where[:1].upper() + file.where[1:],
-        )
+        raise _refused(file, verdicts)
     link(catalogue.types)
     dispatcher = Dispatcher(((plugin.name, plugin.namespace) for plugin in loaded), judged=True)
     build = Build(
@@ -97,6 +92,22 @@ def assemble(
     return _held_to_its_lock(build, strict) if (file.crm.locked if locked is None else locked) else build
 
 
+def _refused(file: BuildFile, verdicts: Verdicts) -> BuildError:
+    """Everything that is wrong and, where only plugins are, how to go on without them."""
+    problems = [file.told(problem) for problem in verdicts.causes()]
+    where = file.where[:1].upper() + file.where[1:]
+    if verdicts.file or KERNEL in verdicts.plugins:
+        return BuildError("{where} cannot be assembled:", problems, where=where)
+    return BuildError(
+        "{where} cannot be assembled.",
+        problems,
+        mend="Until that is mended, 'crm {without} ...' or 'crm --tolerant ...' goes on without it, and strict = false "
+        "in [crm] does so every time:",
+        where=where,
+        without=" ".join(f"--without {left.plugin}" for left in verdicts.plugins.values() if left.because is None),
+    )
+
+
 def _held_to_its_lock(build: Build, strict: bool) -> Build:
     """The build when it is what its lock says; tolerant, with the differences as warnings."""
     from crm_core.assembly.lock import check_lock
@@ -106,7 +117,8 @@ def _held_to_its_lock(build: Build, strict: bool) -> Build:
         raise BuildError(
             "What is installed is not what {where} was locked with:", found, mend="", where=build.file.where
         )
-    return attrs.evolve(build, report=attrs.evolve(build.report, warnings=(*build.report.warnings, *found)))
+    warnings = (*build.report.warnings, *found)
+    return attrs.evolve(build, report=attrs.evolve(build.report, warnings=warnings, not_as_locked=tuple(found)))
 
 
 def _switch_off(file: BuildFile, without: Collection[str], there: set[str], verdicts: Verdicts) -> None:

@@ -47,7 +47,8 @@ class AssemblyReport:
     """What assembly decided.
 
     ``hooks`` names, for each hook that anybody implements, the plugins in call order. ``drivers`` are those
-    that the build file chose, by kind. ``off`` are plugins that somebody switched off.
+    that the build file chose, by kind. ``off`` are plugins that somebody switched off. ``not_as_locked`` are those of
+    the warnings that tell what is different from the lock of a build that is to be locked.
     """
 
     name: str
@@ -60,6 +61,7 @@ class AssemblyReport:
     left_out: tuple[LeftOut, ...] = ()
     off: tuple[SwitchedOff, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    not_as_locked: tuple[Problem, ...] = ()
 
     @property
     def vetoers(self) -> Mapping[str, tuple[str, ...]]:

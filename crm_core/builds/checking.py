@@ -91,7 +91,7 @@ def check_build(
         except BuildError:
             return BuildCheck(report=None, errors=errors)
     return BuildCheck(
-        report=build.report,
+        report=attrs.evolve(build.report, strict=build.file.crm.strict),  # not as it was loaded to be looked at
         errors=errors,
         warnings=(*build.report.warnings, *_lock(build), *_idle_roles(build)),
         settings=tuple(_settings(build)),

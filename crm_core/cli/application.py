@@ -89,6 +89,8 @@ class Application:
             self._output.translator = self.translator  # a command may hold it already
         for left in crm.report.left_out:
             self.output.note("The plugin {plugin} was left out; 'crm plugins' says why.", plugin=left.plugin)
+        for each in crm.report.not_as_locked:
+            self.output.note("Not as locked: {difference}", difference=self.translator.error(each))
         self._require_plugin(crm)
         return crm
 
@@ -104,10 +106,13 @@ class Application:
             crm = self.open(check=False)
         except BuildError as error:
             self.output.note("{error}", error=self.translator.error(error))
-            self.output.note("Going on without the plugin {plugin}.", plugin=plugin)
-            self.without = (*self.without, plugin)
             self.tolerant = True
-            crm = self.open(check=False)
+            try:
+                crm = self.open(check=False)
+            except BuildError:  # as for its driver, which is looked for unless the plugin is off
+                self.output.note("Going on without the plugin {plugin}.", plugin=plugin)
+                self.without = (*self.without, plugin)
+                crm = self.open(check=False)
         require_there(crm.store.engine)
         return crm
 

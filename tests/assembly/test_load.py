@@ -113,6 +113,20 @@ def test_strict_tells_every_mistake_at_once_with_those_of_the_file(build, write_
     ]
 
 
+def test_the_way_out_is_told_where_there_is_one(build, write_plugin) -> None:
+    one, needs = (
+        write_plugin("load_lost", "raise RuntimeError"),
+        write_plugin("load_lost_too", "", requires={"load_lost": ""}),
+    )
+    two = write_plugin("load_lost_third", "raise RuntimeError")
+    with pytest.raises(BuildError) as raised:
+        build(one, needs, two)
+    assert "'crm --without load_lost --without load_lost_third ...' or 'crm --tolerant ...'" in str(raised.value)
+    with pytest.raises(BuildError) as raised:
+        build(one, crm={"currency": "x"})
+    assert "--tolerant" not in str(raised.value), "mistakes of the file itself are refused all the same"
+
+
 def test_tolerant_leaves_out_the_broken_and_whatever_requires_it(build, write_plugin) -> None:
     made = build(
         write_plugin("load_broken", "raise RuntimeError('half installed')"),

@@ -98,6 +98,9 @@ def test_a_broken_build_is_judged_as_far_as_it_loads(plugins, install, crm, tmp_
     shown = crm("--build", file, "build", "check", code=1).out
     assert "What keeps the build from starting" in shown
     assert "The build can start." not in shown
+    assert "contract 0.1, strict." in shown, "it is the build that is described, not how it was looked at"
+    file.write_text(f"[crm]\nstrict = false\nplugins = {plugins}\n", encoding="utf-8")
+    assert "contract 0.1, tolerant." in crm("--build", file, "build", "check").out
     file.write_text("[crm]\nname = 3\n", encoding="utf-8")
     assert crm("--build", file, "build", "check", "--json", code=1).json["report"] is None
 

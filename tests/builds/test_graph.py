@@ -53,3 +53,12 @@ def test_on_the_command_line(crm, tmp_path):
     assert "Key accounts" in (tmp_path / "build.svg").read_text(encoding="utf-8")
     crm("--lang", "zh_CN", "--build", tmp_path / "crm.toml", "build", "graph", "--to", tmp_path / "build.svg")
     assert "大客户" in (tmp_path / "build.svg").read_text(encoding="utf-8")
+
+
+def test_a_name_that_promises_another_format_is_refused(crm, tmp_path):
+    (tmp_path / "crm.toml").write_text("[crm]\n", encoding="utf-8")
+    for name in ("build.png", "build"):
+        refused = crm("--build", tmp_path / "crm.toml", "build", "graph", "--to", tmp_path / name, code=2)
+        assert f"{name} is to be a picture in SVG. End its name in .svg." in refused.err
+        assert not (tmp_path / name).exists()
+    crm("--build", tmp_path / "crm.toml", "build", "graph", "--to", tmp_path / "BUILD.SVG")

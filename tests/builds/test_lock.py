@@ -83,6 +83,18 @@ def test_a_locked_build_does_not_open_with_anything_else(crm, build_file, instal
     assert assemble(build_file).plugin("locked_one") is not None
 
 
+def test_a_tolerant_run_tells_each_difference(crm, build_file, install):
+    build_file.write_text(BUILD.replace("[crm]", "[crm]\nlocked = true"), encoding="utf-8")
+    crm("--build", build_file, "build", "lock")
+    crm("--build", build_file, "migrate")
+    assert crm("--build", build_file, "--tolerant", "list", "account", "--json").err == ""
+    install("locked_one", extra="here")
+    crm("--build", build_file, "list", "account", code=3)
+    listed = crm("--build", build_file, "--tolerant", "list", "account", "--json")
+    assert listed.json["records"] == []
+    assert "Not as locked: locked_one: Its files are not those that were locked" in listed.err
+
+
 def test_everything_that_the_distribution_brings_is_locked(build_file, install):
     """Not only the package of the manifest: another package, a module, and what Python reads at its start."""
     site = install("locked_one").parent

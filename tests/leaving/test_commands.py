@@ -144,13 +144,26 @@ def test_a_plugin_whose_code_is_broken(
     whole = broken.read_text(encoding="utf-8")
     broken.write_text(text + whole, encoding="utf-8")
 
-    assert "leaver__visit" in command(*options, "plugins", "footprint", "leaver").out
+    shown = command(*options, "plugins", "footprint", "leaver").out
+    assert "leaver__visit" in shown
+    assert ("It is switched off." if options else "It is in the build, and cannot be loaded.") in shown
     assert "Migrate down from revision 0002" in command(*options, "plugins", "remove", "leaver", "--dry-run").out
     command(*options, "plugins", "remove", "leaver", "--yes", "--export-to", tmp_path / "out")
     assert command("list", "account").code == 0
     broken.write_text(whole, encoding="utf-8")
     command("plugins", "restore", tmp_path / "out")
     assert rows(opened()) == before
+
+
+def test_a_plugin_beside_a_broken_one(file: Path, site: Any, command: Command) -> None:
+    site.add("broken", plugin="raise ValueError('broken')\n")
+    file.write_text(file.read_text(encoding="utf-8").replace('["leaver"]', '["leaver", "broken"]'), encoding="utf-8")
+
+    refused = command("list", "account", code=3).err
+    assert "'crm --without broken ...' or 'crm --tolerant ...' goes on without it" in refused
+    shown = command("plugins", "footprint", "leaver")
+    assert "The plugin broken was left out" in shown.err
+    assert "It is loaded." in shown.out
 
 
 def test_a_plugin_that_is_gone(

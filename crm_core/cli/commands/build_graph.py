@@ -25,6 +25,10 @@ def command_graph(application: Application, file: Path, as_json: bool) -> None:
     """
     from crm_core.builds.drawing import svg
 
+    if file.suffix.lower() != ".svg":
+        raise click.UsageError(
+            application.translator.format("{file} is to be a picture in SVG. End its name in .svg.", file=file.name)
+        )
     build = application.assemble()
     application.translator = application.translator.also(
         (plugin.name, plugin.locale) for plugin in build.plugins if plugin.locale is not None
