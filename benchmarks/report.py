@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import platform
 import statistics
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from typing import Any
 
 import attrs
+
+from torture.machine import machine
 
 
 @attrs.frozen
@@ -45,15 +45,8 @@ def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:
 
 
 def environment() -> dict[str, str]:
-    """Versions that a reader needs to repeat the run."""
-    names = ("sqlalchemy", "psycopg", "django", "attrs", "pluggy", "msgspec")
-    found = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except ImportError:
-            found[name] = "absent"
-    return found
+    """The machine, and the versions that a reader needs to repeat the run."""
+    return machine("django", "attrs", "pluggy", "msgspec")
 
 
 def print_figures(figures: Sequence[Figure], as_json: bool) -> None:

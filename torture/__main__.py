@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from torture.programs import Programs, there
+from torture.programs import PROGRAMS, Programs
 from torture.reporting import seed_option
 
 __all__ = ["main"]
@@ -24,7 +24,7 @@ def main() -> None:
 def run_all(ctx: click.Context, seed: int | None, markdown: bool) -> None:
     """Run every program at its full size."""
     found = []
-    for name in there():
+    for name in PROGRAMS:
         click.echo(f"== {name}", err=True)
         arguments = ["--markdown"] if markdown else []
         arguments += [] if seed is None else ["--seed", str(seed)]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -12,9 +13,12 @@ from typing import Protocol
 import attrs
 import psycopg
 
-from crm_core.testing.postgresql import Cluster
+from crm_core.testing.postgresql import Cluster, PostgreSQLUnavailable, new_cluster, stopped_at_exit
 
-__all__ = ["Place", "PostgresqlPlace", "SqlitePlace", "administering"]
+__all__ = ["DATABASES", "Place", "PostgresqlPlace", "SqlitePlace", "administering", "chosen", "opened", "scratch"]
+
+DATABASES: Mapping[str, str] = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+"""The kinds of databases, each with its name; ``all`` chooses them all."""
 
 _PATIENCE = 30.0
 
@@ -120,6 +124,20 @@ class PostgresqlPlace:
                     raise TimeoutError(f"{row[0]} connections to {name} did not end within {_PATIENCE} s")
                 time.sleep(0.01)
 
+    def recover(self) -> None:
+        """Start a server that stopped, or wait for one that restarts by itself."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                with administering(self.cluster.port):
+                    return
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                if not self.cluster.running:
+                    self.cluster.start()
+                time.sleep(0.05)
+
     def complaints(self, name: str) -> list[str]:
         with administering(self.cluster.port, name) as connection:
             if not connection.execute(_HAS_AMCHECK).fetchone():
@@ -166,3 +184,40 @@ def administering(port: int, database: str = "postgres") -> Iterator[psycopg.Con
         host="127.0.0.1", port=port, user="postgres", dbname=database, autocommit=True, connect_timeout=10
     ) as connection:
         yield connection
+
+
+def chosen(database: str) -> tuple[str, ...]:
+    """The kinds that an option names: one of them, or ``all``."""
+    return tuple(DATABASES) if database == "all" else (database,)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder that goes afterwards; the user who owns the server may enter it."""
+    with tempfile.TemporaryDirectory(prefix="crm-torture-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@contextmanager
+def opened(
+    database: str, folder: Path, settings: Iterable[str], remarks: list[str], options: Iterable[str] = ()
+) -> Iterator[Place | None]:
+    """A place for databases of a kind, in a new folder; ``None``, with a remark, where no server is installed.
+
+    ``settings`` are those of the server, ``options`` further ones for ``initdb``.
+    """
+    folder.mkdir()
+    if database == "sqlite":
+        yield SqlitePlace(folder)
+        return
+    try:
+        cluster = new_cluster(folder, settings, options)
+    except PostgreSQLUnavailable as error:
+        remarks.append(f"PostgreSQL was left out: {error}")
+        yield None
+        return
+    with stopped_at_exit(cluster):
+        cluster.start()
+        yield PostgresqlPlace(cluster)

@@ -11,25 +11,28 @@ from pathlib import Path
 
 __all__ = ["machine"]
 
-_DISTRIBUTIONS = ("SQLAlchemy", "psycopg")
 
-
-def machine() -> dict[str, str]:
-    """Processors, memory, system and versions, by name."""
+def machine(*others: str) -> dict[str, str]:
+    """Processors, memory, system and versions, by name; ``others`` are distributions that are of interest, too."""
     found = {
-        "processors": f"{len(os.sched_getaffinity(0))} ({_processor()})",
+        "processors": f"{_processors()} ({_processor()})",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
         "SQLite": sqlite3.sqlite_version,
         "PostgreSQL": _postgresql(),
     }
-    for name in _DISTRIBUTIONS:
+    for name in ("SQLAlchemy", "psycopg", *others):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "absent"
     return found
+
+
+def _processors() -> int:
+    """As many as this process may use, where the system tells; all of them elsewhere."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processor() -> str:

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.util import find_spec
 
 import click
 
-__all__ = ["PROGRAMS", "Programs", "there"]
+__all__ = ["PROGRAMS", "Programs"]
 
 PROGRAMS: Mapping[str, str] = {
     "faults": "Kill, fill the disk, cut connections, stop the server; nothing may be lost, doubled or half there.",
     "writers": "Write with many processes at once; no update, owner or entry of the feed may be lost or doubled.",
     "leaks": "Ask as random people in every way there is; nobody may see more, or less, than they should.",
-    "fuzz": "Feed every parser with nonsense; none may crash, hang, or lose anything silently.",
 }
-"""What each does. One that this package does not hold is left out: ``torture.<name>.command`` is its module."""
-
-
-def there() -> list[str]:
-    """The programs that this package holds, in the order in which they are run."""
-    return [name for name in PROGRAMS if find_spec(f"torture.{name}") is not None]
+"""What each does, in the order in which they are run; ``torture.<name>.command`` is its module."""
 
 
 class Programs(click.Group):
@@ -29,11 +22,11 @@ class Programs(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The programs, and what this group has of its own."""
-        return [*there(), *super().list_commands(ctx)]
+        return [*PROGRAMS, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The program of this name, imported."""
-        if cmd_name not in there():
+        if cmd_name not in PROGRAMS:
             return super().get_command(ctx, cmd_name)
         found: click.Command = import_module(f"torture.{cmd_name}.command").command
         return found
@@ -42,4 +35,4 @@ class Programs(click.Group):
         """The programs, each with one line, without importing them."""
         own = [(name, each.get_short_help_str(90)) for name, each in sorted(self.commands.items())]
         with formatter.section("Programs"):
-            formatter.write_dl([*((name, PROGRAMS[name]) for name in there()), *own])
+            formatter.write_dl([*PROGRAMS.items(), *own])

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import random
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import get_args
 
 import click
 
-from crm_core.testing.postgresql import PostgreSQLUnavailable, new_cluster, stopped_at_exit
-from torture.databases import Place, PostgresqlPlace, SqlitePlace
+from torture.databases import DATABASES, chosen, opened, scratch
 from torture.faults.faults import FAULTS, What
 from torture.faults.ground import found
 from torture.faults.room import Room
@@ -24,7 +21,6 @@ from torture.reporting import Report, Table, reporting, tell
 
 __all__ = ["command"]
 
-_DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 _COLUMNS = ("trials", "struck", "lost", "doubled", "half there", "broken", "unrecoverable")
 _SIZES = {"sqlite": 128 << 20, "postgresql": 512 << 20}
 """Bytes of the disk of each."""
@@ -37,7 +33,7 @@ _DENSE, _SPARSE = 1, 10
 
 @click.command(name="faults")
 @click.option("--attempts", default=600, show_default=True, help="How often somebody is killed; other faults a tenth.")
-@click.option("--database", type=click.Choice(["all", *_DATABASES]), default="all", show_default=True)
+@click.option("--database", type=click.Choice(["all", *DATABASES]), default="all", show_default=True)
 @click.option("--work", "works", multiple=True, type=click.Choice([each.name for each in WORKS]), help="Only these.")
 @click.option("--fault", "faults", multiple=True, type=click.Choice(get_args(What)), help="Only these.")
 @reporting
@@ -58,17 +54,17 @@ def command(
     """
     seed = random.randrange(1 << 30) if seed is None else seed
     report = Report("faults", seed)
-    chosen = [each for each in WORKS if not works or each.name in works]
+    doing = [each for each in WORKS if not works or each.name in works]
     outcomes: dict[str, list[Outcome]] = {}
-    for name in _DATABASES if database == "all" else (database,):
+    for name in chosen(database):
         with _arena(name, report) as arena:
             if arena is not None:
                 share = max(1, attempts // (2 if database == "all" else 1))
-                outcomes[name] = list(_run(arena, chosen, faults or tuple(FAULTS), share, random.Random(seed)))
-    report.tables.append(_table("By work", "work", outcomes, [(each.name, each.name) for each in chosen]))
+                outcomes[name] = list(_run(arena, doing, faults or tuple(FAULTS), share, random.Random(seed)))
+    report.tables.append(_table("By work", "work", outcomes, [(each.name, each.name) for each in doing]))
     report.tables.append(_table("By fault", "fault", outcomes, list(FAULTS.items())))
     report.findings += [
-        f"{_DATABASES[name]}, {each.work}, {each.fault}: {why}"
+        f"{DATABASES[name]}, {each.work}, {each.fault}: {why}"
         for name, some in outcomes.items()
         for each in some
         for why in [*map(str, dict.fromkeys(each.complaints)), *filter(None, [each.unrecoverable])]
@@ -84,7 +80,7 @@ def _run(
         total = attempts // (_DENSE if what == "kill" else _SPARSE)
         for number, work in enumerate(able):
             count = total // len(able) + (number < total % len(able)) or 1
-            click.echo(f"{_DATABASES[arena.place.dialect]}: {work.name}, {FAULTS[what]}, {count} times", err=True)
+            click.echo(f"{DATABASES[arena.place.dialect]}: {work.name}, {FAULTS[what]}, {count} times", err=True)
             for fault in arena.faults(what, work, count, chance):
                 yield arena.trial(work, fault)
 
@@ -98,7 +94,7 @@ def _table(title: str, what: str, outcomes: dict[str, list[Outcome]], names: Seq
         rows = [(label, counts[name]) for name, label in names if name in counts]
         total: Counter[str] = sum((each for _, each in rows), Counter())
         for label, count in [*rows, ("all", total)]:
-            table.rows.append((_DATABASES[database], label, *(count[column] for column in _COLUMNS)))
+            table.rows.append((DATABASES[database], label, *(count[column] for column in _COLUMNS)))
     return table
 
 
@@ -117,31 +113,12 @@ def _counted(outcome: Outcome) -> dict[str, int]:
 @contextmanager
 def _arena(database: str, report: Report) -> Iterator[Arena | None]:
     """A place for one kind of database, on a small disk of its own where that is allowed; ``None`` without a server."""
-    with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="crm-torture-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        folder.chmod(0o755)
-        room = stack.enter_context(Room.mounted(folder / "disk", _SIZES[database]))
+    with scratch() as folder, Room.mounted(folder / "disk", _SIZES[database]) as room:
         if room is None:
             report.remarks.append(
-                f"{_DATABASES[database]}: no disk could be mounted to be filled (only root may). Files were limited in"
+                f"{DATABASES[database]}: no disk could be mounted to be filled (only root may). Files were limited in"
                 " their size instead, and a full PostgreSQL was left out."
             )
-        place: Place
-        if database == "sqlite":
-            (folder / "disk" / "databases").mkdir()
-            place = SqlitePlace(folder / "disk" / "databases")
-        else:
-            try:
-                (folder / "disk" / "server").mkdir()
-                cluster = new_cluster(folder / "disk" / "server", _SETTINGS, ["--wal-segsize=1"])
-            except PostgreSQLUnavailable as error:
-                report.remarks.append(f"PostgreSQL was left out: {error}")
-                yield None
-                return
-            stack.enter_context(stopped_at_exit(cluster))
-            cluster.start()
-            place = PostgresqlPlace(cluster)
-        arena = folder / "disk" / "work"
-        facts = found(place, arena)
-        yield Arena(place, arena, facts, room)
+        disk = folder / "disk"
+        with opened(database, disk / "databases", _SETTINGS, report.remarks, ["--wal-segsize=1"]) as place:
+            yield None if place is None else Arena(place, disk / "work", found(place, disk / "work"), room)

@@ -106,33 +106,9 @@ class Arena:
     def _recovered(self, fault: Fault) -> None:
         """Start a server that was stopped, or stopped by itself when its disk was full."""
         if isinstance(self.place, PostgresqlPlace):
-            cluster = self.place.cluster
             if fault.what == "crash":
-                cluster.crash()
-            if not cluster.running:
-                cluster.start()
-            else:
-                self._ready(cluster)
-
-    def _ready(self, cluster: Any) -> None:
-        """Wait while a server that restarts by itself recovers."""
-        import time
-
-        import psycopg
-
-        from torture.databases import administering
-
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                with administering(cluster.port):
-                    return
-            except psycopg.OperationalError:
-                if time.monotonic() > deadline:
-                    raise
-                if not cluster.running:
-                    cluster.start()
-                time.sleep(0.05)
+                self.place.cluster.crash()
+            self.place.recover()
 
     def _ground(self, work: Work) -> Ground:
         shutil.rmtree(self.folder / _NAME, ignore_errors=True)

@@ -6,11 +6,9 @@ import datetime as dt
 import json
 import multiprocessing
 import random
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -21,8 +19,7 @@ import structlog
 
 from crm_core import Account, Crm, User
 from crm_core.jobs import Worker
-from crm_core.testing.postgresql import PostgreSQLUnavailable, new_cluster, stopped_at_exit
-from torture.databases import Place, PostgresqlPlace, SqlitePlace
+from torture.databases import DATABASES, chosen, opened, scratch
 from torture.faults.ground import BASE, Ground, found
 from torture.reporting import Report, Table, reporting, tell
 from torture.writers.judging import Verdict, judge
@@ -30,7 +27,6 @@ from torture.writers.mix import Done, Follower, Reader, Writer, counted
 
 __all__ = ["command"]
 
-_DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 _SOON = dt.timedelta(milliseconds=50)
 _READERS = 4
 _MOST = 8
@@ -44,7 +40,7 @@ _COLUMNS = (
 @click.command(name="writers")
 @click.option("--seconds", default=20.0, show_default=True, help="For how long each number of processes writes.")
 @click.option("--processes", default="1,2,4,8", show_default=True, help="How many write at once, on PostgreSQL.")
-@click.option("--database", type=click.Choice(["all", *_DATABASES]), default="all", show_default=True)
+@click.option("--database", type=click.Choice(["all", *DATABASES]), default="all", show_default=True)
 @reporting
 def command(
     seconds: float, processes: str, database: str, seed: int | None, json_file: Path | None, markdown: Path | None
@@ -59,13 +55,13 @@ def command(
     table, kinds = Table("At once", _COLUMNS), Table("By what is done", ("database", "writers", "what", "done",
                                                                          "conflicts", "refused", "errors"))  # fmt: skip
     report.tables += [table, kinds]
-    for name in _DATABASES if database == "all" else (database,):
+    for name in chosen(database):
         numbers = [1] if name == "sqlite" else [int(each) for each in processes.split(",")]
         with _ground(name, report) as ground:
             if ground is None:
                 continue
             for number in numbers:
-                click.echo(f"{_DATABASES[name]}: {number} writers", err=True)
+                click.echo(f"{DATABASES[name]}: {number} writers", err=True)
                 _round(ground, number, _READERS if name == "sqlite" else 0, seconds, seed, report)
     tell(report, json_file, markdown)
 
@@ -85,7 +81,7 @@ def _round(base: Ground, writers: int, readers: int, seconds: float, seed: int, 
             pass
         verdict = judge(ground, crm, done, follower)
     ground.place.drop(ground.name)
-    _note(report, _DATABASES[ground.place.dialect], done, looked, verdict, seconds)
+    _note(report, DATABASES[ground.place.dialect], done, looked, verdict, seconds)
 
 
 def _finish(crm: Crm) -> None:
@@ -163,24 +159,10 @@ def _follow(ground: Ground, children: Sequence[BaseProcess]) -> tuple[Any, ...]:
 @contextmanager
 def _ground(database: str, report: Report) -> Iterator[Ground | None]:
     """A company with enough for everybody; ``None`` without a server."""
-    with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="crm-torture-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        folder.chmod(0o755)
-        place: Place
-        if database == "sqlite":
-            place = SqlitePlace(folder)
-        else:
-            (folder / "server").mkdir()
-            try:
-                cluster = new_cluster(folder / "server", _SETTINGS)
-            except PostgreSQLUnavailable as error:
-                report.remarks.append(f"PostgreSQL was left out: {error}")
-                yield None
-                return
-            stack.enter_context(stopped_at_exit(cluster))
-            cluster.start()
-            place = PostgresqlPlace(cluster)
+    with scratch() as folder, opened(database, folder / "databases", _SETTINGS, report.remarks) as place:
+        if place is None:
+            yield None
+            return
         facts = found(place, folder / "base")
         ground = Ground(place, BASE, folder / "base", facts)
         ground.write_build()

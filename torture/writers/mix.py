@@ -6,9 +6,9 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 from sqlalchemy import select
@@ -67,18 +67,54 @@ class Done:
         file.write_text(json.dumps(attrs.asdict(self)), encoding="utf-8")
 
 
-class Writer:
-    """A salesperson with all that happens around one."""
+class _Person:
+    """Somebody who does this and that, by chance: how often of all, and what, by its name.
+
+    ``_foreseen`` are errors that a user understands, each with how what meets one counts.
+    """
+
+    _foreseen: ClassVar[Sequence[tuple[type[CrmError], str]]] = ()
+    _kinds: Mapping[str, tuple[int, Callable[[], object]]]
 
     def __init__(self, ground: Ground, crm: Crm, number: int, seed: int) -> None:
         self.ground, self.crm, self.number = ground, crm, number
-        self.chance = random.Random(f"{seed} {number}")
+        self.chance = random.Random(f"{type(self).__name__} {seed} {number}")
         self.facts: Mapping[str, Any] = ground.facts
         self.login = self.facts["sellers"][number % len(self.facts["sellers"])]
-        self.own: list[int] = self.facts["own"][number]
         self.done = Done()
+
+    def until(self, end: float) -> Done:
+        """Go on until a moment (of the monotonic clock), and finish what was begun."""
+        weights = [weight for weight, _ in self._kinds.values()]
+        while time.monotonic() < end:
+            (what,) = self.chance.choices(list(self._kinds), weights)
+            began = time.monotonic()
+            self.done.count(what, self._ended(what))
+            self.done.slowest = max(self.done.slowest, time.monotonic() - began)
+        return self.done
+
+    def _ended(self, what: str) -> str:
+        try:
+            self._kinds[what][1]()
+        except Exception as error:
+            for kind, how in self._foreseen:
+                if isinstance(error, kind):
+                    return how
+            self.done.errors.append(f"{what}: {type(error).__name__}: {error}"[:300])
+            return "error"
+        return "done"
+
+
+class Writer(_Person):
+    """A salesperson with all that happens around one."""
+
+    _foreseen = ((Conflict, "conflict"), (CrmError, "refused"))
+
+    def __init__(self, ground: Ground, crm: Crm, number: int, seed: int) -> None:
+        super().__init__(ground, crm, number, seed)
+        self.own: list[int] = self.facts["own"][number]
         self._numbers = 0
-        self._kinds: Mapping[str, tuple[int, Callable[[], object]]] = {
+        self._kinds = {
             "create": (4, self._create),
             "edit the same": (4, self._raise),
             "edit others": (4, self._rename),
@@ -88,27 +124,6 @@ class Writer:
             "import": (1, self._import),
             "worker": (2, self._work),
         }
-
-    def until(self, end: float) -> Done:
-        """Go on until a moment (of the monotonic clock), and finish what was begun."""
-        names = list(self._kinds)
-        weights = [weight for weight, _ in self._kinds.values()]
-        while time.monotonic() < end:
-            (what,) = self.chance.choices(names, weights)
-            began = time.monotonic()
-            try:
-                self._kinds[what][1]()
-            except Conflict:
-                self.done.count(what, "conflict")
-            except CrmError:
-                self.done.count(what, "refused")
-            except Exception as error:
-                self.done.count(what, "error")
-                self.done.errors.append(f"{what}: {type(error).__name__}: {error}"[:300])
-            else:
-                self.done.count(what, "done")
-            self.done.slowest = max(self.done.slowest, time.monotonic() - began)
-        return self.done
 
     def _told(self, change_set: int | None) -> None:
         if change_set is not None:
@@ -185,32 +200,15 @@ class Writer:
         Worker(self.crm, poll=0.01).once()
 
 
-class Reader:
-    """Somebody who only looks, and looks at everything."""
+class Reader(_Person):
+    """Somebody who only looks, and looks at everything: nothing of that may be refused."""
 
     def __init__(self, ground: Ground, crm: Crm, number: int, seed: int) -> None:
-        self.crm, self.facts = crm, ground.facts
-        self.chance = random.Random(f"reader {seed} {number}")
-        self.login = self.facts["sellers"][number % len(self.facts["sellers"])]
-        self.done = Done()
-        self._kinds: Mapping[str, Callable[[], object]] = {
-            "page": self._page, "search": self._search, "overview": self._overview, "past": self._past,
+        super().__init__(ground, crm, number, seed)
+        self._kinds = {
+            "page": (1, self._page), "search": (1, self._search), "overview": (1, self._overview),
+            "past": (1, self._past),
         }  # fmt: skip
-
-    def until(self, end: float) -> Done:
-        """Go on until a moment."""
-        while time.monotonic() < end:
-            what = self.chance.choice(list(self._kinds))
-            began = time.monotonic()
-            try:
-                self._kinds[what]()
-            except Exception as error:
-                self.done.count(what, "error")
-                self.done.errors.append(f"{what}: {type(error).__name__}: {error}"[:300])
-            else:
-                self.done.count(what, "done")
-            self.done.slowest = max(self.done.slowest, time.monotonic() - began)
-        return self.done
 
     def _page(self) -> None:
         with self.crm.session(self.login, read_only=True) as session:
