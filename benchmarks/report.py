@@ -6,11 +6,19 @@ import json
 import statistics
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
 
 from torture.machine import machine
+from torture.reporting import reporting_in
+
+PERFORMANCE = Path(__file__).parents[1] / "docs" / "explanation" / "performance.md"
+"""The page that keeps the tables of the longer programs, each between markers of its own."""
+
+measured = reporting_in(PERFORMANCE, seeded=False)
+"""Their options: ``json_file`` and ``markdown`` are given to the function."""
 
 
 @attrs.frozen

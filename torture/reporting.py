@@ -1,6 +1,7 @@
 """What a program found: printed as tables, written as JSON, kept in the documentation.
 
 A program makes a :class:`Report`, and ends with :func:`tell`, which ends the process: with 1 where something was found.
+Programs of ``benchmarks`` report by the same means, into a page of their own (:func:`reporting_in`).
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import click
 
 from torture.machine import machine
 
-__all__ = ["PAGE", "Report", "Table", "as_markdown", "keep", "reporting", "seed_option", "tell"]
+__all__ = ["PAGE", "Report", "Table", "as_markdown", "keep", "reporting", "reporting_in", "seed_option", "tell"]
 
-PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "reliability.md"
+_ROOT = Path(__file__).parents[1]
+PAGE = _ROOT / "docs" / "explanation" / "reliability.md"
 """The page that keeps the tables, each between markers of its program."""
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -48,15 +50,23 @@ class Report:
 
     ``findings`` are the things that must not be, each in one line that says how to see it again; where there is one,
     the program ends with 1. ``remarks`` are what a reader of the figures must know: what was left out, and why.
+    ``seed`` is absent where nothing is random; ``command`` then says how the run is repeated.
     """
 
     program: str
-    seed: int
+    seed: int | None
     tables: list[Table] = attrs.field(factory=list)
     findings: list[str] = attrs.field(factory=list)
     remarks: list[str] = attrs.field(factory=list)
     facts: Mapping[str, str] = attrs.field(factory=machine)
     begun: float = attrs.field(factory=time.monotonic)
+    package: str = "torture"
+    command: str = ""
+
+    @property
+    def repeated_by(self) -> str:
+        """The command that does the same again."""
+        return self.command or f"python -m {self.package} {self.program} --seed {self.seed}"
 
     @property
     def seconds(self) -> int:
@@ -80,18 +90,29 @@ class Report:
         }
 
 
-def reporting(function: F) -> F:
-    """The options that every program has: ``seed``, ``json_file`` and ``markdown`` are given to the function."""
-    function = click.option(
-        "--markdown", "markdown", is_flag=False, flag_value=str(PAGE), default=None, type=click.Path(path_type=Path),
-        help="Write the tables into this page, between their markers.  [without FILE: docs/explanation/reliability.md]",
-        metavar="FILE",
-    )(function)  # fmt: skip
-    function = click.option(
-        "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-        help="Write everything as JSON into this file.",
-    )(function)  # fmt: skip
-    return seed_option(function)
+def reporting_in(page: Path, *, seeded: bool = True) -> Callable[[F], F]:
+    """The options that every program has, with the page where its tables are kept.
+
+    ``json_file`` and ``markdown`` are given to the function, and ``seed``, unless nothing in the program is random.
+    """
+
+    def add(function: F) -> F:
+        function = click.option(
+            "--markdown", "markdown", is_flag=False, flag_value=str(page), default=None,
+            type=click.Path(path_type=Path), metavar="FILE",
+            help=f"Write the tables into this page, between their markers.  [without FILE: {page.relative_to(_ROOT)}]",
+        )(function)  # fmt: skip
+        function = click.option(
+            "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+            help="Write everything as JSON into this file.",
+        )(function)  # fmt: skip
+        return seed_option(function) if seeded else function
+
+    return add
+
+
+reporting = reporting_in(PAGE)
+"""The options of the programs of ``torture``."""
 
 
 def tell(report: Report, json_file: Path | None, markdown: Path | None) -> NoReturn:
@@ -105,8 +126,11 @@ def tell(report: Report, json_file: Path | None, markdown: Path | None) -> NoRet
 
 
 def keep(report: Report, page: Path) -> None:
-    """Put the tables into a page, between ``<!-- torture NAME: begin -->`` and its end; at the end if it has none."""
-    begin, end = (f"<!-- torture {report.program}: {each} -->" for each in ("begin", "end"))
+    """Put the tables into a page, between ``<!-- torture NAME: begin -->`` and its end; at the end if it has none.
+
+    The word before the name is the report's package.
+    """
+    begin, end = (f"<!-- {report.package} {report.program}: {each} -->" for each in ("begin", "end"))
     text = page.read_text(encoding="utf-8") if page.exists() else ""
     if begin not in text or end not in text:
         text = f"{text.rstrip()}\n\n{begin}\n{end}\n".lstrip()
@@ -125,8 +149,7 @@ def as_markdown(report: Report) -> str:
         lines.append("")
     lines += [f"- {remark}" for remark in report.remarks] + ([""] if report.remarks else [])
     facts = "; ".join(f"{name} {value}" for name, value in report.facts.items())
-    command = f"python -m torture {report.program} --seed {report.seed}"
-    lines += [f"{_today()}, `{command}`, {report.seconds} s. {facts}.", ""]
+    lines += [f"{_today()}, `{report.repeated_by}`, {report.seconds} s. {facts}.", ""]
     return "\n".join(lines)
 
 
@@ -157,7 +180,8 @@ def _print(report: Report) -> None:
     for finding in report.findings:
         console.print(f"FOUND: {finding}")
     found = f"{len(report.findings)} found" if report.findings else "nothing found"
-    console.print(f"seed {report.seed}, {report.seconds} s, {found}")
+    seed = "" if report.seed is None else f"seed {report.seed}, "
+    console.print(f"{seed}{report.seconds} s, {found}")
 
 
 def _today() -> str:

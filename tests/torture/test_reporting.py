@@ -87,6 +87,15 @@ def test_a_page_keeps_each_programs_tables_between_its_own_markers(tmp_path):
     assert "`python -m torture leaks --seed 1`" in text
 
 
+def test_another_package_keeps_its_tables_in_a_page_of_its_own(tmp_path):
+    page = tmp_path / "page.md"
+    table = Table("Rate", ("side", "ratio"), [("ours", 1.5)])
+    keep(Report("peers", None, [table], facts=FACTS, package="benchmarks", command="python -m benchmarks.peers"), page)
+    text = page.read_text()
+    assert text.startswith("<!-- benchmarks peers: begin -->")
+    assert "`python -m benchmarks.peers`" in text and "seed" not in text
+
+
 def test_help_names_the_programs_that_are_there():
     result = CliRunner().invoke(__main__.main, ["--help"])
     assert result.exit_code == 0, result.output
