@@ -46,6 +46,7 @@ help:
 	@echo "make lint             style, types, layers; make format mends the style"
 	@echo "make bench            measure, side by side with raw SQLAlchemy and with peers"
 	@echo "make torture          kill it, fill its disk, let many write, ask it everything; count what was lost"
+	@echo "make mutation         change the kernel in small ways (ONLY=... for a part); tests must notice"
 	@echo "make downstream       the suite of every plugin, each with nothing but what it requires"
 	@echo "make docs             build the documentation into docs/_build/html"
 	@echo "make clean            remove all that the other targets have made"
@@ -64,7 +65,7 @@ $(STAMP): constraints.txt pyproject.toml setup.cfg $(PROJECTS) $(FOREIGN:=/pypro
 		--constraint constraints.txt --upgrade pip setuptools
 	@PYTHONWARNINGS=ignore $(LOCK) $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --no-build-isolation \
-		--group dev --group docs --group bench \
+		--group dev --group docs --group bench --group mutation \
 		--editable '.[postgresql]' $(addprefix --editable ,$(addprefix ./,$(DISTRIBUTIONS) $(FOREIGN)))
 	@touch $@
 
@@ -115,6 +116,12 @@ bench: $(STAMP)
 .PHONY: torture
 torture: $(STAMP)
 	$(BIN)/python -m torture all
+
+# Changes the kernel in small ways; tests must notice. `make mutation ONLY=crm_core/expressions/scan.py` tries a part.
+ONLY ?=
+.PHONY: mutation
+mutation: $(STAMP)
+	$(BIN)/python -m torture mutation $(addprefix --only ,$(ONLY))
 
 .PHONY: docs
 docs: $(STAMP)

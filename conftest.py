@@ -28,6 +28,11 @@ hypothesis.settings.register_profile("ci-postgresql", hypothesis.settings.get_pr
 hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
 # For a night: HYPOTHESIS_PROFILE=thorough.
 hypothesis.settings.register_profile("thorough", max_examples=2000, deadline=None, print_blob=True)
+# Many runs that end at the first failure, which nobody reads: the smallest example is not looked for.
+hypothesis.settings.register_profile(
+    "mutation", max_examples=30, deadline=None, derandomize=True, database=None,
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+)  # fmt: skip
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if in_ci() else "dev"))
 
 

@@ -7,14 +7,18 @@ from importlib import import_module
 
 import click
 
-__all__ = ["PROGRAMS", "Programs"]
+__all__ = ["APART", "PROGRAMS", "Programs"]
 
 PROGRAMS: Mapping[str, str] = {
     "faults": "Kill, fill the disk, cut connections, stop the server; nothing may be lost, doubled or half there.",
     "writers": "Write with many processes at once; no update, owner or entry of the feed may be lost or doubled.",
     "leaks": "Ask as random people in every way there is; nobody may see more, or less, than they should.",
+    "mutation": "Change the code that decides about sight, owners and history in small ways; tests must notice.",
 }
 """What each does, in the order in which they are run; ``torture.<name>.command`` is its module."""
+
+APART = frozenset({"mutation"})
+"""Those that are not run with all the others, because it is the kernel that they change, not a CRM."""
 
 
 class Programs(click.Group):

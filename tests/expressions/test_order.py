@@ -63,6 +63,21 @@ def test_names_sort_by_their_stored_key(kit: Any) -> None:
     assert sql == ["probe__company.name_key DESC", "probe__company.size ASC NULLS LAST", "probe__company.id ASC"]
 
 
+def test_a_record_sorts_by_its_title_and_money_by_currency_before_amount(kit: Any) -> None:
+    def fields(source: str) -> list[tuple[str, str | None, bool]]:
+        order = parse_order(kit.types, kit.company, source, kit.environment())
+        return [(key.leaf.field.name, key.leaf.part, key.descending) for key in order.keys[:-1]]
+
+    assert fields("boss") == [("name", None, False)]
+    assert fields("boss desc, worth") == [
+        ("name", None, True),
+        ("worth", "currency", False),
+        ("worth", "amount", False),
+    ]
+    assert fields("worth desc") == [("worth", "currency", True), ("worth", "amount", True)]
+    assert fields("worth.amount") == [("worth", "amount", False)]
+
+
 def test_the_id_breaks_ties_in_the_direction_before_it(kit: Any) -> None:
     def sql(source: str) -> list[str]:
         return [str(column) for column in order_by(kit.types, kit.company, source, kit.environment())]
