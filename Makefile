@@ -45,6 +45,7 @@ help:
 	@echo "make test-postgresql  the tests that touch a database, on PostgreSQL"
 	@echo "make lint             style, types, layers; make format mends the style"
 	@echo "make bench            measure, side by side with raw SQLAlchemy and with peers"
+	@echo "make bench-peers      the same jobs beside Django, Tryton and Creme CRM, each installed into .peers/"
 	@echo "make torture          kill it, fill its disk, let many write, ask it everything; count what was lost"
 	@echo "make mutation         change the kernel in small ways (ONLY=... for a part); tests must notice"
 	@echo "make downstream       the suite of every plugin, each with nothing but what it requires"
@@ -112,6 +113,11 @@ bench: $(STAMP)
 	@test -d benchmarks || { echo "There is no benchmarks/ folder yet: nothing to measure."; exit 1; }
 	$(BIN)/python -m benchmarks
 
+# Installs the others from the package index. A smaller run: `.venv/bin/python -m benchmarks.peers --help`.
+.PHONY: bench-peers
+bench-peers: $(STAMP)
+	$(BIN)/python -m benchmarks.peers
+
 # Takes long. One program, or a smaller run: `.venv/bin/python -m torture --help`.
 .PHONY: torture
 torture: $(STAMP)
@@ -129,7 +135,7 @@ docs: $(STAMP)
 
 .PHONY: clean
 clean:
-	rm -rf .venv .venv.lock .nox .coverage .coverage.* htmlcov build dist docs/_build
+	rm -rf .venv .venv.lock .nox .peers .coverage .coverage.* htmlcov build dist docs/_build
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name '*.egg-info' -prune -exec rm -rf {} +
 	find . -name __pycache__ -prune -exec rm -rf {} +

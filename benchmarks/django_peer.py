@@ -12,98 +12,24 @@ from typing import Any
 
 from sqlalchemy import make_url
 
+from benchmarks.peers.scripts.django_tables import configure, create_tables
 from benchmarks.rows import SINCE, customers
 
 
-def configure(url: str) -> Any:
-    """Set Django up on the database, with the settings that are fair beside ours; returns its models."""
-    import django
-    from django.conf import settings
-
+def opened(url: str) -> Any:
+    """Django on the database, with tables; returns its models."""
     parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        database: dict[str, Any] = {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": parsed.database,
-            "OPTIONS": {
-                "transaction_mode": "IMMEDIATE",
-                "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;",
-            },
-        }
-    else:
-        database = {
-            "ENGINE": "django.db.backends.postgresql",
-            "NAME": parsed.database,
-            "USER": parsed.username,
-            "HOST": parsed.host,
-            "PORT": parsed.port,
-        }
-    settings.configure(
-        DATABASES={"default": database},
-        INSTALLED_APPS=[],
-        USE_TZ=True,
-        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-    )
-    django.setup()
-    return _models()
-
-
-def _models() -> Any:
-    from types import SimpleNamespace
-
-    from django.db import connection, models
-
-    class Account(models.Model):
-        name = models.CharField(max_length=200)
-        industry = models.CharField(max_length=80)
-        grade = models.CharField(max_length=10, db_index=True)
-        employees = models.IntegerField()
-        website = models.CharField(max_length=500)
-        email = models.CharField(max_length=254)
-        phone = models.CharField(max_length=40)
-        kind = models.CharField(max_length=40, default="company")
-        active = models.BooleanField(default=True)
-        created_at = models.DateTimeField(auto_now_add=True)
-        updated_at = models.DateTimeField(auto_now=True)
-
-        class Meta:
-            app_label = "peer"
-            indexes = (models.Index(fields=["name", "id"], name="peer_name"),)
-
-    class Contact(models.Model):
-        name = models.CharField(max_length=200)
-        family_name = models.CharField(max_length=80)
-        given_name = models.CharField(max_length=80)
-        created_at = models.DateTimeField(auto_now_add=True)
-        updated_at = models.DateTimeField(auto_now=True)
-
-        class Meta:
-            app_label = "peer"
-            indexes = (models.Index(fields=["name", "id"], name="peer_contact_name"),)
-
-    class Affiliation(models.Model):
-        account = models.ForeignKey(Account, models.CASCADE)
-        contact = models.ForeignKey(Contact, models.CASCADE)
-        role = models.CharField(max_length=80)
-        title = models.CharField(max_length=120)
-        primary = models.BooleanField()
-
-        class Meta:
-            app_label = "peer"
-
-    class Ownership(models.Model):
-        account = models.ForeignKey(Account, models.CASCADE)
-        user_id = models.BigIntegerField(db_index=True)
-        role = models.CharField(max_length=20)
-        valid_from = models.DateTimeField()
-
-        class Meta:
-            app_label = "peer"
-
-    with connection.schema_editor() as editor:
-        for model in (Account, Contact, Affiliation, Ownership):
-            editor.create_model(model)
-    return SimpleNamespace(Account=Account, Contact=Contact, Affiliation=Affiliation, Ownership=Ownership)
+    database = {
+        "kind": parsed.get_backend_name(),
+        "path": parsed.database,
+        "name": parsed.database,
+        "user": parsed.username,
+        "host": parsed.host,
+        "port": parsed.port,
+    }
+    models = configure(database)
+    create_tables(models)
+    return models
 
 
 def bulk(models: Any, count: int, start: int) -> float:
@@ -163,7 +89,7 @@ def update(models: Any, count: int, start: int) -> float:
 
 def main() -> None:
     """Serve orders until the input ends."""
-    models = configure(sys.argv[1])
+    models = opened(sys.argv[1])
     work = {"bulk": bulk, "single": single, "update": update}
     print("ready", flush=True)
     for line in sys.stdin:

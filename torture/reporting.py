@@ -50,7 +50,8 @@ class Report:
 
     ``findings`` are the things that must not be, each in one line that says how to see it again; where there is one,
     the program ends with 1. ``remarks`` are what a reader of the figures must know: what was left out, and why.
-    ``seed`` is absent where nothing is random; ``command`` then says how the run is repeated.
+    ``seed`` is absent where nothing is random; ``command`` then says how the run is repeated. ``figures`` are what the
+    tables were made of, for other programs.
     """
 
     program: str
@@ -62,6 +63,7 @@ class Report:
     begun: float = attrs.field(factory=time.monotonic)
     package: str = "torture"
     command: str = ""
+    figures: list[Mapping[str, Cell | None]] = attrs.field(factory=list)
 
     @property
     def repeated_by(self) -> str:
@@ -85,6 +87,7 @@ class Report:
                 {"title": each.title, "rows": [dict(zip(each.columns, row, strict=True)) for row in each.rows]}
                 for each in self.tables
             ],
+            **({"figures": self.figures} if self.figures else {}),
             "findings": self.findings,
             "remarks": self.remarks,
         }

@@ -1,0 +1,149 @@
+"""The comparison with other systems runs, believes no time of a wrong result, and goes on where somebody fails."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.peers import environments, sides
+from benchmarks.peers.command import command
+from benchmarks.peers.data import PAGE, USERS, Known, customers
+from benchmarks.peers.jobs import JOBS
+from benchmarks.peers.sides import Kind
+from crm_core.fields import sort_key
+
+TINY = ("--accounts", "60", "--rounds", "1", "--no-plugins", "--here")
+BROKEN = '''
+import sys
+sys.path.insert(0, {scripts!r})
+import raw
+from serving import serve
+
+class Broken(raw.Raw):
+    {body}
+
+serve(Broken)
+'''  # fmt: skip
+
+
+@pytest.fixture
+def broken(monkeypatch, tmp_path):
+    """A side that does something wrong, as one of the peers."""
+
+    def plant(body: str) -> None:
+        script = tmp_path / "broken.py"
+        script.write_text(BROKEN.format(scripts=str(Path(sides.__file__).parent / "scripts"), body=body))
+        # Beside the driver alone: ours takes seconds to begin, and has no part in this.
+        monkeypatch.setattr("benchmarks.peers.command.BASE", sides.PEERS["raw"])
+        monkeypatch.setattr("benchmarks.peers.command.PEERS", {"broken": Kind("broken", "broken", str(script))})
+
+    return plant
+
+
+def run(tmp_path: Path, database: str, *options: str):
+    found = tmp_path / "found.json"
+    ended = CliRunner().invoke(command, [*TINY, "--database", database, "--json", str(found), *options])
+    return ended, json.loads(found.read_text()) if found.exists() else None
+
+
+def test_everybody_does_every_job(tmp_path, database_url):
+    database = database_url.split(":")[0].split("+")[0]
+    chosen = [name for name in ("raw", "core", "django") if name != "django" or importlib.util.find_spec("django")]
+    options = [part for name in chosen for part in ("--side", name)]
+    page = tmp_path / "page.md"
+    ended, found = run(tmp_path, database, *options, "--markdown", str(page))
+    assert ended.exit_code == 0, ended.output
+    assert found["findings"] == []
+    assert {(each["job"], each["side"]) for each in found["figures"]} == {
+        (job, name) for job in JOBS for name in ("ours", *chosen)
+    }
+    assert all(each["value"] > 0 and each["ratio"] > 0 for each in found["figures"])
+    assert "<!-- benchmarks peers: begin -->" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("def page(self, *given): return super().page(*given)[::-1]", "broken, first page of 50: '"),
+        ("def single(self, rows): super().single(rows[1:])", "instead of 90 each"),
+        ("def update(self, ids, names): super().update(ids[1:], names[1:])", "broken, first page of 50: '"),
+        ("def search(self, word, user): return []", "0 names instead of"),
+    ],
+)
+def test_a_wrong_result_is_a_finding_and_its_time_does_not_count(body, told, broken, tmp_path):
+    broken(body)
+    ended, found = run(tmp_path, "sqlite")
+    assert ended.exit_code == 1
+    assert any(told in each for each in found["findings"]), found["findings"]
+    assert not [each for each in found["findings"] if "sqlite, broken" not in each]
+    wrong = {each["job"] for each in found["figures"] if each["side"] == "raw"} - {
+        each["job"] for each in found["figures"] if each["side"] == "broken"
+    }
+    assert wrong
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["def edit(self, ids, names): 1 / 0", "def edit(self, ids, names): import os; os._exit(3)"],
+    ids=["raises", "dies"],
+)
+def test_whoever_fails_falls_out_and_the_others_go_on(body, broken, tmp_path):
+    broken(body)
+    ended, found = run(tmp_path, "sqlite")
+    assert ended.exit_code == 0, ended.output
+    assert any("broken fell out. rename, a transaction each: " in each for each in found["remarks"])
+    assert {each["job"] for each in found["figures"] if each["side"] == "raw"} == set(JOBS)
+    assert {each["job"] for each in found["figures"] if each["side"] == "broken"} == {"bulk", "single"}
+
+
+def test_what_cannot_be_installed_is_told(monkeypatch, tmp_path):
+    nowhere = environments.Environment("nowhere", ("crm-core-no-such-thing",), "crm_core_no_such_thing")
+    monkeypatch.setattr(environments.Environment, "constraints", tmp_path / "none.txt")
+    (tmp_path / "none.txt").write_text("")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(environments.Unavailable, match=r"could not be installed: ERROR: .*crm-core-no-such-thing"):
+        environments.prepared(nowhere, folder=tmp_path / "peers")
+    monkeypatch.setitem(sides.ENVIRONMENTS, "nowhere", nowhere)
+    monkeypatch.setattr("benchmarks.peers.command.BASE", sides.PEERS["raw"])
+    monkeypatch.setattr(
+        "benchmarks.peers.command.PEERS", {"nowhere": Kind("nowhere", "Nowhere 1", "raw.py", environment="nowhere")}
+    )
+    ended, found = run(tmp_path, "sqlite")
+    assert ended.exit_code == 0, ended.output
+    assert any("Nowhere 1 fell out. beginning: nowhere is not in this environment" in each for each in found["remarks"])
+
+
+def test_names_are_unique_and_sort_alike_by_pinyin_and_by_code_point():
+    names = [each["name"] for each in customers(5000)]
+    assert len({name.split()[0] for name in names}) == 5000
+    assert sorted(names) == sorted(names, key=sort_key)
+    assert any(not name.isascii() for name in names)
+
+
+def test_the_known_page_follows_from_what_was_done():
+    known = Known()
+    known.created(200)
+    known.renamed(0, 1, "x")
+    assert known.names[0].endswith(" x") and known.page() == sorted(known.names)[:PAGE]
+    mine = known.page(user=3)
+    assert mine == sorted(each["name"] for each in customers(200) if each["user"] == 3)
+    assert len(mine) == 200 // USERS
+    assert len(known.page(word="轴承")) == 20
+
+
+def test_the_database_is_a_file_of_its_own_for_each_side(tmp_path):
+    """Raw rows are really there: the file can be read by anybody."""
+    from benchmarks.peers.data import write_customers
+    from benchmarks.peers.sides import PEERS, Side
+
+    data, place = tmp_path / "data", {"kind": "sqlite", "path": str(tmp_path / "raw.sqlite")}
+    write_customers(data, 10)
+    with Side(PEERS["raw"], PEERS["raw"].python(True), place, data, tmp_path, fresh=True) as side:
+        side.ask("bulk", start=0, count=10)
+    rows = sqlite3.connect(place["path"]).execute("SELECT name FROM account ORDER BY id").fetchall()
+    assert [name for (name,) in rows] == [each["name"] for each in customers(10)]
