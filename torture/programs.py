@@ -14,6 +14,7 @@ PROGRAMS: Mapping[str, str] = {
     "writers": "Write with many processes at once; no update, owner or entry of the feed may be lost or doubled.",
     "leaks": "Ask as random people in every way there is; nobody may see more, or less, than they should.",
     "mutation": "Change the code that decides about sight, owners and history in small ways; tests must notice.",
+    "fuzz": "Bring what nobody should bring: nothing may break, hang, grow or be lost in silence.",
 }
 """What each does, in the order in which they are run; ``torture.<name>.command`` is its module."""
 

@@ -24,6 +24,8 @@ __all__ = ["Row", "Rows", "Source", "open_source"]
 
 Row: TypeAlias = tuple[int, Any, Problem | None]
 _DELIMITERS = ",;\t|"
+_DEEPEST = 100
+"""Levels of a line of JSON: whoever works with it later calls itself for each."""
 
 
 @attrs.frozen
@@ -188,11 +190,23 @@ class SourceRows:
                 continue
             try:
                 cells = decode(row)
+                if row.count("[") + row.count("{") > _DEEPEST and _is_deep(cells):
+                    raise RecursionError
                 if isinstance(cells, dict):
                     yield line, cells, None
                     continue
                 reason = "it is no object"
             except (msgspec.DecodeError, ValueError) as error:
                 reason = str(error)
+            except RecursionError:
+                reason = "it is nested too deeply"
             problem = Problem("", "This is no line of JSON: {reason}.", "", {"reason": reason})
             yield line, {"": row.rstrip("\n")}, problem
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        lists = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        level = [each for inside in lists for each in inside]
+    return bool(level)

@@ -13,6 +13,7 @@ import msgspec
 from crm_core.errors import Problem, ValidationError
 from crm_core.fields.field import NO_DEFAULT, Field
 from crm_core.fields.folding import sort_key
+from crm_core.fields.kinds.times import FIRST, LAST
 from crm_core.records import RecordType
 
 __all__ = ["Preparer", "column_values", "decode_values", "encode_values", "from_columns", "key_column", "preparer"]
@@ -134,8 +135,8 @@ def _generate(
     in the source are field names, which the declaration limits to identifiers.
     """
     scope: dict[str, Any] = {
-        "MISSING": NO_DEFAULT, "date_": dt.date, "datetime_": dt.datetime, "utc_": dt.UTC, "Decimal": Decimal,
-        "sort_key": sort_key, "present": _present,
+        "MISSING": NO_DEFAULT, "date_": dt.date, "datetime_": dt.datetime, "utc_": dt.UTC, "first_": FIRST,
+        "last_": LAST, "Decimal": Decimal, "sort_key": sort_key, "present": _present,
     }  # fmt: skip
     fill = ["def fill(row):", " get = row.get", " values = {}"]
     layout: dict[str, str] = {

@@ -557,6 +557,20 @@ class TestExport:
         with pytest.raises(PermissionDenied, match="may not read the keys of other systems"):
             self.written(crm, path, "li", system="outlook")
 
+    def test_no_event_lies_where_some_clocks_have_no_time(self, take: Take, crm: Crm, tmp_path: Path) -> None:
+        """What was taken in must be shown by the clocks of any place."""
+        ends = [
+            f"DTSTART:{time}Z" for time in ("00010101T120000", "00010102T000000", "99991231T000000", "99991231T000001")
+        ]
+        report = take(calendar(*([f"UID:{number}", each] for number, each in enumerate(ends))))
+        assert (report.created, report.rejected) == (2, 2)
+        assert "some time zones lies outside" in report.first_rejects[0].reason
+        with crm.system_session("x", read_only=True) as session:
+            export_calendar(session, tmp_path / "a.ics")
+        written = (tmp_path / "a.ics").read_text()
+        assert "DTSTART;TZID=Europe/Berlin:00010102T0053" in written
+        assert "DTSTART;TZID=Europe/Berlin:99991231T010000" in written
+
     def test_whom_it_is_about_comes_back_as_that(self, crm: Crm, tmp_path: Path) -> None:
         with crm.system_session("x") as session:
             wei = session.scalars(select(Contact).where(Contact.name == "Wei")).one()

@@ -164,6 +164,23 @@ class TestRoundTrip:
         report = import_cards(crm, path)
         assert (report.count("unchanged"), report.change_set) == (2, None)
 
+    def test_a_card_with_signs_that_no_line_may_hold_is_known_when_it_comes_back(
+        self, crm: Crm, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "a.vcf"
+        path.write_bytes(
+            b"BEGIN:VCARD\r\nVERSION:3.0\r\nFN:\x07Wei\x7f\r\nTEL:1\x001\r\nNOTE:a\tb\\nc\x1b\r\nEND:VCARD\r\n"
+        )
+        import_cards(crm, path)
+        with crm.system_session("x", read_only=True) as session:
+            person = session.scalars(select(Contact)).one()
+            assert (person.name, person.note, session.scalars(select(ContactPoint.value)).one()) == (
+                "Wei", "a\tb\nc", "11",
+            )  # fmt: skip
+            export_cards(session, None, path)
+        report = import_cards(crm, path)
+        assert (report.count("unchanged"), report.change_set) == (1, None)
+
     def test_what_is_left_of_the_key_of_an_erased_person_is_not_given_away(self, crm: Crm, tmp_path: Path) -> None:
         path = tmp_path / "a.vcf"
         path.write_text("BEGIN:VCARD\r\nVERSION:4.0\r\nUID:wei@acme.cn\r\nFN:Wei\r\nEND:VCARD\r\n")

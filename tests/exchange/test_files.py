@@ -106,6 +106,21 @@ class TestJsonLines:
             assert account.industry == "" and account.tags == {"a", "b"} and account.custom == {"score": "1.5"}
             assert str(account.revenue) == "1.5000 EUR" and str(account.address) == "上海"
 
+    @pytest.mark.parametrize(
+        "broken",
+        [
+            "[" * 100_000,
+            '{"name":' * 100_000,
+            '{"id": 1, "name": ' + "[" * 100_000,
+            '{"id": 1, "name": ' + "[" * 150 + "]" * 150 + "}",
+        ],
+    )
+    def test_a_line_that_is_nested_without_end_costs_a_row(self, crm: Crm, load: Load, broken: str) -> None:
+        data = f'{{"id": 1, "name": "A"}}\n{broken}\n{{"id": 2, "name": "B"}}\n'
+        report = load(data, {"fields": {"name": "name"}}, file="data.jsonl")
+        assert (report.created, report.rejected) == (2, 1)
+        assert "nested too deeply" in report.first_rejects[0].reason
+
 
 class TestEncodings:
     TEXTS = {  # noqa: RUF012

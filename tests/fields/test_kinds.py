@@ -15,6 +15,7 @@ from crm_core.errors import DeclarationError, ValidationError
 from crm_core.fields import KINDS, Address, Field, Money
 from crm_core.fields.field import NO_DEFAULT
 from crm_core.fields.kinds import NumberKind, PhoneKind, TextKind
+from crm_core.fields.kinds.times import FIRST, LAST
 from crm_core.store.values import decode_values, encode_values
 from crm_core.testing.strategies import values
 
@@ -104,6 +105,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("day", dt.datetime(2026, 1, 1), "not datetime"), ("day", "2026-01-01", "not str"),
     ("moment", dt.date(2026, 1, 1), "not date"), ("moment", dt.datetime(2026, 1, 1), "no time zone"),
     ("moment", dt.datetime(1, 1, 1, tzinfo=CHINA), "outside"),
+    ("moment", dt.datetime(1, 1, 1, 23, 59, tzinfo=dt.UTC), "some time zones lies outside"),
+    ("moment", dt.datetime(9999, 12, 31, 0, 1, tzinfo=dt.UTC), "some time zones lies outside"),
     ("flag", 1, "True or False, not int"), ("flag", "yes", "not str"),
     ("ref", 0, "id of a account"), ("ref", True, "not True"), ("ref", 2**63, "not 9223372036854775808"),
     ("ref", "1", "not '1'"),
@@ -169,7 +172,8 @@ def test_the_fast_check_says_yes_only_where_the_slow_one_changes_nothing(kind, d
     anything = values(declared) | st.none() | st.integers() | st.text() | st.booleans() | st.dates() | st.just(b"x")
     value = data.draw(anything)
     scope = {
-        "v": value, "date_": dt.date, "datetime_": dt.datetime, "utc_": UTC, "kind_": declared.kind,
+        "v": value, "date_": dt.date, "datetime_": dt.datetime, "utc_": UTC, "first_": FIRST, "last_": LAST,
+        "kind_": declared.kind,
     }  # fmt: skip
     if eval(declared.kind.fast("v"), scope):
         assert declared.kind.check(value) is value

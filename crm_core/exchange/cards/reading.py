@@ -16,6 +16,8 @@ __all__ = ["Card", "Property", "listed", "pieces", "plain", "read_card"]
 _HEAD = re.compile(rb'(?:([\w+-]+)\.)?([A-Za-z][\w-]*)\s*((?:;(?:"[^"]*"|[^":])*)*):')
 _PARAMETER = re.compile(r'(?:[^;"]|"[^"]*")+')
 _ENCODINGS = {"QUOTED-PRINTABLE": "Q", "Q": "Q", "BASE64": "B", "B": "B", "8BIT": "", "7BIT": ""}
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+"""What no line may hold and nobody can see; our own cards are without it, too."""
 _BINARY = ("PHOTO", "LOGO", "SOUND", "KEY")
 
 
@@ -156,7 +158,7 @@ def plain(each: Property, value: str | None = None) -> str:
     text = each.value if value is None else value
     pattern = r"\\([;:,\\])" if each.old else r"\\(.)"
     text = re.sub(pattern, lambda match: "\n" if match[1] in "nN" else match[1], text, flags=re.DOTALL)
-    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    return _UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
 
 
 def pieces(each: Property) -> list[str]:

@@ -11,7 +11,11 @@ from crm_core.fields import columns
 from crm_core.fields.kinds.base import Kind
 from crm_core.fields.kinds.base import refusal as _fail
 
-__all__ = ["DayKind", "MomentKind"]
+__all__ = ["FIRST", "LAST", "DayKind", "MomentKind"]
+
+FIRST = dt.datetime(1, 1, 2, tzinfo=dt.UTC)
+LAST = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
+"""The first and the last moment that the clocks of every place can show."""
 
 
 class DayKind(Kind):
@@ -49,7 +53,10 @@ class DayKind(Kind):
 
 
 class MomentKind(Kind):
-    """A moment: an aware ``datetime``, kept in UTC with microseconds."""
+    """A moment: an aware ``datetime``, kept in UTC with microseconds, a day or more from the ends of the calendar.
+
+    So it can be shown by the clocks of any place.
+    """
 
     name: ClassVar[str] = "moment"
     python: ClassVar[str] = "datetime"
@@ -63,12 +70,18 @@ class MomentKind(Kind):
         if value.tzinfo is None:
             raise _fail("{value} has no time zone.", "Give an aware datetime, such as one in UTC.", value=value)
         try:
-            return value if value.tzinfo is dt.UTC else value.astimezone(dt.UTC)
+            moment = value if value.tzinfo is dt.UTC else value.astimezone(dt.UTC)
         except OverflowError:
             raise _fail("{value} lies outside the years 1 to 9999 in UTC.", value=value) from None
+        if not FIRST <= moment <= LAST:
+            raise _fail(
+                "{value} by the clocks of some time zones lies outside of the years 1 to 9999.",
+                "Leave it empty for what has no beginning or no end.", value=value,
+            )  # fmt: skip
+        return moment
 
     def fast(self, var: str) -> str:
-        return f"type({var}) is datetime_ and {var}.tzinfo is utc_"
+        return f"type({var}) is datetime_ and {var}.tzinfo is utc_ and first_ <= {var} <= last_"
 
     def encode(self, value: Any) -> Any:
         return value.isoformat(timespec="microseconds")

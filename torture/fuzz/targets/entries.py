@@ -1,0 +1,33 @@
+"""What files of cards and of events have in common: counting what is in them, in a way of our own."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+__all__ = ["blocks", "count_rejects"]
+
+
+def blocks(data: bytes, name: str) -> int:
+    """How many lines begin a component of this name, but for those that stand in an agent."""
+    lines = [each.strip() for each in _lines(data) if each.strip()]
+    begins = [re.sub(r"\s*:\s*", ":", each).upper() == f"BEGIN:{name}" for each in lines]
+    agents = [re.fullmatch(r"([\w+-]+\.)?AGENT[^:]*:", each, re.IGNORECASE) is not None for each in ["", *lines]]
+    return sum(begin and not agent for begin, agent in zip(begins, agents, strict=False))
+
+
+def _lines(data: bytes) -> list[str]:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        wide = "utf-32" if data[:4] in (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff") else "utf-16"
+        return data.decode(wide, "replace").split("\n")
+    return [each.decode("latin-1") for each in data.removeprefix(b"\xef\xbb\xbf").split(b"\n")]
+
+
+def count_rejects(path: Path | None) -> int:
+    """How many rows a file of rejects has."""
+    if path is None:
+        return 0
+    with path.open(encoding="utf-8", newline="") as file:
+        csv.field_size_limit(1 << 26)
+        return sum(1 for _ in csv.reader(file)) - 1
