@@ -28,6 +28,10 @@ def count_rejects(path: Path | None) -> int:
     """How many rows a file of rejects has."""
     if path is None:
         return 0
-    with path.open(encoding="utf-8", newline="") as file:
-        csv.field_size_limit(1 << 26)
-        return sum(1 for _ in csv.reader(file)) - 1
+    usual = csv.field_size_limit(1 << 26)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return sum(1 for _ in csv.reader(file)) - 1
+    finally:
+        # It holds for the whole process, and the reader that is tried has the usual one.
+        csv.field_size_limit(usual)
