@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("before", sa.Text()),
         sa.Column("after", sa.Text()),
         sa.PrimaryKeyConstraint("change_set_id", "position"),
+        postgresql_partition_by="RANGE (change_set_id)",
         sqlite_with_rowid=False,
     )
     op.create_index("ix_crm_change_record", "crm_change", ["record_id", "version"])
@@ -73,6 +74,7 @@ def upgrade() -> None:
         sa.Column("source", c.stored_text(40), nullable=False),
         sa.Column("undoes", c.BIGINT),
         sa.PrimaryKeyConstraint("id"),
+        postgresql_partition_by="RANGE (id)",
     )
     op.create_index("ix_crm_change_set_at", "crm_change_set", ["at"])
     op.create_index("ix_crm_change_set_place_id", "crm_change_set", ["place", "id"])
@@ -206,6 +208,19 @@ def upgrade() -> None:
         sa.Column("next_at", c.Moment()),
         sa.Column("last_at", c.Moment()),
         sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "crm_journal_part",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("first_at", c.Moment(), nullable=False),
+        sa.Column("last_at", c.Moment(), nullable=False),
+        sa.Column("cut", c.Moment(), nullable=False),
+        sa.Column("place", c.BIGINT, nullable=False),
+        sa.Column("change_sets", c.BIGINT, nullable=False),
+        sa.Column("changes", c.BIGINT, nullable=False),
+        sa.Column("detached_at", c.Moment(), nullable=False),
+        sa.Column("file", sa.Text()),
+        sa.PrimaryKeyConstraint("number"),
     )
     op.create_table(
         "crm_last_look",
@@ -985,6 +1000,7 @@ def downgrade() -> None:
     op.drop_table("crm_record_type")
     op.drop_table("crm_match_key")
     op.drop_table("crm_last_look")
+    op.drop_table("crm_journal_part")
     op.drop_table("crm_job_schedule")
     op.drop_table("crm_job")
     op.drop_table("crm_id_block")

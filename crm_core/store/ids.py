@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, insert, select, text, update
@@ -13,32 +14,46 @@ from crm_core.store.tables import ID_BLOCK
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["BLOCK", "IdPool", "IdSource"]
+__all__ = ["BLOCK", "KEPT", "IdPool", "IdSource"]
 
 BLOCK = 1000
 """Ids taken from the database at once; also the increment of the PostgreSQL sequence."""
+
+KEPT = 86_400.0
+"""For so many seconds a pool keeps ids, where those that are taken later must be higher."""
 
 _NAME = "record"
 
 
 class IdPool:
-    """Ids of committed blocks that nobody has used, shared by the sessions of one process."""
+    """Ids of committed blocks that nobody has used, shared by the sessions of one process.
 
-    def __init__(self) -> None:
+    With ``kept``, what is left is thrown away so many seconds after the pool was empty: a process that has little to
+    write would else give out the ids of last year.
+    """
+
+    def __init__(self, kept: float | None = None) -> None:
         self._lock = threading.Lock()
         self._ranges: list[range] = []
         self._process = os.getpid()
+        self._kept = kept
+        self._since = time.monotonic()
 
-    def _after_a_fork(self) -> None:
-        """What a forked process inherits is its parent's to give out."""
+    def _fit(self) -> None:
+        """Leave out what is not to be given out: a forked process inherits its parent's, and old ones stay unused."""
         if self._process != os.getpid():
             self._ranges, self._process = [], os.getpid()
+        now = time.monotonic()
+        if self._kept is not None and now - self._since > self._kept:
+            self._ranges.clear()
+        if not self._ranges:
+            self._since = now
 
     def take(self, count: int) -> list[range]:
         """Up to ``count`` ids."""
         taken: list[range] = []
         with self._lock:
-            self._after_a_fork()
+            self._fit()
             while count and self._ranges:
                 part = self._ranges.pop()
                 taken.append(part[:count])
@@ -50,7 +65,7 @@ class IdPool:
     def take_run(self, count: int) -> range | None:
         """``count`` ids in a row, if there are."""
         with self._lock:
-            self._after_a_fork()
+            self._fit()
             for index, part in enumerate(self._ranges):
                 if len(part) >= count:
                     self._ranges[index] = part[count:]
@@ -62,7 +77,7 @@ class IdPool:
     def give(self, ranges: list[range]) -> None:
         """Take back ids that are certainly ours and unused."""
         with self._lock:
-            self._after_a_fork()
+            self._fit()
             self._ranges.extend(part for part in ranges if part)
 
 

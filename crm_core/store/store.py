@@ -24,6 +24,7 @@ from crm_core.store.database_queue import DatabaseQueue
 from crm_core.store.dispatch import Dispatch, NoPlugins
 from crm_core.store.duplicates import Exact, Matcher
 from crm_core.store.engine import BEGIN, open_engine
+from crm_core.store.partitions import layout
 from crm_core.store.policy import Policy
 from crm_core.store.queue import Queue
 from crm_core.store.restricted import watch
@@ -66,7 +67,8 @@ class Store:
         self.dialect = self.engine.dialect.name
         self.search = SearchIndex(types, self.dialect, search)
         self._reading = self.engine.execution_options(**{BEGIN: "BEGIN"})
-        self._ids = ids.IdPool()
+        # On PostgreSQL ranges of ids stand for ranges of time, so that none is kept for long.
+        self._ids = ids.IdPool(ids.KEPT if self.dialect == "postgresql" else None)
         self.queue: Queue = DatabaseQueue(self)
         self.jobs: Mapping[str, Any] = {}
         """The jobs of the build by name."""
@@ -186,6 +188,7 @@ class Store:
     def migrated(self) -> None:
         """The schema is as the build wants it: write down the catalogues that outlive its plugins."""
         ids.prepare(self.engine)
+        layout.prepare(self.engine)
         with self.engine.begin() as connection:
             write_catalogues(connection, self.types, self.policy)
         self.search.prepared(self.engine)

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, PrimaryKeyConstraint, SmallInteger, Table, Text, text
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    event,
+    text,
+)
 
 from crm_core.fields.columns import BIGINT, Lexemes, Moment, stored_text
 from crm_core.records.types import KERNEL, mapper_registry
@@ -15,6 +29,7 @@ __all__ = [
     "ID_BLOCK",
     "JOB",
     "JOB_SCHEDULE",
+    "JOURNAL_PART",
     "LAST_LOOK",
     "MATCH_KEY",
     "RECORD_TYPE",
@@ -43,6 +58,8 @@ CHANGE_SET = Table(
     Column("undoes", BIGINT),
     Index("ix_crm_change_set_at", "at"),
     Index("ix_crm_change_set_place_id", "place", "id"),
+    # Ids grow with time, and every key is still one column: see crm_core.store.partitions.
+    postgresql_partition_by="RANGE (id)",
 )
 
 CHANGE = Table(
@@ -59,7 +76,26 @@ CHANGE = Table(
     Column("after", Text),
     PrimaryKeyConstraint("change_set_id", "position"),
     Index("ix_crm_change_record", "record_id", "version"),
+    postgresql_partition_by="RANGE (change_set_id)",
     sqlite_with_rowid=False,
+)
+
+JOURNAL_PART = Table(
+    "crm_journal_part",
+    _metadata,
+    # A part of the journal that was detached: the number of its partition, and what was recorded in it.
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("first_at", Moment(), nullable=False),
+    Column("last_at", Moment(), nullable=False),
+    # From this moment on the journal was whole when the part was detached.
+    Column("cut", Moment(), nullable=False),
+    # The furthest place in the feed of what is in it.
+    Column("place", BIGINT, nullable=False),
+    Column("change_sets", BIGINT, nullable=False),
+    Column("changes", BIGINT, nullable=False),
+    Column("detached_at", Moment(), nullable=False),
+    # Where it was written to; empty while its tables are kept in the database.
+    Column("file", Text),
 )
 
 FEED_POSITION = Table(
@@ -239,6 +275,14 @@ SEARCH_STATE = Table(
 )
 
 TECHNICAL_TABLES: tuple[Table, ...] = (
-    CHANGE_SET, CHANGE, FEED_POSITION, JOB, JOB_SCHEDULE, ID_BLOCK, RECORD_TYPE, REFERENCE, CUSTOM_FIELD, UNIT_CLOSURE,
+    CHANGE_SET, CHANGE, JOURNAL_PART, FEED_POSITION, JOB, JOB_SCHEDULE, ID_BLOCK, RECORD_TYPE, REFERENCE, CUSTOM_FIELD, UNIT_CLOSURE,
     MATCH_KEY, SEARCH_DOCUMENT, SEARCH_STATE, LAST_LOOK,
 )  # fmt: skip
+
+
+@event.listens_for(Table, "after_create")
+def _open_for_writing(table: Table, connection: Connection, **_: Any) -> None:
+    """Give a divided table its default partition as soon as it is made, also by a revision: no write ever fails."""
+    divided = table.dialect_options["postgresql"]["partition_by"] and table.name in (CHANGE_SET.name, CHANGE.name)
+    if divided and connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"CREATE TABLE {table.name}_rest PARTITION OF {table.name} DEFAULT")

@@ -41,6 +41,13 @@ SELECT a.attname::text
   FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
  WHERE a.attrelid = CAST(:table AS regclass) AND a.attnum > 0 AND t.typcategory = 'N'
 """
+_PARTITIONS = """
+SELECT p.relname::text, n.nspname || '.' || c.relname
+  FROM pg_catalog.pg_inherits AS i
+  JOIN pg_catalog.pg_class AS p ON p.oid = i.inhparent AND p.relkind = 'p'
+  JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid AND c.relkind = 'r'
+  JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+"""
 
 
 def facts_of(connection: Connection) -> Facts:
@@ -175,7 +182,11 @@ class PostgresqlSource:
             raise programs.complaint("pg_restore", answer.stderr)
         listed = {f"{schema}.{table}" for schema, table in
                   re.findall(_LISTED, answer.stdout.decode(), re.MULTILINE)}  # fmt: skip
-        missing = [name for name in contents if (name if "." in name else f"public.{name}") not in listed]
+        wanted = {name: [name if "." in name else f"public.{name}"] for name in contents}
+        for name, partition in self._connection.exec_driver_sql(_PARTITIONS):  # a divided table has no rows of its own
+            if name in wanted:
+                wanted[name] = [*(each for each in wanted[name] if each != f"public.{name}"), partition]
+        missing = [name for name, tables in wanted.items() if not listed.issuperset(tables)]
         if missing:
             raise StoreError(
                 "The dump lacks tables: {tables}.",

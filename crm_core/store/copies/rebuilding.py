@@ -174,7 +174,8 @@ def _written(name: str) -> str:
 def _comparisons(contents: Contents) -> Iterator[str]:
     yield (
         f"{_BLOCK} DECLARE found bigint; BEGIN SELECT count(*) INTO found FROM pg_class AS c"  # noqa: S608
-        " JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND c.relpersistence <> 't'"
+        " JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+        " WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'"
         " AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'"
         " AND NOT EXISTS (SELECT 1 FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid"
         " AND d.deptype = 'e');"

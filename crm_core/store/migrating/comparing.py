@@ -13,6 +13,7 @@ from sqlalchemy.types import TypeEngine
 from crm_core.store.migrating.column_types import LABELS, label
 from crm_core.store.migrating.revisions import MigrationSource
 from crm_core.store.migrating.running import run_up
+from crm_core.store.partitions.layout import is_part
 
 if TYPE_CHECKING:
     from alembic.migration import MigrationContext
@@ -68,7 +69,9 @@ def comparison(connection: Connection, source: MigrationSource) -> MigrationCont
     hidden = _virtual(connection)
 
     def include_name(name: str | None, kind: str, _parents: Any) -> bool:
-        return kind != "table" or (name is not None and name not in hidden and source.owns(name))
+        if kind != "table" or name is None:
+            return kind != "table"
+        return name not in hidden and not is_part(name) and source.owns(name)
 
     def include_object(thing: Any, _name: str | None, kind: str, reflected: bool, _other: Any) -> bool:
         return kind != "table" or reflected or thing in source.tables
