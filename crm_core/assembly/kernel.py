@@ -27,6 +27,7 @@ from crm_core.hooks.markers import hookimpl
 from crm_core.hooks.values import Job, OpenItem
 from crm_core.records import KERNEL, Record, SoftReference
 from crm_core.store import maintenance
+from crm_core.store.partitions import keeping
 from crm_core.store.policy import Role, Scope
 
 if TYPE_CHECKING:
@@ -217,6 +218,15 @@ def crm_register_jobs() -> Iterable[Job]:
             label="Forget jobs that were done long ago",
             schedule="FREQ=DAILY;BYHOUR=3;BYMINUTE=40;BYSECOND=0",
             arguments={"keep_days": 30},
+        ),
+        # A table is locked for it, so that it is no part of another transaction.
+        Job(
+            name="journal.keep",
+            run=keeping.run,
+            label="Make the parts of the journal that are needed next",
+            schedule="FREQ=DAILY;BYHOUR=3;BYMINUTE=20;BYSECOND=0",
+            arguments={"months": keeping.MONTHS, "least": keeping.LEAST},
+            atomic=False,
         ),
         # Its terms are those of the feed: after so many failures at a change set a plugin goes on without it.
         Job(

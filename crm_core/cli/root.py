@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "migrate": "Bring the database up to date with the build.",
     "backup": "Save the database with its build file, verified by reading it back.",
     "restore": "Put a backup back, or verify one.",
+    "journal": "Keep years of history: show the parts of the journal, begin, detach and attach them.",
     "plugins": "Show what is loaded and who is called when; switch plugins off and on, remove and restore them.",
     "plugin": "Make a plugin, and check that it conforms.",
     "import": "Import data files by a mapping, as one change set that can be undone.",

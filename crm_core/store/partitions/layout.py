@@ -16,7 +16,20 @@ from crm_core.store.tables import CHANGE, CHANGE_SET, JOURNAL_PART
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-__all__ = ["DIVIDED", "LOCK", "REST", "WIDTH", "attach", "bounds", "ensure", "is_part", "made", "name_of", "number_of", "prepare"]
+__all__ = [
+    "DIVIDED",
+    "LOCK",
+    "REST",
+    "WIDTH",
+    "attach",
+    "bounds",
+    "ensure",
+    "is_part",
+    "made",
+    "name_of",
+    "number_of",
+    "prepare",
+]
 
 WIDTH: Final = 100_000_000
 """How many ids a partition has room for; those of records count, as there is one source of ids."""
@@ -98,9 +111,7 @@ def attach(connection: Connection, table: str, column: str, number: int) -> None
             f"INSERT INTO {name} ({columns}) SELECT {columns} FROM moved"
         )
     first = "MINVALUE" if number == 0 else str(start)
-    connection.exec_driver_sql(
-        f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({first}) TO ({end})"
-    )
+    connection.exec_driver_sql(f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({first}) TO ({end})")
 
 
 def prepare(engine: Engine) -> None:
