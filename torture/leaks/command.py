@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-import tempfile
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
 
+from torture.databases import DATABASES, chosen, scratch
 from torture.leaks.company import SIZES
 from torture.leaks.running import GROUPS, Run, run
 from torture.reporting import Report, Table, reporting, tell
@@ -19,14 +20,14 @@ _PROBES = 1_000_000
 
 
 @click.command("leaks")
-@click.option("--probes", default=_PROBES, show_default=True, help="Compare so many decisions.")
-@click.option("--postgresql", is_flag=True, help="On a PostgreSQL server of its own, rather than on SQLite.")
+@click.option("--probes", default=_PROBES, show_default=True, help="Compare so many decisions, on each database.")
+@click.option("--database", type=click.Choice(["all", *DATABASES]), default="all", show_default=True)
 @click.option("--only", multiple=True, type=click.Choice([*GROUPS]), help="Ask only in these ways; repeatable.")
 @click.option("--small", is_flag=True, help="Small organisations only.")
 @reporting
 def command(
     probes: int,
-    postgresql: bool,
+    database: str,
     only: tuple[str, ...],
     small: bool,
     seed: int | None,
@@ -37,22 +38,35 @@ def command(
 
     One probe is one decision: whether a user is shown a record (or a word of it) in one way of asking.
     """
-    from crm_core.testing.postgresql import start_server
-
-    chosen = random.randrange(10**6) if seed is None else seed
-    report = Report("leaks", chosen)
+    given = random.randrange(10**6) if seed is None else seed
+    report = Report("leaks", given)
     groups = {name: group for name, group in GROUPS.items() if not only or name in only}
-    with (
-        tempfile.TemporaryDirectory(prefix="crm-leaks-") as folder,
-        start_server() if postgresql else nullcontext() as server,
-    ):
-        address = None if server is None else server.url("postgres")
-        found = run(
-            address, Path(folder), probes=probes, seed=chosen, groups=groups, sizes=SIZES[:1] if small else SIZES
-        )
-    click.echo(err=True)
-    report_of(report, found, "PostgreSQL" if postgresql else "SQLite")
+    for name in chosen(database):
+        with scratch() as folder, _server(name, report.remarks) as (there, address):
+            if not there:
+                continue
+            found = run(address, folder, probes=probes, seed=given, groups=groups, sizes=SIZES[:1] if small else SIZES)
+        click.echo(err=True)
+        report_of(report, found, DATABASES[name])
     tell(report, json_file, markdown)
+
+
+@contextmanager
+def _server(database: str, remarks: list[str]) -> Iterator[tuple[bool, str | None]]:
+    """Whether the kind of database is there, and the address of a server of its own, unless it is SQLite."""
+    from crm_core.testing.postgresql import PostgreSQLUnavailable, start_server
+
+    if database == "sqlite":
+        yield True, None
+        return
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(start_server())
+        except PostgreSQLUnavailable as error:
+            remarks.append(f"PostgreSQL was left out: {error}")
+            yield False, None
+        else:
+            yield True, server.url("postgres")
 
 
 def report_of(report: Report, found: Run, database: str) -> None:
@@ -66,7 +80,7 @@ def report_of(report: Report, found: Run, database: str) -> None:
     decisions.rows.append(("all", ways, tally.total, tally.of("leak"), tally.of("hidden")))
     report.tables.append(decisions)
     report.remarks.append(
-        f"{found.organisations} organisations with {found.records:,} records of {found.types} types, {found.users} "
-        f"users who asked."
+        f"{database}: {found.organisations} organisations with {found.records:,} records of {found.types} types, "
+        f"{found.users} users who asked."
     )
     report.findings += [str(wrong) for wrong in tally.wrong.values()]
