@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import subprocess
 import sys
@@ -91,7 +92,8 @@ class Side:
             "database": database, "data": str(data), "folder": str(folder), "users": USERS, "page": PAGE,
             "fresh": fresh, **kind.options,
         }  # fmt: skip
-        environment = clean() if kind.environment else None
+        # Modules that are compiled at every start would be slow to start, whoever they belong to.
+        environment = {**(clean() if kind.environment else os.environ), "PYTHONDONTWRITEBYTECODE": ""}
         self._log = folder / f"{kind.name}.log"
         with self._log.open("a", encoding="utf-8") as log:
             self._process = subprocess.Popen(

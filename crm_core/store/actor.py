@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+import functools
+from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import ColumnElement, FromClause, select
+from sqlalchemy import BindParameter, ColumnElement, FromClause, Select, bindparam, select
 
 from crm_core.domain.organisation import Membership, User
 from crm_core.errors import Conflict, NotFound, PermissionDenied
@@ -100,13 +101,7 @@ def system_actor(principal: str) -> Actor:
 
 def load_actor(connection: Connection, login: str, now: dt.datetime) -> Actor:
     """The active user called ``login`` with the memberships valid at ``now``."""
-    user, membership = User.crm_type.table, Membership.crm_type.table
-    rows = connection.execute(
-        select(user.c.id, user.c.active, membership.c.unit_id, membership.c.role)
-        .select_from(user.outerjoin(membership, (membership.c.user_id == user.c.id) & valid_at(membership, now)))
-        .where(user.c.login == login)
-        .order_by(membership.c.id)
-    ).all()
+    rows = connection.execute(_places(), {"login": login, "now": now}).all()
     if not rows:
         raise NotFound(
             "There is no user with the login {login!r}.",
@@ -128,7 +123,20 @@ def load_actor(connection: Connection, login: str, now: dt.datetime) -> Actor:
     )
 
 
-def valid_at(table: FromClause, moment: dt.datetime) -> ColumnElement[bool]:
+@functools.cache
+def _places() -> Select[int, bool, int, str]:
+    """The user of a login with the memberships that hold; made once, because every session of a user asks it."""
+    user, membership = User.crm_type.table, Membership.crm_type.table
+    holding = (membership.c.user_id == user.c.id) & valid_at(membership, bindparam("now"))
+    return (
+        select(user.c.id, user.c.active, membership.c.unit_id, membership.c.role)
+        .select_from(user.outerjoin(membership, holding))
+        .where(user.c.login == bindparam("login"))
+        .order_by(membership.c.id)
+    )
+
+
+def valid_at(table: FromClause, moment: dt.datetime | BindParameter[Any]) -> ColumnElement[bool]:
     """The condition that a dated row of ``table`` holds at ``moment``."""
     return ((table.c.valid_from.is_(None)) | (table.c.valid_from <= moment)) & (
         (table.c.valid_to.is_(None)) | (table.c.valid_to > moment)

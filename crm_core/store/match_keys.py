@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import attrs
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import Affiliation, Contact, ContactPoint, PointKind
@@ -238,13 +238,16 @@ def follow_keys(session: CrmSession, entries: Sequence[Entry]) -> None:
                 gone |= _owned(name, id_, values) | _owned(name, id_, {**values, **before[id_]})
             fresh += keys_of(session, name, current)
     for part in in_parts(sorted(gone)):
-        session.core(
-            delete(MATCH_KEY).where(
-                MATCH_KEY.c.record_id.in_({record for record, _ in part}),
-                MATCH_KEY.c.source_id.in_([source for _, source in part]),
-            )
-        )
+        records = sorted({record for record, _ in part})
+        session.core(_DROP, {"records": records, "sources": [source for _, source in part]})
     insert_tuples(session.core_connection(), MATCH_KEY.name, _COLUMNS, fresh)
+
+
+# Made once, because every change of what keys are read from asks it.
+_DROP = delete(MATCH_KEY).where(
+    MATCH_KEY.c.record_id.in_(bindparam("records", expanding=True)),
+    MATCH_KEY.c.source_id.in_(bindparam("sources", expanding=True)),
+)
 
 
 def _owned(name: str, id_: int, values: Mapping[str, Any]) -> set[tuple[int, int]]:

@@ -134,14 +134,11 @@ class Permits:
         """
         found: dict[int, dict[str, Any]] = {}
         ordered = sorted(ids)
-        table = record_type.table
-        columns = list(table.c)
-        if fields is not None:
-            wanted = {name for field in record_type.fields if field.name in fields for name in field.column_names}
-            columns = [table.c[name] for name in (*sorted(wanted), *_BESIDE)]
+        query = _rows_by_ids(record_type, None if fields is None else frozenset(fields))
+        if lock:
+            query = query.with_for_update()
         for part in in_parts(ordered):
-            query = select(*columns).where(table.c.id.in_(part))
-            for row in self.session.core(query.with_for_update() if lock else query).mappings():
+            for row in self.session.core(query, {"ids": part}).mappings():
                 values = from_columns(record_type, dict(row))
                 values |= {name: row[name] for name in ("version", "created_at", "created_by")}
                 if row["custom"]:
@@ -261,3 +258,14 @@ def _by_ids(record_type: RecordType) -> Select[tuple[int]]:
     """Ids that exist; made once, because every write with references asks it."""
     table = record_type.table
     return select(table.c.id).where(table.c.id.in_(bindparam("ids", expanding=True)))
+
+
+@functools.cache
+def _rows_by_ids(record_type: RecordType, fields: frozenset[str] | None) -> Select[Any]:
+    """Rows, whole or with some fields and what stands beside them; made once, because every change asks it."""
+    table = record_type.table
+    columns = list(table.c)
+    if fields is not None:
+        wanted = {name for field in record_type.fields if field.name in fields for name in field.column_names}
+        columns = [table.c[name] for name in (*sorted(wanted), *_BESIDE)]
+    return select(*columns).where(table.c.id.in_(bindparam("ids", expanding=True)))

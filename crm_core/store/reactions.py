@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Select, bindparam, delete, insert, select
 
 from crm_core.domain.accounts import Account
 from crm_core.domain.handovers.records import OPEN, WAITING, Handover, HandoverItem, HandoverState, ItemState
@@ -97,10 +98,9 @@ def rebuild_closure(session: CrmSession) -> None:
 
 def _own_new_accounts(session: CrmSession, created: Sequence[int]) -> None:
     """Whoever creates an account owns it, unless the change set names an owner."""
-    owner = Ownership.crm_type.table
     owned: set[int] = set()
     for part in in_parts(created):
-        owned.update(session.core(select(owner.c.account_id).where(owner.c.account_id.in_(part))).scalars())
+        owned.update(session.core(_owned_among(), {"ids": part}).scalars())
     missing = [id_ for id_ in created if id_ not in owned]
     if missing:
         session.add_many(
@@ -110,6 +110,13 @@ def _own_new_accounts(session: CrmSession, created: Sequence[int]) -> None:
                 for id_ in missing
             ],
         )
+
+
+@functools.cache
+def _owned_among() -> Select[int]:
+    """Those of the accounts that somebody owns; made once, because every creation of an account asks it."""
+    owner = Ownership.crm_type.table
+    return select(owner.c.account_id).where(owner.c.account_id.in_(bindparam("ids", expanding=True)))
 
 
 _REACTIONS: dict[str, tuple[Reaction, ...]] = {

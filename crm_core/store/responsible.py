@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, and_, exists, or_, select
+from sqlalchemy import Select, and_, bindparam, exists, or_, select
 
 from crm_core.domain.handovers.records import OPEN, Handover, HandoverItem, ItemState
 from crm_core.domain.organisation import User
@@ -84,14 +85,8 @@ def owners_are_active(session: CrmSession, _type: RecordType, entries: Sequence[
         return
     now = session.clock()
     begun = [entry.id for entry in entries if _begins(session, entry, now)]
-    owned, user = Ownership.crm_type.table, User.crm_type.table
     for part in in_parts(begun):
-        receiving = select(owned.c.user_id).where(
-            owned.c.id.in_(part), or_(owned.c.valid_to.is_(None), owned.c.valid_to > now)
-        )
-        query = select(user.c.login, user.c.active).where(user.c.id.in_(receiving)).order_by(user.c.id)
-        # Whoever deactivates one of them meanwhile waits, and then finds what they are responsible for.
-        for row in session.core(query.with_for_update(read=True)):
+        for row in session.core(_receiving(), {"ids": part, "now": now}):
             if not row.active:
                 raise Conflict(
                     "{login} is not active and cannot be responsible for an account.",
@@ -99,6 +94,17 @@ def owners_are_active(session: CrmSession, _type: RecordType, entries: Sequence[
                     record="ownership",
                     login=row.login,
                 )
+
+
+@functools.cache
+def _receiving() -> Select[str, bool]:
+    """Who is responsible by these rows, now or later; made once, because every creation of an account asks it."""
+    owned, user = Ownership.crm_type.table, User.crm_type.table
+    held = or_(owned.c.valid_to.is_(None), owned.c.valid_to > bindparam("now"))
+    receiving = select(owned.c.user_id).where(owned.c.id.in_(bindparam("ids", expanding=True)), held)
+    query = select(user.c.login, user.c.active).where(user.c.id.in_(receiving)).order_by(user.c.id)
+    # Whoever deactivates one of them meanwhile waits, and then finds what they are responsible for.
+    return query.with_for_update(read=True)
 
 
 def _begins(session: CrmSession, entry: Entry, now: dt.datetime) -> bool:

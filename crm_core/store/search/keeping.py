@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, bindparam, delete, select, update
+from sqlalchemy import BindParameter, Column, bindparam, delete, select, update
 
 from crm_core.records import RecordType
 from crm_core.store.bulk import insert_tuples
@@ -221,15 +221,18 @@ def stored(session: CrmSession, type_name: str, records: Iterable[int], *, other
     """The documents of records of one type by their ids; ``others`` are those with ids of their own."""
     found: dict[int, Document] = {}
     ordered = sorted(set(records))
-    table = SEARCH_DOCUMENT
-    columns = [table.c[name] for name in _COLUMNS]
     for part in in_parts(ordered):
-        for column in (table.c.id, table.c.record_id) if others else (table.c.id,):
-            query = select(*columns).where(column.in_(part), table.c.type == type_name)
-            if column is table.c.id:
-                query = query.where(table.c.record_id.is_(None))
-            found.update(_documents(session.core(query)))
+        for query in (_MAIN, _OTHERS) if others else (_MAIN,):
+            found.update(_documents(session.core(query, {"ids": part, "type": type_name})))
     return found
+
+
+# Made once, because every change of a record that is searched asks them.
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_STORED = select(*(SEARCH_DOCUMENT.c[name] for name in _COLUMNS)).where(SEARCH_DOCUMENT.c.type == bindparam("type"))
+_MAIN = _STORED.where(SEARCH_DOCUMENT.c.id.in_(_IDS), SEARCH_DOCUMENT.c.record_id.is_(None))
+_OTHERS = _STORED.where(SEARCH_DOCUMENT.c.record_id.in_(_IDS))
+_DROP = delete(SEARCH_DOCUMENT).where(SEARCH_DOCUMENT.c.id.in_(_IDS))
 
 
 def _documents(rows: Iterable[Any]) -> dict[int, Document]:
@@ -249,4 +252,4 @@ def drop(session: CrmSession, documents: Mapping[int, Document]) -> None:
     driver.remove(connection, ((id_, tokens_of(document.body)) for id_, document in documents.items()))
     ids = list(documents)
     for part in in_parts(ids):
-        session.core(delete(SEARCH_DOCUMENT).where(SEARCH_DOCUMENT.c.id.in_(part)))
+        session.core(_DROP, {"ids": part})
