@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import attrs
 
+from crm_core.assembly.toml_text import exact, read_toml
 from crm_core.errors import BuildError, Problem
 
 __all__ = ["EXTENDS", "Composed", "compose"]
@@ -111,7 +111,7 @@ def _lay(under: dict[str, Any], over: Mapping[str, Any], file: Path, origins: di
 
 def _parsed(source: Path, extended_by: Path | None) -> dict[str, Any]:
     try:
-        return tomllib.loads(source.read_text(encoding="utf-8-sig"), parse_float=Decimal)
+        return read_toml(source.read_text(encoding="utf-8-sig"), exact)
     except FileNotFoundError:
         problem, mend, reason = "There is no build file {file}.", "Create one by 'crm init'.", ""
         if extended_by is not None:

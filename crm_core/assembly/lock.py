@@ -7,7 +7,6 @@ place. What Python has compiled of them is not looked at: it is made again from 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +18,7 @@ from packaging.utils import canonicalize_name
 from crm_core.assembly.build import Build, LoadedPlugin
 from crm_core.assembly.manifest import HOOK_API
 from crm_core.assembly.packages import hash_of_folder, hash_of_plugin
+from crm_core.assembly.toml_text import read_toml
 from crm_core.errors import BuildError, Problem
 from crm_core.records import KERNEL
 
@@ -155,7 +155,7 @@ def read_lock(file: Path) -> Lock:
     Raises :class:`~crm_core.errors.BuildError` when there is none, or it is none of ours.
     """
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = read_toml(file.read_text(encoding="utf-8"))
         if content["format"] != _FORMAT:
             raise ValueError(f"format {content['format']}")
         plugins = {name: Locked(name, **values) for name, values in content["plugins"].items()}

@@ -53,13 +53,13 @@ def lines_of(file: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
 
 
 def _lines(file: Path, seen: set[Path]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    import tomllib
+    from crm_core.assembly.toml_text import read_toml
 
     if file in seen:
         return
     seen.add(file)
     try:
-        content: Mapping[str, Any] = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        content: Mapping[str, Any] = read_toml(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         return
     extended = content.get("extends", ())

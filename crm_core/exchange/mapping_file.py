@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from crm_core.assembly.structuring import structure
+from crm_core.assembly.toml_text import exact, read_toml
 from crm_core.errors import ExchangeError, Problem, nearest
 from crm_core.exchange.mapping import ImportMapping, SectionMapping, SourceMapping
 from crm_core.exchange.templates import column_template
@@ -70,7 +70,7 @@ def mistakes(where: str, problems: list[Problem]) -> ExchangeError:
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
+        return read_toml(path.read_text(encoding="utf-8-sig"), exact)
     except FileNotFoundError:
         raise ExchangeError("There is no mapping {file}.", mend="Check the name.", file=str(path)) from None
     except (OSError, UnicodeDecodeError) as error:

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias
 import attrs
 import msgspec
 
+from crm_core.assembly.toml_text import DEEPEST, nested_deeper
 from crm_core.errors import ExchangeError, Problem
 from crm_core.exchange.encodings import detect
 from crm_core.exchange.sheets import READ
@@ -24,8 +25,6 @@ __all__ = ["Row", "Rows", "Source", "open_source"]
 
 Row: TypeAlias = tuple[int, Any, Problem | None]
 _DELIMITERS = ",;\t|"
-_DEEPEST = 100
-"""Levels of a line of JSON: whoever works with it later calls itself for each."""
 
 
 @attrs.frozen
@@ -190,7 +189,7 @@ class SourceRows:
                 continue
             try:
                 cells = decode(row)
-                if row.count("[") + row.count("{") > _DEEPEST and _is_deep(cells):
+                if row.count("[") + row.count("{") > DEEPEST and nested_deeper(cells, DEEPEST):
                     raise RecursionError
                 if isinstance(cells, dict):
                     yield line, cells, None
@@ -202,11 +201,3 @@ class SourceRows:
                 reason = "it is nested too deeply"
             problem = Problem("", "This is no line of JSON: {reason}.", "", {"reason": reason})
             yield line, {"": row.rstrip("\n")}, problem
-
-
-def _is_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(_DEEPEST):
-        lists = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
-        level = [each for inside in lists for each in inside]
-    return bool(level)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
-from tomlkit.items import Array
+from tomlkit.container import Container
+from tomlkit.items import Array, InlineTable, Table
 from tomlkit.toml_document import TOMLDocument
 
 from crm_core.assembly.switched_off import lines_of
@@ -150,7 +151,7 @@ def _read(file: Path) -> TOMLDocument:
         # With the line ends that it has.
         with file.open(encoding="utf-8-sig", newline="") as source:
             return tomlkit.parse(source.read())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BuildError(
             "{file} cannot be edited: {reason}.",
             mend="Correct it first; 'crm plugins' says what is wrong.",
@@ -232,21 +233,36 @@ def _plain(value: Any) -> Any:
     return value.unwrap() if hasattr(value, "unwrap") else value
 
 
-def _fill(document: Any, taken: Mapping[str, Any]) -> None:
-    """Put in what is missing, table by table."""
+def _fill(document: Any, taken: Mapping[str, Any], on_a_line: bool = False) -> None:
+    """Put in what is missing, table by table: ``on_a_line`` where a headline would part what stands around it."""
     for name, value in taken.items():
-        if isinstance(value, Mapping):
-            if name not in document:
-                document.add(name, _table(value))
-            elif isinstance(document[name], MutableMapping):
-                _fill(document[name], value)
-        elif name not in document:
-            document.add(name, value)
+        if name not in document:
+            table = _inline if on_a_line else _table
+            document.add(name, table(value) if isinstance(value, Mapping) else value)
+        elif isinstance(value, Mapping) and isinstance(document[name], MutableMapping):
+            _fill(document[name], value, on_a_line or not _has_headline(document, name))
+
+
+def _has_headline(document: Any, name: str) -> bool:
+    """Whether a table stands under a headline, and is not written on one line, as ``name.key = value``, or in parts."""
+    if not isinstance(document[name], Table):
+        return False
+    body = document.body if isinstance(document, Container) else document.value.body
+    return not any(key is not None and key.key == name and key.is_dotted() for key, _ in body)
+
+
+def _inline(value: Mapping[str, Any]) -> InlineTable:
+    """A table on one line."""
+    table = tomlkit.inline_table()
+    for name, each in value.items():
+        table.add(name, _inline(each) if isinstance(each, Mapping) else _plain(each))
+    return table
 
 
 def _table(value: Mapping[str, Any]) -> Any:
     """A table of a new document, with a headline of its own only where it holds more than tables."""
-    table = tomlkit.table(is_super_table=all(isinstance(each, Mapping) for each in value.values()))
+    only_tables = bool(value) and all(isinstance(each, Mapping) for each in value.values())
+    table = tomlkit.table(is_super_table=only_tables)
     for name, each in value.items():
         table.add(name, _table(each) if isinstance(each, Mapping) else _plain(each))
     return table

@@ -10,6 +10,8 @@ import pytest
 
 from crm_core.assembly import BuildFile, CrmSection
 from crm_core.assembly.build_file import read
+from crm_core.assembly.lock import read_lock
+from crm_core.assembly.switched_off import disabled_in
 from crm_core.errors import BuildError
 from crm_core.store.policy import Scope
 
@@ -175,6 +177,20 @@ def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
 def test_a_file_that_is_no_toml_says_where(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"is no TOML: .*line 2"):
         read(write(tmp_path, "[crm]\nname = Acme"))
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [("[" * 5000, "nested too deeply"), ("{a=" * 150 + "1" + "}" * 150, "nested too deeply"), ("9" * 5000, "digits"),
+     ("1e99999999999999999999", "1e9999")],
+)  # fmt: skip
+def test_values_that_nothing_could_hold_are_told(tmp_path: Path, value: str, reason: str) -> None:
+    path = write(tmp_path, f"[crm]\nname = {value}")
+    with pytest.raises(BuildError, match=f"is no TOML: .*{reason}"):
+        read(path)
+    assert disabled_in(path) == frozenset()
+    with pytest.raises(BuildError, match="is no lock of a build"):
+        read_lock(path)
 
 
 def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:

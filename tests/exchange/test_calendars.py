@@ -490,6 +490,28 @@ class TestExport:
         assert again["New"]["dtstart"].dt.isoformat() == "2026-07-01T11:00:00+02:00"
         assert again["Held"]["dtstart"].dt.isoformat() == "2026-07-02T10:30:00+02:00"
 
+    @pytest.mark.parametrize(
+        ("start", "told"),
+        [
+            ("2026-10-25T00:30", "DTSTART;TZID=Europe/Berlin:20261025T023000"),
+            ("2026-10-25T01:30", "DTSTART:20261025T013000Z"),  # half past two once more
+            ("2037-07-01T08:00", "DTSTART;TZID=Europe/Berlin:20370701T100000"),
+            ("2040-07-01T08:00", "DTSTART:20400701T080000Z"),  # what a VTIMEZONE says no more
+            ("1893-03-01T12:00", "DTSTART:18930301T120000Z"),
+        ],
+    )
+    def test_a_time_that_clocks_alone_do_not_tell_comes_back(
+        self, crm: Crm, tmp_path: Path, start: str, told: str
+    ) -> None:
+        begins = dt.datetime.fromisoformat(start).replace(tzinfo=UTC)
+        with crm.system_session("x") as session:
+            plan(session, "call", "Odd", start=begins, end=begins + dt.timedelta(minutes=7), user="li")
+        events = self.written(crm, tmp_path / "a.ics")
+        assert events["Odd"]["dtstart"].dt.timestamp() == begins.timestamp()
+        assert told in (tmp_path / "a.ics").read_text()
+        report = import_events(crm, tmp_path / "a.ics")
+        assert (report.rejected, report.change_set) == (0, None)
+
     def test_what_came_from_another_calendar_goes_back_under_its_own_key(self, crm: Crm, tmp_path: Path) -> None:
         path, back = tmp_path / "theirs.ics", tmp_path / "ours.ics"
         weekly = (
@@ -568,8 +590,8 @@ class TestExport:
         with crm.system_session("x", read_only=True) as session:
             export_calendar(session, tmp_path / "a.ics")
         written = (tmp_path / "a.ics").read_text()
-        assert "DTSTART;TZID=Europe/Berlin:00010102T0053" in written
-        assert "DTSTART;TZID=Europe/Berlin:99991231T010000" in written
+        assert "DTSTART:00010102T000000Z" in written
+        assert "DTSTART:99991231T000000Z" in written
 
     def test_whom_it_is_about_comes_back_as_that(self, crm: Crm, tmp_path: Path) -> None:
         with crm.system_session("x") as session:

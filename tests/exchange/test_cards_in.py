@@ -399,6 +399,7 @@ class TestImport:
             (("FN:A", "ORG:Acme", "TITLE:Head", "ORG:Acme", "TITLE:Buyer", "ROLE:r", "ROLE:s"), {
                 "ORG: It names a company twice.", "TITLE: It names a company twice.",
                 "ROLE: It names a company twice."}),
+            (("FN:Acme", "FN:上海轴承", "KIND:org"), {"FN: It does not fit a company, or that has another one."}),
             (("FN:Acme", "KIND:org", "ORG:Acme;Sales", "TITLE:Head", "ORG:Beta"), {
                 "ORG: The card is about a company, which has no: Sales.",
                 "TITLE: The card is about a company, which has no: Head.",

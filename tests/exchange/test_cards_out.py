@@ -164,6 +164,22 @@ class TestRoundTrip:
         report = import_cards(crm, path)
         assert (report.count("unchanged"), report.change_set) == (2, None)
 
+    @pytest.mark.parametrize(
+        "line", ["EMAIL:wechat:li", "X-MS-IMADDRESS:weixin:li", "NICKNAME:A\u00a0\u3000B", "IMPP:wechat:li"]
+    )
+    def test_what_looks_like_something_else_is_known_when_it_comes_back(
+        self, crm: Crm, tmp_path: Path, line: str
+    ) -> None:
+        path = tmp_path / "a.vcf"
+        name = "" if line.startswith("NICKNAME") else "FN:Wei\r\n"
+        path.write_text(f"BEGIN:VCARD\r\nVERSION:3.0\r\n{name}{line}\r\nEND:VCARD\r\n", encoding="utf-8")
+        import_cards(crm, path)
+        for version in ("3.0", "4.0"):
+            with crm.system_session("x", read_only=True) as session:
+                export_cards(session, None, path, version=version)
+            report = import_cards(crm, path)
+            assert (report.count("unchanged"), report.change_set) == (1, None), report.cards
+
     def test_a_card_with_signs_that_no_line_may_hold_is_known_when_it_comes_back(
         self, crm: Crm, tmp_path: Path
     ) -> None:

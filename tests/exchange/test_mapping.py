@@ -27,6 +27,11 @@ class TestReading:
         ("content", "words"),
         [
             (b"[source", "is no TOML"),
+            (b"a = " + b"[" * 5000, "is no TOML: it is nested too deeply"),
+            (b"a = " + b"[" * 150 + b"]" * 150, "is no TOML: it is nested too deeply"),
+            (b"a = " + b"{a=" * 150 + b"1" + b"}" * 150, "is no TOML: it is nested too deeply"),
+            (b"a = " + b"9" * 5000, "is no TOML: .*digits"),
+            (b"a = 1e99999999999999999999", "is no TOML: .*1e99999999999999999999"),
             (b"\xff\xfe[source]", "cannot be read"),
             (None, "There is no mapping"),
         ],

@@ -115,6 +115,32 @@ def test_taking_out_leaves_all_that_is_of_others_and_putting_back_restores_it(fi
     assert tomllib.loads(file.read_text(encoding="utf-8")) == before
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        'crm = {plugins = ["stakes", "leaver"]}\nplugins = {stakes = {needed = ["x"]}, leaver = {often = 5}}\n'
+        'roles = {clerk = {permissions = {"leaver.visit.read" = "all", "*.read" = "own"}}}\n',
+        'crm.plugins = ["stakes", "leaver"]\nplugins.stakes.needed = ["x"]\nplugins.leaver.often = 5\n'
+        'roles.clerk.permissions = {"leaver.visit.read" = "all", "*.read" = "own"}\n',
+        '[crm]\nplugins = ["stakes", "leaver"]\n[plugins]\nleaver = {}\nstakes.needed = ["x"]\n',
+        '[crm]\nplugins = ["stakes", "leaver"]\n[jobs]\n"leaver.sweep" = {arguments = {a = {b = 1}}}\n',
+    ],
+)  # fmt: skip
+def test_tables_on_one_line_and_dotted_names_come_back_as_they_were(file: Path, written: str) -> None:
+    file.write_text(written, encoding="utf-8")
+    before = tomllib.loads(written)
+    text = editing.disable(file, "leaver")
+    assert text is not None and tomllib.loads(text)["crm"].pop("disabled") == ["leaver"]
+    editing.write(file, text)
+    editing.write(file, str(editing.enable(file, "leaver")))
+    assert tomllib.loads(file.read_text(encoding="utf-8")) == before
+    text, taken = editing.take_out(file, "leaver")
+    assert "leaver" not in text
+    editing.write(file, text)
+    editing.write(file, editing.merge_in(file, "leaver", taken))
+    assert tomllib.loads(file.read_text(encoding="utf-8")) == before
+
+
 def test_what_the_file_says_by_now_stays(file: Path) -> None:
     text, taken = editing.take_out(file, "leaver")
     editing.write(file, text + "\n[plugins.leaver]\noften = 9\n")

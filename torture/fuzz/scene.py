@@ -19,7 +19,7 @@ from crm_core.domain.contacts import PointKind
 from crm_core.testing.conformance.commanding import toml
 from torture.fuzz.target import Loss
 
-__all__ = ["BUILD", "CASE", "NOW", "Scene", "as_case", "sometimes"]
+__all__ = ["BUILD", "CASE", "NOW", "Scene", "as_case", "command", "sometimes"]
 
 NOW = dt.datetime(2026, 11, 23, 2, 30, tzinfo=dt.UTC)
 
@@ -40,8 +40,8 @@ BUILD: Mapping[str, Any] = {
 }
 """A build with fields of every kind."""
 
-_EXIT_CODES = frozenset({0, *range(2, 11)})
-"""How a command may end: well, written wrongly, or with one of our errors."""
+_EXIT_CODES = frozenset(range(11))
+"""How a command may end: well, with something found, written wrongly, or with one of our errors."""
 
 
 class Scene:
@@ -85,16 +85,22 @@ class Scene:
         return path
 
     def command(self, *line: str) -> str:
-        """Run ``crm ...``, and see that it ends as commands do; gives what it printed."""
-        said = io.StringIO()
-        with redirect_stdout(said), redirect_stderr(said):
-            code = run(["--build", str(self.build_file), *line], Application({}, self.crm))
-        text = said.getvalue()
-        if code not in _EXIT_CODES or "Traceback (most recent call last)" in text:
-            raise Loss(f"crm {line[0]} ends with {code}", text[-500:])
-        if code and not text.strip():
-            raise Loss(f"crm {line[0]} ends with {code} and says nothing")
-        return text
+        """Run ``crm ...`` on this CRM."""
+        return command("--build", str(self.build_file), *line, crm=self.crm)
+
+
+def command(*line: str, crm: Crm | None = None) -> str:
+    """Run ``crm ...``, and see that it ends as commands do; gives what it printed."""
+    said = io.StringIO()
+    with redirect_stdout(said), redirect_stderr(said):
+        code = run(line, Application({}, crm))
+    text = said.getvalue()
+    words = " ".join(each for each in line if each.isalpha())
+    if code not in _EXIT_CODES or "Traceback (most recent call last)" in text:
+        raise Loss(f"crm {words} ends with {code}", text[-500:])
+    if code and not text.strip():
+        raise Loss(f"crm {words} ends with {code} and says nothing")
+    return text
 
 
 def sometimes(data: bytes, of: int) -> bool:

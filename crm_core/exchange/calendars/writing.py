@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["export_calendar"]
 
 _PAGE = 500
+_FIRST_YEAR, _LAST_YEAR = 1970, 2037
+"""Of which years the definition of a zone that is written into the file tells."""
 
 
 def export_calendar(
@@ -151,9 +153,9 @@ def _event(activity: Activity, about: _About, tz: dt.tzinfo, notes: bool) -> Eve
         event.add("dtstart", begins.date())
         event.add("dtend", ends.date())
     else:
-        event.add("dtstart", begins.replace(microsecond=0))
+        event.add("dtstart", _told(begins))
         if ends is not None:
-            event.add("dtend", ends.replace(microsecond=0))
+            event.add("dtend", _told(ends))
     event.add("summary", activity.subject)
     event.add("categories", [activity.kind])
     event.add("status", "CANCELLED" if activity.status is Status.CANCELLED else "CONFIRMED")
@@ -165,6 +167,12 @@ def _event(activity: Activity, about: _About, tz: dt.tzinfo, notes: bool) -> Eve
         event.add("x-crm-account", name)
     _add_people(event, activity, about)
     return event
+
+
+def _told(moment: dt.datetime) -> dt.datetime:
+    """A moment by the clocks of a zone, where they and what a ``VTIMEZONE`` says of them tell it; else by UTC."""
+    by_clock = _FIRST_YEAR <= moment.year <= _LAST_YEAR and not moment.fold
+    return (moment if by_clock else moment.astimezone(dt.UTC)).replace(microsecond=0)
 
 
 def _add_uid(event: Event, own: str, given: str | None) -> None:

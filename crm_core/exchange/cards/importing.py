@@ -304,5 +304,6 @@ class _Run(EntryRun):
                 added.untaken.append(Problem(_PROPERTY.get(name, name), "The person has another one already."))
 
 
-_PROPERTY = {"name": "FN", "family_name": "N", "given_name": "N", "salutation": "N", "birthday": "BDAY", "note": "NOTE",
-             "language": "LANG", "title": "TITLE", "role": "ROLE", "department": "ORG"}  # fmt: skip
+_PROPERTY = {"name": "FN", "local_name": "FN", "family_name": "N", "given_name": "N", "salutation": "N",
+             "birthday": "BDAY", "note": "NOTE", "language": "LANG", "title": "TITLE", "role": "ROLE",
+             "department": "ORG"}  # fmt: skip

@@ -128,7 +128,7 @@ class _Reading:
         """Better than nobody; where there is a name, we have no field for another."""
         nicknames = self.take("NICKNAME")
         if not name and nicknames:
-            name = plain(nicknames.pop(0))
+            name = " ".join(plain(nicknames.pop(0)).split())
         for each in nicknames:
             self.leave(each, "There is no field for another name.")
         return name
@@ -253,12 +253,13 @@ class _Reading:
             return self._fitting(each, PointKind.OTHER, value, " ".join(filter(None, (where, "url"))))
         if each.name == "X-CRM-OTHER":
             return self._fitting(each, PointKind.OTHER, value, where)
-        ours = bool(rest) and scheme.lower() in ("wechat", "weixin")
+        named = each.parameters.get("X-SERVICE-TYPE") or each.parameters.get("SERVICE-TYPE")
+        # A service that is named has the last word: what is in the address may belong to it.
+        ours = bool(rest) and scheme.lower() in ("wechat", "weixin") and not named
         if each.name in _WECHAT or ours:
             # Any other colon is a part of the name.
             return self._fitting(each, PointKind.WECHAT, rest if ours else value, where)
-        service = each.parameters.get("X-SERVICE-TYPE") or each.parameters.get("SERVICE-TYPE") or scheme
-        return self._fitting(each, PointKind.OTHER, value, service.lower())
+        return self._fitting(each, PointKind.OTHER, value, (named or scheme).lower())
 
     def _fitting(self, each: Property, kind: PointKind, value: str, label: str | None) -> Point | None:
         value = " ".join(value.split())

@@ -6,7 +6,6 @@ they name in ``crm_register_foreign_names``.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import attrs
 
 from crm_core.assembly.structuring import structure
+from crm_core.assembly.toml_text import read_toml
 from crm_core.errors import ExchangeError, Problem
 from crm_core.exchange.drafting.headers import plain, singular, words
 from crm_core.exchange.drafting.table import Table
@@ -93,8 +93,8 @@ def foreign_names(files: Iterable[tuple[str, Path]] = ()) -> list[Foreign]:
 
 def _read(path: Any, where: str) -> Foreign:
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        given = read_toml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise ExchangeError(
             "{file} cannot be read: {reason}.", mend="Foreign names are TOML in UTF-8.", file=where, reason=str(error)
         ) from None

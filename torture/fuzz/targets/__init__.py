@@ -10,9 +10,14 @@ from torture.fuzz.target import Target
 __all__ = ["TARGETS", "target"]
 
 TARGETS: Mapping[str, str] = {
+    "expressions": "expressions.Expressions",
+    "builds": "builds.Builds",
+    "mappings": "mappings.Mappings",
     "csv": "tables.Tables",
     "vcards": "cards.Cards",
     "calendars": "calendars.Calendars",
+    "spreadsheets": "sheets.Sheets",
+    "xml": "xml.Xml",
 }
 """Where each is, by the name that the command knows it by."""
 
