@@ -19,20 +19,22 @@ WORDS = ("轴承", "bearings")
 """What is searched for: each stands in every tenth name, within it."""
 
 _CONSONANTS, _VOWELS = "bcdfghjklmnpqrstvwxz", "aeiou"
-_TRADES = (
-    "Bearings GmbH", "青岛轴承有限公司", "Pumps & Valves Ltd", "上海泵业股份有限公司", "Foods SA",
-    "广州食品贸易有限公司", "Machine Tools AG", "沈阳机床集团", "Logistics BV", "成都物流有限责任公司",
-)  # fmt: skip
-_PEOPLE = (("Ann", "Reed"), ("小明", "单"), ("Jean", "Martin"), ("雪芹", "曹"), ("Eva", "Novak"), ("志强", "欧阳"))
+_LATIN = ("Bearings GmbH", "Pumps & Valves Ltd", "Foods SA", "Machine Tools AG", "Logistics BV")
+_CHINESE = ("轴承有限公司", "泵业股份有限公司", "食品贸易有限公司", "机床集团", "物流有限责任公司")
+_PLACES = ("青岛", "上海", "广州", "沈阳", "成都", "杭州", "武汉", "西安", "宁波", "佛山")
+_FIRST, _SECOND = "华天金泰恒鑫宏源瑞盛", "信达丰隆安康利通兴和"
+_FAMILIES = ("Reed", "Martin", "Novak", "Costa", "Berg", "Dubois", "Rossi", "Weber", "Silva", "Larsen")
+_GIVEN = ("Ann", "Jean", "Eva", "Marco", "Ines", "Paul", "Greta", "Tomas", "Lucia", "Erik")
+_SURNAMES, _CALLED = "王李张刘陈杨赵黄周吴单曾", "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平"
 
 
 def customers(count: int, start: int = 0) -> Iterator[dict[str, Any]]:
     """Accounts, each with a contact, who buys there, and the number of the user who is responsible."""
     for number in range(start, start + count):
-        given, family = _PEOPLE[number % len(_PEOPLE)]
+        given, family = _person(number)
         chinese = not given.isascii()
         yield {
-            "name": f"{_invented(number)} {_TRADES[number % len(_TRADES)]}",
+            "name": f"{_invented(number)} {_business(number)}",
             "grade": "ABC"[number % 3],
             "employees": number % 5000,
             "industry": "it",
@@ -66,6 +68,23 @@ def _invented(number: int) -> str:
         rest, pair = divmod(rest, 100)
         syllables = _CONSONANTS[pair // 5] + _VOWELS[pair % 5] + syllables
     return syllables.title()
+
+
+def _person(number: int) -> tuple[str, str]:
+    """Given and family name, of some thousand Chinese and some hundred others: namesakes are there, and are few."""
+    if number % 3 == 1:
+        called = _CALLED[number // 3 % 20] + _CALLED[number // 60 % 20]
+        return called, _SURNAMES[number // 1200 % 12]
+    middle = "ABCDEFGHIJKLMNOPQRST"[number // 300 % 20]
+    return f"{_GIVEN[number // 3 % 10]} {middle}.", _FAMILIES[number // 30 % 10]
+
+
+def _business(number: int) -> str:
+    """What they do; every other one is Chinese, with a thousand names for each trade."""
+    if number % 2 == 0:
+        return _LATIN[number // 2 % 5]
+    place, first, second = _PLACES[number // 10 % 10], _FIRST[number // 100 % 10], _SECOND[number // 1000 % 10]
+    return f"{place}{first}{second}{_CHINESE[number // 2 % 5]}"
 
 
 class Known:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
+from collections.abc import Callable
 
 __all__ = ["FOLD_MARK", "HAN", "fold", "readings", "sort_key", "to_half_width"]
 
@@ -51,15 +52,35 @@ def readings(han: str, surname: bool) -> list[str]:
 
     With ``surname`` it is a person's name, whose first characters may have a reading of their own.
     """
-    # pypinyin loads tables of several megabytes: only names in Chinese pay for it.
-    from pypinyin import lazy_pinyin
-
     if surname:
         for length in (2, 1):
             reading = _surnames().get(han[:length])
             if reading is not None and len(han) > length:
-                return [*reading, *lazy_pinyin(han[length:])]
-    return list(lazy_pinyin(han))
+                return [*reading, *_said(han[length:])]
+    return _said(han)
+
+
+def _said(han: str) -> list[str]:
+    """The pinyin of each word of a run, one after the other: names are made of the same few words again and again."""
+    return [syllable for word in _words()(han) for syllable in _word(word)]
+
+
+@functools.cache
+def _words() -> Callable[[str], list[str]]:
+    """What divides a run into words."""
+    # pypinyin loads tables of several megabytes: only names in Chinese pay for it.
+    from pypinyin.core import Pinyin
+
+    divide: Callable[[str], list[str]] = Pinyin().seg
+    return divide
+
+
+@functools.lru_cache(maxsize=16384)
+def _word(word: str) -> tuple[str, ...]:
+    """The pinyin of one word, for which pypinyin takes as long as for all else that is done with a name."""
+    from pypinyin import lazy_pinyin
+
+    return tuple(lazy_pinyin(word))
 
 
 # Surnames whose reading differs from the commonest reading of the character.

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pypinyin import lazy_pinyin
 
 from crm_core.fields import FOLD_MARK, Address, fold, sort_key
-from crm_core.fields.folding import to_half_width
+from crm_core.fields.folding import readings, to_half_width
 
 
 @pytest.mark.parametrize(
@@ -61,3 +62,12 @@ def test_an_address_is_its_parts():
     assert address == Address("南京路 1", "上海", None, None, "CN")
     with pytest.raises(TypeError, match="city of an address is text, not int"):
         Address(city=5)
+
+
+WORDS = ["青岛", "轴承", "有限公司", "银行", "重庆", "长", "行", "乐", "女", "绿", "𠀀", "㐀", "一"]
+
+
+@given(st.lists(st.sampled_from(WORDS) | st.characters(min_codepoint=0x3400, max_codepoint=0x9FFF), max_size=8))
+def test_a_name_is_said_word_by_word_as_it_is_said_at_once(words):
+    run = "".join(words)
+    assert readings(run, False) == lazy_pinyin(run)

@@ -6,6 +6,7 @@ import random
 import threading
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from crm_core.domain.accounts import Account
 from crm_core.errors import Conflict
@@ -68,3 +69,22 @@ def test_an_index_that_is_built_while_others_write(store, monkeypatch, whole):
     assert (told.missing, told.stale, told.superfluous, told.tokens) == ({}, {}, {}, True), told
     reindex(store)  # the last one may have given way to a writer
     verify(store)
+
+
+class DeadlockDetected(Exception):
+    """What psycopg raises when two transactions wait for each other and this one has to give way."""
+
+    sqlstate = "40P01"
+
+
+@pytest.mark.parametrize("step", ["documents_of", "take"])
+def test_building_that_must_give_way_to_a_writer_says_so(store, monkeypatch, step):
+    with store.session(principal="init") as session:
+        session.add_one(Account(name="Account"))
+
+    def give_way(*_: object) -> None:
+        raise OperationalError("SELECT ... FOR SHARE", {}, DeadlockDetected())
+
+    monkeypatch.setattr(f"crm_core.store.search.reindex.{step}", give_way)
+    with pytest.raises(Conflict, match="Another writer holds the database"):
+        reindex(store)

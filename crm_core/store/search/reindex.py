@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from sqlalchemy import Column, ColumnElement, Select, delete, exists, func, select
@@ -100,13 +101,19 @@ def _remove_strangers(store: Store) -> int:
     query = select(table.c.type, _record().label("record")).where(table.c.type.not_in(known)).limit(_BATCH)
     while True:
         with store.session(principal="search", source="reindex") as session:
-            session.core(delete(SEARCH_STATE).where(SEARCH_STATE.c.type.not_in(known)))
-            by_type: dict[str, set[int]] = {}
-            for row in session.core(query):
-                by_type.setdefault(row.type, set()).add(row.record)
-            removed += sum(take(session, name, ids) for name, ids in by_type.items())
-        if not by_type:
+            taken = session._translated(partial(_remove_some, session, known, query))
+        if taken is None:
             return removed
+        removed += taken
+
+
+def _remove_some(session: CrmSession, known: Sequence[str], query: Select[Any]) -> int | None:
+    """How many documents went; ``None`` where there were none to look at."""
+    session.core(delete(SEARCH_STATE).where(SEARCH_STATE.c.type.not_in(known)))
+    by_type: dict[str, set[int]] = {}
+    for row in session.core(query):
+        by_type.setdefault(row.type, set()).add(row.record)
+    return sum(take(session, name, ids) for name, ids in by_type.items()) if by_type else None
 
 
 def _record() -> ColumnElement[int]:
@@ -122,20 +129,28 @@ def _index_type(store: Store, indexed: Indexed, progress: Progress) -> int:
     progress(name, 0, total)
     while True:
         with store.session(principal="search", source="reindex") as session:
-            # Whoever changes one of them waits, or has changed it before.
-            locked = select(table.c.id).where(table.c.id > last).order_by(table.c.id).limit(_BATCH)
-            ids: Sequence[int] = session.core(locked.with_for_update(read=True)).scalars().all()
-            end = ids[-1] if len(ids) == _BATCH else None
-            _remove_orphans(session, indexed, last, end)
-            rows = session.writer.rows(indexed.type, ids, fields=indexed.touched_by)
-            put(session, indexed, documents_of(session, indexed, rows), replacing=ids)
-            if end is None:
-                store.search.mark(session.core_connection(), name)
+            # A writer and this may wait for each other, and the database then lets one of them fail.
+            ids = session._translated(partial(_index_some, session, indexed, last))
         done += len(ids)
         progress(name, done, max(total, done))
-        if end is None:
+        if len(ids) < _BATCH:
             return done
-        last = end
+        last = ids[-1]
+
+
+def _index_some(session: CrmSession, indexed: Indexed, last: int) -> Sequence[int]:
+    """Index the next records after one; returns which."""
+    table = indexed.type.table
+    # Whoever changes one of them waits, or has changed it before.
+    locked = select(table.c.id).where(table.c.id > last).order_by(table.c.id).limit(_BATCH)
+    ids: Sequence[int] = session.core(locked.with_for_update(read=True)).scalars().all()
+    end = ids[-1] if len(ids) == _BATCH else None
+    _remove_orphans(session, indexed, last, end)
+    rows = session.writer.rows(indexed.type, ids, fields=indexed.touched_by)
+    put(session, indexed, documents_of(session, indexed, rows), replacing=ids)
+    if end is None:
+        session.store.search.mark(session.core_connection(), indexed.type.name)
+    return ids
 
 
 def _remove_orphans(session: CrmSession, indexed: Indexed, after: int, end: int | None) -> None:
