@@ -152,7 +152,7 @@ def _plain_reader(name: str) -> Evaluate:
     """The commonest leaf without a call in between."""
 
     def read(row: Row, world: World | None) -> Any:
-        return getattr(row, name, None) if isinstance(row, Record) else row.get(name)
+        return getattr(row, name) if isinstance(row, Record) else row.get(name)
 
     return read
 

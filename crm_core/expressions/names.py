@@ -134,11 +134,7 @@ class Names:
 
     def _custom(self, record_type: RecordType) -> dict[str, Field]:
         fields = self.env.custom.get(record_type.name, {})
-        return {
-            name: attrs.evolve(field, name=name)
-            for name, field in fields.items()
-            if self.env.may_read(record_type, field)
-        }
+        return {name: field for name, field in fields.items() if self.env.may_read(record_type, field)}
 
     def _steps(self, record_type: RecordType) -> dict[str, Field]:
         """References by the name that leads along them."""

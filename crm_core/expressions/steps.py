@@ -22,7 +22,7 @@ def reader(name: str) -> Callable[[Row], Any]:
     """Reads one field of a row, whichever form the row has."""
 
     def read(row: Row) -> Any:
-        return getattr(row, name, None) if isinstance(row, Record) else row.get(name)
+        return getattr(row, name) if isinstance(row, Record) else row.get(name)
 
     return read
 
@@ -40,10 +40,10 @@ def the_world(world: World | None) -> World:
 
 def valid_and_visible(record_type: RecordType, table: FromClause, env: Environment) -> list[ColumnElement[bool]]:
     """The conditions under which a row of a collection counts."""
-    conditions = []
+    conditions: list[ColumnElement[bool]] = []
     if record_type.dated:
         since, until = table.c.valid_from, table.c.valid_to
-        conditions += [or_(since.is_(None), since <= env.at), or_(until.is_(None), until > env.at)]
+        conditions = [or_(since.is_(None), since <= env.at), or_(until.is_(None), until > env.at)]
     visible = env.visible(record_type, table)
     return conditions if visible is None else [*conditions, visible]
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import create_engine, event, select
 
+from crm_core.errors import ExpressionError
 from crm_core.expressions import Environment, parse
 from crm_core.fields import Address, Money
 
@@ -23,6 +24,14 @@ ROW: dict[str, Any] = {
     "seen": MIDNIGHT, "active": True, "loyal": False, "place": Address(city="上海"), "boss_id": 12,
     "custom": {"c_number": "12.50", "c_day": "2026-11-23", "c_choice": "won", "c_tags": ["a"], "c_flag": False},
 }  # fmt: skip
+
+# The first and last days that a field can be moved from, and moments likewise.
+EDGES: list[tuple[str, dict[str, Any], bool | None]] = [
+    ("closed <= founded - days(1)", {"founded": dt.date(1, 1, 2), "closed": dt.date(1, 1, 1)}, True),
+    ("closed <= founded - days(1)", {"founded": dt.date(1, 1, 1), "closed": dt.date(1, 1, 1)}, None),
+    ("closed >= founded + days(1)", {"founded": dt.date(9999, 12, 30), "closed": dt.date(9999, 12, 31)}, True),
+    ("closed >= founded + days(1)", {"founded": dt.date(9999, 12, 31), "closed": dt.date(9999, 12, 31)}, None),
+]
 
 CASES: list[tuple[str, bool | None]] = [
     ("0 < size <= 51", True),
@@ -40,6 +49,8 @@ CASES: list[tuple[str, bool | None]] = [
     ("size - 1 == 50", True),
     ("size > 50.9999999999999999", True),
     ("size == 51.5", False),
+    ("size != 51.5", True),
+    ("size != 50.5", True),
     ("size in (51.5, 52)", False),
     ("size in (51.5, 51.7)", False),
     ("size < 1000000000000000000000", True),
@@ -144,6 +155,25 @@ def test_the_same_row_in_sql(kit: Any, database_connection: Any, source: str, va
     row |= {"version": 1, "created_at": MIDNIGHT, "created_by": None, "updated_at": MIDNIGHT}
     database_connection.execute(kit.company.table.insert(), kit.columns_of(kit.company, row))
     assert kit.three_valued(database_connection, kit.bind(source)) == {1: value}
+
+
+@pytest.mark.parametrize(("source", "values", "value"), EDGES)
+def test_a_day_moves_to_the_ends_of_the_calendar_and_no_further(
+    kit: Any, database_connection: Any, source: str, values: dict[str, Any], value: bool | None
+) -> None:
+    row = {**dict.fromkeys(field.name for field in kit.company.fields), **ROW, "version": 1, "created_at": MIDNIGHT,
+           "created_by": None, "updated_at": MIDNIGHT, **values}  # fmt: skip
+    assert kit.bind(source).value(row, kit.world({}, MIDNIGHT)) is value
+    database_connection.execute(kit.company.table.insert(), kit.columns_of(kit.company, row))
+    assert kit.three_valued(database_connection, kit.bind(source)) == {1: value}
+
+
+def test_a_field_moves_by_so_many_days_and_no_more(kit: Any) -> None:
+    assert kit.bind("founded + days(400000) > closed").value(
+        {"founded": dt.date(2000, 1, 1), "closed": dt.date(3000, 1, 1)}
+    )
+    with pytest.raises(ExpressionError):
+        kit.bind("founded + days(400000) > closed - days(1)")
 
 
 def test_a_record_is_read_as_a_mapping_is(kit: Any) -> None:

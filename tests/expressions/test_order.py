@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, select
 
 from crm_core.errors import ExpressionError
-from crm_core.expressions import keyset, order_by, parse_order
+from crm_core.expressions import keyset, order_by, parse, parse_order
+from crm_core.records import Types
 
 FIELDS = ["name", "grade", "alias", "size", "share", "stage", "worth", "founded", "seen", "active", "loyal", "id",
           "boss.name",
@@ -76,6 +78,15 @@ def test_a_record_sorts_by_its_title_and_money_by_currency_before_amount(kit: An
     ]
     assert fields("worth desc") == [("worth", "currency", True), ("worth", "amount", True)]
     assert fields("worth.amount") == [("worth", "amount", False)]
+
+
+def test_a_record_whose_title_is_no_text_sorts_by_its_id(kit: Any) -> None:
+    person = attrs.evolve(kit.types["probe.person"], title="age")
+    types = Types([person, *(found for found in kit.types.values() if found.name != person.name)])
+    order = parse_order(types, kit.company, "boss", kit.environment())
+    assert [key.leaf.field.name for key in order.keys] == ["id", "id"]
+    with pytest.raises(ExpressionError, match=r"no title|not text"):
+        parse('boss == "x"').bind(types, kit.company, kit.environment())
 
 
 def test_the_id_breaks_ties_in_the_direction_before_it(kit: Any) -> None:
