@@ -100,6 +100,7 @@ def end(session: CrmSession, row: Dated, *, at: dt.datetime | dt.date | None = N
     """Let a row hold no longer from a moment on (default: now). A row that has not begun yet is deleted."""
     moment = as_moment(session, at)
     if row.valid_from is not None and row.valid_from >= moment:
+        session.flush()  # it may have been made just now
         session.delete(row)
     elif row.valid_to is None or row.valid_to > moment:
         row.valid_to = moment

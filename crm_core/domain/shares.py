@@ -59,11 +59,14 @@ def revoke(session: CrmSession, share: Share, *, at: dt.datetime | dt.date | Non
 
 
 def close_reason(session: CrmSession, because: Record) -> int:
-    """The reason is gone: end every share that rests on ``because``; returns how many ended."""
+    """The reason is gone: end every share that rests on ``because``; returns how many ended.
+
+    Shares that were to begin later are taken back.
+    """
     moment = session.clock()
-    rows = session.scalars(
-        select(Share).where(Share.because_type == type(because).crm_type.name, Share.because_id == because.id)
-    ).all()
-    for share in rows:
+    query = select(Share).where(Share.because_type == type(because).crm_type.name, Share.because_id == because.id)
+    found = session.scalars(query, execution_options={"all_dates": True})
+    standing = [share for share in found if share.valid_to is None or share.valid_to > moment]
+    for share in standing:
         dated.end(session, share, at=moment)
-    return len(rows)
+    return len(standing)

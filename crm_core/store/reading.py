@@ -189,7 +189,6 @@ class Reading:
         session = self.session
         return Environment(
             now=session.now,
-            today=session.now.astimezone(session.policy.tz).date(),
             at=session.at,
             tz=session.policy.tz,
             custom=session.policy.custom,

@@ -115,6 +115,8 @@ POLICY = Policy(
             Role("reader", grants(Scope.OWN, "read")),
             Role("editor", grants(Scope.OWN, "read", "update", "create")),
             Role("adder", (("*.read", Scope.UNIT), ("access_probe.secret.create", Scope.UNIT))),
+            Role("keeper", (*grants(Scope.OWN, "read"), *grants(Scope.ALL, "create", "update", "delete"))),
+            Role("filer", (*grants(Scope.UNIT, "read", "create"), *grants(Scope.OWN, "update"))),
             Role("guest", ()),
         )
     }

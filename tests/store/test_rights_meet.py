@@ -1,0 +1,88 @@
+"""Where two permissions meet, the narrower one decides: for changing and seeing, for moving and adding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, select, update
+
+from crm_core.domain import ownership
+from crm_core.domain.accounts import Account
+from crm_core.domain.activities import Activity
+from crm_core.domain.contacts import Contact
+from crm_core.domain.organisation import Membership, Unit
+from crm_core.domain.ownership import Ownership
+from crm_core.store.session import CrmSession
+from crm_core.store.visibility import Visibility
+
+from .access_records import Channel
+from .conftest import Company, refusal
+
+
+@pytest.fixture(params=[False, True], ids=["narrow", "wide"])
+def either_plan(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways of asking who sees what."""
+    monkeypatch.setattr(Visibility, "wide", request.param)
+
+
+def place(company: Company, login: str, unit: str, role: str) -> None:
+    with company.session() as session:
+        session.add(Membership(user_id=company.users[login], unit_id=company.units[unit], role=role))
+
+
+@pytest.mark.usefixtures("either_plan")
+def test_what_may_be_changed_must_be_seen(company: Company) -> None:
+    place(company, "sun", "West", "keeper")  # may change everything, and sees nothing
+    works: tuple[Callable[[CrmSession], Any], ...] = (
+        lambda s: s.update_many(Account, [{"id": company.acme, "name": "x"}]),
+        lambda s: s.update_many(Contact, [{"id": company.ann, "name": "x"}]),
+        lambda s: s.update_many(Activity, [{"id": company.acme_visit, "subject": "x"}]),
+        lambda s: s.delete_many(Activity, [company.acme_visit]),
+        lambda s: s.delete_many(Account, [company.acme]),
+    )
+    for work in works:
+        assert refusal(company, "sun", work).startswith("NotFound")
+    with company.session("sun") as session:
+        assert session.execute(update(Account).values(grade="C")).rowcount == 0  # type: ignore[attr-defined]
+        assert session.execute(delete(Activity)).rowcount == 0  # type: ignore[attr-defined]
+    with company.session() as session:
+        assert set(session.scalars(select(Account.grade))) == {None}
+        assert session.count(Activity) == 2
+
+
+def test_a_move_needs_the_right_to_change_at_its_end(company: Company) -> None:
+    place(company, "wang", "East", "filer")  # may add to Acme, and change only what is Beta's
+    added = refusal(company, "wang", lambda s: s.add_one(Activity(kind="call", subject="x", account_id=company.acme)))
+    assert added == ""
+    text = refusal(
+        company, "wang", lambda s: s.update_many(Activity, [{"id": company.beta_visit, "account_id": company.acme}])
+    )
+    assert text.startswith("PermissionDenied")
+
+
+def test_whoever_may_change_public_data_is_asked_for_that_alone(company: Company) -> None:
+    with company.session() as session:
+        channel = session.add_one(Channel(name="fair")).id
+    place(company, "ned", "East", "keeper")
+    assert refusal(company, "ned", lambda s: s.update_many(Channel, [{"id": channel, "name": "x"}])) == ""
+    place(company, "sun", "West", "filer")
+    assert refusal(company, "sun", lambda s: s.update_many(Channel, [{"id": channel, "name": "x"}])).startswith(
+        "PermissionDenied"
+    )
+
+
+def test_a_unit_may_be_added_by_whoever_may_do_so_everywhere(company: Company) -> None:
+    assert refusal(company, "zhou", lambda s: s.add_one(Unit(name="North"))).startswith("PermissionDenied")
+    place(company, "zhou", "East", "keeper")
+    assert refusal(company, "zhou", lambda s: s.add_one(Unit(name="North"))) == ""
+
+
+def test_ended_ownership_is_counted_where_all_dates_are_asked_for(company: Company) -> None:
+    with company.session("qian") as session:
+        ownership.transfer(session, session.require(Account, company.acme), to="wang")
+    with company.session("qian") as session:
+        ids = [each.id for each in session.list(Ownership, all_dates=True)]
+        assert session.count(Ownership, all_dates=True) == len(ids) == 3
+        assert session.count(Ownership) == 2
