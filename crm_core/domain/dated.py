@@ -64,16 +64,13 @@ def change(session: CrmSession, row: D, *, from_: dt.datetime | dt.date | None =
             moment=moment,
         )  # fmt: skip
     record_type = type(row).crm_type
-    hidden = [
-        field.name
-        for field in record_type.restricted
-        if field.name not in values and field.restricted is not None and not session.can(field.restricted)
-    ]
-    kept = {field.name: getattr(row, field.name) for field in record_type.fields if field.name not in hidden}
-    bounds = {"valid_from": moment, "valid_to": row.valid_to}
+    others = [field for field in record_type.fields if field.name not in values]
+    hidden = [field.name for field in others if field.restricted is not None and not session.can(field.restricted)]
+    kept = {field.name: getattr(row, field.name) for field in others if field.name not in hidden}
+    then = {**kept, **values, "valid_from": moment}
     if hidden:
-        return _continue_hidden(session, row, moment, hidden, {**kept, **values, **bounds})
-    successor = type(row)(**{**kept, **values, **bounds})
+        return _continue_hidden(session, row, moment, hidden, then)
+    successor = type(row)(**then)
     if row.custom:
         successor.custom = dict(row.custom)
     row.valid_to = moment

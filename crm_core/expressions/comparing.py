@@ -33,7 +33,7 @@ class Listed(Bound):
 def compare(binder: Binder, sign: str, left: Operand, right: Operand) -> Node:
     """The comparison, or an error at the operand that does not fit."""
     if left.bound.sort is Sort.NULL and sign not in ("in", "not in"):
-        left, right, sign = right, left, MIRRORED.get(sign, sign)
+        left, right = right, left
     if right.bound.sort is Sort.NULL:
         return _with_none(binder, sign, left, right)
     if sign in ("is", "is not"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from sqlalchemy import Row, Select, func, select
 
-from crm_core.errors import NotFound, PermissionDenied, ValidationError
+from crm_core.errors import NotFound, ValidationError
 from crm_core.records import Record, RecordType, Types
 from crm_core.store.absent import absent_type
 from crm_core.store.changes import Change, ChangeSet
@@ -196,13 +196,3 @@ def _may_undo_all(session: CrmSession) -> bool:
 
 def _may_know(session: CrmSession, row: Any) -> bool:
     return _may_undo_all(session) or (row.user_id is not None and row.user_id == session.actor.user_id)
-
-
-def require_undo(session: CrmSession, head: ChangeSet) -> None:
-    """Refuse to undo what is not one's own without the permission ``system.undo``."""
-    if not _may_undo_all(session) and head.user_id != session.actor.user_id:
-        raise PermissionDenied(
-            "{principal} may undo only their own changes.",
-            mend="A role with the permission system.undo at scope all is needed.",
-            principal=session.actor.principal,
-        )

@@ -40,7 +40,7 @@ def track_flush(session: CrmSession) -> None:
         new[record.crm_type].append(record)
     dirty: defaultdict[RecordType, list[Record]] = defaultdict(list)
     for record in session.dirty:
-        if session.is_modified(record):
+        if _is_modified(record):
             dirty[record.crm_type].append(record)
     if not new and not dirty:
         return
@@ -73,6 +73,13 @@ def track_flush(session: CrmSession) -> None:
     for record_type, pairs in created.items():
         insert_pending(session, record_type, pairs, now)
     writer.wrote = True
+
+
+def _is_modified(record: Record) -> bool:
+    """Whether a column was assigned another value; what is composed of columns is not asked: it may be hidden."""
+    state = inspect(record)
+    columns = state.mapper.column_attrs
+    return any(key in columns and state.attrs[key].history.has_changes() for key in state.committed_state)
 
 
 def _check_new(session: CrmSession, record_type: RecordType, records: list[Record]) -> Iterator[tuple[Record, Entry]]:

@@ -9,6 +9,8 @@ import crm_core.domain.external  # noqa: F401
 from crm_core.domain.accounts import Account
 from crm_core.domain.organisation import User
 from crm_core.fields import Money, flag, money, ref, text
+from crm_core.fields.field import Field
+from crm_core.fields.kinds import TextKind
 from crm_core.records import (
     KERNEL,
     Dated,
@@ -70,6 +72,7 @@ class Badge(Record):
 class Term(Dated):
     account_id: Mapped[int] = ref("account")
     name: Mapped[str] = text(80)
+    price: Mapped[Money | None] = money(default=None, restricted="access_probe.term.read_price")
 
 
 @record("access_probe.clause", access=via("term_id"))
@@ -119,5 +122,6 @@ POLICY = Policy(
             Role("filer", (*grants(Scope.UNIT, "read", "create"), *grants(Scope.OWN, "update"))),
             Role("guest", ()),
         )
-    }
+    },
+    custom={"access_probe.term": {"colour": Field(TextKind(40), "colour", optional=True, default=None)}},
 )  # fmt: skip

@@ -152,6 +152,35 @@ def test_everything_else_of_the_record_stays_open(told: Company) -> None:
         assert session.require(Contact, told.bob).note == "written blind"
 
 
+def test_the_rest_of_a_record_is_changed_without_reading_them(told: Company) -> None:
+    with told.session("wang") as session:
+        secret = session.require(Secret, told.beta)
+        secret.open = False
+        session.flush()
+        secret.open = False
+        session.flush()
+        session.require(Contact, told.bob).language = "en"
+    with told.session() as session:
+        secret = session.require(Secret, told.beta)
+        assert (secret.open, secret.limit, secret.nick, secret.version) == (False, Money(5, "EUR"), "Goldmine", 2)
+        contact = session.require(Contact, told.bob)
+        assert (contact.language, contact.note) == ("en", NOTE)
+
+
+def test_they_are_overwritten_without_being_read(told: Company) -> None:
+    with told.session("wang") as session:
+        secret = session.require(Secret, told.beta)
+        secret.limit = Money(7, "EUR")
+        secret.nick = "Mine"
+    with told.session() as session:
+        secret = session.require(Secret, told.beta)
+        assert (secret.limit, secret.nick, secret.open) == (Money(7, "EUR"), "Mine", True)
+        events = session.history(secret)
+        assert (events[-1].change.before, events[-1].change.after) == (
+            {"limit": Money(5, "EUR"), "nick": "Goldmine"}, {"limit": Money(7, "EUR"), "nick": "Mine"}
+        )  # fmt: skip
+
+
 def test_open_to_those_with_the_permission(told: Company) -> None:
     before = dt.datetime.now(dt.UTC)
     with told.session("tao", read_only=True) as session:

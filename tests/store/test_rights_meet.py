@@ -13,11 +13,11 @@ from crm_core.domain.accounts import Account
 from crm_core.domain.activities import Activity
 from crm_core.domain.contacts import Contact
 from crm_core.domain.organisation import Membership, Unit
-from crm_core.domain.ownership import Ownership
+from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.store.session import CrmSession
 from crm_core.store.visibility import Visibility
 
-from .access_records import Channel
+from .access_records import Channel, Memo
 from .conftest import Company, refusal
 
 
@@ -71,6 +71,59 @@ def test_whoever_may_change_public_data_is_asked_for_that_alone(company: Company
     assert refusal(company, "sun", lambda s: s.update_many(Channel, [{"id": channel, "name": "x"}])).startswith(
         "PermissionDenied"
     )
+
+
+def leave(company: Company, login: str, role: str) -> None:
+    """Somebody has another role from now on."""
+    with company.session() as session:
+        session.execute(update(Membership).where(Membership.user_id == company.users[login]).values(role=role))
+
+
+def test_what_one_has_made_is_not_ones_own_for_ever(company: Company) -> None:
+    with company.session("li") as session:
+        channel = session.add_one(Channel(name="fair")).id
+    with company.session("qian") as session:
+        unit = session.add_one(Unit(name="North")).id
+    leave(company, "li", "guest")
+    leave(company, "qian", "sales")
+    rename = lambda s: s.update_many(Channel, [{"id": channel, "name": "x"}])  # noqa: E731
+    assert refusal(company, "li", rename).startswith("PermissionDenied")
+    # From a unit everybody's rights follow: who made it may not change it by that.
+    move = lambda s: s.update_many(Unit, [{"id": unit, "parent_id": company.units["East"]}])  # noqa: E731
+    assert refusal(company, "qian", move).startswith("PermissionDenied")
+
+
+def test_private_records_need_a_permission_of_their_owner(company: Company) -> None:
+    with company.session() as session:
+        session.add_all([Memo(user_id=company.users[login], name=login) for login in ("li", "ned")])
+    for login, seen in (("li", {"li"}), ("ned", set()), ("wang", set())):
+        with company.session(login) as session:
+            assert {memo.name for memo in session.list(Memo)} == seen
+
+
+def test_reading_ones_own_is_no_leave_to_change_it(company: Company) -> None:
+    with company.session() as session:
+        memo = session.add_one(Memo(user_id=company.users["tao"], name="mine")).id  # tao may read, and no more
+    for work in (
+        lambda s: s.update_many(Memo, [{"id": memo, "name": "x"}]),
+        lambda s: s.delete_many(Memo, [memo]),
+        lambda s: setattr(s.require(Memo, memo), "name", "x"),
+    ):
+        assert refusal(company, "tao", work).startswith("PermissionDenied")
+
+
+@pytest.mark.usefixtures("either_plan")
+def test_what_hangs_on_something_unseen_is_unseen(company: Company) -> None:
+    """Han may do everything with activities, and reads only what is Han's of accounts and contacts."""
+    with company.session() as session:
+        free = session.add_one(Activity(kind="call", subject="Nobody's")).id
+    with company.session("han") as session:
+        assert session.list(Activity) == [session.require(Activity, free)]
+        assert session.count(Activity) == 1
+    with company.session() as session:
+        session.add(Ownership(account_id=company.acme, user_id=company.users["han"], role=OwnershipRole.BACKUP))
+    with company.session("han") as session:
+        assert {each.id for each in session.list(Activity)} == {free, company.acme_visit}
 
 
 def test_a_unit_may_be_added_by_whoever_may_do_so_everywhere(company: Company) -> None:
