@@ -46,6 +46,7 @@ help:
 	@echo "make lint             style, types, layers; make format mends the style"
 	@echo "make bench            measure, side by side with raw SQLAlchemy and with peers"
 	@echo "make bench-peers      the same jobs beside Django, Tryton and Creme CRM, each installed into .peers/"
+	@echo "make bench-growth     the same pages among ten thousand accounts, a hundred thousand, a million"
 	@echo "make torture          kill it, fill its disk, let many write, ask it everything; count what was lost"
 	@echo "make mutation         change the kernel in small ways (ONLY=... for a part); tests must notice"
 	@echo "make downstream       the suite of every plugin, each with nothing but what it requires"
@@ -117,6 +118,11 @@ bench: $(STAMP)
 .PHONY: bench-peers
 bench-peers: $(STAMP)
 	$(BIN)/python -m benchmarks.peers
+
+# Takes about an hour and some thirty gigabytes, which it gives back. `.venv/bin/python -m benchmarks.growth --help`.
+.PHONY: bench-growth
+bench-growth: $(STAMP)
+	$(BIN)/python -m benchmarks.growth
 
 # Takes long. One program, or a smaller run: `.venv/bin/python -m torture --help`.
 .PHONY: torture

@@ -45,7 +45,8 @@ class Stage(Enum):
     WON_BACK = "won_back"
 
 
-@record("account", access=owned(), label="Account", poolable=True)
+# A page of one grade goes on along the names, however many accounts have that grade.
+@record("account", access=owned(), label="Account", poolable=True, indexes=[("grade", "name_key", "id")])
 class Account(Record):
     """A customer, prospect, partner or competitor; the root of visibility."""
 
@@ -56,7 +57,7 @@ class Account(Record):
     registration_country: Mapped[str | None] = text(2, default=None)
     registration_number: Mapped[str | None] = text(40, default=None, index=True, search=True)
     industry: Mapped[str | None] = text(80, default=None)
-    grade: Mapped[str | None] = text(10, default=None, index=True)
+    grade: Mapped[str | None] = text(10, default=None)
     employees: Mapped[int | None] = number(0, default=None)
     revenue: Mapped[Money | None] = money(default=None, label="Yearly revenue")
     website: Mapped[str | None] = url(default=None)

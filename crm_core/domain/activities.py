@@ -50,7 +50,7 @@ class Feeling(Enum):
     "activity",
     access=via("account_id", "contact_id", own="user_id"),
     label="Activity",
-    indexes=[("account_id", "planned_start"), ("user_id", "planned_start")],
+    indexes=[("account_id", "planned_start"), ("user_id", "planned_start"), ("planned_start", "id")],
 )
 class Activity(Record):
     """A visit, call, meeting, message or task, planned against actual."""

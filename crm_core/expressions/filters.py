@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import attrs
@@ -10,7 +11,7 @@ from sqlalchemy import ColumnElement, FromClause
 from crm_core.expressions.binder import Binder, Uses
 from crm_core.expressions.environment import Environment, Row, World
 from crm_core.expressions.heights import MAX_HEIGHT, height
-from crm_core.expressions.nodes import Evaluate, Node, Scope
+from crm_core.expressions.nodes import And, Compare, Evaluate, In, IsNull, Node, Not, Scope
 from crm_core.expressions.syntax import Expression
 from crm_core.records import RecordType, Types
 
@@ -43,6 +44,10 @@ class Filter:
         """Whether another filter asks the same; the same words may mean something else on another day."""
         return self.record_type is other.record_type and self._node == other._node
 
+    def demands(self, value: Node) -> bool:
+        """Whether the condition is never true of a row in which ``value`` is absent, as far as its outer parts tell."""
+        return any(_compares(part, value) for part in _conjuncts(self._node))
+
     @cached_property
     def _evaluate(self) -> Evaluate:
         return self._node.memory()
@@ -55,6 +60,25 @@ class Filter:
     def matches(self, row: Row, world: World | None = None) -> bool:
         """Whether the condition is true; unknown is not true, as in SQL."""
         return self._evaluate(row, world) is True
+
+
+def _conjuncts(node: Node) -> Iterator[Node]:
+    """What must all be true for ``node`` to be true."""
+    if isinstance(node, And):
+        for part in node.parts:
+            yield from _conjuncts(part)
+    else:
+        yield node
+
+
+def _compares(part: Node, value: Node) -> bool:
+    match part:
+        case Compare(left=left, right=right):
+            return value in (left, right)
+        case In(value=sought) | Not(part=IsNull(value=sought)):
+            return sought == value
+        case _:
+            return False
 
 
 def bind(expression: Expression, types: Types, record_type: RecordType, env: Environment) -> Filter:

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, false, literal, or_, tup
 from crm_core.errors import ExpressionError
 from crm_core.expressions.binder import Binder, Uses
 from crm_core.expressions.environment import Environment
+from crm_core.expressions.filters import Filter
 from crm_core.expressions.leaves import Leaf
 from crm_core.expressions.names import Names
 from crm_core.expressions.nodes import Scope, Sort, Sql
@@ -31,10 +32,16 @@ _TERM = re.compile(r"\s*(?P<name>[^\s,]+)(?:\s+(?P<way>[^,]*?))?\s*")
 
 @attrs.frozen
 class Key:
-    """One thing to sort by."""
+    """One thing to sort by; ``present`` says that it is absent in no row of the list."""
 
     leaf: Leaf
     descending: bool
+    present: bool = False
+
+    @property
+    def nullable(self) -> bool:
+        """Whether it may be absent."""
+        return self.leaf.nullable and not self.present
 
     def sql(self, scope: Scope) -> Sql:
         """What is compared: the stored sort key of a folded text, else the value."""
@@ -53,6 +60,14 @@ class Order:
     def _scope(self, table: FromClause | None) -> Scope:
         return Scope(self.record_type.table if table is None else table, self.env)
 
+    def within(self, condition: Filter) -> Order:
+        """The same order for rows that meet a condition: what that compares is there, and an index can be walked.
+
+        No index of either database has the absent last in both directions.
+        """
+        keys = (attrs.evolve(key, present=key.leaf.nullable and condition.demands(key.leaf)) for key in self.keys)
+        return attrs.evolve(self, keys=tuple(keys))
+
     def columns(self, table: FromClause | None = None) -> list[ColumnElement[Any]]:
         """For ``order_by``."""
         scope = self._scope(table)
@@ -61,7 +76,7 @@ class Order:
             column = key.sql(scope)
             directed = column.desc() if key.descending else column.asc()
             # Saying it where nothing can be absent would keep SQLite from using the index.
-            columns.append(directed.nulls_last() if key.leaf.nullable else directed)
+            columns.append(directed.nulls_last() if key.nullable else directed)
         return columns
 
     def values(self, table: FromClause | None = None) -> list[ColumnElement[Any]]:
@@ -78,7 +93,7 @@ class Order:
         last = [None if value is None else literal(value, column.type)
                 for value, column in zip(values, columns, strict=True)]  # fmt: skip
         one_way = len({key.descending for key in self.keys}) == 1
-        if one_way and not any(key.leaf.nullable for key in self.keys):
+        if one_way and not any(key.nullable for key in self.keys):
             # A comparison of rows is what both databases walk an index for.
             row, bound = tuple_(*columns), tuple_(*last)
             return row < bound if self.keys[0].descending else row > bound
@@ -94,7 +109,7 @@ def _beyond(key: Key, column: Sql, value: Sql | None) -> ColumnElement[bool]:
     if value is None:
         return false()  # the absent come last: nothing is beyond them
     further: ColumnElement[bool] = column < value if key.descending else column > value
-    return or_(further, column.is_(None)) if key.leaf.nullable else further
+    return or_(further, column.is_(None)) if key.nullable else further
 
 
 def parse_order(types: Types, record_type: RecordType, source: str, env: Environment) -> Order:

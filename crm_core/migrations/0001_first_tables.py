@@ -44,7 +44,7 @@ def upgrade() -> None:
         sa.Column("updated_at", c.Moment(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_crm_account_grade", "crm_account", ["grade"])
+    op.create_index("ix_crm_account_grade_name_key_id", "crm_account", ["grade", "name_key", "id"])
     op.create_index("ix_crm_account_name_key_id", "crm_account", ["name_key", "id"])
     op.create_index("ix_crm_account_registration_number", "crm_account", ["registration_number"])
     op.create_table(
@@ -490,6 +490,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_crm_activity_account_id_planned_start", "crm_activity", ["account_id", "planned_start"])
     op.create_index("ix_crm_activity_contact_id", "crm_activity", ["contact_id"])
+    op.create_index("ix_crm_activity_planned_start_id", "crm_activity", ["planned_start", "id"])
     op.create_index("ix_crm_activity_series_id", "crm_activity", ["series_id"])
     op.create_index("ix_crm_activity_user_id_planned_start", "crm_activity", ["user_id", "planned_start"])
     op.create_table(

@@ -11,26 +11,31 @@ from contextlib import contextmanager
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm.attributes import manager_of_class, set_committed_value
 
 from crm_core.errors import ExpressionError
 from crm_core.records import RecordType
 from crm_core.store.dependants import unwrap
-from crm_core.store.differences import filled, overlay
+from crm_core.store.differences import RAW, filled, overlay
 from crm_core.store.guard import trusted
+from crm_core.store.joins import InOrder
 from crm_core.store.paging import comparable, own_values, steps_away
 from crm_core.store.parts import in_parts
 from crm_core.store.tables import CHANGE, CHANGE_SET
 from crm_core.store.values import decode_values
+from crm_core.store.visibility import bare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from crm_core.expressions import Order
+    from crm_core.expressions import Filter, Order
     from crm_core.store.session import CrmSession
 
 __all__ = ["get_as_of", "list_as_of", "rebuild", "snapshot", "step_back"]
+
+_CONSTANT = frozenset({"id", "created_at", "created_by"})
+"""What no change of a record touches."""
 
 
 def step_back(
@@ -125,7 +130,10 @@ def list_as_of(
     after: Sequence[Any] | None,
     all_dates: bool,
 ) -> list[Any]:
-    """A list at the session's ``as_of``: unchanged rows are filtered in SQL, changed ones rebuilt and filtered here."""
+    """A list at the session's ``as_of``.
+
+    Rows that stand where they stood then are filtered in SQL; those that do not are rebuilt, and filtered here.
+    """
     record_type = session._own_type(entity.crm_type)
     moment = session.as_of
     assert moment is not None
@@ -137,11 +145,6 @@ def list_as_of(
                 mend="Leave out steps to other records, or ask without as_of.",
                 source=where or "",
             )
-        changed = (
-            select(CHANGE.c.record_id)
-            .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
-            .where(CHANGE.c.type == record_type.name, CHANGE_SET.c.at > moment)
-        )
         parsed = session._reading.order(record_type, order)
         if steps_away(parsed):
             raise ExpressionError(
@@ -149,17 +152,75 @@ def list_as_of(
                 mend="Leave out steps to other records, or ask without as_of.",
                 source=order or "",
             )
-        found = _unchanged(session, entity, where, parsed, limit, after, all_dates, changed)
-        ids = set(session.core(changed.distinct()).scalars())
-        for id_, values in rebuild(session, record_type, _may_see(session, record_type, ids), moment).items():
+        since = _since(record_type, _deciding(record_type, bound, parsed, all_dates))
+        moved = _moved(session, record_type, since, moment)
+        own = _of_record(since, moment, CHANGE.c.record_id == record_type.table.c.id)
+        # A look at each row on the way: for NOT IN or NOT EXISTS a database may read the whole journal.
+        stayed = own.limit(1).scalar_subquery().is_(None) if moved else None
+        found = _in_place(session, entity, where, parsed, limit, after, all_dates, stayed)
+        for id_, values in rebuild(session, record_type, _may_see(session, record_type, moved), moment).items():
             if record_type.dated and not all_dates and not _holds(values, session.at):
                 continue
             if bound is None or bound.matches({**values, "id": id_}, None):
                 found.append(snapshot(session, record_type, id_, values))
-        return _page(parsed, found, limit, after)
+        return _as_then(session, record_type, _page(parsed, found, limit, after), moment, moved)
 
 
-def _unchanged(
+def _deciding(record_type: RecordType, bound: Filter | None, order: Order, all_dates: bool) -> frozenset[str] | None:
+    """The fields that decide where a record stands in the list; ``None`` where the store counts one of them itself."""
+    names = {name.partition(".")[0] for name in (bound.names if bound is not None else ())}
+    names |= {"custom" if key.leaf.custom else key.leaf.field.name for key in order.keys}
+    if record_type.dated and not all_dates:
+        names |= {"valid_from", "valid_to"}
+    names -= _CONSTANT
+    return frozenset(names) if names <= {*record_type.by_name, "custom"} else None
+
+
+def _since(record_type: RecordType, deciding: frozenset[str] | None) -> ColumnElement[bool]:
+    """Which changes are those by which a record came, went, or may have changed its place in the list.
+
+    Whoever was changed otherwise is found by what it holds today. So the list costs what its page and these changes
+    cost, and most changes of a year concern neither the order nor the filter of a list.
+    """
+    own = CHANGE.c.type == record_type.name
+    if deciding is None:
+        return own
+    # The journal writes a name with its colon; inside of a value the quotes would be escaped.
+    named = [f'"{name}":' for name in (*sorted(deciding), RAW)]
+    changed = [column.contains(name, autoescape=True) for name in named for column in (CHANGE.c.before, CHANGE.c.after)]
+    return own & or_(CHANGE.c.operation != "update", *changed)
+
+
+def _moved(session: CrmSession, record_type: RecordType, since: ColumnElement[bool], moment: dt.datetime) -> set[int]:
+    """The records with such changes after the moment, as far as the actor may see them by one statement."""
+    of_set = CHANGE_SET.c.id == CHANGE.c.change_set_id
+    rows = bare(record_type.table).alias()
+    visibility = session.visibility
+    criterion = session.gathered.criterion(record_type, rows)
+    if criterion is not None and not visibility.wide:
+        # Whoever sees little: the changes of each of those records.
+        mine = select(rows.c.id).where(criterion).subquery("mine")
+        source = InOrder(InOrder(mine, CHANGE, CHANGE.c.record_id == mine.c.id), CHANGE_SET, of_set)
+        criterion = None
+    else:
+        # What is younger than the moment: SQLite would rather read the journal than believe that this is a small part.
+        source = InOrder(CHANGE_SET, CHANGE, of_set)
+        if not visibility.sees_deleted(record_type):
+            criterion = visibility.sees(record_type, CHANGE.c.record_id)
+    query = select(CHANGE.c.record_id).select_from(source).where(since, CHANGE_SET.c.at > moment)
+    return set(session.core(query if criterion is None else query.where(criterion)).scalars())
+
+
+def _of_record(since: ColumnElement[bool], moment: dt.datetime, record: ColumnElement[bool]) -> Select[Any]:
+    """Such changes of given records."""
+    return (
+        select(CHANGE.c.record_id)
+        .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
+        .where(record, since, CHANGE_SET.c.at > moment)
+    )
+
+
+def _in_place(
     session: CrmSession,
     entity: type[Any],
     where: str | None,
@@ -167,11 +228,13 @@ def _unchanged(
     limit: int | None,
     after: Sequence[Any] | None,
     all_dates: bool,
-    changed: Any,
+    stayed: ColumnElement[bool] | None,
 ) -> list[Any]:
+    """The records that stand in the list where they stood then; ``stayed`` says which those are, if not all."""
     reading = session._reading
-    statement = select(entity).where(trusted(order.record_type.table.c.id.not_in(changed)))
-    statement = statement.order_by(*(trusted(column) for column in order.columns()))
+    statement = select(entity).order_by(*(trusted(column) for column in order.columns()))
+    if stayed is not None:
+        statement = statement.where(trusted(stayed))
     if where:
         statement = statement.where(reading.condition(entity, where))
     if after is not None:
@@ -179,6 +242,21 @@ def _unchanged(
     if limit is not None:
         statement = statement.limit(limit)
     return list(session.scalars(statement, execution_options={"all_dates": all_dates}))
+
+
+def _as_then(
+    session: CrmSession, record_type: RecordType, page: list[Any], moment: dt.datetime, rebuilt: set[int]
+) -> list[Any]:
+    """The records of a page as they were: those that were changed since without losing their place, too."""
+    ids = [record.id for record in page if record.id not in rebuilt]
+    touched: set[int] = set()
+    for part in in_parts(ids):
+        changes = _of_record(_since(record_type, None), moment, CHANGE.c.record_id.in_(part))
+        touched.update(session.core(changes.distinct()).scalars())
+    then = rebuild(session, record_type, touched, moment)
+    return [
+        snapshot(session, record_type, record.id, then[record.id]) if record.id in then else record for record in page
+    ]
 
 
 def _page(order: Order, records: list[Any], limit: int | None, after: Sequence[Any] | None) -> list[Any]:

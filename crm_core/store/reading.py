@@ -28,6 +28,8 @@ __all__ = ["GET", "Reading", "get_options"]
 
 GET = "crm_get"
 _TOKEN = object()
+_GATHER = "crm_gather"
+"""Execution option: a statement reads all that the actor sees."""
 
 
 def get_options() -> dict[str, Any]:
@@ -56,7 +58,7 @@ class Reading:
 
     def __init__(self, session: CrmSession) -> None:
         self.session = session
-        self._options: dict[tuple[RecordType, bool], Any] = {}
+        self._options: dict[tuple[RecordType, bool, bool], Any] = {}
 
     # -- statements --------------------------------------------------------------------------------------------
 
@@ -95,7 +97,8 @@ class Reading:
             state.is_relationship_load and state.loader_strategy_path is not None
         )
         # Following a reference never loses its row: what only options bring in is not dated.
-        added = [self._option(each, not all_dates and each in footprint.types) for each in reachable]
+        whole = bool(state.execution_options.get(_GATHER))
+        added = [self._option(each, not all_dates and each in footprint.types, whole) for each in reachable]
         added += open_options(self, state.statement)
         if any(option is not None for option in added):
             state.statement = state.statement.options(*(option for option in added if option is not None))
@@ -146,11 +149,12 @@ class Reading:
                     work.append(target)
         return found
 
-    def _option(self, record_type: RecordType, dated: bool) -> Any:
+    def _option(self, record_type: RecordType, dated: bool, gathered: bool) -> Any:
         dated = dated and record_type.dated
-        key = (record_type, dated)
+        key = (record_type, dated, gathered)
         if key not in self._options:
-            criterion = self.session.visibility.criterion(record_type, record_type.table)
+            visibility = self.session.gathered if gathered else self.session.visibility
+            criterion = visibility.criterion(record_type, record_type.table)
             if dated:
                 holds = valid_at(record_type.table, self.session.at)
                 criterion = holds if criterion is None else holds & criterion
@@ -205,9 +209,11 @@ class Reading:
 
     def condition(self, entity: type[Record], expression: str) -> ColumnElement[bool]:
         """A filter expression as a condition that the guard lets pass, because visibility is inside."""
-        record_type = self.session._own_type(entity.crm_type)
-        condition: ColumnElement[bool] = trusted(self.bind(record_type, expression).where(record_type.table))
+        condition: ColumnElement[bool] = trusted(self._bound(entity, expression).where())
         return condition
+
+    def _bound(self, entity: type[Record], expression: str) -> Filter:
+        return self.bind(self.session._own_type(entity.crm_type), expression)
 
     def list(
         self,
@@ -224,14 +230,19 @@ class Reading:
 
             return list_as_of(self.session, entity, where, order, limit, after, all_dates)
         parsed = self.order(self.session._own_type(entity.crm_type), order)
-        statement = select(entity).order_by(*(trusted(column) for column in parsed.columns()))
+        statement = select(entity)
         if where:
-            statement = statement.where(self.condition(entity, where))
+            bound = self._bound(entity, where)
+            parsed = parsed.within(bound)
+            statement = statement.where(trusted(bound.where()))
+        statement = statement.order_by(*(trusted(column) for column in parsed.columns()))
         if after is not None:
             statement = statement.where(trusted(parsed.after(after)))
         if limit is not None:
             statement = statement.limit(limit)
-        return list(self.session.scalars(statement, execution_options={"all_dates": all_dates}))
+        # Whoever sees little is better served by a sort of it; else rows are looked at in order until the page is full.
+        options = {"all_dates": all_dates, _GATHER: limit is None or not self.session.visibility.wide}
+        return list(self.session.scalars(statement, execution_options=options))
 
     def cursor(self, record: Any, order: str | None) -> tuple[Any, ...]:
         """See :meth:`CrmSession.cursor`."""
@@ -252,7 +263,7 @@ class Reading:
         statement = select(func.count()).select_from(entity)
         if where:
             statement = statement.where(self.condition(entity, where))
-        return self.session.scalar(statement, execution_options={"all_dates": all_dates}) or 0
+        return self.session.scalar(statement, execution_options={"all_dates": all_dates, _GATHER: True}) or 0
 
     def as_of_one(self, entity: type[Any], ident: int) -> Any:
         """A record as the system knew it at ``as_of``."""

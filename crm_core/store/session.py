@@ -19,7 +19,7 @@ from crm_core.store.reading import Reading, get_options
 from crm_core.store.session_base import SessionBase
 from crm_core.store.statistics import Grown
 from crm_core.store.tracking import track_deletes, track_flush
-from crm_core.store.visibility import Visibility
+from crm_core.store.visibility import Gathered, Visibility
 from crm_core.store.writer import Mark, Writer
 
 if TYPE_CHECKING:
@@ -97,6 +97,11 @@ class CrmSession(SessionBase):
     def visibility(self) -> Visibility:
         """What the actor may see and change."""
         return Visibility(self.types, self.policy, self.actor, self.now, lambda: self.store.owned_count(self))
+
+    @functools.cached_property
+    def gathered(self) -> Gathered:
+        """The same, for statements that read all of it."""
+        return Gathered(self.types, self.policy, self.actor, self.now, lambda: self.store.owned_count(self))
 
     @property
     def duplicates(self) -> List_[Candidate]:

@@ -38,7 +38,7 @@ from crm_core.store.actor import Actor, Reach, valid_at
 from crm_core.store.policy import Policy
 from crm_core.store.tables import UNIT_CLOSURE
 
-__all__ = ["WIDE", "Visibility", "bare"]
+__all__ = ["WIDE", "Gathered", "Visibility", "bare"]
 
 WIDE = 5000
 """From so many visible accounts on, probing each row beats collecting the visible ids (measured, see docs)."""
@@ -157,6 +157,13 @@ class Visibility:
     def _via(
         self, record_type: RecordType, access: Via, rows: FromClause, reaches: frozenset[Reach], verb: str
     ) -> Criterion:
+        ways = self._ways(record_type, access, rows, reaches, verb)
+        return or_(*ways) if isinstance(ways, list) else ways
+
+    def _ways(
+        self, record_type: RecordType, access: Via, rows: FromClause, reaches: frozenset[Reach], verb: str
+    ) -> Criterion | list[ColumnElement[bool]]:
+        """The condition, or a list of them where it hangs on which reference is filled."""
         targets = []
         for name in access.fields:
             target = record_type.extends if name == "id" else record_type.by_name[name].target
@@ -185,7 +192,7 @@ class Visibility:
         for id_, part in zip(ids, conditions, strict=True):
             chain.append(and_(*before, id_.is_not(None), part))
             before.append(id_.is_(None))
-        return or_(*chain, and_(*before, orphan))
+        return [*chain, and_(*before, orphan)]
 
     def _optional(self, record_type: RecordType, name: str) -> bool:
         return name != "id" and record_type.by_name[name].optional
@@ -227,12 +234,27 @@ class Visibility:
     def _account(self, id_: ColumnElement[Any], reach: Reach) -> ColumnElement[bool]:
         if self.wide:
             shared = self._shared(reach)
-            probes = [exists(_only_one(query.where(accounts == id_))) for query, accounts in self._owners(reach)]
-            return or_(*probes, *([] if shared is None else [id_.in_(shared)]), false())
+            return or_(self._probed(id_, reach), *([] if shared is None else [id_.in_(shared)]))
         if reach not in self._ids:
             self._ids[reach] = self._ids_within(reach)
         ids = self._ids[reach]
         return false() if ids is None else id_.in_(ids)
+
+    def _probed(self, id_: ColumnElement[Any], reach: Reach) -> ColumnElement[bool]:
+        """Whether an account has an owner within a reach: one look into an index for each row.
+
+        As EXISTS, PostgreSQL would rather gather the owners of all accounts before it looks at the first row. Those for
+        whose accounts the reach stands are gathered once: IS TRUE keeps it from making a join of them.
+        """
+        owner = bare(Ownership.crm_type.table).alias()
+        people = self.people(reach)
+        grounds = [owner.c.user_id == self.actor.user_id] if reach.own else []
+        if people is not None:
+            grounds.append(owner.c.user_id.in_(people).is_(True))
+        if not grounds:
+            return false()
+        theirs = select(literal(1)).where(owner.c.account_id == id_, valid_at(owner, self.now), or_(*grounds))
+        return theirs.limit(1).scalar_subquery().is_not(None)
 
     def _ids_within(self, reach: Reach) -> SelectBase | None:
         """The ids of all accounts within a reach; ``None`` when there can be none.
@@ -341,8 +363,30 @@ class Visibility:
         return [query for query, _ in found]
 
 
-def _only_one(query: Select[Any]) -> Select[Any]:
-    return query.with_only_columns(literal(1))
+class Gathered(Visibility):
+    """The same, written for a statement that reads all that the actor sees: to count it, or to sort a small part of it.
+
+    The accounts are gathered even where there are many, and so are the records that hang on them by one way or another:
+    for conditions with OR between them, a database reads the whole table.
+    """
+
+    wide = False
+
+    def criterion(
+        self, record_type: RecordType, rows: FromClause, verb: str = "read", *, permission: str | None = None
+    ) -> Criterion:
+        """See :meth:`Visibility.criterion`."""
+        access = record_type.access
+        if not isinstance(access, Via) or self.actor.system or permission is not None:
+            return super().criterion(record_type, rows, verb, permission=permission)
+        reaches = frozenset({self.reach(record_type.permission(verb)), self.reach(record_type.permission("read"))})
+        inner = bare(record_type.table).alias()
+        narrow = frozenset(reach for reach in reaches if not reach.all)
+        ways = self._ways(record_type, access, inner, narrow, verb)
+        if not isinstance(ways, list):
+            return super().criterion(record_type, rows, verb)
+        queries = [select(inner.c.id).where(way).correlate(None) for way in ways]
+        return rows.c.id.in_(union_all(*queries))
 
 
 def _widest_dropped(reaches: frozenset[Reach]) -> Sequence[Reach]:

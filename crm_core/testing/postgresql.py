@@ -33,6 +33,7 @@ __all__ = [
     "PostgreSQLUnavailable",
     "find_programs",
     "new_cluster",
+    "running_cluster",
     "start_server",
     "stopped_at_exit",
 ]
@@ -196,6 +197,25 @@ def new_cluster(folder: Path, settings: Iterable[str] = (), options: Iterable[st
         shutil.chown(folder, cluster.account, cluster.account)
     _initialise(cluster.programs, folder, cluster.account, options)
     return cluster
+
+
+@contextmanager
+def running_cluster(folder: Path, settings: Iterable[str] = ()) -> Iterator[Cluster]:
+    """Run a server whose files stay in ``folder`` when the block ends: made at the first time, used again later.
+
+    Raises what :func:`new_cluster` does.
+    """
+    if (folder / "data" / "PG_VERSION").exists():
+        _require_psycopg()
+        cluster = Cluster(folder, find_programs(), _account(), tuple(settings))
+    else:
+        folder.mkdir(exist_ok=True)
+        cluster = new_cluster(folder, settings)
+    cluster.start()
+    try:
+        yield cluster
+    finally:
+        cluster.stop()
 
 
 @contextmanager

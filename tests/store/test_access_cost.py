@@ -14,10 +14,12 @@ from sqlalchemy import event, func, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from crm_core.domain.accounts import Account
+from crm_core.domain.activities import Activity
 from crm_core.domain.contacts import Affiliation, Contact
 from crm_core.domain.ownership import Ownership
 from crm_core.store.session import CrmSession
 from crm_core.store.store import Store
+from crm_core.store.tables import CHANGE_SET
 from crm_core.store.visibility import Visibility
 
 from .access_records import POLICY, TYPES
@@ -163,3 +165,90 @@ def test_an_index_serves_both_shapes(crowded: Company, monkeypatch: pytest.Monke
         assert "USING INDEX ix_crm_account_name_key" in plan, plan  # along the order, and no sorting
         assert "TEMP B-TREE" not in plan, plan
         assert "SEARCH crm_ownership" in plan and "SCAN crm_ownership" not in plan, plan
+
+
+def plan_of(company: Company, login: str, ask: Callable[[CrmSession], Any]) -> str:
+    """How SQLite finds what the last statement of ``ask`` reads."""
+    with company.session(login, read_only=True) as session:
+        with statements(company.store) as seen:
+            ask(session)
+        sql, parameters = seen[-1]
+        rows = session.core_connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters).all()
+    return "\n".join(row[3] for row in rows)
+
+
+@pytest.mark.parametrize("login", ["li", "wang", "zhou", "mei", "sun", "han", "wu", "qian"])
+def test_what_is_gathered_is_what_is_seen(crowded: Company, login: str) -> None:
+    with crowded.session(login, read_only=True) as session:
+        for record_type in session.types.values():
+            table = record_type.table
+            found = []
+            for visibility in (session.visibility, session.gathered):
+                criterion = visibility.criterion(record_type, table)
+                query = select(table.c.id) if criterion is None else select(table.c.id).where(criterion)
+                found.append(sorted(session.core(query).scalars()))
+            assert found[0] == found[1], record_type.name
+
+
+def test_many_accounts_are_probed_one_by_one_and_counted_all_at_once(
+    crowded: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crm_core.store.store.WIDE", 10)
+    monkeypatch.setattr("crm_core.store.visibility.WIDE", 10)
+    crowded.store._counts.clear()  # what was counted while the company was made
+    for login in ("li", "zhou"):
+        with crowded.session(login, read_only=True) as session:
+            assert session.visibility.wide
+            with statements(crowded.store) as seen:
+                session.list(Account, order="name")
+                session.count(Account)
+        page, count = (sql for sql, _ in seen)
+        # PostgreSQL may carry out EXISTS by reading all owners first; of a subquery with a limit it never does.
+        assert "EXISTS" not in page and "LIMIT" in page.partition("ORDER BY")[0], page
+        assert "IN (SELECT crm_ownership" in count, count
+
+
+def test_a_page_of_one_grade_and_of_a_time_goes_along_an_index(crowded: Company) -> None:
+    if crowded.store.dialect != "sqlite":
+        pytest.skip("plans are asked of SQLite, which has no statistics of its own accord to change them")
+    plan = plan_of(crowded, "qian", lambda session: session.list(Account, 'grade == "A"', order="name"))
+    assert "ix_crm_account_grade_name_key_id (grade=?)" in plan and "TEMP B-TREE" not in plan, plan
+    for way in ("", " desc"):
+        for where in ("planned_start <= now()", 'planned_start is not None and kind == "visit"'):
+            order = f"planned_start{way}"
+            plan = plan_of(crowded, "qian", lambda session: session.list(Activity, where, order=order))  # noqa: B023
+            assert "ix_crm_activity_planned_start_id" in plan and "TEMP B-TREE" not in plan, plan
+
+
+def test_a_list_of_the_past_reads_of_the_journal_what_is_younger(crowded: Company) -> None:
+    if crowded.store.dialect != "sqlite":
+        pytest.skip("plans are asked of SQLite, which has no statistics of its own accord to change them")
+    with crowded.store.engine.connect() as connection:
+        # A journal that begins with large imports looks to SQLite as if every change set were large.
+        connection.exec_driver_sql("ANALYZE")
+        moment = connection.execute(select(func.max(CHANGE_SET.c.at))).scalar_one()
+    for login in ("li", "qian"):
+        with crowded.session(login, as_of=moment) as session:
+            with statements(crowded.store) as seen:
+                session.list(Account, order="name")
+            for sql, parameters in seen:
+                rows = session.core_connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters).all()
+                plan = "\n".join(row[3] for row in rows)
+                assert "SCAN crm_change" not in plan and "SCAN crm_account" not in plan.replace(
+                    "SCAN crm_account USING INDEX ix_crm_account_name_key_id", ""
+                ), plan
+
+
+def test_a_list_of_the_past_costs_no_more_statements_when_more_was_changed(crowded: Company) -> None:
+    counted = []
+    with crowded.store.engine.connect() as connection:
+        moment = connection.execute(select(func.max(CHANGE_SET.c.at))).scalar_one()
+    for number in (1, MANY * 3):
+        with crowded.session() as session:
+            ids = session.scalars(select(Account.id).where(Account.name.like("sun %")).order_by(Account.id)).all()
+            session.update_many(Account, ({"id": id_, "employees": number} for id_ in ids[:number]))
+        with crowded.session("qian", as_of=moment) as session, statements(crowded.store) as seen:
+            page = session.list(Account, order="id desc", limit=50)
+        assert len(page) == 50 and all(each.employees is None for each in page)
+        counted.append(len(seen))
+    assert counted[0] <= counted[1] <= counted[0] + 2, counted

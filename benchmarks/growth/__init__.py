@@ -1,0 +1,1 @@
+"""How the kernel behaves from ten thousand accounts to ten millions: ``python -m benchmarks.growth --help``."""

@@ -1,0 +1,108 @@
+"""The program: builds what is not there, measures, and tells."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+import click
+
+from benchmarks.growth.asking import Answer, asked
+from benchmarks.growth.building import Writing, build, opened, pattern_of, sizes, written
+from benchmarks.growth.keeping import Kept, kept
+from benchmarks.growth.telling import Measured, tables
+from benchmarks.report import measured
+from crm_core.testing.postgresql import PostgreSQLUnavailable
+from torture.databases import DATABASES, chosen, scratch
+from torture.reporting import Report, tell
+
+__all__ = ["command"]
+
+
+def _numbers(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[int, ...]:
+    try:
+        return tuple(sorted({int(each.replace("_", "")) for each in value.split(",")}))
+    except ValueError:
+        raise click.BadParameter("Write numbers with commas between them, such as 10000,100000.") from None
+
+
+@click.command(name="growth")
+@click.option(
+    "--accounts",
+    default="10000,100000,1000000",
+    show_default=True,
+    callback=_numbers,
+    help="The sizes: as many as are the clerk's, and a multiple of nine times as many.",
+)
+@click.option("--database", type=click.Choice([*DATABASES, "all"]), default="all", show_default=True)
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep the databases in this folder; those that are there already are only measured.",
+)
+@click.option(
+    "--rounds", default=15, show_default=True, help="How often each question is asked, after twice to warm up."
+)
+@click.option("--clerk", default=1000, show_default=True, help="How many accounts the clerk has, at every size.")
+@click.option("--records", default=100_000, show_default=True, help="How many are imported and taken back, at most.")
+@measured
+def command(
+    accounts: tuple[int, ...], database: str, keep: Path | None, rounds: int, clerk: int, records: int,
+    json_file: Path | None, markdown: Path | None,
+) -> None:  # fmt: skip
+    """Let a company grow, and measure what four people who see more or less of it wait for.
+
+    Ten thousand accounts are written through the CRM, with two years of history; the rest are copies of those that are
+    made inside of the database, with all that the CRM keeps of them.
+    """
+    listed = ",".join(map(str, accounts))
+    report = Report(
+        "growth", None, package="benchmarks",
+        command=f"python -m benchmarks.growth --database {database} --accounts {listed} --rounds {rounds}",
+    )  # fmt: skip
+    with scratch() as folder:
+        for each in chosen(database):
+            found: list[Measured] = []
+            try:
+                with kept(each, (keep or folder).resolve()) as place:
+                    for size in accounts:
+                        note = _noting(f"{DATABASES[each]}, {size:,} accounts")
+                        found.append(_measure(place, size, clerk, min(records, size), rounds, note))
+            except PostgreSQLUnavailable as error:
+                report.remarks.append(f"PostgreSQL was left out: {error}")
+                continue
+            report.tables += tables(DATABASES[each], found)
+            report.figures += [figure for one in found for figure in one.figures(each)]
+    tell(report, json_file, markdown)
+
+
+def _measure(place: Kept, size: int, clerk: int, records: int, rounds: int, note: Callable[[str], None]) -> Measured:
+    name = f"size{size}"
+    known = place.known(name)
+    if not known:
+        with _told(note, "built"):
+            build(place, name, size, clerk, note)
+        known = place.known(name)
+    pattern = pattern_of(known)
+    with opened(place.place.url(name)) as crm:
+        # What it takes up follows from what was built, not from what was tried on it since.
+        if "sizes" not in known:
+            known = place.note(name, sizes=attrs.asdict(sizes(crm, size)))
+        answers: list[Answer] = list(asked(crm, pattern, rounds, note))
+        if "writing" not in known:
+            known = place.note(name, writing=attrs.asdict(written(crm, records, note)))
+    return Measured(size, known["loaded"], pattern, known["sizes"], Writing(**known["writing"]), tuple(answers))
+
+
+def _noting(what: str) -> Callable[[str], None]:
+    return lambda text: click.echo(f"{what}: {text}", err=True)
+
+
+@contextmanager
+def _told(note: Callable[[str], None], what: str) -> Iterator[None]:
+    begun = time.perf_counter()
+    yield
+    note(f"{what} in {time.perf_counter() - begun:.0f} s")
