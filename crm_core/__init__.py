@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from crm_core.errors import ContractError as ContractError
     from crm_core.errors import CrmError as CrmError
     from crm_core.errors import DeclarationError as DeclarationError
+    from crm_core.errors import DetachConflict as DetachConflict
     from crm_core.errors import ExchangeError as ExchangeError
     from crm_core.errors import ExpressionError as ExpressionError
     from crm_core.errors import HookError as HookError
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from crm_core.errors import MigrationError as MigrationError
     from crm_core.errors import NotFound as NotFound
     from crm_core.errors import Objection as Objection
+    from crm_core.errors import PastDetached as PastDetached
     from crm_core.errors import PermissionDenied as PermissionDenied
     from crm_core.errors import Problem as Problem
     from crm_core.errors import StoreError as StoreError
@@ -121,6 +123,7 @@ if TYPE_CHECKING:
     from crm_core.store.changes import ChangeSet as ChangeSet
     from crm_core.store.duplicates import Candidate as Candidate
     from crm_core.store.duplicates import MatchKey as MatchKey
+    from crm_core.store.history import History as History
     from crm_core.store.history import HistoryEvent as HistoryEvent
     from crm_core.store.merging import MergeReport as MergeReport
     from crm_core.store.policy import Role as Role
@@ -157,9 +160,9 @@ _MODULES: dict[str, str] = {
     **dict.fromkeys(("Pool", "PoolEvent", "PoolEventKind", "PoolRules", "RecycleRule"), "crm_core.domain.pools"),
     **dict.fromkeys(
         (
-            "BuildError", "Conflict", "ContractError", "CrmError", "DeclarationError", "ExchangeError",
-            "ExpressionError", "HookError", "MergeConflict", "MigrationError", "NotFound", "Objection",
-            "PermissionDenied", "Problem",
+            "BuildError", "Conflict", "ContractError", "CrmError", "DeclarationError", "DetachConflict",
+            "ExchangeError", "ExpressionError", "HookError", "MergeConflict", "MigrationError", "NotFound", "Objection",
+            "PastDetached", "PermissionDenied", "Problem",
             "StoreError", "UndoConflict", "UnsupportedStatement", "ValidationError",
         ),
         "crm_core.errors",
@@ -195,7 +198,7 @@ _MODULES: dict[str, str] = {
     "pools": "crm_core.store",
     "SearchDriver": "crm_core.store.search.drivers",
     "Hit": "crm_core.store.search.hits",
-    "HistoryEvent": "crm_core.store.history",
+    **dict.fromkeys(("History", "HistoryEvent"), "crm_core.store.history"),
     "CrmSession": "crm_core.store.session",
     "jobs": "crm_core",
 }  # fmt: skip

@@ -17,6 +17,7 @@ __all__ = [
     "ContractError",
     "CrmError",
     "DeclarationError",
+    "DetachConflict",
     "ExchangeError",
     "ExpressionError",
     "HookError",
@@ -24,6 +25,7 @@ __all__ = [
     "MigrationError",
     "NotFound",
     "Objection",
+    "PastDetached",
     "PermissionDenied",
     "Problem",
     "StoreError",
@@ -190,6 +192,10 @@ class NotFound(CrmError):
     exit_code = 6
 
 
+class PastDetached(NotFound):
+    """It was recorded in a part of the journal that was detached, so that nothing can be said of it here."""
+
+
 class Conflict(CrmError):
     """Somebody else changed the same thing meanwhile, or two dated rows would hold at once."""
 
@@ -198,6 +204,12 @@ class Conflict(CrmError):
 
 class UndoConflict(_Listed):
     """A change set cannot be undone because later changes stand on it; nothing was changed."""
+
+    exit_code = 7
+
+
+class DetachConflict(_Listed):
+    """A part of the journal cannot be detached because somebody still needs it; nothing was changed."""
 
     exit_code = 7
 

@@ -19,13 +19,14 @@ from crm_core.store.erasing.raw import erase_raw
 from crm_core.store.erasing.texts import blank_errors, blank_reasons
 from crm_core.store.journal import Entry
 from crm_core.store.marks import ERASED
+from crm_core.store.partitions.whole import whole
 from crm_core.store.parts import in_parts
 from crm_core.store.values import column_values, key_column
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["ERASED", "erase", "erase_texts", "erased_key", "is_erased", "tombstone"]
+__all__ = ["ERASED", "erase", "erase_again", "erase_texts", "erased_key", "is_erased", "tombstone"]
 
 _KEY = frozenset({"key"})
 _ERASED_AT = "erased_at"
@@ -34,16 +35,32 @@ _ERASED_AT = "erased_at"
 def erase(session: CrmSession, record: Record, reason: str) -> int:
     """Erase the personal data of a record and of what hangs on it; see :func:`crm_core.domain.contacts.erase`."""
     _begin(session, record, reason)
-    record_type, blanking = record.crm_type, Blanking(session)
-    persons, hooks = identities(session, record), anchors(session, record.crm_type)
+    with whole(session):
+        blanking = _erase(session, record.crm_type, record.id, rows=True)
+    _finish(session)
+    return blanking.changed
+
+
+def erase_again(session: CrmSession, record_type: RecordType, id_: int) -> int:
+    """Blank in the journal what is personal of somebody who was erased: something of it came back."""
+    return _erase(session, record_type, id_, rows=False).changed
+
+
+def _erase(session: CrmSession, record_type: RecordType, id_: int, *, rows: bool) -> Blanking:
+    """Blank the journal of a person, and (``rows``) what lies in the tables of them."""
+    blanking = Blanking(session)
+    persons, hooks = identities(session, record_type, id_), anchors(session, record_type)
     blank_copies(blanking, record_type, persons)  # while the journal still says what was copied
-    _erase_rows(session, record_type, {record.id}, {_ERASED_AT: session.clock()})
+    if rows:
+        _erase_rows(session, record_type, {id_}, {_ERASED_AT: session.clock()})
     blanking.whole(record_type, persons)
     once = mentioned(session, hooks, persons)
     for other, each in hooks.items():
         names = _KEY if other.name == "external_ref" else None
         here = present(session, other, each, persons)
-        if isinstance(other, Absent):
+        if not rows:
+            pass
+        elif isinstance(other, Absent):
             erase_raw(session, other, here)
         elif names is None:
             _erase_rows(session, other, here)
@@ -53,8 +70,7 @@ def erase(session: CrmSession, record: Record, reason: str) -> int:
         blanking.while_theirs(other, once.get(other.name, set()) - here, each, persons, names)
     blank_reasons(blanking)
     blank_errors(session, blanking.texts)
-    _finish(session)
-    return blanking.changed
+    return blanking
 
 
 def erase_texts(session: CrmSession, record: Record, names: Iterable[str], reason: str) -> int:
@@ -73,7 +89,8 @@ def erase_texts(session: CrmSession, record: Record, names: Iterable[str], reaso
     blanking = Blanking(session)
     _write(session, record_type, {record.id}, {field.name: None if field.optional else ERASED for field in wanted})
     columns = {name for field in wanted for name in (field.name, key_column(field), *field.column_names)}
-    blanking.whole(record_type, {record.id}, frozenset(columns))
+    with whole(session):
+        blanking.whole(record_type, {record.id}, frozenset(columns))
     _finish(session)
     return blanking.changed
 

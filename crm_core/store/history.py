@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from sqlalchemy import Row, Select, func, select
 
-from crm_core.errors import NotFound, ValidationError
+from crm_core.errors import NotFound, PastDetached, ValidationError
 from crm_core.records import Record, RecordType, Types
 from crm_core.store.absent import absent_type
 from crm_core.store.changes import Change, ChangeSet
 from crm_core.store.differences import RAW
+from crm_core.store.partitions.recorded import begins, refuse_detached, shown
 from crm_core.store.parts import in_parts
 from crm_core.store.tables import CHANGE, CHANGE_SET
 from crm_core.store.values import decode_values
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
 __all__ = [
+    "History",
     "HistoryEvent",
     "change_set",
     "change_sets",
@@ -52,6 +54,16 @@ class HistoryEvent:
     inactive: str | None = None
 
 
+class History(list[HistoryEvent]):
+    """The events of a record, the oldest first.
+
+    ``begins`` is ``None`` where that is all; else what was recorded before that moment is detached from the database,
+    and there may have been more.
+    """
+
+    begins: dt.datetime | None = None
+
+
 def to_change(types: Types, row: Row[Any]) -> Change:
     """A journal row as a change; of a type that is not in the build as plain JSON."""
     record_type = types.get(row.type)
@@ -69,7 +81,7 @@ def to_change_set(row: Row[Any], changes: Sequence[Change] = ()) -> ChangeSet:
     return ChangeSet(row.id, row.at, row.user_id, row.principal, row.reason, row.source, row.undoes, tuple(changes))
 
 
-def history(session: CrmSession, record_type: RecordType | str, id_: int) -> list[HistoryEvent]:
+def history(session: CrmSession, record_type: RecordType | str, id_: int) -> History:
     """All changes of a record, oldest first, for whoever sees the record (of a deleted one: scope all).
 
     The type may be given by its name, which may be of a plugin that is not loaded: its events are ``inactive``, and
@@ -86,7 +98,17 @@ def history(session: CrmSession, record_type: RecordType | str, id_: int) -> lis
     )
     visible = session.writer.visible_ids(known, {id_}) if known is not None else set()
     rows = session.core(query).all()
+    # A record that was created here has no more of a history.
+    cut = begins(session) if not rows or rows[0].operation != "create" else None
     if not visible and not (rows and _sees_deleted(session, name, known)):
+        if cut is not None and _sees_deleted(session, name, known):
+            raise PastDetached(
+                "There is no {record} {id}, and what was recorded before {cut} is detached.",
+                mend="Bring it back ('crm journal attach'), or check the id.",
+                record=name,
+                id=id_,
+                cut=shown(session, cut),
+            )
         raise NotFound(
             "There is no {record} {id}.",
             mend="Check the id, or ask whoever is responsible for it.",
@@ -101,16 +123,18 @@ def history(session: CrmSession, record_type: RecordType | str, id_: int) -> lis
         inactive = name.partition(".")[0] if gone is None else gone.plugin
         closed = {} if gone is None else gone.restricted
         hidden = frozenset(field for field, permission in closed.items() if not session.can(permission))
-    return [
+    events = History(
         HistoryEvent(
             row.at, row.principal, row.reason, row.source, row.change_set_id, row.version,
             _without(to_change(session.types, row), hidden), inactive,
         )
         for row in rows
-    ]  # fmt: skip
+    )  # fmt: skip
+    events.begins = cut
+    return events
 
 
-def history_of(session: CrmSession, record: Record | type[Record] | str, id_: int | None) -> list[HistoryEvent]:
+def history_of(session: CrmSession, record: Record | type[Record] | str, id_: int | None) -> History:
     """See :meth:`crm_core.store.session.CrmSession.history`."""
     given = record.id if isinstance(record, Record) else id_
     if given is None:
@@ -162,6 +186,8 @@ def makers(session: CrmSession, record_type: RecordType, ids: Iterable[int]) -> 
 def change_set(session: CrmSession, id_: int, *, known: bool = False) -> ChangeSet:
     """The head of a change set, for whoever may know of it; ``known`` says that a rule of the kernel asks."""
     row = session.core(select(CHANGE_SET).where(CHANGE_SET.c.id == id_)).first()
+    if row is None:
+        refuse_detached(session, id_)
     if row is None or not (known or _may_know(session, row)):
         raise NotFound("There is no change set {id}.", mend="'crm history' shows the change sets of a record.", id=id_)
     return to_change_set(row)

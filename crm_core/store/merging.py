@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import select
 
 from crm_core.domain.redirects import Redirect
-from crm_core.errors import Conflict, MergeConflict, NotFound, Objection, Problem, ValidationError
+from crm_core.errors import Conflict, MergeConflict, NotFound, Objection, PastDetached, Problem, ValidationError
 from crm_core.records import Record, RecordType
 from crm_core.store.erasure import is_erased
 from crm_core.store.key_fields import check_key_fields
@@ -197,12 +197,18 @@ def split(
     if row is None or _seen_target(session, row.record_type, row.target_id) is None:
         raise NotFound("Nothing was merged under the id {id}.", mend="Give the id of the record that went.", id=id_)
     # Where a split was itself undone, that is what made it the last time.
-    made: int = session.core(
+    made: int | None = session.core(
         select(CHANGE.c.change_set_id)
         .where(CHANGE.c.type == Redirect.crm_type.name, CHANGE.c.record_id == row.id, CHANGE.c.operation == "create")
         .order_by(CHANGE.c.version.desc())
         .limit(1)
-    ).scalar_one()
+    ).scalar()
+    if made is None:
+        raise PastDetached(
+            "The merge under the id {id} was recorded in a part of the journal that is detached.",
+            mend="Bring it back ('crm journal attach'), and split then.",
+            id=id_,
+        )
     report: UndoReport = session.undo(made, dry_run=dry_run)
     return report
 

@@ -21,6 +21,7 @@ from crm_core.store.differences import RAW, filled, overlay
 from crm_core.store.guard import trusted
 from crm_core.store.joins import InOrder
 from crm_core.store.paging import comparable, own_values, steps_away
+from crm_core.store.partitions.recorded import require_recorded
 from crm_core.store.parts import in_parts
 from crm_core.store.tables import CHANGE, CHANGE_SET
 from crm_core.store.values import decode_values
@@ -63,14 +64,18 @@ def rebuild(
             .where(CHANGE.c.record_id.in_(part), CHANGE.c.type == record_type.name, CHANGE_SET.c.at > moment)
             .order_by(CHANGE.c.record_id, CHANGE.c.version.desc(), CHANGE.c.position.desc())
         )
+        stepped: set[int] = set()
         for change in changes:
+            stepped.add(change.record_id)
             states[change.record_id] = step_back(
                 session, record_type, states.get(change.record_id), change.operation, change.before
             )
         versions = _versions(session, record_type, part, moment)
         for id_, state in states.items():
             if state is not None:
-                found[id_] = {**empty, **state, "version": versions.get(id_, state.get("version"))}
+                # Where the version of then is in a part that is detached, that of now would be wrong.
+                now = None if id_ in stepped else state.get("version")
+                found[id_] = {**empty, **state, "version": versions.get(id_, now)}
     return found
 
 
@@ -110,6 +115,7 @@ def get_as_of(session: CrmSession, entity: type[Any], id_: int) -> Any:
     if not _may_see(session, record_type, {id_}):
         return None
     values = rebuild(session, record_type, {id_}, moment).get(id_)
+    require_recorded(session, moment)
     return None if values is None else snapshot(session, record_type, id_, values)
 
 
@@ -154,6 +160,7 @@ def list_as_of(
             )
         since = _since(record_type, _deciding(record_type, bound, parsed, all_dates))
         moved = _moved(session, record_type, since, moment)
+        require_recorded(session, moment)
         own = _of_record(since, moment, CHANGE.c.record_id == record_type.table.c.id)
         # A look at each row on the way: for NOT IN or NOT EXISTS a database may read the whole journal.
         stayed = own.limit(1).scalar_subquery().is_(None) if moved else None

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from crm_core.store.duplicates import Candidate
     from crm_core.store.explain import Ground
-    from crm_core.store.history import HistoryEvent
+    from crm_core.store.history import History
     from crm_core.store.ids import IdSource
     from crm_core.store.search.hits import Hit
     from crm_core.store.store import Store
@@ -234,12 +234,13 @@ class CrmSession(SessionBase):
 
         return explain(self, record)
 
-    def history(self, record: Record | type[Record] | str, id_: int | None = None) -> List_[HistoryEvent]:
+    def history(self, record: Record | type[Record] | str, id_: int | None = None) -> History:
         """All changes of a record, oldest first: when, who, why, and the fields before and after.
 
         A record is given itself, or by its type (or the name of that) and id: so one asks for a deleted one, and for
         those of a plugin that is not loaded, which is for scope all. Fields that the actor may not read are left out,
-        and what is not yet committed is not in it. Raises :class:`NotFound` when there is nothing that the actor sees.
+        and what is not yet committed is not in it. Where a part of it is detached, ``begins`` of what is returned says
+        from when on it is whole. Raises :class:`NotFound` when there is nothing that the actor sees.
         """
         from crm_core.store.history import history_of
 

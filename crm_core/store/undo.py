@@ -21,6 +21,7 @@ from crm_core.store.dependants import plan_delete, unwrap
 from crm_core.store.differences import STORES_OWN, filled, same
 from crm_core.store.erasure import ERASED
 from crm_core.store.history import change_set
+from crm_core.store.partitions.recorded import require_recorded
 from crm_core.store.parts import in_parts
 from crm_core.store.tables import CHANGE, CHANGE_SET
 from crm_core.store.undo_raw import take_back_raw
@@ -75,6 +76,8 @@ def undo(
     head = change_set(session, change_set_id, known=by_rule)  # knows nobody's but one's own, but for system.undo
     if head.source == "erasure":
         raise UndoConflict("The erasure of a person is final.", mend="Nothing of it was kept.")
+    # Something may have undone it already that is detached.
+    require_recorded(session, head.at)
     already = _standing(session, change_set_id)
     if already is not None:
         raise UndoConflict(

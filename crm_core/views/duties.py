@@ -13,6 +13,7 @@ from crm_core.domain.dated import as_moment
 from crm_core.domain.duties import Duty, confirm, find_duty
 from crm_core.domain.organisation import Membership, Unit, User, find_unit, find_user
 from crm_core.errors import UnsupportedStatement
+from crm_core.store.partitions.recorded import require_recorded
 from crm_core.store.touching import Responsibility, confirmed, responsibilities, touched, undone
 
 if TYPE_CHECKING:
@@ -179,7 +180,10 @@ def _moment(session: CrmSession, at: dt.datetime | dt.date | None) -> dt.datetim
             "Duties are computed from the journal, which a session with as_of is within.",
             mend="Use at: the report then shows how things stood at that moment.",
         )
-    return session.at if at is None else as_moment(session, at)
+    moment = session.at if at is None else as_moment(session, at)
+    if at is not None or session.at_given:
+        require_recorded(session, moment)
+    return moment
 
 
 def _obligations(

@@ -11,6 +11,8 @@ from crm_core.errors import Conflict, StoreError
 from crm_core.store import ids
 from crm_core.store.migrations import drift, kernel_source
 from crm_core.store.partitions import changing, keeping
+from crm_core.store.partitions.attaching import attach
+from crm_core.store.partitions.detaching import detach
 from crm_core.store.partitions.layout import WIDTH, bounds, is_part, name_of, number_of
 from crm_core.store.partitions.listing import parts
 from tests.store.partition_support import EPOCH, Clock, opened, rows, write
@@ -40,8 +42,9 @@ def test_on_sqlite_there_are_no_parts(store):
     write(store)
     assert parts(store) == []
     assert keeping.keep(store, months=1, least=0) == keeping.Kept()
-    with pytest.raises(StoreError, match="one table"):
-        keeping.begin(store)
+    for refused in (keeping.begin, lambda s: detach(s, EPOCH), lambda s: attach(s, 0)):
+        with pytest.raises(StoreError, match="one table"):
+            refused(store)
 
 
 def test_the_names_of_parts_are_known_again():
@@ -132,7 +135,7 @@ def test_parts_are_no_drift(divided):
 
 
 def test_whoever_reads_the_journal_is_not_waited_for_long(divided, monkeypatch):
-    monkeypatch.setattr(changing, "_PATIENCE", "50ms")
+    monkeypatch.setattr(changing, "PATIENCE", "50ms")
     write(divided)
     with divided.engine.connect() as reader:
         reader.execute(text("SELECT count(*) FROM crm_change"))

@@ -9,7 +9,7 @@ from crm_core.cli.application import Application, pass_application
 from crm_core.cli.finding import record_id
 from crm_core.cli.helping import argument, command
 from crm_core.cli.moments import shown
-from crm_core.cli.records import Shower
+from crm_core.cli.records import Shower, plain
 from crm_core.cli.times import as_json
 from crm_core.errors import NotFound
 
@@ -47,13 +47,17 @@ def command_history(application: Application, type_name: str, reference: str, as
         else:
             id_ = record_id(session, record_type, reference)
         events = session.history(type_name, id_)
-        if not events:
+        if not events and events.begins is None:
             output.note("Nothing of it is in the journal.")
-        elif events[0].inactive is not None:
+        elif events and events[0].inactive is not None:
             output.note("The plugin {plugin} is not loaded: its values are shown as the journal has them.",
                         plugin=events[0].inactive)  # fmt: skip
+        if events.begins is not None:
+            output.note("What was recorded before {moment} is detached from the database, and is not shown.",
+                        moment=shown(events.begins, application.crm.build.policy.tz))  # fmt: skip
         if as_json:
-            output.json({"type": type_name, "id": id_, "events": as_data(session, events)})
+            output.json({"type": type_name, "id": id_, "events": as_data(session, events),
+                         "begins": plain(events.begins)})  # fmt: skip
             return
         shower = Shower(session, application.translator)
         for event in events:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 
 from crm_core.cli.application import Application, pass_application
-from crm_core.cli.helping import group
-from crm_core.cli.moments import shown
+from crm_core.cli.helping import argument, group, option
+from crm_core.cli.moments import MOMENT, When, shown
 from crm_core.cli.records import plain
 from crm_core.cli.times import as_json
 
@@ -66,6 +68,83 @@ def begin(application: Application, as_json: bool) -> None:
         application.output.say("Nothing was recorded yet in the part that is being written, so it goes on.")
     else:
         application.output.say("What is recorded from now on goes to part {number}.", number=done.begun)
+
+
+@command.command("detach")
+@option("--before", type=MOMENT, metavar="DATE", required=True, help="Parts in which all was recorded before it.")
+@option(
+    "--to",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Write them to files in this folder, and drop their tables; else those are kept in the database.",
+)
+@option("--dry-run", is_flag=True, help="Only tell what would be detached, and what stands in the way.")
+@as_json
+@pass_application
+def detach(application: Application, before: When, to: Path | None, dry_run: bool, as_json: bool) -> None:
+    """Take old parts out of the journal; 'crm journal attach' brings them back.
+
+    What was recorded before is then not told any more: it is asked for in vain, rather than answered wrongly.
+    """  # fmt: skip
+    from crm_core.store.partitions.detaching import detach
+
+    application.as_no_user()
+    crm, output = application.crm, application.output
+    tz = crm.build.policy.tz
+    done = detach(crm.store, before.moment_in(tz), to=to, dry_run=dry_run)
+    if as_json:
+        output.json({
+            "dry_run": dry_run, "parts": list(done.numbers), "begins": plain(done.cut),
+            "change_sets": done.change_sets, "changes": done.changes, "files": list(done.written),
+            "obstacles": [{"where": each.path, "problem": each.text()} for each in done.obstacles],
+            "looked_before": done.strangers,
+        })  # fmt: skip
+        return
+    for each in done.obstacles:
+        output.line(each.text(application.translator.text))
+    if done.obstacles:
+        output.say("It would be refused. Nothing was changed.")
+        return
+    if done.numbers:
+        output.say(
+            "It would detach {count} parts ({changes} changes): {parts}. Nothing was changed." if dry_run
+            else "Detached {count} parts ({changes} changes): {parts}.",
+            count=len(done.numbers), changes=done.changes, parts=", ".join(map(str, done.numbers)),
+        )  # fmt: skip
+        output.say("The journal begins on {moment}.", moment=shown(done.cut, tz))
+    for path in done.written:
+        output.say("Wrote {file}.", file=path)
+    if done.strangers:
+        output.note(
+            "Users who looked at their news last before that: {count}. They are not told of what happened between.",
+            count=done.strangers,
+        )
+
+
+@command.command("attach")
+@argument("part", metavar="NUMBER|FILE")
+@option("--dry-run", is_flag=True, help="Only verify it.")
+@as_json
+@pass_application
+def attach(application: Application, part: str, dry_run: bool, as_json: bool) -> None:
+    """Bring a detached part of the journal back, by its number or its file: everything is as before then.
+
+    People who were erased meanwhile are erased in it as well.
+    """
+    from crm_core.store.partitions.attaching import attach
+
+    application.as_no_user()
+    done = attach(application.crm.store, int(part) if part.isdigit() else Path(part), dry_run=dry_run)
+    if as_json:
+        application.output.json({"dry_run": dry_run, **attrs.asdict(done)})
+        return
+    application.output.say(
+        "Part {number} is whole ({changes} changes) and can be attached." if dry_run
+        else "Attached part {number} ({changes} changes).",
+        number=done.number, changes=done.changes,
+    )  # fmt: skip
+    if done.erased:
+        application.output.say("Changes in which people were erased as elsewhere: {count}.", count=done.erased)
 
 
 def _print(application: Application, found: list[Part]) -> None:

@@ -100,7 +100,7 @@ class Blanking:
         """
         personal = personal_names(self.session, record_type) if names is None else names
         for history in self._histories(record_type, ids):
-            place: dict[str, Any] = {}
+            place = _place_then(history, hooks)
             carried: dict[str, Any] = {}
             work: list[tuple[Row[Any], Wanted, Wanted]] = []
             for row in history:
@@ -160,6 +160,15 @@ def _telling(record_type: Kept) -> Collection[str]:
     if isinstance(record_type, Absent):
         return record_type.telling
     return {field.name for field in record_type.fields if field.personal and field.search}
+
+
+def _place_then(history: Sequence[Row[Any]], hooks: Sequence[Anchor]) -> dict[str, Any]:
+    """Where a record was before its first row that is here: what came before may be detached, and later rows tell."""
+    found: dict[str, Any] = {}
+    if history[0].operation != "create":
+        for row in reversed(history):
+            found = _place(found, flat(decode_values(None, row.before)), row, hooks)
+    return found
 
 
 def _place(

@@ -9,7 +9,7 @@ import attrs
 from sqlalchemy import and_, or_, select
 
 from crm_core.domain.redirects import Redirect
-from crm_core.records import Record, RecordType
+from crm_core.records import RecordType
 from crm_core.store.absent import Absent, absent
 from crm_core.store.catalogue import SOFT
 from crm_core.store.dependants import reflect
@@ -83,13 +83,13 @@ def _of_absent(session: CrmSession, record_type: RecordType, targets: frozenset[
     return found
 
 
-def identities(session: CrmSession, record: Record) -> set[int]:
+def identities(session: CrmSession, record_type: RecordType, id_: int) -> set[int]:
     """The ids of a person: their own, and those of all that was merged into them, of which only the journal tells."""
-    found, new = {record.id}, {record.id}
+    found, new = {id_}, {id_}
     redirect = Redirect.crm_type.table
     while new and Redirect.crm_type.name in session.types:
         query = select(redirect.c.source_id).where(
-            redirect.c.record_type == record.crm_type.name, redirect.c.target_id.in_(sorted(new))
+            redirect.c.record_type == record_type.name, redirect.c.target_id.in_(sorted(new))
         )
         new = set(session.core(query).scalars()) - found
         found |= new

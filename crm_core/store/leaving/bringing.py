@@ -249,6 +249,8 @@ class _Work:
             .join(CHANGE, and_(CHANGE.c.record_id == persons.c.id, CHANGE.c.operation == "update"))
             .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
             .where(CHANGE_SET.c.source == "erasure", CHANGE_SET.c.at >= self.exported.at)
+            # The journal of then may be detached; the person's record says it, too.
+            .union(select(persons.c.id).where(persons.c[_ERASED_AT] >= self.exported.at))
         )
         ids = self.session.core(select(table.c.id).where(table.c[column].in_(erased))).scalars().all()
         if ids:

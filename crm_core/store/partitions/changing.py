@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
     from crm_core.store.store import Store
 
-__all__ = ["changing", "require_partitions"]
+__all__ = ["PATIENCE", "changing", "guarded", "require_partitions", "take_turns"]
 
-_PATIENCE: Final = "5s"
+PATIENCE: Final = "5s"
+"""So long others are waited for."""
+
 _LOCK_NOT_AVAILABLE = "55P03"
 
 
@@ -33,20 +35,31 @@ def require_partitions(store: Store) -> None:
 
 @contextmanager
 def changing(store: Store) -> Iterator[Connection]:
-    """A transaction that excludes others who change partitions; :class:`Conflict` where it would have to wait long.
+    """A transaction that excludes others who change partitions; :class:`Conflict` where it would have to wait long."""
+    with guarded(), store.engine.begin() as connection:
+        take_turns(connection)
+        yield connection
 
-    Whoever waits for a table holds up all who come later, so that it waits for seconds only.
+
+def take_turns(connection: Connection) -> None:
+    """Exclude others who change partitions until the end of the transaction, and wait for nobody for long.
+
+    Whoever waits for a table holds up all who come later, so that it is seconds only.
     """
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE}'")
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Raise :class:`Conflict` where somebody else holds a table for long."""
     try:
-        with store.engine.begin() as connection:
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
-            yield connection
+        yield
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
             raise
         raise Conflict(
             "Somebody has been working with the journal for longer than {patience}. Nothing was changed.",
             mend="Try again, perhaps when no import is running.",
-            patience=_PATIENCE,
+            patience=PATIENCE,
         ) from error

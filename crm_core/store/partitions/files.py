@@ -1,0 +1,154 @@
+"""A detached part of the journal in a file: compressed, with what it holds said at both ends and proven by a sum.
+
+The rows are as PostgreSQL itself writes them for ``COPY``, so that they come back bit by bit.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import attrs
+
+from crm_core.errors import StoreError
+from crm_core.store.copies.placing import Workplace, flush, flush_folder
+from crm_core.store.partitions.layout import DIVIDED, name_of
+from crm_core.store.partitions.moving import columns_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ["InFile", "file_name", "load", "read", "write"]
+
+_FORMAT = "crm-core journal part 1"
+
+
+@attrs.frozen
+class InFile:
+    """What a file says of the part that it holds; ``rows`` are those of each table."""
+
+    number: int
+    rows: dict[str, int]
+    columns: dict[str, str]
+    sha256: str
+
+
+def file_name(number: int) -> str:
+    """What the file of a part is called."""
+    return f"journal-part-{number}.gz"
+
+
+def write(connection: Connection, number: int, file: Path) -> InFile:
+    """Write the tables of a detached part to a file, which appears whole or not at all, and was read back then.
+
+    Raises :class:`StoreError` where the file is there already, or reads otherwise than it was written.
+    """
+    if file.exists():
+        raise StoreError("There is a file {path} already.", mend="Give another folder.", path=str(file))
+    with Workplace.beside(file) as place:
+        made = place.folder / file.name
+        with gzip.open(made, "wb", compresslevel=6) as out:
+            columns = {table: columns_of(connection, table) for table, _ in DIVIDED}
+            _line(out, {"format": _FORMAT, "number": number, "columns": columns})
+            rows: dict[str, int] = {}
+            sums = hashlib.sha256()
+            for table, _ in DIVIDED:
+                _line(out, {"table": table})
+                rows[table] = _dump(connection, name_of(table, number), columns[table], out, sums)
+            _line(out, {"rows": rows, "sha256": sums.hexdigest()})
+        flush(made)
+        found = read(made)
+        if found != InFile(number, rows, columns, sums.hexdigest()):
+            raise StoreError("What was written to {path} reads otherwise.", mend="Check the disk.", path=str(file))
+        os.rename(made, file)
+        flush_folder(file.parent)
+    return found
+
+
+def read(file: Path, take: Callable[[str, bytes], None] | None = None) -> InFile:
+    """Read a file to its end; ``take`` is called with each row, as ``COPY`` takes it, and the name of its table.
+
+    Raises :class:`StoreError` where the file is not whole.
+    """
+    try:
+        with gzip.open(file, "rb") as opened:
+            return _read(file, opened, take)
+    except (OSError, EOFError, ValueError, KeyError) as error:
+        raise _broken(file, str(error) or type(error).__name__) from error
+
+
+def load(connection: Connection, file: Path, number: int) -> InFile:
+    """Fill the tables of a part, which are there and empty, from its file."""
+    driver: Any = connection.connection.driver_connection
+    copies: dict[str, Any] = {}
+    found: InFile | None = None
+    for table, _ in DIVIDED:
+        columns = columns_of(connection, table)
+        with driver.cursor() as cursor, cursor.copy(f"COPY {name_of(table, number)} ({columns}) FROM STDIN") as copy:
+            copies[table] = copy
+
+            def take(of: str, row: bytes, table: str = table) -> None:
+                if of == table:
+                    copies[table].write(row)
+
+            found = read(file, take)
+    assert found is not None
+    return found
+
+
+def _line(out: IO[bytes] | gzip.GzipFile, value: Any) -> None:
+    # No row begins like this: COPY writes a backslash as two.
+    out.write(b"\\#" + json.dumps(value).encode() + b"\n")
+
+
+def _dump(connection: Connection, table: str, columns: str, out: gzip.GzipFile, sums: Any) -> int:
+    driver: Any = connection.connection.driver_connection
+    rows = 0
+    with driver.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) TO STDOUT") as copy:
+        for chunk in copy:
+            data = bytes(chunk)
+            rows += data.count(b"\n")
+            sums.update(data)
+            out.write(data)
+    return rows
+
+
+def _read(file: Path, opened: gzip.GzipFile, take: Callable[[str, bytes], None] | None) -> InFile:
+    said: dict[str, Any] = {}
+    rows: dict[str, int] = {}
+    sums = hashlib.sha256()
+    table = ""
+    for line in _lines(opened):
+        if line.startswith(b"\\#"):
+            said |= json.loads(line[2:])
+            table = said.get("table", "")
+            rows.setdefault(table, 0)
+            continue
+        rows[table] += 1
+        sums.update(line)
+        if take is not None:
+            take(table, line)
+    if said.get("format") != _FORMAT:
+        raise _broken(file, "it is no part of a journal")
+    rows.pop("", None)
+    if said.get("rows") != rows or said.get("sha256") != sums.hexdigest():
+        raise _broken(file, "it does not hold what was written")
+    return InFile(said["number"], rows, said["columns"], said["sha256"])
+
+
+def _lines(opened: gzip.GzipFile) -> Iterator[bytes]:
+    yield from opened
+
+
+def _broken(file: Path, reason: str) -> StoreError:
+    return StoreError(
+        "{path} is no whole part of a journal: {reason}.",
+        mend="Take another copy of the file.",
+        path=str(file),
+        reason=reason,
+    )
