@@ -107,9 +107,9 @@ def detach(application: Application, before: When, to: Path | None, dry_run: boo
         return
     if done.numbers:
         output.say(
-            "It would detach {count} parts ({changes} changes): {parts}. Nothing was changed." if dry_run
-            else "Detached {count} parts ({changes} changes): {parts}.",
-            count=len(done.numbers), changes=done.changes, parts=", ".join(map(str, done.numbers)),
+            "Parts that would be detached: {parts} ({changes} changes). Nothing was changed." if dry_run
+            else "Parts detached: {parts} ({changes} changes).",
+            changes=done.changes, parts=", ".join(map(str, done.numbers)),
         )  # fmt: skip
         output.say("The journal begins on {moment}.", moment=shown(done.cut, tz))
     for path in done.written:

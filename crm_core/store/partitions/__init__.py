@@ -1,5 +1,5 @@
 """The journal in parts, on PostgreSQL: a range of ids each, which are ranges of time because ids grow with it.
 
-See ``docs/explanation/journal-partitions.md`` and decision 0050. On SQLite the journal is one table, and all that asks
+See decision 0050. On SQLite the journal is one table, and all that asks
 for parts finds none.
 """
