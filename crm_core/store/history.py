@@ -186,9 +186,8 @@ def makers(session: CrmSession, record_type: RecordType, ids: Iterable[int]) -> 
 def change_set(session: CrmSession, id_: int, *, known: bool = False) -> ChangeSet:
     """The head of a change set, for whoever may know of it; ``known`` says that a rule of the kernel asks."""
     row = session.core(select(CHANGE_SET).where(CHANGE_SET.c.id == id_)).first()
-    if row is None:
-        refuse_detached(session, id_)
     if row is None or not (known or _may_know(session, row)):
+        refuse_detached(session, id_)  # the same answer, whether it is not here or not theirs to know
         raise NotFound("There is no change set {id}.", mend="'crm history' shows the change sets of a record.", id=id_)
     return to_change_set(row)
 
