@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     from crm_core.errors import ContractError as ContractError
     from crm_core.errors import CrmError as CrmError
     from crm_core.errors import DeclarationError as DeclarationError
-    from crm_core.errors import DetachConflict as DetachConflict
     from crm_core.errors import ExchangeError as ExchangeError
     from crm_core.errors import ExpressionError as ExpressionError
     from crm_core.errors import HookError as HookError
@@ -68,6 +67,7 @@ if TYPE_CHECKING:
     from crm_core.errors import PastDetached as PastDetached
     from crm_core.errors import PermissionDenied as PermissionDenied
     from crm_core.errors import Problem as Problem
+    from crm_core.errors import StillNeeded as StillNeeded
     from crm_core.errors import StoreError as StoreError
     from crm_core.errors import UndoConflict as UndoConflict
     from crm_core.errors import UnsupportedStatement as UnsupportedStatement
@@ -160,7 +160,7 @@ _MODULES: dict[str, str] = {
     **dict.fromkeys(("Pool", "PoolEvent", "PoolEventKind", "PoolRules", "RecycleRule"), "crm_core.domain.pools"),
     **dict.fromkeys(
         (
-            "BuildError", "Conflict", "ContractError", "CrmError", "DeclarationError", "DetachConflict",
+            "BuildError", "Conflict", "ContractError", "CrmError", "DeclarationError", "StillNeeded",
             "ExchangeError", "ExpressionError", "HookError", "MergeConflict", "MigrationError", "NotFound", "Objection",
             "PastDetached", "PermissionDenied", "Problem",
             "StoreError", "UndoConflict", "UnsupportedStatement", "ValidationError",

@@ -17,7 +17,6 @@ __all__ = [
     "ContractError",
     "CrmError",
     "DeclarationError",
-    "DetachConflict",
     "ExchangeError",
     "ExpressionError",
     "HookError",
@@ -28,6 +27,7 @@ __all__ = [
     "PastDetached",
     "PermissionDenied",
     "Problem",
+    "StillNeeded",
     "StoreError",
     "UndoConflict",
     "UnsupportedStatement",
@@ -208,8 +208,8 @@ class UndoConflict(_Listed):
     exit_code = 7
 
 
-class DetachConflict(_Listed):
-    """A part of the journal cannot be detached because somebody still needs it; nothing was changed."""
+class StillNeeded(_Listed):
+    """Old records, or a part of the journal, cannot be put away because somebody needs them; nothing was changed."""
 
     exit_code = 7
 

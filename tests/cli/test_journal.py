@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from crm_core import Account, Crm
+from crm_core import Account, Activity, Crm
+from crm_core.domain.activities import Status
 
 
 def test_on_sqlite_the_journal_is_one_table(company, crm):
@@ -62,3 +63,24 @@ def test_parts_are_listed_begun_detached_and_attached(years, crm, tmp_path):
     }  # fmt: skip
     told = crm("history", "account", "Acme", "--json")
     assert len(told.json["events"]) == 1 and told.json["begins"] is None and told.err == ""
+
+
+def test_old_activities_are_put_away_and_brought_back(company, crm):
+    before = ("journal", "put-away", "--before", "2025-02-01")
+    assert crm(*before, "--json").json["activities"] == 0
+    build = company / "crm.toml"
+    plan = crm("list", "activity", "--json").json
+    with Crm.open(build) as opened, opened.system_session("test") as session:
+        for activity in session.list(Activity):
+            activity.status = Status.HELD
+    dry = crm("journal", "put-away", "--before", "2099-01-01", "--dry-run", code=7)
+    assert "days back" in dry.err
+    text = build.read_text("utf-8")
+    build.write_text(text.partition("[duties")[0], "utf-8")
+    told = crm("journal", "put-away", "--before", "2099-01-01", "--dry-run")
+    assert "would be put away: 2" in told.out
+    done = crm("journal", "put-away", "--before", "2099-01-01", "--reason", "old", "--json").json
+    assert (done["activities"], done["kept"], done["dry_run"]) == (2, [], False) and done["rows"] >= 2
+    assert crm("list", "activity", "--json").json["records"] == []
+    crm("undo", done["change_set"])
+    assert len(crm("list", "activity", "--json").json["records"]) == len(plan["records"])

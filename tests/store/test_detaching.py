@@ -14,7 +14,7 @@ from sqlalchemy import insert, text
 from crm_core.domain import contacts
 from crm_core.domain.contacts import Contact, ContactPoint, PointKind
 from crm_core.domain.duties import Duty
-from crm_core.errors import DetachConflict, NotFound, PastDetached, StoreError
+from crm_core.errors import NotFound, PastDetached, StillNeeded, StoreError
 from crm_core.store import consumers, feed, ids
 from crm_core.store.feed import Position
 from crm_core.store.migrations import drift, kernel_source
@@ -212,7 +212,7 @@ def test_all_that_stands_in_the_way_is_told_and_nothing_is_changed(store, clock)
     found = detach(store, LATER, dry_run=True)
     assert [each.path for each in found.obstacles] == ["slow", "odd", "duties.yearly"]
     assert found.strangers == 1
-    with pytest.raises(DetachConflict, match="still needed") as caught:
+    with pytest.raises(StillNeeded, match="still needed") as caught:
         detach(store, LATER)
     assert caught.value.problems == found.obstacles
     assert journal(store) == before

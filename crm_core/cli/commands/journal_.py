@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from crm_core.cli.application import Application, pass_application
+from crm_core.cli.application import PRINCIPAL, Application, pass_application
 from crm_core.cli.helping import argument, group, option
 from crm_core.cli.moments import MOMENT, When, shown
 from crm_core.cli.records import plain
@@ -23,6 +23,8 @@ _LABELS = {
     "used": "here", "empty": "empty", "current": "being written", "default": "for what no other part takes",
     "kept": "detached, its tables are kept", "file": "detached, in a file",
 }  # fmt: skip
+
+_SHOWN = 20
 
 
 @group("journal", invoke_without_command=True)
@@ -145,6 +147,49 @@ def attach(application: Application, part: str, dry_run: bool, as_json: bool) ->
     )  # fmt: skip
     if done.erased:
         application.output.say("Changes in which people were erased as elsewhere: {count}.", count=done.erased)
+
+
+@command.command("put-away")
+@option("--before", type=MOMENT, metavar="DATE", required=True, help="Activities all of whose moments lie before it.")
+@option("--reason", metavar="TEXT", help="Why; it stands in the journal.")
+@option("--dry-run", is_flag=True, help="Only tell how many would be put away, and which stay.")
+@as_json
+@pass_application
+def put_away(application: Application, before: When, reason: str | None, dry_run: bool, as_json: bool) -> None:
+    """Put old activities, held or cancelled, away into the journal, as one change set that 'crm undo' brings back.
+
+    Those that something refers to stay. On any database; on PostgreSQL they can be detached with their part of the
+    journal later on.
+    """
+    from crm_core.store.putting_away import PUT_AWAY, put_away
+
+    application.as_no_user()
+    crm, output = application.crm, application.output
+    session = crm.store.session(principal=PRINCIPAL, reason=reason, source=PUT_AWAY, streaming=True, read_only=dry_run)
+    with session, output.progress() as bar:
+        task = bar.add_task("", total=None)
+        done = put_away(
+            session, before.moment_in(crm.build.policy.tz), dry_run=dry_run,
+            tell=lambda count, total: bar.update(task, completed=count, total=total),
+        )  # fmt: skip
+    change_set = session.last_change_set
+    if as_json:
+        output.json({
+            "dry_run": dry_run, "activities": done.activities, "rows": done.rows, "change_set": change_set,
+            "kept": [{"where": each.path, "problem": each.text()} for each in done.kept],
+        })  # fmt: skip
+        return
+    for each in done.kept[:_SHOWN]:
+        output.line(each.text(application.translator.text))
+    if len(done.kept) > _SHOWN:
+        output.say("... and {count} more that stay.", count=len(done.kept) - _SHOWN)
+    if dry_run:
+        output.say("Activities that would be put away: {count}. Nothing was changed.", count=done.activities)
+    else:
+        output.say("Activities that were put away: {count}, with what hung on them {rows} rows.",
+                   count=done.activities, rows=done.rows)  # fmt: skip
+    if change_set is not None:
+        output.note("'crm undo {id}' brings them back.", id=change_set)
 
 
 def _print(application: Application, found: list[Part]) -> None:

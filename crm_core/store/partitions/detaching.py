@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 from sqlalchemy import func, insert, or_, select, text, tuple_, update
 
-from crm_core.errors import DetachConflict, NotFound, Problem, StoreError
+from crm_core.errors import NotFound, Problem, StillNeeded, StoreError
 from crm_core.fields.columns import Moment
 from crm_core.store.clock import database_now
 from crm_core.store.partitions.changing import changing, require_partitions
@@ -24,9 +24,10 @@ from crm_core.store.tables import CHANGE, CHANGE_SET, FEED_POSITION, JOB, JOURNA
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from crm_core.store.policy import Policy
     from crm_core.store.store import Store
 
-__all__ = ["Detached", "detach", "detachable"]
+__all__ = ["Detached", "detach", "detachable", "duties_before"]
 
 _AGAIN: Final = "feed.deliver"
 _OPEN: Final = ("waiting", "running", "dead")
@@ -54,7 +55,7 @@ def detach(store: Store, before: dt.datetime, *, to: Path | None = None, dry_run
     """Detach the parts in which everything was recorded before a moment; their tables are kept beside the journal.
 
     With ``to`` each is then written to a file in that folder, read back, and its tables are dropped; parts that were
-    detached before are, too. Raises :class:`NotFound` where no part is that old, :class:`DetachConflict` with all that
+    detached before are, too. Raises :class:`NotFound` where no part is that old, :class:`StillNeeded` with all that
     stands in the way (a consumer of the feed that has not come so far, a duty that looks further back), and
     :class:`StoreError` on SQLite.
     """
@@ -143,7 +144,7 @@ def _look(store: Store, connection: Connection, numbers: list[int], cut: dt.date
     obstacles = [
         *([] if last is None else _consumers(connection, last)),
         *_jobs(connection, set(numbers)),
-        *_duties(store, database_now(connection), cut),
+        *duties_before(store.policy, database_now(connection), cut),
     ]
     strangers: int = connection.execute(looks).scalar_one()
     return Detached(tuple(numbers), cut, sets, changes, obstacles=tuple(obstacles), strangers=strangers)
@@ -176,9 +177,9 @@ def _jobs(connection: Connection, numbers: Iterable[int]) -> Iterator[Problem]:
             )
 
 
-def _duties(store: Store, now: dt.datetime, cut: dt.datetime) -> Iterator[Problem]:
-    """Duties that ask the journal for longer than would be left of it."""
-    for rule in store.policy.duties.values():
+def duties_before(policy: Policy, now: dt.datetime, cut: dt.datetime) -> Iterator[Problem]:
+    """Duties that look further back than to a moment."""
+    for rule in policy.duties.values():
         if now - rule.every < cut:
             yield Problem(
                 f"duties.{rule.name}",
@@ -188,8 +189,8 @@ def _duties(store: Store, now: dt.datetime, cut: dt.datetime) -> Iterator[Proble
             )
 
 
-def _refused(found: Detached) -> DetachConflict:
-    return DetachConflict(
+def _refused(found: Detached) -> StillNeeded:
+    return StillNeeded(
         "Parts of the journal cannot be detached, as they are still needed.",
         found.obstacles,
         mend="Nothing was changed.",
