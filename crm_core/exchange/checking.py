@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
+from crm_core.domain.external import ExternalRef
 from crm_core.errors import CrmError, ExchangeError, Problem, nearest
 from crm_core.exchange.conditions import is_test
 from crm_core.exchange.encodings import known_encoding
@@ -53,6 +54,14 @@ class _Check:
     def wrong(self, path: str, problem: str, mend: str = "", **values: Any) -> None:
         self.problems.append(Problem(path, problem, mend, values))
 
+    def _is_keys(self, path: str, record_type: RecordType) -> bool:
+        """Whether it is the keys themselves, which are no record of another system."""
+        if record_type is not ExternalRef.crm_type:
+            return False
+        self.wrong(f"{path}.record", "{record} holds the keys of other systems; the import keeps them itself.",
+                   "Import the records that they belong to, with these keys.", record=record_type.name)  # fmt: skip
+        return True
+
     def _no_record(self, path: str, record: str) -> None:
         absent = self.store.not_loaded(record)
         if absent is not None:
@@ -82,6 +91,8 @@ class _Check:
         record_type = self.types.get(section.record)
         if record_type is None:
             self._no_record(path, section.record)
+            return None
+        if self._is_keys(path, record_type):
             return None
         custom = self.policy.custom.get(record_type.name, {})
         self._record(path, section, record_type)
@@ -244,6 +255,8 @@ class _Check:
         target = self.types.get(lookup.record)
         if target is None:
             self._no_record(path, lookup.record)
+            return
+        if self._is_keys(path, target):
             return
         for option, name in (("by", lookup.by), ("take", lookup.take)):
             if not name:

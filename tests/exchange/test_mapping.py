@@ -164,6 +164,13 @@ class TestFitting:
             "section[0].record": "section[0].record: There is no record 'acount' in this build. Did you mean account?"
         }
 
+    def test_keys_of_other_systems_are_no_record_of_theirs(self, load: Load) -> None:
+        fields = {"system": "id", "record_type": "id", "key": "id", "record_id": "id"}
+        told = self.wrong(load, "id\n1\n", {"record": "external_ref", "fields": fields})
+        assert "the import keeps them itself" in told["section[0].record"]
+        told = self.wrong(load, "id\n1\n", {"fields": {"name": {"column": "id", "lookup": "external_ref"}}})
+        assert "the import keeps them itself" in told["section[0].fields.name.lookup.record"]
+
     def test_files(self, load: Load, tmp_path: Path) -> None:
         (tmp_path / "empty.csv").write_text("")
         (tmp_path / "quotes.csv").write_text('"a"b,c\n')

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from crm_core.errors import ExchangeError
 from crm_core.exchange import sources
+from crm_core.testing.postgresql import PostgreSQLServer
 from torture.fuzz import command, targets, watching
 from torture.fuzz.minimising import minimised
 from torture.fuzz.mutating import mutated
@@ -74,6 +75,15 @@ def test_each_kind_of_fault_is_found_by_a_search_that_goes_on(tmp_path: Path) ->
     assert found.counts["refused"] > 0 and not kinds & {"accepted", "refused"}
 
 
+def test_who_cannot_begin_says_why(tmp_path: Path) -> None:
+    class Broken(Reader):
+        def __init__(self, folder: Path, server: None = None) -> None:
+            raise OSError("no room")
+
+    with pytest.raises(RuntimeError, match="no room"):
+        searched(Broken, tmp_path, "1", 5, lambda _: None)
+
+
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     ("word", "kind", "mark"),
@@ -103,11 +113,13 @@ def test_a_process_that_grows_is_found() -> None:
     growing = [(number, size + number * 10_000) for number, size in steady]
     assert command._growth(steady) == 0
     assert command._growth(growing) == pytest.approx(10_000_000, rel=0.01)
+    stepping = [(number, size + (number > 3500) * (50 << 20)) for number, size in steady]
+    assert command._growth(stepping) == 0
     assert command._growth(growing[:4]) == 0  # too early to tell
 
 
 def run(*options: str) -> tuple[int, str]:
-    ended = CliRunner().invoke(command.command, [*options], catch_exceptions=False)
+    ended = CliRunner().invoke(command.command, ["--database", "sqlite", *options], catch_exceptions=False)
     return ended.exit_code, " ".join(ended.output.split())
 
 
@@ -120,7 +132,7 @@ def test_a_row_that_is_lost_in_the_kernel_is_found_and_can_be_repeated(monkeypat
     monkeypatch.setattr(sources.SourceRows, "_csv", planted)
     monkeypatch.setattr(command, "_MINIMISING", 5.0)
     code, said = run("--target", "csv", "--minutes", "0.25", "--seed", "3")
-    assert code == 1 and "csv, lost: rows of the file were not read" in said
+    assert code == 1 and "csv, SQLite, lost: rows of the file were not read" in said
     coded = said.partition("rows of the file were not read")[2].partition("--repeat ")[2].partition(" ")[0]
     assert len(base64.b64decode(coded)) < 20
     assert run("--target", "csv", "--repeat", coded)[0] == 1
@@ -129,20 +141,20 @@ def test_a_row_that_is_lost_in_the_kernel_is_found_and_can_be_repeated(monkeypat
 
 
 @pytest.mark.parametrize("name", targets.TARGETS)
-def test_valid_inputs_are_taken(tmp_path: Path, name: str) -> None:
+def test_valid_inputs_are_taken_and_what_is_made_up_follows_from_the_seed(tmp_path: Path, name: str) -> None:
     found = targets.target(name)(tmp_path)
     verdicts = [judged(found, each) for each in found.seeds()]
     assert verdicts and {each.kind for each in verdicts} == {"accepted"}, verdicts
-
-
-@pytest.mark.parametrize("name", targets.TARGETS)
-def test_what_is_made_up_follows_from_the_seed(tmp_path: Path, name: str) -> None:
-    made = targets.target(name)
-    one, other = (
-        [found.make(chance) for _ in range(5)]
-        for found, chance in ((made(tmp_path / each), random.Random(7)) for each in ("one", "other"))
-    )
+    one, other = ([found.make(chance) for _ in range(5)] for chance in (random.Random(7), random.Random(7)))
     assert one == other and len(set(one)) > 1
+
+
+@pytest.mark.parametrize("name", [each for each in targets.TARGETS if targets.target(each).stores])
+def test_valid_inputs_are_taken_on_a_server(tmp_path: Path, postgresql_server: PostgreSQLServer, name: str) -> None:
+    found = targets.target(name)(tmp_path, postgresql_server)
+    for _ in range(2):
+        verdicts = [judged(found, each) for each in found.seeds()]
+        assert verdicts and {each.kind for each in verdicts} == {"accepted"}, verdicts
 
 
 def test_mutations_end_and_stay_within_bounds() -> None:

@@ -11,15 +11,18 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import click
 
+from crm_core.testing.postgresql import PostgreSQLUnavailable, start_server
+from torture.databases import DATABASES, chosen
 from torture.fuzz.minimising import minimised
 from torture.fuzz.target import Verdict
 from torture.fuzz.targets import TARGETS, target
 from torture.fuzz.watching import Judge, Searched, searched
-from torture.fuzz.worker import Answer
+from torture.fuzz.worker import Answer, Server
 from torture.reporting import Report, Table, reporting, tell
 
 __all__ = ["command", "report_of"]
@@ -35,13 +38,15 @@ _LEAST = 2000
 
 @click.command("fuzz")
 @click.option("--target", "targets", multiple=True, type=click.Choice([*TARGETS]), help="Only these; repeatable.")
-@click.option("--minutes", default=10.0, show_default=True, help="So long for each target.")
+@click.option("--database", type=click.Choice(["all", *DATABASES]), default="all", show_default=True)
+@click.option("--minutes", default=10.0, show_default=True, help="So long for each target, on all databases together.")
 @click.option("--repeat", metavar="BASE64", help="Try one input on one --target, and say what becomes of it.")
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
               help="Write the inputs that show something into this folder.")  # fmt: skip
 @reporting
 def command(
     targets: Sequence[str],
+    database: str,
     minutes: float,
     repeat: str | None,
     keep: Path | None,
@@ -53,17 +58,39 @@ def command(
 
     A refusal must be one of ours that says what is wrong; nothing may hang, grow, or be lost on the way.
     """
-    chosen = [*dict.fromkeys(targets)] or [*TARGETS]
+    wanted = [*dict.fromkeys(targets)] or [*TARGETS]
     if repeat is not None:
-        _repeat(chosen, repeat)
+        _repeat(wanted, chosen(database), repeat)
     seed = random.randrange(1 << 30) if seed is None else seed
     report = Report("fuzz", seed)
-    with _in_memory() as folder:
-        results = [_searched(name, folder / name, seed, minutes * 60) for name in chosen]
-        report_of(report, results)
-        for each in results:
-            report.findings += _findings(each, folder / f"{each.target}-judged", keep)
+    results: list[Searched] = []
+    for number, kind in enumerate(chosen(database)):
+        with _in_memory() as folder, _server(kind, report.remarks) as (there, server):
+            # What comes to no database is read once.
+            names = [name for name in wanted if there and (target(name).stores or not number)]
+            found = []
+            for name in names:
+                share = len(chosen(database)) if target(name).stores else 1
+                found.append(_searched(name, folder / name, seed, minutes * 60 / share, server))
+            for each in found:
+                report.findings += _findings(each, folder / f"{each.target}-judged", keep, server)
+            results += found
+    report_of(report, results)
     tell(report, json_file, markdown)
+
+
+@contextmanager
+def _server(kind: str, remarks: list[str]) -> Iterator[tuple[bool, Server]]:
+    """Whether this kind of database is there, and a server of its own unless it is SQLite."""
+    if kind == "sqlite":
+        yield True, None
+        return
+    try:
+        with start_server() as server:
+            yield True, server
+    except PostgreSQLUnavailable as error:
+        remarks.append(f"PostgreSQL was left out: {error}")
+        yield False, None
 
 
 @contextmanager
@@ -76,7 +103,7 @@ def _in_memory() -> Iterator[Path]:
         yield Path(name)
 
 
-def _searched(name: str, folder: Path, seed: int, seconds: float) -> Searched:
+def _searched(name: str, folder: Path, seed: int, seconds: float, server: Server) -> Searched:
     said = 0.0
 
     def tell_of(found: Searched) -> None:
@@ -84,54 +111,63 @@ def _searched(name: str, folder: Path, seed: int, seconds: float) -> Searched:
         shown = sys.stderr.isatty()
         if time.monotonic() - said > (0 if shown else _SAID):
             said = time.monotonic()
-            click.echo(f"\r{name}: {found.inputs:,} inputs, {len(found.found)} found ", nl=not shown, err=True)
+            click.echo(
+                f"\r{name}, {found.database}: {found.inputs:,} inputs, {len(found.found)} found ",
+                nl=not shown,
+                err=True,
+            )
 
-    return searched(target(name), folder, str(seed), seconds, tell_of)
+    return searched(target(name), folder, str(seed), seconds, tell_of, server)
 
 
 def report_of(report: Report, results: Sequence[Searched]) -> None:
     """The table, and a finding for each process that grew."""
-    columns = ("target", "inputs", "taken", "refused", "answers", "tracebacks", "hangs", "memory", "lost", "slowest, s",
+    columns = ("target", "database", "inputs", "taken", "refused", "answers", "tracebacks", "hangs", "memory", "lost",
+    "slowest, s",
                "MB per 1,000 inputs")  # fmt: skip
     table = Table("Fuzz", columns)
     for each in results:
         counts = each.counts
         grows = _growth(each.growth)
         table.rows.append((
-            each.target, each.inputs, counts["accepted"], counts["refused"], each.answers,
+            each.target, each.database, each.inputs, counts["accepted"], counts["refused"], each.answers,
             *(len({mark for kind, mark in each.found if kind in kinds})
               for kinds in (("traceback", "died"), ("hang",), ("memory",), ("lost",))),
             each.slowest, grows / (1 << 20),
         ))  # fmt: skip
         if grows > _GROWING:
-            report.findings.append(f"{each.target}: the process grows by {grows / (1 << 20):.1f} MB in 1,000 inputs")
+            who = f"{each.target}, {each.database}"
+            report.findings.append(f"{who}: the process grows by {grows / (1 << 20):.1f} MB in 1,000 inputs")
     report.tables.append(table)
 
 
 def _growth(samples: Sequence[tuple[int, int]]) -> float:
-    """Bytes in a thousand inputs, over the second half of what the process that lived longest has tried."""
+    """Bytes in a thousand inputs, over the second half of what the process that lived longest has tried.
+
+    A single step is no growth: the smallest of three rises counts.
+    """
     last = samples[-1][0] if samples else 0
     late = [each for each in samples if each[0] > last / 2]
-    if last < _LEAST or len(late) < 4:
+    size = len(late) // 4
+    if last < _LEAST or size < 2:
         return 0.0
-    middle = len(late) // 2
-    first, second = late[:middle], late[middle:]
-    rise = sum(size for _, size in second) / len(second) - sum(size for _, size in first) / len(first)
-    inputs = sum(number for number, _ in second) / len(second) - sum(number for number, _ in first) / len(first)
-    return rise / inputs * 1000
+    parts = [late[start : start + size] for start in range(0, 4 * size, size)]
+    means: list[list[float]] = [[sum(column) / size for column in zip(*part, strict=True)] for part in parts]
+    return max(0.0, min((two[1] - one[1]) / (two[0] - one[0]) for one, two in pairwise(means)) * 1000)
 
 
-def _findings(result: Searched, folder: Path, keep: Path | None) -> list[str]:
+def _findings(result: Searched, folder: Path, keep: Path | None, server: Server) -> list[str]:
     """Each in a few lines: what became of it, the shortest input that shows it, and how to try that again."""
     lines = []
-    with Judge(target(result.target), folder) as judge:
+    with Judge(target(result.target), folder, server) as judge:
         for answer in result.found.values():
             click.echo(f"{result.target}: making an input shorter: {answer.verdict.mark}", err=True)
-            lines.append(_finding(result.target, answer, judge, keep))
+            lines.append(_finding(result, answer, judge, keep))
     return lines
 
 
-def _finding(name: str, answer: Answer, judge: Judge, keep: Path | None) -> str:
+def _finding(result: Searched, answer: Answer, judge: Judge, keep: Path | None) -> str:
+    name = result.target
     data, verdict = answer.data, answer.verdict
     again = judge.verdict(data)
     if (again.kind, again.mark) == (verdict.kind, verdict.mark):
@@ -149,8 +185,8 @@ def _finding(name: str, answer: Answer, judge: Judge, keep: Path | None) -> str:
     else:
         how = f"--repeat {coded}" if len(coded) <= _SHOWN else "and --keep FOLDER, for it is long"
     return (
-        f"{name}, {verdict.kind}: {_short(verdict)}{note}\n  input: {data[:300]!r}\n"
-        f"  again: python -m torture fuzz --target {name} {how}"
+        f"{name}, {result.database}, {verdict.kind}: {_short(verdict)}{note}\n  input: {data[:300]!r}\n"
+        f"  again: python -m torture fuzz --target {name} --database {result.database.lower()} {how}"
     )
 
 
@@ -158,14 +194,21 @@ def _short(verdict: Verdict) -> str:
     return (verdict.detail or verdict.mark)[:_SHOWN]
 
 
-def _repeat(chosen: Sequence[str], given: str) -> None:
-    if len(chosen) != 1:
+def _repeat(wanted: Sequence[str], kinds: Sequence[str], given: str) -> None:
+    if len(wanted) != 1:
         raise click.UsageError("Name the one --target that the input is for.")
     try:
         data = Path(given[1:]).read_bytes() if given.startswith("@") else base64.b64decode(given, validate=True)
     except (OSError, binascii.Error) as error:
         raise click.UsageError(f"The input cannot be read: {error}.") from None
-    with _in_memory() as folder, Judge(target(chosen[0]), folder / "judged") as judge:
-        verdict = judge.verdict(data)
-    click.echo(f"{verdict.kind}: {verdict.detail or verdict.mark}")
-    sys.exit(verdict.wrong)
+    make, wrong = target(wanted[0]), False
+    for kind in kinds if make.stores else kinds[:1]:
+        remarks: list[str] = []
+        with _in_memory() as folder, _server(kind, remarks) as (there, server):
+            if there:
+                with Judge(make, folder / "judged", server) as judge:
+                    verdict = judge.verdict(data)
+                wrong = wrong or verdict.wrong
+                remarks.append(f"{DATABASES[kind]}, {verdict.kind}: {verdict.detail or verdict.mark}")
+        click.echo("\n".join(remarks))
+    sys.exit(wrong)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import secrets
 import sqlite3
 import zlib
 from collections.abc import Mapping
@@ -12,11 +13,15 @@ from contextlib import closing, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import func, select
+
 from crm_core import Account, Activity, Contact, ContactPoint, Crm, User
 from crm_core.cli import Application
 from crm_core.cli.running import run
 from crm_core.domain.contacts import PointKind
+from crm_core.store.tables import CHANGE_SET
 from crm_core.testing.conformance.commanding import toml
+from crm_core.testing.postgresql import PostgreSQLServer
 from torture.fuzz.target import Loss
 
 __all__ = ["BUILD", "CASE", "NOW", "Scene", "as_case", "command", "sometimes"]
@@ -47,11 +52,13 @@ _EXIT_CODES = frozenset(range(11))
 class Scene:
     """The CRM, on a database with a few people who are there already."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:
         self.folder = folder
-        self.database = folder / "crm.db"
         self._turns = 0
-        address = f"sqlite:///{self.database}"
+        self._server = server
+        self._name = f"fuzz_{secrets.token_hex(8)}"
+        self._file = folder / "crm.db"
+        address = f"sqlite:///{self._file}" if server is None else server.create_database(self._name)
         self.build_file = folder / "crm.toml"
         build = {**BUILD, "crm": {**BUILD["crm"], "database": address}}
         self.build_file.write_text(toml(build), encoding="utf-8")
@@ -63,20 +70,36 @@ class Scene:
             person = session.add_one(Contact(name="Wang Min"))
             session.add(ContactPoint(contact_id=person.id, kind=PointKind.EMAIL, value="min@acme.example"))
             session.add(Activity(kind="call", subject="First call", account_id=acme.id, planned_start=NOW))
-        # Keys of ours are made of ids and moments: no two databases have both in common, and these must not, either.
         self._kept = sqlite3.connect(":memory:")
-        with closing(sqlite3.connect(self.database)) as source:
-            source.backup(self._kept)
+        if server is None:
+            with closing(sqlite3.connect(self._file)) as source:
+                source.backup(self._kept)
+        else:
+            self.crm.store.engine.dispose()
+            server.create_database(f"{self._name}_kept", self._name)
 
     def now(self) -> dt.datetime:
-        """What the clock of the CRM shows."""
+        """What the clock of the CRM shows.
+
+        Keys of ours are made of ids and moments: no two databases have both in common, and these must not, either.
+        """
         return NOW + dt.timedelta(microseconds=self._turns)
 
     def put_back(self) -> None:
         """Make the database what it was at the beginning, a moment later."""
         self._turns += 1
-        with closing(sqlite3.connect(self.database)) as target:
-            self._kept.backup(target)
+        if self._server is None:
+            with closing(sqlite3.connect(self._file)) as target:
+                self._kept.backup(target)
+        elif self._changed():
+            self.crm.store.engine.dispose()
+            self._server.drop_database(self._name)
+            self._server.create_database(self._name, f"{self._name}_kept")
+
+    def _changed(self) -> bool:
+        """Whether anything was committed: to copy a database of PostgreSQL takes long."""
+        with self.crm.system_session("fuzz", read_only=True) as session:
+            return bool(session.core(select(func.count()).select_from(CHANGE_SET)).scalar_one() > 1)
 
     def file(self, name: str, data: bytes) -> Path:
         """A file with this content."""

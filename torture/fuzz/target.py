@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, TypeAlias, get_args
 import attrs
 
 from crm_core.errors import CrmError
+from crm_core.testing.postgresql import PostgreSQLServer
 
 __all__ = ["KINDS", "Kind", "Loss", "Target", "Verdict", "judged"]
 
@@ -37,9 +38,13 @@ class Target:
     most: ClassVar[int] = 64 << 10
     """Bytes of an input; longer ones are cut off."""
 
-    def __init__(self, folder: Path) -> None:
+    stores: ClassVar[bool] = False
+    """Whether what is read comes to a database, so that it is tried on both kinds of them."""
+
+    def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.server = server
 
     def seeds(self) -> list[bytes]:
         """Inputs that are right, to begin with."""

@@ -8,15 +8,13 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from torture.fuzz.target import Kind, Target, Verdict
-from torture.fuzz.worker import IDLE, Answer, Slot, Tally, judge, search
+from torture.fuzz.worker import IDLE, Answer, Server, Slot, Tally, judge, search
 
 __all__ = ["HANG", "Judge", "Searched", "searched"]
 
@@ -33,6 +31,7 @@ class Searched:
     """What a search on one target came to. ``growth`` are bytes by number of inputs, of the longest-lived process."""
 
     target: str
+    database: str = "SQLite"
     ended: Counter[str] = attrs.field(factory=Counter)
     going: Counter[str] = attrs.field(factory=Counter)
     found: dict[tuple[str, str], Answer] = attrs.field(factory=dict)
@@ -83,6 +82,16 @@ class _Process:
         hangs = work - self._work > HANG or now - since > _PATIENCE * HANG
         return "hanging" if hangs else "working"
 
+    def wait_for_first_input(self) -> None:
+        """Until it has made its place and tries something; raises what has kept it from that."""
+        while not self.slot.get()[0]:
+            # Whoever tries nothing yet says only why it cannot.
+            if self.heard.poll(0.05) and not self.slot.get()[0]:
+                _, heard = _heard(self)
+                raise heard if isinstance(heard, Exception) else RuntimeError("The worker could not begin.")
+            if self.state() == "hanging":
+                raise RuntimeError("The worker did not begin.")
+
     def _worked(self) -> float:
         """Seconds that the processors have worked for it."""
         try:
@@ -93,8 +102,7 @@ class _Process:
 
     def end(self) -> None:
         """End it at once; it has nothing that would have to be kept."""
-        with suppress(ProcessLookupError):
-            os.kill(self.process.pid or 0, signal.SIGKILL)
+        self.process.kill()
         self.process.join()
         self.heard.close()
 
@@ -107,15 +115,26 @@ def _quietly(run: Callable[..., None], *arguments: Any) -> None:
     run(*arguments)
 
 
-def searched(make: type[Target], folder: Path, seed: str, seconds: float, tell: Callable[[Searched], None]) -> Searched:
-    """Search for so many seconds; ``tell`` hears now and then how far it has come."""
-    found = Searched(make.name)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+def searched(
+    make: type[Target],
+    folder: Path,
+    seed: str,
+    seconds: float,
+    tell: Callable[[Searched], None],
+    server: Server = None,
+) -> Searched:
+    """Search for so many seconds, not counted what workers need to begin; ``tell`` hears how far it has come."""
+    found = Searched(make.name, "SQLite" if server is None else "PostgreSQL")
+    left = seconds
+    while left > 0:
         found.workers += 1
-        process = _Process(search, make, folder / f"worker-{found.workers}", f"{seed}/{make.name}/{found.workers}")
+        place = folder / f"worker-{found.workers}"
+        process = _Process(search, make, place, server, f"{seed}/{make.name}/{found.workers}")
         try:
-            _watch(process, found, end, tell)
+            process.wait_for_first_input()
+            begun = time.monotonic()
+            _watch(process, found, begun + left, tell)
+            left -= time.monotonic() - begun
         finally:
             found.ended += process.slot.counts
             found.going = Counter()
@@ -157,9 +176,10 @@ def _watch(process: _Process, found: Searched, end: float, tell: Callable[[Searc
 class Judge:
     """Judges single inputs in a process of its own, which is replaced when it hangs or dies."""
 
-    def __init__(self, make: type[Target], folder: Path) -> None:
+    def __init__(self, make: type[Target], folder: Path, server: Server = None) -> None:
         self._make = make
         self._folder = folder
+        self._server = server
         self._number = 0
         self._process: _Process | None = None
 
@@ -179,12 +199,13 @@ class Judge:
         process = self._process
         if process is None:
             self._number += 1
-            process = self._process = _Process(judge, self._make, self._folder / f"judge-{self._number}")
-            if _heard(process, process.heard)[0] != "working":
+            place = self._folder / f"judge-{self._number}"
+            process = self._process = _Process(judge, self._make, place, self._server)
+            if _heard(process)[0] != "working":
                 self._end()
-                raise RuntimeError(f"no worker for {self._make.name} could be begun")
+                raise RuntimeError("The worker could not begin.")
         process.heard.send(data)
-        state, answer = _heard(process, process.heard)
+        state, answer = _heard(process)
         if isinstance(answer, Answer):
             return answer.verdict
         code = process.process.exitcode
@@ -194,12 +215,12 @@ class Judge:
         return Verdict("died", f"ended with {code}")
 
 
-def _heard(process: _Process, heard: Connection) -> tuple[str, Any]:
+def _heard(process: _Process) -> tuple[str, Any]:
     """What a process says; ``hanging`` or ``dead`` where it says nothing."""
     while True:
-        if heard.poll(0.05):
+        if process.heard.poll(0.05):
             try:
-                return "working", heard.recv()
+                return "working", process.heard.recv()
             except (EOFError, OSError):
                 process.process.join(5)
                 return "dead", None

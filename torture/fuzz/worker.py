@@ -14,14 +14,17 @@ from collections import Counter
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TypeAlias
 
 import attrs
 
+from crm_core.testing.postgresql import PostgreSQLServer
 from torture.fuzz.mutating import mutated
 from torture.fuzz.target import KINDS, Kind, Target, Verdict, judged
 
-__all__ = ["IDLE", "ROOM", "Answer", "Slot", "Tally", "judge", "search"]
+__all__ = ["IDLE", "ROOM", "Answer", "Server", "Slot", "Tally", "judge", "search"]
 
+Server: TypeAlias = PostgreSQLServer | None
 ROOM = 4 << 20
 """Bytes of the place where a worker lays the input that it tries."""
 IDLE = 2**63
@@ -29,6 +32,8 @@ IDLE = 2**63
 _HEAD = struct.Struct("<QQd")
 _COUNTS = struct.Struct(f"<{len(KINDS)}Q")
 _KEPT = 400
+_KEPT_BYTES = 8 << 10
+"""Longer ones would look like a leak of what is tried."""
 _HARVEST = 0.5
 _LEAVE = 3 << 30
 """How much address space a worker may take beyond what it has at its beginning."""
@@ -85,10 +90,10 @@ class Answer:
     verdict: Verdict
 
 
-def search(make: type[Target], folder: Path, seed: str, slot: Slot, say: Connection) -> None:
+def search(make: type[Target], folder: Path, server: Server, seed: str, slot: Slot, say: Connection) -> None:
     """Make up and mutate inputs until somebody ends this process; tell what is found."""
     try:
-        _search(_begun(make, folder), random.Random(seed), slot, say)
+        _search(_begun(make, folder, server), random.Random(seed), slot, say)
     except (BrokenPipeError, ConnectionResetError):
         # Whoever watches has ended.
         return
@@ -102,6 +107,9 @@ def _search(target: Target, chance: random.Random, slot: Slot, say: Connection) 
     seen: set[str] = set()
     kept: list[bytes] = []
     told = time.monotonic()
+    for data in target.seeds():
+        # What is imported and compiled on the first use is no fault of the first input.
+        judged(target, data)
     for number, data in enumerate(_inputs(target, chance, kept), 1):
         slot.put(number, data)
         begun = time.process_time()
@@ -113,8 +121,9 @@ def _search(target: Target, chance: random.Random, slot: Slot, say: Connection) 
         if mark not in seen:
             seen.add(mark)
             tally.answers += 1
-            kept.append(data)
-            del kept[:-_KEPT]
+            if len(data) <= _KEPT_BYTES:
+                kept.append(data)
+                del kept[:-_KEPT]
             if verdict.wrong:
                 say.send(Answer(data, verdict))
         if time.monotonic() - told > _HARVEST:
@@ -123,9 +132,9 @@ def _search(target: Target, chance: random.Random, slot: Slot, say: Connection) 
             tally, told = Tally(), time.monotonic()
 
 
-def judge(make: type[Target], folder: Path, slot: Slot, say: Connection) -> None:
+def judge(make: type[Target], folder: Path, server: Server, slot: Slot, say: Connection) -> None:
     """Judge the inputs that are sent."""
-    target = _begun(make, folder)
+    target = _begun(make, folder, server)
     number = 0
     say.send(None)
     while True:
@@ -140,10 +149,10 @@ def judge(make: type[Target], folder: Path, slot: Slot, say: Connection) -> None
         say.send(answer)
 
 
-def _begun(make: type[Target], folder: Path) -> Target:
+def _begun(make: type[Target], folder: Path, server: Server) -> Target:
     # A warning would be a line that nobody understands, where our code is its cause.
     warnings.filterwarnings("error", module=r"crm_\w+(\..*)?")
-    target = make(folder)
+    target = make(folder, server)
     if sys.platform == "linux":
         limit = _status("VmSize") + _LEAVE
         resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))

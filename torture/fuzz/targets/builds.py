@@ -21,6 +21,7 @@ from crm_core.builds.describing import describe
 from crm_core.errors import BuildError
 from crm_core.leaving import editing
 from crm_core.testing.conformance.commanding import toml
+from crm_core.testing.postgresql import PostgreSQLServer
 from torture.fuzz.scene import NOW, command, sometimes
 from torture.fuzz.target import Loss, Target
 from torture.fuzz.targets.documents import Pools, as_toml, drawn, mostly
@@ -90,8 +91,8 @@ class Builds(Target):
     )  # fmt: skip
     most = 32 << 10
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:
+        super().__init__(folder, server)
         self.plugins = tuple(sorted(each.name for each in installed()))
         build = assemble({"crm": {"plugins": list(self.plugins)}})
         self.settings: dict[str, Any] = {

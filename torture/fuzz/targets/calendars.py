@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from crm_core.exchange.calendars import EventReport, export_calendar, import_events
+from crm_core.testing.postgresql import PostgreSQLServer
 from torture.fuzz.scene import NOW, Scene, sometimes
 from torture.fuzz.target import Loss, Target
 from torture.fuzz.targets.entries import blocks, count_rejects
@@ -68,6 +69,7 @@ class Calendars(Target):
 
     name = "calendars"
     about = "calendars: every event counted, what is exported is read again as it was"
+    stores = True
     words = tuple(
         each.encode()
         for each in ("BEGIN:VEVENT\r\n", "END:VEVENT\r\n", "BEGIN:VCALENDAR\r\n", "END:VCALENDAR\r\n",
@@ -80,9 +82,9 @@ class Calendars(Target):
                      *(f"{name}={value};" for name, values in _RULE for value in values))
     )  # fmt: skip
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.scene = Scene(folder)
+    def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:
+        super().__init__(folder, server)
+        self.scene = Scene(folder, server)
 
     def seeds(self) -> list[bytes]:
         """Single events and those that come again."""

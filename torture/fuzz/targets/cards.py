@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from crm_core.exchange.cards import CardReport, export_cards, import_cards
+from crm_core.testing.postgresql import PostgreSQLServer
 from torture.fuzz.scene import Scene, sometimes
 from torture.fuzz.target import Loss, Target
 from torture.fuzz.targets.entries import blocks, count_rejects
@@ -42,6 +43,7 @@ class Cards(Target):
 
     name = "vcards"
     about = "address books: every card counted, what is exported is read again as it was"
+    stores = True
     words = tuple(
         each.encode()
         for each in (*(f"{name}:" for name in _NAMES), *_TYPES[2:], *_VALUES, "BEGIN:VCARD\r\n", "END:VCARD\r\n",
@@ -50,9 +52,9 @@ class Cards(Target):
                      ";BASE64", "=\r\n", "\r\n ", "item1.", "=E4=B8=8A", "\\,", "\\;", "\\n")
     )  # fmt: skip
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.scene = Scene(folder)
+    def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:
+        super().__init__(folder, server)
+        self.scene = Scene(folder, server)
 
     def seeds(self) -> list[bytes]:
         """One card of each version."""

@@ -7,6 +7,7 @@ import copy
 import datetime as dt
 import json
 import random
+import secrets
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +24,7 @@ from crm_core.fields import Address, Money, kinds
 from crm_core.records import RecordType, Types
 from crm_core.testing.conformance.databases import Databases
 from crm_core.testing.conformance.population import populate
+from crm_core.testing.postgresql import PostgreSQLServer
 from torture.fuzz.scene import BUILD, NOW, sometimes
 from torture.fuzz.target import Loss, Target
 from torture.fuzz.texts import text
@@ -73,14 +75,17 @@ class Expressions(Target):
 
     name = "expressions"
     about = "expressions: the same in memory and in the database, and when written anew"
+    stores = True
     words = tuple(each.encode() for each in _WORDS)
     most = 12_000
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:
+        super().__init__(folder, server)
         subject = Together(Databases(None, folder), {"custom_fields": BUILD["custom_fields"]}, NOW)
         config = {**subject.config, "crm": {**subject.config["crm"], **BUILD["crm"]}}
         address = f"sqlite:///{folder / 'crm.db'}"
+        if server is not None:
+            address = server.create_database(f"fuzz_{secrets.token_hex(8)}")
         self.crm = Crm.open(config, database=address, check=False, clock=lambda: NOW)
         self.crm.store.create_all()
         populate(subject, self.crm, each=4)

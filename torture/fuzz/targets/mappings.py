@@ -14,6 +14,7 @@ import attrs
 from crm_core.exchange import read_mapping, run_import
 from crm_core.exchange.transforms import BUILT_IN
 from crm_core.testing.conformance.commanding import toml
+from crm_core.testing.postgresql import PostgreSQLServer
 from torture.fuzz.scene import Scene, sometimes
 from torture.fuzz.target import Loss, Target
 from torture.fuzz.targets.documents import as_toml, mostly
@@ -91,6 +92,7 @@ class Mappings(Target):
 
     name = "mappings"
     about = "mappings: every row becomes something; the same when written anew"
+    stores = True
     words = tuple(
         each.encode()
         for each in ("[source]\n", "[[section]]\n", "[section.fields]\n", 'record = "account"\n',
@@ -105,9 +107,9 @@ class Mappings(Target):
     )  # fmt: skip
     most = 16 << 10
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.scene = Scene(folder)
+    def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:
+        super().__init__(folder, server)
+        self.scene = Scene(folder, server)
         lines = [",".join(_COLUMNS)]
         for row in _ROWS:
             doubled = (cell.replace('"', '""') for cell in row)
@@ -220,7 +222,9 @@ class Mappings(Target):
             rows = {"data.csv": len(_ROWS), "more.jsonl": 2}.get(section.file)
             if rows is not None and section.read != rows and not any(each.header_row for each in mapping.sections):
                 raise Loss("rows of a table were not read", f"{section.read} of {rows}")
-        again = scene.file("again.toml", toml(tomllib.loads(data.decode("utf-8-sig"), parse_float=Decimal)).encode())
+        again = scene.file(
+            "again.toml", toml(tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)).encode()
+        )
         other = read_mapping(again)
         if attrs.evolve(other, path=None) != attrs.evolve(mapping, path=None):
             raise Loss("a mapping that is written anew says something else")

@@ -16,6 +16,7 @@ from crm_core.exchange import run_import
 from crm_core.exchange.drafting import draft
 from crm_core.exchange.sources import open_source
 from crm_core.exchange.templates import column_template
+from crm_core.testing.postgresql import PostgreSQLServer
 from torture.fuzz.scene import Scene, sometimes
 from torture.fuzz.target import Loss, Target
 from torture.fuzz.targets.tables import accounted_for, go_round
@@ -52,13 +53,14 @@ class Sheets(Target):
 
     name = "spreadsheets"
     about = "spreadsheets: every row counted, what is exported is read again as it was"
+    stores = True
     words = tuple(
         each.encode() for each in (*_ODD, *_NUMBERS[:8], "</row>", "</c>", "<v>", "</sheetData>", 't="s"', "r=")
     )
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.scene = Scene(folder)
+    def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:
+        super().__init__(folder, server)
+        self.scene = Scene(folder, server)
 
     def seeds(self) -> list[bytes]:
         """A workbook, once by its parts and once as the file that it is, and a table of OpenDocument."""

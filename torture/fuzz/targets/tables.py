@@ -17,6 +17,7 @@ from crm_core.exchange.drafting import as_toml, draft
 from crm_core.exchange.guard import unguarded
 from crm_core.exchange.sources import open_source
 from crm_core.exchange.templates import column_template
+from crm_core.testing.postgresql import PostgreSQLServer
 from torture.fuzz.scene import CASE, Scene, as_case, sometimes
 from torture.fuzz.target import Loss, Target
 from torture.fuzz.targets.entries import count_rejects
@@ -52,6 +53,7 @@ class Tables(Target):
 
     name = "csv"
     about = "CSV and JSON lines: every row counted, every value as it was, drafts that can be read"
+    stores = True
     words = tuple(
         each.encode()
         for each in (
@@ -74,9 +76,9 @@ class Tables(Target):
         )
     )
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.scene = Scene(folder)
+    def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:
+        super().__init__(folder, server)
+        self.scene = Scene(folder, server)
 
     def seeds(self) -> list[bytes]:
         """Small tables."""

@@ -10,6 +10,7 @@ from crm_core.errors import CrmError
 from crm_core.exchange import run_import
 from crm_core.exchange.drafting import draft
 from crm_core.exchange.transforms.xml import texts, xml
+from crm_core.testing.postgresql import PostgreSQLServer
 from torture.fuzz.scene import Scene, sometimes
 from torture.fuzz.target import Loss, Target
 from torture.fuzz.targets.tables import accounted_for
@@ -37,9 +38,9 @@ class Xml(Target):
         each.encode() for each in (*_ODD, "<a>", "</a>", "<a/>", '<a b="c">', ' xmlns="u"', ' xmlns:n="u"', "/>")
     )
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.scene = Scene(folder)
+    def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:
+        super().__init__(folder, server)
+        self.scene = Scene(folder, server)
 
     def seeds(self) -> list[bytes]:
         """Documents as databases hold them."""
