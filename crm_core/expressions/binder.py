@@ -183,7 +183,7 @@ class Binder:
         if isinstance(value, Span):
             return attrs.evolve(value, length=-value.length) if minus else value
         number = self.number(Operand(tree.operand, value))
-        return number.times(Decimal(-1)).simple() if minus else number
+        return (number.times(Decimal(-1)) if minus else number).simple()
 
     def number(self, operand: Operand) -> Sum:
         """A value as a sum, if it is a number."""

@@ -254,6 +254,25 @@ class TestWhatCalendarsSay:
         )
         assert report.as_json()["calendars"][0]["line"] == 2
 
+    @pytest.mark.parametrize("zone", ["x" * 300, "America", "../" * 90 + "etc/passwd", "\u4e0a" * 120])
+    def test_a_zone_that_no_file_could_hold_is_none(self, take: Take, look: Look, zone: str) -> None:
+        report = take(calendar(("UID:1", "SUMMARY:A", "DTSTART:20260903T100000"),
+                               ("UID:2", "SUMMARY:B", f"DTSTART;TZID={zone}:20260903T100000"),
+                               before=f"X-WR-TIMEZONE:{zone}\r\n"))  # fmt: skip
+        assert [each.subject for each in look()] == ["A"]
+        assert "There is no time zone" in report.about[0][1][0]
+        assert "time zone" in report.first_rejects[0].reason or "cannot be read" in report.first_rejects[0].reason
+
+    def test_a_mark_at_the_beginning_is_no_part_of_a_text(
+        self, crm: Crm, take: Take, look: Look, tmp_path: Path
+    ) -> None:
+        take(calendar(("UID:1", "SUMMARY:\ufeffA", "LOCATION: \ufeff Ulm", "DESCRIPTION:\ufeff\ufeffx",
+                       "DTSTART:20260903T100000Z")))  # fmt: skip
+        assert [(each.subject, each.planned_place, each.note) for each in look()] == [("A", "Ulm", "x")]
+        with crm.system_session("x", read_only=True) as session:
+            export_calendar(session, tmp_path / "a.ics")
+        assert import_events(crm, tmp_path / "a.ics").change_set is None
+
     def test_zones_that_stand_behind(self, take: Take, look: Look) -> None:
         zone = ("BEGIN:VTIMEZONE\r\nTZID:Mine\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n"
                 "TZOFFSETFROM:+0530\r\nTZOFFSETTO:+0530\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n")  # fmt: skip

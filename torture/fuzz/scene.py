@@ -88,6 +88,8 @@ class Scene:
     def put_back(self) -> None:
         """Make the database what it was at the beginning, a moment later."""
         self._turns += 1
+        # Ids that were taken from the database of before are no longer ours.
+        self.crm.store._ids.take(1 << 62)
         if self._server is None:
             with closing(sqlite3.connect(self._file)) as target:
                 self._kept.backup(target)

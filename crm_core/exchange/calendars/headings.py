@@ -72,6 +72,7 @@ def _zone(name: str) -> dt.tzinfo | None:
 
     try:
         found: dt.tzinfo | None = tzp.timezone(name)
-    except ValueError:
+    except (ValueError, OSError):
+        # It is looked for as a file.
         return None
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
+from string import whitespace
 from typing import Any
 
 import attrs
@@ -25,9 +26,10 @@ _TAKEN = frozenset(
     {*_TIMES, "UID", "SUMMARY", "LOCATION", "DESCRIPTION", "STATUS", "ORGANIZER", "ATTENDEE", "X-CRM-UID"}
 )
 _ABOUT_THE_ENTRY = frozenset({"DTSTAMP", "CREATED", "LAST-MODIFIED", "SEQUENCE"})
+_SPACE = f"\ufeff{whitespace}"
 _OURS = ("DTSTAMP", "LAST-MODIFIED", "SEQUENCE")
 _NO_HEADING = Heading()
-_UNREADABLE = (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError)
+_UNREADABLE = (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, OSError)
 
 
 @attrs.frozen
@@ -211,7 +213,8 @@ class _Reading:
         values = self._all(name)
         if len(values) > 1:
             self.untaken.append(Problem(name, "Another one counts."))
-        return str(values[0]).strip() if values else ""
+        # A mark of an encoding is no part of a text; whoever writes it anew leaves it out.
+        return str(values[0]).strip(_SPACE).strip() if values else ""
 
     def _mail(self, name: str, value: Any) -> str:
         text = str(value)

@@ -217,13 +217,13 @@ class Tables(Target):
 
 
 def _alike(row: list[str], there: tuple[str, ...]) -> bool:
-    return all(_plain(one) == _plain(other) for one, other in zip(row, there, strict=True))
+    """Whether a row became this; what guards a cell against spreadsheets is taken off once."""
+    return all(_plain(other) in (_plain(one), _plain(unguarded(one))) for one, other in zip(row, there, strict=True))
 
 
 def _plain(value: str) -> str:
-    """Space at the ends is no part of a value, and line ends are all alike; a spreadsheet's guard is taken off."""
-    value = unguarded(value).replace("\r\n", "\n").replace("\r", "\n").strip()
-    return unguarded(value)
+    """Space at the ends is no part of a value, and line ends are all alike."""
+    return value.replace("\r\n", "\n").replace("\r", "\n").strip()
 
 
 def _written(given: dict[str, Any], rows: list[list[str]]) -> str:
