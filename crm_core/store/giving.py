@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crm_core.domain.handovers.records import GIVEN
-from crm_core.domain.quality import DECIDE
 from crm_core.errors import Conflict, PermissionDenied
 from crm_core.records import RecordType
 
@@ -50,7 +49,7 @@ def _granted(session: CrmSession, role: Role) -> set[str]:
     verbs = ("create", "read", "update", "delete")
     known = {each.permission(verb) for each in session.types.values() for verb in verbs}
     known |= {field.restricted for each in session.types.values() for field in each.restricted if field.restricted}
-    known |= {DECIDE, *session.policy.permissions}
+    known |= set(session.policy.permissions)
     return {name for name in known if role.scope(name) is not None}
 
 

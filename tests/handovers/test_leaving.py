@@ -94,6 +94,25 @@ class TestLeaving:
         with pytest.raises(Conflict, match=f"for {count} accounts"), company.session("qian") as session:
             by_object(session, company.users["li"])
 
+    def test_what_came_after_the_handover_is_not_covered_by_it(self, company: Company) -> None:
+        """Neither another role or scope at the same account, nor what somebody else hands over of it."""
+        company.offered()
+        first, second, third = company.accounts[:3]
+        with company.system() as session:
+            ownership.assign(session, session.require(Account, first), to="li", role=OwnershipRole.BACKUP)
+            ownership.assign(session, session.require(Account, second), to="li", scope="pumps")
+            for login in ("li", "wang"):
+                ownership.assign(session, session.require(Account, third), to=login, role=OwnershipRole.MENTOR)
+        with company.session("qian") as session:
+            handovers.offer(session, handovers.draft(session, "wang", to="sun"))
+        with (
+            pytest.raises(Conflict, match="li is still responsible for 3 accounts"),
+            company.session("qian") as session,
+        ):
+            by_object(session, company.users["li"])
+        with company.session("qian") as session:
+            by_object(session, company.users["wang"])
+
     def test_coming_back_is_free_and_cancelling_needs_it(self, company: Company) -> None:
         id_ = company.offered()
         with company.session("qian") as session:

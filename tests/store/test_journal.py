@@ -187,6 +187,14 @@ def test_deleted_and_made_again_is_an_update_of_the_difference(store):
         session.delete_many(Account, [id_])
         session.add_many(Account, [{"id": id_, "name": "Acme", "grade": "B"}])
     assert the_change(store) == ("update", {"grade": "A", "note": "n"}, {"grade": "B", "note": None})
+    with store.session(principal="test") as session:
+        session.update_many(Account, [{"id": id_, "custom": {"colour": "red", "size": "1"}}])
+    with store.session(principal="test") as session:
+        session.delete_many(Account, [id_])
+        session.add_many(Account, [{"id": id_, "name": "Acme", "grade": "B", "custom": {"size": "2"}}])
+    assert the_change(store) == (
+        "update", {"custom": {"colour": "red", "size": "1"}}, {"custom": {"colour": None, "size": "2"}}
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["revenue", "note", "tags", "address", "employees"])

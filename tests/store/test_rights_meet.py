@@ -13,11 +13,11 @@ from crm_core.domain.accounts import Account
 from crm_core.domain.activities import Activity
 from crm_core.domain.contacts import Contact
 from crm_core.domain.organisation import Membership, Unit
-from crm_core.domain.ownership import Ownership, OwnershipRole
+from crm_core.domain.ownership import Ownership, OwnershipRole, Share
 from crm_core.store.session import CrmSession
 from crm_core.store.visibility import Visibility
 
-from .access_records import Channel, Memo
+from .access_records import Badge, Channel, Memo
 from .conftest import Company, refusal
 
 
@@ -99,6 +99,33 @@ def test_private_records_need_a_permission_of_their_owner(company: Company) -> N
     for login, seen in (("li", {"li"}), ("ned", set()), ("wang", set())):
         with company.session(login) as session:
             assert {memo.name for memo in session.list(Memo)} == seen
+
+
+def test_what_hangs_on_public_data_is_changed_by_whoever_made_it(company: Company) -> None:
+    with company.session() as session:
+        badge = session.add_one(Badge(user_id=company.users["li"], name="gold")).id
+    with company.session("li") as session:
+        own = session.add_one(Badge(user_id=company.users["wang"], name="own")).id
+    for id_, login, may in ((badge, "li", False), (own, "li", True), (own, "wang", False), (badge, "qian", True)):
+        for work in (
+            lambda s, id_=id_: s.update_many(Badge, [{"id": id_, "name": "x"}]),
+            lambda s, id_=id_: s.delete_many(Badge, [id_]),
+        ):
+            text = refusal(company, login, work)
+            assert text == "" if may else text.startswith("PermissionDenied"), (id_, login, text)
+
+
+@pytest.mark.parametrize(
+    ("role", "may"), [("reader", True), ("editor", True), ("sales", False), ("confidant", False), ("admin", False)]
+)
+def test_nobody_lends_more_verbs_or_fields_than_they_hold(company: Company, role: str, may: bool) -> None:
+    """Sales may delete as well; a confidant reads notes and limits."""
+    leave(company, "ned", "editor")
+    with company.session() as session:
+        session.add(Ownership(account_id=company.acme, user_id=company.users["ned"], role=OwnershipRole.BACKUP))
+    lent = Share(account_id=company.acme, user_id=company.users["sun"], role=role, reason="a case")
+    text = refusal(company, "ned", lambda s: s.add_one(lent))
+    assert text == "" if may else text.startswith("PermissionDenied")
 
 
 def test_reading_ones_own_is_no_leave_to_change_it(company: Company) -> None:
