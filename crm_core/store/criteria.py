@@ -70,7 +70,7 @@ def _values(record_type: RecordType, statement: Any) -> dict[str, Any]:
     for target, value in dict(statement._values or {}).items():
         name = getattr(target, "key", None) or str(target)
         plain = value.value if isinstance(value, BindParameter) else value
-        if hasattr(plain, "__clause_element__") or hasattr(plain, "get_children"):
+        if hasattr(plain, "get_children"):
             raise UnsupportedStatement(
                 "update() with a computed value for {field} cannot be checked beforehand.",
                 mend="Read the records and use session.update_many().",

@@ -141,8 +141,17 @@ def test_both_times_combine(store):
     assert stages(as_of=now, at=between) == [Stage.PROSPECT]
     assert stages(as_of=knew, at=early - dt.timedelta(days=1)) == []
     assert stages(as_of=support.EPOCH, at=today) == []
-    with store.session(principal="test", as_of=now) as session:
-        assert len(session.list(Lifecycle, all_dates=True)) == 2
+    # The same when every row was changed since, so that none is as it was.
+    for change in range(2):
+        with store.session(principal="test", as_of=now) as session:
+            assert len(session.list(Lifecycle, all_dates=True)) == session.count(Lifecycle, all_dates=True) == 2
+            assert session.count(Lifecycle) == 1
+        assert stages(as_of=now, at=late) == [Stage.CUSTOMER], change
+        assert stages(as_of=now, at=late - dt.timedelta(microseconds=1)) == [Stage.PROSPECT], change
+        assert stages(as_of=now, at=early) == [Stage.PROSPECT], change
+        with store.session(principal="test") as session:
+            for each in session.list(Lifecycle, all_dates=True):
+                each.reason = f"since {change}"
 
 
 def test_deleted_records_are_for_scope_all_only(database_url):

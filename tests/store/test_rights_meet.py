@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from crm_core.domain import ownership
 from crm_core.domain.accounts import Account
@@ -17,7 +17,7 @@ from crm_core.domain.ownership import Ownership, OwnershipRole, Share
 from crm_core.store.session import CrmSession
 from crm_core.store.visibility import Visibility
 
-from .access_records import Badge, Channel, Memo
+from .access_records import Badge, Channel, Memo, Term
 from .conftest import Company, refusal
 
 
@@ -157,6 +157,26 @@ def test_a_unit_may_be_added_by_whoever_may_do_so_everywhere(company: Company) -
     assert refusal(company, "zhou", lambda s: s.add_one(Unit(name="North"))).startswith("PermissionDenied")
     place(company, "zhou", "East", "keeper")
     assert refusal(company, "zhou", lambda s: s.add_one(Unit(name="North"))) == ""
+
+
+def test_a_change_by_criteria_names_fields_that_are_there(company: Company) -> None:
+    text = refusal(company, "qian", lambda s: s.execute(update(Account).values(naem="x")))
+    assert "naem" in text
+    assert "name" in text.partition("mean")[2]
+    for value in (Account.grade, Account.name + "x", func.lower(Account.name), select(func.count()).scalar_subquery()):
+        text = refusal(company, "qian", lambda s, value=value: s.execute(update(Account).values(name=value)))
+        assert "computed value" in text
+
+
+def test_custom_fields_are_changed_by_criteria(company: Company) -> None:
+    with company.session() as session:
+        session.add_many(Term, [{"account_id": company.acme, "name": "x", "custom": {"colour": "red"}}])
+    with company.session("li") as session:
+        session.execute(update(Term).where(Term.name == "x").values(custom={"colour": "blue"}, name="y"))
+    with company.session() as session:
+        assert [(each.name, each.custom) for each in session.list(Term)] == [("y", {"colour": "blue"})]
+    wrong = lambda s: s.execute(update(Term).values(custom={"size": "blue"}))  # noqa: E731
+    assert "no such custom field" in refusal(company, "li", wrong)
 
 
 def test_ended_ownership_is_counted_where_all_dates_are_asked_for(company: Company) -> None:

@@ -43,21 +43,20 @@ AREAS = (
     Area("expressions", ("crm_core/expressions/*.py",), ("tests/expressions",)),
     Area(
         "access",
-        _store("actor", "criteria", "froms", "guard", "permits", "policy", "reading", "restricted", "rules",
-               "visibility"),
-        _tests("store", "access_cost", "elevated", "guard", "lending", "loading", "no_hints", "restricted_fields",
-               "rights", "shares_grant_no_creation")
+        _store("actor", "criteria", "froms", "guard", "permits", "policy", "reading", "restricted", "visibility"),
+        _tests("store", "access_cost", "elevated", "guard", "lending", "loading", "no_hints", "required_custom_fields",
+               "restricted_fields", "rights", "rights_meet", "shares_grant_no_creation")
         + _tests("domain", "own_rights", "users"),
     ),
     Area(
         "ownership",
         ("crm_core/domain/dated.py", "crm_core/domain/ownership.py", "crm_core/domain/shares.py",
-         *_store("giving", "responsible"), "crm_core/store/pools/assigning.py", "crm_core/store/pools/claiming.py",
-         "crm_core/store/pools/free.py", "crm_core/store/pools/members.py", "crm_core/store/pools/recycling.py"),
-        _tests("domain", "account_verbs", "ownership_verbs", "own_rights", "users")
+         *_store("giving", "responsible", "rules", "pools/assigning", "pools/claiming", "pools/free", "pools/members",
+                 "pools/recycling")),
+        _tests("domain", "account_verbs", "dated_edges", "ownership_verbs", "own_rights", "users")
         + _tests("pools", "assigning", "claiming", "recycling")
         + _tests("handovers", "leaving", "rights")
-        + _tests("store", "lending"),
+        + _tests("store", "dated_hidden", "lending", "required_custom_fields", "rights_meet"),
     ),
     Area(
         "journal",
@@ -65,7 +64,9 @@ AREAS = (
                "undo_raw", "unseen"),
         _tests("store", "journal", "journal_hooks", "optimistic", "partial_undo", "past", "round_trip",
                "session_history", "undo")
-        + _tests("domain", "account_verbs"),
+        + _tests("domain", "account_verbs")
+        + _tests("duplicates", "creation")
+        + _tests("duties", "compliance"),
     ),
 )  # fmt: skip
 
