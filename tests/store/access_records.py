@@ -75,6 +75,14 @@ class Term(Dated):
     price: Mapped[Money | None] = money(default=None, restricted="access_probe.term.read_price")
 
 
+@record("access_probe.link", access=via("account_id", "contact_id", every=True))
+class Link(Record):
+    """Between two that may both be absent."""
+
+    account_id: Mapped[int | None] = ref("account", default=None)
+    contact_id: Mapped[int | None] = ref("contact", default=None)
+
+
 @record("access_probe.clause", access=via("term_id"))
 class Clause(Record):
     """Refers to a dated record."""

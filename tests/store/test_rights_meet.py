@@ -17,7 +17,7 @@ from crm_core.domain.ownership import Ownership, OwnershipRole, Share
 from crm_core.store.session import CrmSession
 from crm_core.store.visibility import Visibility
 
-from .access_records import Badge, Channel, Memo, Term
+from .access_records import Badge, Channel, Link, Memo, Term
 from .conftest import Company, refusal
 
 
@@ -82,12 +82,21 @@ def leave(company: Company, login: str, role: str) -> None:
 def test_what_one_has_made_is_not_ones_own_for_ever(company: Company) -> None:
     with company.session("li") as session:
         channel = session.add_one(Channel(name="fair")).id
+        person = session.add_one(Contact(name="Nobody's")).id
+        call = session.add_one(Activity(kind="call", subject="x", user_id=company.users["li"])).id
+    with company.session("li") as session:
+        assert session.get(Contact, person) is not None
+        assert session.get(Activity, call) is not None
     with company.session("qian") as session:
         unit = session.add_one(Unit(name="North")).id
     leave(company, "li", "guest")
     leave(company, "qian", "sales")
     rename = lambda s: s.update_many(Channel, [{"id": channel, "name": "x"}])  # noqa: E731
     assert refusal(company, "li", rename).startswith("PermissionDenied")
+    with company.session("li") as session:
+        assert session.list(Contact) == session.list(Activity) == []
+        for record_type, id_ in ((Contact.crm_type, person), (Activity.crm_type, call)):
+            assert session.writer.visible_ids(record_type, {id_}) == set()
     # From a unit everybody's rights follow: who made it may not change it by that.
     move = lambda s: s.update_many(Unit, [{"id": unit, "parent_id": company.units["East"]}])  # noqa: E731
     assert refusal(company, "qian", move).startswith("PermissionDenied")
@@ -151,6 +160,37 @@ def test_what_hangs_on_something_unseen_is_unseen(company: Company) -> None:
         session.add(Ownership(account_id=company.acme, user_id=company.users["han"], role=OwnershipRole.BACKUP))
     with company.session("han") as session:
         assert {each.id for each in session.list(Activity)} == {free, company.acme_visit}
+
+
+@pytest.mark.usefixtures("either_plan")
+def test_the_first_that_a_record_hangs_on_decides(company: Company) -> None:
+    """An activity at an account is seen with the account, whoever it is with; without one, with its contact."""
+    with company.session() as session:
+        at_beta, with_ann = session.add_many(Activity, [
+            {"kind": "call", "subject": "x", "account_id": company.beta, "contact_id": company.ann},
+            {"kind": "call", "subject": "y", "contact_id": company.ann},
+        ])  # fmt: skip
+    for login, seen in (("li", {company.acme_visit, with_ann}), ("wang", {company.beta_visit, at_beta})):
+        with company.session(login) as session:
+            assert {each.id for each in session.list(Activity)} == seen
+            assert session.writer.visible_ids(Activity.crm_type, {at_beta, with_ann}, "update") == seen & {
+                at_beta, with_ann
+            }  # fmt: skip
+
+
+@pytest.mark.usefixtures("either_plan")
+def test_what_joins_two_is_seen_with_both_and_without_any_by_whoever_made_it(company: Company) -> None:
+    ends = ((company.acme, company.ann), (company.beta, company.ann), (company.acme, None), (None, company.bob))
+    with company.session() as session:
+        both, mixed, one, other = session.add_many(Link, [{"account_id": a, "contact_id": c} for a, c in ends])
+        (nobodys,) = session.add_many(Link, [{}])
+    with company.session("li") as session:
+        (own,) = session.add_many(Link, [{}])
+    expected = {"li": {both, one, own}, "wang": {other}, "zhou": {both, mixed, one, other},
+                "qian": {both, mixed, one, other, nobodys, own}, "ned": set()}  # fmt: skip
+    for login, seen in expected.items():
+        with company.session(login) as session:
+            assert {each.id for each in session.list(Link)} == seen, login
 
 
 def test_a_unit_may_be_added_by_whoever_may_do_so_everywhere(company: Company) -> None:

@@ -1,0 +1,69 @@
+"""What an undo tells and does for whoever may not read, or may not delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crm_core.domain.accounts import Account
+from crm_core.domain.contacts import Contact
+from crm_core.domain.organisation import Membership
+from crm_core.errors import PermissionDenied, UndoConflict
+from crm_core.store.policy import Policy, Role, Scope
+from crm_core.store.store import Store
+
+from .access_records import POLICY, TYPES
+from .conftest import Company
+
+UNSEEN = "something stands on it that you may not see."
+
+
+def latest(company: Company, cls: type[Any], id_: int) -> int:
+    """The change set that changed a record last."""
+    with company.session() as session:
+        return session.history(cls, id_)[-1].change_set_id
+
+
+@pytest.fixture
+def overwritten(company: Company) -> int:
+    """Li wrote a note that Li may not read, and somebody wrote another one since."""
+    with company.session("li") as session:
+        session.update_many(Contact, [{"id": company.ann, "note": "first"}])
+    made = latest(company, Contact, company.ann)
+    with company.session() as session:
+        session.require(Contact, company.ann).note = "second"
+    return made
+
+
+def test_a_conflict_about_a_field_that_one_may_not_read_is_not_told(company: Company, overwritten: int) -> None:
+    with company.session("li") as session:
+        report = session.undo(overwritten, dry_run=True)
+        assert [(each.path, each.problem) for each in report.conflicts] == [("", UNSEEN)]
+        assert report.total == 0
+    with company.session("li") as session, pytest.raises(UndoConflict) as caught:
+        session.undo(overwritten)
+    assert "note" not in str(caught.value)
+    with company.session() as session, pytest.raises(UndoConflict, match="note was changed since"):
+        session.undo(overwritten)
+
+
+def test_undoing_for_others_deletes_only_what_one_may_delete(company: Company, database_url: str) -> None:
+    """Who may undo everything takes back what others did by their own rights to change and delete."""
+    undoer = Role("undoer", (("*.read", Scope.ALL), ("account.update", Scope.ALL), ("system.undo", Scope.ALL)))
+    policy = Policy(roles={**POLICY.roles, "undoer": undoer}, custom=POLICY.custom)
+    with company.session("li") as session:
+        made = session.add_one(Account(name="New")).id
+    creation = latest(company, Account, made)
+    with company.session() as session:
+        session.add(Membership(user_id=company.users["ned"], unit_id=company.units["East"], role="undoer"))
+    store = Store(database_url, TYPES, policy)
+    try:
+        with store.session("ned") as session, pytest.raises(PermissionDenied):
+            session.undo(creation)
+    finally:
+        store.close()
+    with company.session() as session:
+        assert session.get(Account, made) is not None
+        session.undo(creation)
+        assert session.get(Account, made) is None
