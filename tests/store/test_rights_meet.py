@@ -193,6 +193,15 @@ def test_what_joins_two_is_seen_with_both_and_without_any_by_whoever_made_it(com
             assert {each.id for each in session.list(Link)} == seen, login
 
 
+@pytest.mark.usefixtures("either_plan")
+def test_a_contact_is_seen_by_ways_that_are_seen_themselves(company: Company) -> None:
+    place(company, "ned", "East", "looker")  # reads accounts and contacts, and not who works where
+    with company.session("ned") as session:
+        assert {each.id for each in session.list(Account)} == {company.acme, company.beta}
+        assert session.list(Contact) == []
+        assert session.writer.visible_ids(Contact.crm_type, {company.ann, company.bob}) == set()
+
+
 def test_a_unit_may_be_added_by_whoever_may_do_so_everywhere(company: Company) -> None:
     assert refusal(company, "zhou", lambda s: s.add_one(Unit(name="North"))).startswith("PermissionDenied")
     place(company, "zhou", "East", "keeper")
