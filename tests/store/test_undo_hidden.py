@@ -13,7 +13,7 @@ from crm_core.errors import PermissionDenied, UndoConflict
 from crm_core.store.policy import Policy, Role, Scope
 from crm_core.store.store import Store
 
-from .access_records import POLICY, TYPES
+from .access_records import POLICY, TYPES, Secret
 from .conftest import Company
 
 UNSEEN = "something stands on it that you may not see."
@@ -46,6 +46,23 @@ def test_a_conflict_about_a_field_that_one_may_not_read_is_not_told(company: Com
     assert "note" not in str(caught.value)
     with company.session() as session, pytest.raises(UndoConflict, match="note was changed since"):
         session.undo(overwritten)
+
+
+def test_an_extension_that_came_later_stands_in_the_way(company: Company) -> None:
+    """It has the id of the record that it extends, and was made by somebody else all the same."""
+    with company.session() as session:
+        made = session.add_one(Account(name="New")).id
+    creation = latest(company, Account, made)
+    with company.session() as session:
+        session.add_many(Secret, [{"id": made, "nick": "Goldmine"}])
+    with company.session() as session, pytest.raises(UndoConflict, match="it hangs on what would go"):
+        session.undo(creation)
+    with company.session() as session:
+        assert session.require(Secret, made).nick == "Goldmine"
+        report = session.undo(latest(company, Secret, made))
+        assert report.deleted == {"access_probe.secret": 1}
+    with company.session() as session:
+        assert session.undo(creation).deleted == {"account": 1}
 
 
 def test_undoing_for_others_deletes_only_what_one_may_delete(company: Company, database_url: str) -> None:
