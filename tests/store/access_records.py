@@ -128,6 +128,7 @@ POLICY = Policy(
             Role("adder", (("*.read", Scope.UNIT), ("access_probe.secret.create", Scope.UNIT))),
             Role("keeper", (*grants(Scope.OWN, "read"), *grants(Scope.ALL, "create", "update", "delete"))),
             Role("filer", (*grants(Scope.UNIT, "read", "create"), *grants(Scope.OWN, "update"))),
+            Role("mender", grants(Scope.SUBTREE, "update")),
             Role("looker", (("account.read", Scope.UNIT), ("contact.read", Scope.UNIT))),
             Role("guest", ()),
         )

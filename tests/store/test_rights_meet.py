@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -200,6 +201,31 @@ def test_a_contact_is_seen_by_ways_that_are_seen_themselves(company: Company) ->
         assert {each.id for each in session.list(Account)} == {company.acme, company.beta}
         assert session.list(Contact) == []
         assert session.writer.visible_ids(Contact.crm_type, {company.ann, company.bob}) == set()
+
+
+@pytest.mark.usefixtures("either_plan")
+def test_neither_of_two_reaches_that_lie_apart_opens_the_other(company: Company) -> None:
+    place(company, "ned", "East", "filer")  # reads what is East's
+    place(company, "ned", "West", "mender")  # changes what is West's
+    with company.session("sun") as session:
+        west = session.add_one(Account(name="West")).id
+    with company.session("ned") as session:
+        assert {each.id for each in session.list(Account)} == {company.acme, company.beta}
+        assert session.writer.visible_ids(Account.crm_type, {company.acme, company.beta, west}, "update") == set()
+    for id_, answer in ((company.acme, "PermissionDenied"), (west, "NotFound")):
+        text = refusal(company, "ned", lambda s, id_=id_: s.update_many(Account, [{"id": id_, "grade": "A"}]))
+        assert text.startswith(answer)
+
+
+@pytest.mark.usefixtures("either_plan")
+def test_a_former_colleague_is_no_colleague(company: Company) -> None:
+    """What they own is theirs, and nobody's in the unit that they left."""
+    with company.session() as session:
+        for membership in session.list(Membership, f"user_id == {company.users['wang']}"):
+            membership.valid_to = session.now - dt.timedelta(days=1)
+    with company.session("zhou") as session:
+        assert [each.id for each in session.list(Account)] == [company.acme]
+        assert session.writer.visible_ids(Account.crm_type, {company.beta}, "update") == set()
 
 
 def test_a_unit_may_be_added_by_whoever_may_do_so_everywhere(company: Company) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from crm_core.domain.accounts import Account
+from crm_core.domain.activities import Activity
 from crm_core.domain.contacts import Contact
 from crm_core.domain.organisation import Membership
 from crm_core.errors import PermissionDenied, UndoConflict
 from crm_core.store.policy import Policy, Role, Scope
 from crm_core.store.store import Store
+from crm_core.store.tables import CHANGE, CHANGE_SET
 
 from .access_records import POLICY, TYPES, Secret
 from .conftest import Company
@@ -57,12 +60,42 @@ def test_an_extension_that_came_later_stands_in_the_way(company: Company) -> Non
         session.add_many(Secret, [{"id": made, "nick": "Goldmine"}])
     with company.session() as session, pytest.raises(UndoConflict, match="it hangs on what would go"):
         session.undo(creation)
+    extension = latest(company, Secret, made)
     with company.session() as session:
         assert session.require(Secret, made).nick == "Goldmine"
-        report = session.undo(latest(company, Secret, made))
-        assert report.deleted == {"access_probe.secret": 1}
+        assert session.undo(extension).deleted == {"access_probe.secret": 1}
     with company.session() as session:
         assert session.undo(creation).deleted == {"account": 1}
+
+
+def test_what_is_restored_was_made_by_whoever_made_it(company: Company) -> None:
+    """Rights follow from it: what hangs on nothing is its maker's."""
+    with company.session("li") as session:
+        call = session.add_one(Activity(kind="call", subject="x")).id
+    with company.session() as session:
+        at = session.require(Activity, call).created_at
+        session.delete_many(Activity, [call])
+    with company.session() as session:
+        deletion = session.core(select(func.max(CHANGE_SET.c.id))).scalar_one()
+        session.undo(deletion)
+    with company.session("li") as session:
+        found = session.require(Activity, call)
+        assert (found.created_by, found.created_at, found.version) == (company.users["li"], at, 3)
+
+
+def test_a_record_that_a_long_change_set_changed_again_and_again_goes_back_step_by_step(company: Company) -> None:
+    with company.session() as session:
+        session.streaming = True
+        for grade in ("A", "B", "C"):
+            session.update_many(Account, [{"id": company.acme, "grade": grade}])
+            session.writer.flush_journal()
+    changed = latest(company, Account, company.acme)
+    with company.session() as session:
+        steps = session.core(select(func.count()).where(CHANGE.c.change_set_id == changed)).scalar_one()
+        assert steps == 3
+        assert session.undo(changed).reverted["account"] == 3
+    with company.session() as session:
+        assert session.require(Account, company.acme).grade is None
 
 
 def test_undoing_for_others_deletes_only_what_one_may_delete(company: Company, database_url: str) -> None:
