@@ -24,7 +24,7 @@ from crm_core.store.database_queue import DatabaseQueue
 from crm_core.store.dispatch import Dispatch, NoPlugins
 from crm_core.store.duplicates import Exact, Matcher
 from crm_core.store.engine import BEGIN, open_engine
-from crm_core.store.partitions import layout
+from crm_core.store.partitions import moving
 from crm_core.store.policy import Policy
 from crm_core.store.queue import Queue
 from crm_core.store.restricted import watch
@@ -188,7 +188,7 @@ class Store:
     def migrated(self) -> None:
         """The schema is as the build wants it: write down the catalogues that outlive its plugins."""
         ids.prepare(self.engine)
-        layout.prepare(self.engine)
+        moving.prepare(self.engine)
         with self.engine.begin() as connection:
             write_catalogues(connection, self.types, self.policy)
         self.search.prepared(self.engine)

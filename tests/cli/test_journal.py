@@ -38,6 +38,9 @@ def test_parts_are_listed_begun_detached_and_attached(years, crm, tmp_path):
     assert "being written" in crm("journal").out
     assert crm("journal", "begin", "--json").json == {"begun": 1, "made": [1, 2]}
     assert "goes on" in crm("journal", "begin").out
+    crm("journal", "detach", "--before", "2099-01-01", code=6)  # the next one has not begun
+    with Crm.open(tmp_path / "crm.toml") as opened, opened.system_session("test") as session:
+        session.add(Account(name="Beta"))
     before = ("journal", "detach", "--before", "2099-01-01")
     dry = crm(*before, "--dry-run", "--json").json
     assert (dry["parts"], dry["dry_run"], [each["where"] for each in dry["obstacles"]]) == (

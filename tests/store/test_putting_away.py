@@ -186,6 +186,8 @@ def test_they_go_with_the_part_of_the_journal_that_they_are_in_and_come_back_wit
     later = clock.turn(days=10)
     keeping.begin(store)
     store._ids = ids.IdPool()
+    with store.session(principal="test") as session:
+        session.add(Account(name="Later"))
     detach(store, later, to=tmp_path)
     with store.engine.connect() as connection:
         assert not [row for row in connection.exec_driver_sql("SELECT * FROM crm_change") if "day 10" in str(row)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -16,10 +18,12 @@ if TYPE_CHECKING:
 
     from crm_core.store.store import Store
 
-__all__ = ["PATIENCE", "changing", "guarded", "require_partitions", "take_turns"]
+__all__ = ["PATIENCE", "changing", "guarded", "lock", "require_partitions", "take_turns"]
 
-PATIENCE: Final = "5s"
-"""So long others are waited for."""
+PATIENCE: Final = 5.0
+"""So many seconds others are waited for."""
+
+_TRY = 0.4
 
 _LOCK_NOT_AVAILABLE = "55P03"
 
@@ -42,12 +46,29 @@ def changing(store: Store) -> Iterator[Connection]:
 
 
 def take_turns(connection: Connection) -> None:
-    """Exclude others who change partitions until the end of the transaction, and wait for nobody for long.
-
-    Whoever waits for a table holds up all who come later, so that it is seconds only.
-    """
-    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE}'")
+    """Exclude others who change partitions until the end of the transaction."""
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE * 1000:.0f}ms'")
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+
+
+def lock(connection: Connection, tables: Iterable[str]) -> None:
+    """Take tables for ourselves until the end of the transaction: all of them, or none and try again.
+
+    Whoever waits for a table holds up all who come later; and who has one and waits for another may stand against
+    somebody who has them the other way round, of whom the database would end one. So we let go before it looks for
+    that, which by default is after a second.
+    """
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with connection.begin_nested():
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{min(_TRY, PATIENCE) * 1000:.0f}ms'")
+                connection.exec_driver_sql(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
+            return
+        except OperationalError as error:
+            if not _is_held(error) or time.monotonic() > until:
+                raise
+        time.sleep(random.uniform(_TRY / 2, _TRY))  # noqa: S311 - no secret
 
 
 @contextmanager
@@ -56,10 +77,14 @@ def guarded() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+        if not _is_held(error):
             raise
         raise Conflict(
-            "Somebody has been working with the journal for longer than {patience}. Nothing was changed.",
+            "Somebody has been working with the journal for longer than {seconds} seconds. Nothing was changed.",
             mend="Try again, perhaps when no import is running.",
-            patience=PATIENCE,
+            seconds=PATIENCE,
         ) from error
+
+
+def _is_held(error: OperationalError) -> bool:
+    return getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
-from sqlalchemy import func, insert, or_, select, text, tuple_, update
+from sqlalchemy import bindparam, func, insert, or_, select, text, tuple_, update
 
 from crm_core.errors import NotFound, Problem, StillNeeded, StoreError
 from crm_core.fields.columns import Moment
@@ -86,7 +86,7 @@ def detach(store: Store, before: dt.datetime, *, to: Path | None = None, dry_run
 def detachable(connection: Connection, before: dt.datetime) -> tuple[list[int], dt.datetime | None]:
     """The parts that may go, and the moment from which on everything is in the others.
 
-    The journal begins where the first of the remaining parts does. So a part may go when the one after it had begun.
+    That is when the first of the others began. So a part may go when one after it has begun.
     """
     current = current_number(connection)
     begun = {number: _first(connection, number) for number in made(connection)}
@@ -95,11 +95,10 @@ def detachable(connection: Connection, before: dt.datetime) -> tuple[list[int], 
     cut: dt.datetime | None = None
     for number in filled:
         later = [first for other, first in begun.items() if other > number and first is not None]
-        moment = min(later, default=database_now(connection))
-        if moment > before:
+        if not later or min(later) > before:
             break
         chosen.append(number)
-        cut = moment
+        cut = min(later)
     return chosen, cut
 
 
@@ -111,14 +110,19 @@ def _first(connection: Connection, number: int) -> dt.datetime | None:
 
 
 def _take(connection: Connection, number: int, cut: dt.datetime) -> None:
-    take_out(connection, number, cut)
     heads, changes = (name_of(table, number) for table, _ in DIVIDED)
+    # Counted before anybody has to wait: nothing more of that time comes in.
     held: Any = connection.execute(
         text(
             "SELECT min(at) AS first_at, max(at) AS last_at, max(place) AS place, count(*) AS change_sets, "  # noqa: S608
-            f"(SELECT count(*) FROM {changes}) AS changes FROM {heads}"
-        ).columns(first_at=Moment(), last_at=Moment())
+            f"(SELECT count(*) FROM {changes} AS c JOIN {heads} AS h ON h.id = c.change_set_id WHERE h.at < :cut) "
+            f"AS changes FROM {heads} WHERE at < :cut"
+        )
+        .bindparams(bindparam("cut", type_=Moment()))
+        .columns(first_at=Moment(), last_at=Moment()),
+        {"cut": cut},
     ).one()
+    take_out(connection, number, cut)
     connection.execute(
         insert(JOURNAL_PART).values(number=number, cut=cut, detached_at=database_now(connection), **held._mapping)
     )

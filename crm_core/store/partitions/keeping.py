@@ -16,8 +16,9 @@ import attrs
 from crm_core.store.clock import database_now
 from crm_core.store.ids import BLOCK
 from crm_core.store.partitions.changing import changing, require_partitions
-from crm_core.store.partitions.layout import DIVIDED, REST, WIDTH, bounds, ensure, name_of
+from crm_core.store.partitions.layout import DIVIDED, REST, WIDTH, bounds, name_of
 from crm_core.store.partitions.listing import current_number
+from crm_core.store.partitions.moving import ensure
 from crm_core.store.tables import JOURNAL_PART
 
 if TYPE_CHECKING:

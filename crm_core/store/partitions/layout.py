@@ -1,4 +1,4 @@
-"""How the journal's tables are divided: which ids are in which partition, and the making of partitions.
+"""How the journal's tables are divided: which ids are in which partition.
 
 Ranges of ids have a fixed width, so that they are known before anything is in them: a new partition is made while it
 is empty, and nothing is ever scanned or moved for it. What time a range stands for follows from when ids begin to be
@@ -9,27 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 
-from crm_core.store.tables import CHANGE, CHANGE_SET, JOURNAL_PART
+from crm_core.store.tables import CHANGE, CHANGE_SET
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection
 
-__all__ = [
-    "DIVIDED",
-    "LOCK",
-    "REST",
-    "WIDTH",
-    "attach",
-    "bounds",
-    "ensure",
-    "is_part",
-    "made",
-    "name_of",
-    "number_of",
-    "prepare",
-]
+__all__ = ["DIVIDED", "LOCK", "REST", "WIDTH", "bounds", "is_part", "made", "name_of", "number_of"]
 
 WIDTH: Final = 100_000_000
 """How many ids a partition has room for; those of records count, as there is one source of ids."""
@@ -80,45 +67,3 @@ def made(connection: Connection) -> list[int]:
     """The numbers of the partitions that the journal has."""
     found = connection.execute(_MADE, {"table": CHANGE_SET.name}).scalars()
     return sorted(number for number in found if number is not None)
-
-
-def ensure(connection: Connection, number: int) -> bool:
-    """Make a partition of both tables, unless it is there; whether it was not.
-
-    What was written to the default partitions meanwhile and belongs here is moved.
-    """
-    if number in made(connection):
-        return False
-    for table, column in DIVIDED:
-        name = name_of(table, number)
-        connection.exec_driver_sql(f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL)")
-        attach(connection, table, column, number)
-    return True
-
-
-def attach(connection: Connection, table: str, column: str, number: int) -> None:
-    """Make a table that lies beside the journal a partition of it, with what the default partition has of its range."""
-    name, rest, (start, end) = name_of(table, number), name_of(table, REST), bounds(number)
-    inside = f"{column} < {end}" if number == 0 else f"{column} >= {start} AND {column} < {end}"
-    if connection.exec_driver_sql(f"SELECT EXISTS (SELECT 1 FROM {rest} WHERE {inside})").scalar():  # noqa: S608
-        columns = ", ".join(
-            connection.dialect.identifier_preparer.quote(each.name)
-            for each in (CHANGE_SET if table == CHANGE_SET.name else CHANGE).columns
-        )
-        connection.exec_driver_sql(f"LOCK TABLE {rest} IN ACCESS EXCLUSIVE MODE")
-        connection.exec_driver_sql(
-            f"WITH moved AS (DELETE FROM {rest} WHERE {inside} RETURNING {columns}) "  # noqa: S608
-            f"INSERT INTO {name} ({columns}) SELECT {columns} FROM moved"
-        )
-    first = "MINVALUE" if number == 0 else str(start)
-    connection.exec_driver_sql(f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({first}) TO ({end})")
-
-
-def prepare(engine: Engine) -> None:
-    """Make the first partition where the database has partitions; harmless when repeated."""
-    if engine.dialect.name != "postgresql":
-        return
-    with engine.begin() as connection:
-        if not made(connection) and connection.execute(select(JOURNAL_PART.c.number).limit(1)).first() is None:
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
-            ensure(connection, 0)

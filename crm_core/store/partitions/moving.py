@@ -1,19 +1,46 @@
-"""Taking the tables of one part out of the journal and putting them back, within a transaction of the caller's."""
+"""Making parts of the journal, taking their tables out of it and putting them back, within a caller's transaction."""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from crm_core.store.partitions.layout import DIVIDED, attach, name_of
-from crm_core.store.tables import CHANGE, CHANGE_SET
+from sqlalchemy import select
+
+from crm_core.store.partitions.changing import lock, take_turns
+from crm_core.store.partitions.layout import DIVIDED, REST, bounds, made, name_of
+from crm_core.store.tables import CHANGE, CHANGE_SET, JOURNAL_PART
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection, Engine, Table
 
-__all__ = ["columns_of", "put_back", "take_out"]
+__all__ = ["columns_of", "ensure", "prepare", "put_back", "take_out"]
 
 _TABLES: tuple[Table, ...] = (CHANGE_SET, CHANGE)
+_CHECK = "ck_crm_part"
+
+
+def prepare(engine: Engine) -> None:
+    """Make the first part where the database has parts; harmless when repeated."""
+    if engine.dialect.name != "postgresql":
+        return
+    with engine.begin() as connection:
+        if not made(connection) and connection.execute(select(JOURNAL_PART.c.number).limit(1)).first() is None:
+            take_turns(connection)
+            ensure(connection, 0)
+
+
+def ensure(connection: Connection, number: int) -> bool:
+    """Make a part, unless it is there; whether it was not.
+
+    What was written to the default partitions meanwhile and belongs here is moved.
+    """
+    if number in made(connection):
+        return False
+    for table, _ in DIVIDED:
+        connection.exec_driver_sql(f"CREATE TABLE {name_of(table, number)} (LIKE {table} INCLUDING ALL)")
+    put_back(connection, number)
+    return True
 
 
 def columns_of(connection: Connection, table: str) -> str:
@@ -27,6 +54,7 @@ def take_out(connection: Connection, number: int, cut: dt.datetime) -> None:
 
     Such is there where a process went on using ids that it had been given before: a day's worth at most.
     """
+    lock(connection, [CHANGE.name, CHANGE_SET.name])
     for table, _ in DIVIDED:
         connection.exec_driver_sql(f"ALTER TABLE {table} DETACH PARTITION {name_of(table, number)}")
     heads = name_of(CHANGE_SET.name, number)
@@ -41,6 +69,32 @@ def take_out(connection: Connection, number: int, cut: dt.datetime) -> None:
 
 
 def put_back(connection: Connection, number: int) -> None:
-    """Attach the tables of a part again, with what came to its ids meanwhile."""
+    """Attach the tables of a part, with what came to its ids meanwhile.
+
+    That all of it belongs there is proven before anybody has to wait: by a condition, which PostgreSQL then takes for
+    proof.
+    """
+    inside = {column: _inside(column, number) for _, column in DIVIDED}
     for table, column in DIVIDED:
-        attach(connection, table, column, number)
+        connection.exec_driver_sql(
+            f"ALTER TABLE {name_of(table, number)} ADD CONSTRAINT {_CHECK} CHECK ({inside[column]})"
+        )
+    # Also those who write: one who has chosen the default partition for a row would be refused by what it is now.
+    lock(connection, [CHANGE.name, CHANGE_SET.name])
+    start, end = bounds(number)
+    for table, column in DIVIDED:
+        name, rest, columns = name_of(table, number), name_of(table, REST), columns_of(connection, table)
+        connection.exec_driver_sql(
+            f"WITH moved AS (DELETE FROM {rest} WHERE {inside[column]} RETURNING {columns}) "  # noqa: S608 - our names
+            f"INSERT INTO {name} ({columns}) SELECT {columns} FROM moved"
+        )
+        connection.exec_driver_sql(
+            f"ALTER TABLE {table} ATTACH PARTITION {name} "
+            f"FOR VALUES FROM ({'MINVALUE' if number == 0 else start}) TO ({end})"
+        )
+        connection.exec_driver_sql(f"ALTER TABLE {name} DROP CONSTRAINT {_CHECK}")
+
+
+def _inside(column: str, number: int) -> str:
+    start, end = bounds(number)
+    return f"{column} < {end}" if number == 0 else f"{column} >= {start} AND {column} < {end}"
