@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import attrs
 from sqlalchemy import Table
@@ -58,6 +59,19 @@ def inspect_statement(statement: Any, criteria: tuple[Any, ...] = (), *, loading
     ``criteria`` are conditions that stand in its loader options. ``loading`` says that SQLAlchemy made the statement
     itself (``get``, a navigation, a reload): it then uses bare columns.
     """
+    if loading or criteria or not isinstance(statement, selectable.Select):
+        return _inspected(statement, criteria, loading)
+    # One that was made once and is executed again and again need not be walked again: no method changes a statement.
+    known = _known.get(statement)
+    if known is None:
+        known = _known[statement] = _inspected(statement, criteria, loading)
+    return known
+
+
+_known: WeakKeyDictionary[Any, Footprint] = WeakKeyDictionary()
+
+
+def _inspected(statement: Any, criteria: tuple[Any, ...], loading: bool) -> Footprint:
     types: set[RecordType] = set()
     columns: set[tuple[RecordType, Field]] = set()
     if not isinstance(statement, selectable.SelectBase | FromStatement | functions.FunctionElement):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from sqlalchemy import func, select
-from sqlalchemy.orm import aliased
 
 from crm_core.domain.accounts import Account, AccountRelation, Lifecycle
 from crm_core.domain.activities import Activity, Participant, Status
@@ -18,6 +17,7 @@ from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership
 from crm_core.fields import Field
 from crm_core.hooks.values import Failed, OpenItem, Panel
+from crm_core.views.aliases import another
 from crm_core.views.open_items import open_items
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ def _stages(session: CrmSession, ids: Sequence[int]) -> dict[int, list[Standing]
 
 
 def _related(session: CrmSession, ids: Sequence[int]) -> dict[int, list[Neighbour]]:
-    one, other = aliased(Account), aliased(Account)
+    one, other = another(Account), another(Account, 2)
     query = (
         select(AccountRelation.account_id, AccountRelation.other_id, AccountRelation.kind, one.name.label("one"),
                other.name.label("other"))

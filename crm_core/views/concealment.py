@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import aliased
 
 from crm_core.domain.accounts import Account
 from crm_core.domain.activities import Activity, Participant, Status
@@ -16,6 +15,7 @@ from crm_core.domain.contacts import Affiliation, Contact
 from crm_core.domain.organisation import Membership, Unit, User, find_unit, find_user
 from crm_core.domain.ownership import Ownership
 from crm_core.hooks.values import Failed
+from crm_core.views.aliases import another
 from crm_core.views.contact_changes import contact_changes
 from crm_core.views.risks import KINDS, Concealment, Risk, RiskKind, parts
 
@@ -122,7 +122,7 @@ class _Work:
     def _who_knows(self, ids: Sequence[int]) -> None:
         """By person, everybody of us who ever held something with them."""
         wanted = select(Affiliation.contact_id).where(Affiliation.account_id.in_(ids))
-        theirs, ours = aliased(Participant), aliased(Participant)
+        theirs, ours = another(Participant), another(Participant, 2)
         held = Activity.status == Status.HELD
         queries = (
             select(Activity.contact_id, Activity.user_id).where(held, Activity.contact_id.in_(wanted)),

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from sqlalchemy import func, literal, select
-from sqlalchemy.orm import aliased
 
 from crm_core.domain.accounts import Account, AccountRelation
 from crm_core.domain.activities import Activity, Status
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.fields import Field, Money
+from crm_core.views.aliases import another
 from crm_core.views.showing import readable
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def ways(session: CrmSession, account_id: int) -> Ways:
 def _ways(session: CrmSession, account_id: int, *, up: bool) -> list[Any]:
     """Rows of id, parent, kind, share and depth, nearest first; of several ways to an account the shortest."""
     depth = session.policy.views.depth
-    one, next_ = AccountRelation, aliased(AccountRelation)
+    one, next_ = AccountRelation, another(AccountRelation)
     start, end = (one.account_id, one.other_id) if up else (one.other_id, one.account_id)
     next_start, next_end = (next_.account_id, next_.other_id) if up else (next_.other_id, next_.account_id)
     tree = (
@@ -265,7 +265,7 @@ def _sums_of(session: CrmSession, record_type: RecordType, fields: Sequence[Fiel
 
 def related(session: CrmSession, account_id: int) -> tuple[Related, ...]:
     """Relations outside the group: competitors, partners, whom it buys through."""
-    one, other = aliased(Account), aliased(Account)
+    one, other = another(Account), another(Account, 2)
     query = (
         select(AccountRelation.account_id, AccountRelation.other_id, AccountRelation.kind, AccountRelation.valid_from,
                one.name.label("name"), other.name.label("other_name"))

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy import exists, func, or_, select
-from sqlalchemy.orm import aliased
 
 from crm_core.domain.accounts import Account, Lifecycle
 from crm_core.domain.activities import Activity, Status
 from crm_core.domain.contacts import Affiliation, Contact
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.hooks.values import Failed, Gathered, OpenItem
+from crm_core.views.aliases import another
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -91,7 +91,7 @@ def _promised(session: CrmSession, accounts: Sequence[int], user_id: int | None)
     A promise counts as kept once something was held with the account after it, at its due date or later. Who held the
     activity stays as it is, so there is nothing to reassign: the promise follows the responsibility.
     """
-    later = aliased(Activity)
+    later = another(Activity)
     held, held_later = (func.coalesce(each.started_at, each.planned_start) for each in (Activity, later))
     kept = exists().where(
         later.account_id == Activity.account_id,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 from sqlalchemy import select
-from sqlalchemy.orm import aliased
 
 from crm_core.domain.dated import holds
 from crm_core.domain.handovers.records import OPEN, WAITING, Handover, HandoverItem
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
+from crm_core.views.aliases import another
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -68,7 +68,7 @@ class Running:
 
 def running(session: CrmSession, account_id: int) -> tuple[Running, ...]:
     """Handovers of the account whose end is still to come."""
-    leaver, successor = aliased(User), aliased(User)
+    leaver, successor = another(User), another(User, 2)
     query = (
         select(
             Handover.id, Handover.leaver_id, leaver.name.label("leaver"), HandoverItem.successor_id,

@@ -7,7 +7,6 @@ from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select, true
-from sqlalchemy.orm import aliased
 
 from crm_core.domain.accounts import Account
 from crm_core.domain.activities import Activity, Status
@@ -19,6 +18,7 @@ from crm_core.store.actor import valid_at
 from crm_core.store.erasure import ERASED
 from crm_core.store.likely import shared_sources
 from crm_core.store.visibility import bare
+from crm_core.views.aliases import another
 from crm_core.views.stewardship.looking import Look, QualityFinding
 
 __all__ = [
@@ -34,8 +34,8 @@ _KEYS = ("phone", "email", "wechat")
 
 def two_main_places(look: Look) -> Generator[QualityFinding, None, None]:
     """Nobody has two main places of work."""
-    one, other = aliased(Affiliation), aliased(Affiliation)
-    here, there = aliased(Account), aliased(Account)
+    one, other = another(Affiliation), another(Affiliation, 2)
+    here, there = another(Account), another(Account, 2)
     query = (
         select(one.id, one.contact_id, Contact.name, one.account_id, here.name.label("here"), there.name.label("there"))
         .join(other, (other.contact_id == one.contact_id) & (other.id > one.id))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from sqlalchemy import select
-from sqlalchemy.orm import aliased
 
 from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import Contact
@@ -18,6 +17,7 @@ from crm_core.domain.quality import DECIDE, IssueState, QualityIssue
 from crm_core.errors import Problem
 from crm_core.store.duplicates import Candidate, candidates_of
 from crm_core.store.likely import likeliest
+from crm_core.views.aliases import another
 from crm_core.views.stewardship.findings import findings
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def queue(
 def _matters(
     session: CrmSession, accounts: list[int] | None, where: str | None, kinds: set[str], limit: int | None
 ) -> list[QueueEntry]:
-    proposer, assignee = aliased(User), aliased(User)
+    proposer, assignee = another(User), another(User, 2)
     told = session.can(DECIDE)
     query = (
         select(QualityIssue, Account.name, Contact.name, proposer.name, assignee.name)
