@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import ColumnClause, ColumnElement, SelectBase, func, inspect, select
+from sqlalchemy import ColumnElement, func, inspect, select
 from sqlalchemy.orm import LoaderCriteriaOption, ORMExecuteState
-from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
 from crm_core.errors import PermissionDenied, UnsupportedStatement
 from crm_core.fields.field import Field
@@ -154,16 +154,15 @@ class Reading:
         key = (record_type, dated, gathered)
         if key not in self._options:
             visibility = self.session.gathered if gathered else self.session.visibility
-            criterion = visibility.criterion(record_type, record_type.table)
+            rows = _mapped(record_type)
+            criterion = visibility.criterion(record_type, rows)
             if dated:
-                holds = valid_at(record_type.table, self.session.at)
+                holds = valid_at(rows, self.session.at)
                 criterion = holds if criterion is None else holds & criterion
             self._options[key] = (
                 None
                 if criterion is None
-                else _Criteria(
-                    record_type.cls, _as_mapped(record_type, criterion), include_aliases=True, propagate_to_loaders=True
-                )
+                else _Criteria(record_type.cls, criterion, include_aliases=True, propagate_to_loaders=True)
             )
         return self._options[key]
 
@@ -281,21 +280,29 @@ class Reading:
         )
 
 
-def _as_mapped(record_type: RecordType, criterion: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Joined loading adapts to its alias only the columns that it knows to be the record's."""
-    mapper = inspect(record_type.cls)
+class _Mapped:
+    """The columns of a record's table, marked as the record's: joined loading adapts to its alias only those.
 
-    def own(element: Any) -> bool:
-        return isinstance(element, ColumnClause) and element.table is record_type.table
+    The criterion is made over them. To mark them in it afterwards would copy it as a whole.
+    """
 
-    def known(element: Any, **_: Any) -> Any:
-        if own(element):
-            return element._annotate({"parententity": mapper, "parentmapper": mapper})
-        # Most of a criterion are subqueries that say nothing of the record, and to copy them takes longer than to look.
-        return element if isinstance(element, SelectBase) and not any(map(own, iterate(element))) else None
+    def __init__(self, record_type: RecordType) -> None:
+        mapper = inspect(record_type.cls)
+        marks = {"parententity": mapper, "parentmapper": mapper}
+        self.c = _Columns((each.name, each._annotate(marks)) for each in record_type.table.c)
 
-    found: ColumnElement[bool] = replacement_traverse(criterion, {}, known)
-    return found
+
+class _Columns(dict[str, Any]):
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+@functools.cache
+def _mapped(record_type: RecordType) -> Any:
+    return _Mapped(record_type)
 
 
 def _without_ours(state: ORMExecuteState) -> None:

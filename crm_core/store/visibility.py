@@ -55,6 +55,10 @@ def bare(mapped: Table) -> TableClause:
     return table(mapped.name, *(column(each.name, each.type) for each in mapped.c))
 
 
+# The same in each probe: none stands within another.
+_OWNER = bare(Ownership.crm_type.table).alias()
+
+
 class Visibility:
     """The criteria of one actor at one moment. ``None`` as a criterion means: everything."""
 
@@ -67,6 +71,8 @@ class Visibility:
         self.now = now
         self._owned_count = owned_count
         self._ids: dict[Reach, SelectBase | None] = {}
+        self._owning: dict[Reach, Criterion] = {}
+        self._shares: dict[Reach, SelectBase | None] = {}
 
     @functools.cached_property
     def wide(self) -> bool:
@@ -233,8 +239,12 @@ class Visibility:
 
     def _account(self, id_: ColumnElement[Any], reach: Reach) -> ColumnElement[bool]:
         if self.wide:
-            shared = self._shared(reach)
-            return or_(self._probed(id_, reach), *([] if shared is None else [id_.in_(shared)]))
+            if reach not in self._shares:
+                shared = self._shared(reach)
+                # Like what is gathered below, it says nothing of the statement around it.
+                self._shares[reach] = None if shared is None else shared.correlate(None)
+            lent = self._shares[reach]
+            return or_(self._probed(id_, reach), *([] if lent is None else [id_.in_(lent)]))
         if reach not in self._ids:
             self._ids[reach] = self._ids_within(reach)
         ids = self._ids[reach]
@@ -246,15 +256,21 @@ class Visibility:
         As EXISTS, PostgreSQL would rather gather the owners of all accounts before it looks at the first row. Those for
         whose accounts the reach stands are gathered once: IS TRUE keeps it from making a join of them.
         """
-        owner = bare(Ownership.crm_type.table).alias()
-        people = self.people(reach)
-        grounds = [owner.c.user_id == self.actor.user_id] if reach.own else []
-        if people is not None:
-            grounds.append(owner.c.user_id.in_(people).is_(True))
-        if not grounds:
+        if reach not in self._owning:
+            self._owning[reach] = self._owned_within(reach)
+        owning = self._owning[reach]
+        if owning is None:
             return false()
-        theirs = select(literal(1)).where(owner.c.account_id == id_, valid_at(owner, self.now), or_(*grounds))
+        theirs = select(literal(1)).where(_OWNER.c.account_id == id_, owning).correlate_except(_OWNER)
         return theirs.limit(1).scalar_subquery().is_not(None)
+
+    def _owned_within(self, reach: Reach) -> Criterion:
+        """What is true of an owner of now within a reach; ``None`` where nobody can be."""
+        people = self.people(reach)
+        grounds = [_OWNER.c.user_id == self.actor.user_id] if reach.own else []
+        if people is not None:
+            grounds.append(_OWNER.c.user_id.in_(people).is_(True))
+        return and_(valid_at(_OWNER, self.now), or_(*grounds)) if grounds else None
 
     def _ids_within(self, reach: Reach) -> SelectBase | None:
         """The ids of all accounts within a reach; ``None`` when there can be none.
