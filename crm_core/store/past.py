@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, literal, or_, select, true
 from sqlalchemy.orm.attributes import manager_of_class, set_committed_value
 
 from crm_core.errors import ExpressionError
@@ -200,22 +200,36 @@ def _since(record_type: RecordType, deciding: frozenset[str] | None) -> ColumnEl
 
 def _moved(session: CrmSession, record_type: RecordType, since: ColumnElement[bool], moment: dt.datetime) -> set[int]:
     """The records with such changes after the moment, as far as the actor may see them by one statement."""
-    of_set = CHANGE_SET.c.id == CHANGE.c.change_set_id
     rows = bare(record_type.table).alias()
     visibility = session.visibility
     criterion = session.gathered.criterion(record_type, rows)
     if criterion is not None and not visibility.wide:
         # Whoever sees little: the changes of each of those records.
         mine = select(rows.c.id).where(criterion).subquery("mine")
+        of_set = CHANGE_SET.c.id == CHANGE.c.change_set_id
         source = InOrder(InOrder(mine, CHANGE, CHANGE.c.record_id == mine.c.id), CHANGE_SET, of_set)
-        criterion = None
+        query = select(CHANGE.c.record_id).select_from(source).where(since, CHANGE_SET.c.at > moment)
     else:
-        # What is younger than the moment: SQLite would rather read the journal than believe that this is a small part.
-        source = InOrder(CHANGE_SET, CHANGE, of_set)
-        if not visibility.sees_deleted(record_type):
-            criterion = visibility.sees(record_type, CHANGE.c.record_id)
-    query = select(CHANGE.c.record_id).select_from(source).where(since, CHANGE_SET.c.at > moment)
-    return set(session.core(query if criterion is None else query.where(criterion)).scalars())
+        query, record_id = _younger(session, since, moment)
+        seen = None if visibility.sees_deleted(record_type) else visibility.sees(record_type, record_id)
+        query = query if seen is None else query.where(seen)
+    return set(session.core(query).scalars())
+
+
+def _younger(
+    session: CrmSession, since: ColumnElement[bool], moment: dt.datetime
+) -> tuple[Select[Any], ColumnElement[Any]]:
+    """The records of such changes in the change sets after the moment, and their id within the statement.
+
+    Neither database would believe that these are a small part of the journal, and each would read it whole.
+    """
+    if session.dialect == "sqlite":
+        source = InOrder(CHANGE_SET, CHANGE, CHANGE_SET.c.id == CHANGE.c.change_set_id)
+        return select(CHANGE.c.record_id).select_from(source).where(since, CHANGE_SET.c.at > moment), CHANGE.c.record_id
+    late = select(CHANGE_SET.c.id).where(CHANGE_SET.c.at > moment).subquery("late")
+    # A subquery with an offset is carried out for each change set, by the key of the journal.
+    own = select(CHANGE.c.record_id).where(CHANGE.c.change_set_id == late.c.id, since).offset(literal(0)).lateral("own")
+    return select(own.c.record_id).select_from(late.join(own, true())), own.c.record_id
 
 
 def _of_record(since: ColumnElement[bool], moment: dt.datetime, record: ColumnElement[bool]) -> Select[Any]:
