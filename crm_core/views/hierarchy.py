@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import func, literal, select
+from sqlalchemy import Select, bindparam, func, literal, select
 
 from crm_core.domain.accounts import Account, AccountRelation
 from crm_core.domain.activities import Activity, Status
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.fields import Field, Money
+from crm_core.fields.columns import BIGINT
 from crm_core.views.aliases import another
 from crm_core.views.showing import readable
 
@@ -133,32 +135,38 @@ def ways(session: CrmSession, account_id: int) -> Ways:
 
 def _ways(session: CrmSession, account_id: int, *, up: bool) -> list[Any]:
     """Rows of id, parent, kind, share and depth, nearest first; of several ways to an account the shortest."""
-    depth = session.policy.views.depth
+    query = _steps(up, session.policy.views.depth)
+    shortest: dict[int, Any] = {}
+    for row in session.execute(query, {"account": account_id}):
+        if row.id != account_id:
+            shortest.setdefault(row.id, row)
+    return list(shortest.values())
+
+
+@functools.cache
+def _steps(up: bool, depth: int) -> Select[Any]:
+    """The statement, made once: to put it together takes longer than to run it."""
+    account = bindparam("account", type_=BIGINT)
     one, next_ = AccountRelation, another(AccountRelation)
     start, end = (one.account_id, one.other_id) if up else (one.other_id, one.account_id)
     next_start, next_end = (next_.account_id, next_.other_id) if up else (next_.other_id, next_.account_id)
     tree = (
         select(end.label("id"), start.label("parent"), one.kind.label("kind"), one.share.label("share"),
                literal(1).label("depth"))
-        .where(start == account_id, one.kind.in_(GROUP_KINDS))
+        .where(start == account, one.kind.in_(GROUP_KINDS))
         .cte("ways", recursive=True)
     )  # fmt: skip
     tree = tree.union(
         select(next_end, next_start, next_.kind, next_.share, tree.c.depth + 1)
         .select_from(tree)
         .join(next_, next_start == tree.c.id)
-        .where(next_.kind.in_(GROUP_KINDS), tree.c.depth < depth, next_end != account_id)
+        .where(next_.kind.in_(GROUP_KINDS), tree.c.depth < depth, next_end != account)
     )
-    query = (
+    return (
         select(tree.c.id, tree.c.parent, tree.c.kind, tree.c.share, tree.c.depth)
         .order_by(tree.c.depth, tree.c.id, tree.c.parent, tree.c.kind)
         .limit(_MOST * depth)
     )
-    shortest: dict[int, Any] = {}
-    for row in session.execute(query):
-        if row.id != account_id:
-            shortest.setdefault(row.id, row)
-    return list(shortest.values())
 
 
 def group(session: CrmSession, found: Ways, open_of: Counter[int]) -> Group:
@@ -265,21 +273,26 @@ def _sums_of(session: CrmSession, record_type: RecordType, fields: Sequence[Fiel
 
 def related(session: CrmSession, account_id: int) -> tuple[Related, ...]:
     """Relations outside the group: competitors, partners, whom it buys through."""
+    return tuple(
+        Related(account_id=row.other_id, name=row.other_name, kind=row.kind, outward=True, since=row.valid_from)
+        if row.account_id == account_id
+        else Related(account_id=row.account_id, name=row.name, kind=row.kind, outward=False, since=row.valid_from)
+        for row in session.execute(_relations(), {"account": account_id})
+    )
+
+
+@functools.cache
+def _relations() -> Any:
+    account = bindparam("account", type_=BIGINT)
     one, other = another(Account), another(Account, 2)
-    query = (
+    return (
         select(AccountRelation.account_id, AccountRelation.other_id, AccountRelation.kind, AccountRelation.valid_from,
                one.name.label("name"), other.name.label("other_name"))
         .join(one, one.id == AccountRelation.account_id)
         .join(other, other.id == AccountRelation.other_id)
         .where(
-            (AccountRelation.account_id == account_id) | (AccountRelation.other_id == account_id),
+            (AccountRelation.account_id == account) | (AccountRelation.other_id == account),
             AccountRelation.kind.not_in(GROUP_KINDS),
         )
         .order_by(AccountRelation.kind, AccountRelation.id)
     )  # fmt: skip
-    return tuple(
-        Related(account_id=row.other_id, name=row.other_name, kind=row.kind, outward=True, since=row.valid_from)
-        if row.account_id == account_id
-        else Related(account_id=row.account_id, name=row.name, kind=row.kind, outward=False, since=row.valid_from)
-        for row in session.execute(query)
-    )

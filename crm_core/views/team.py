@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 
 from crm_core.domain.dated import holds
 from crm_core.domain.handovers.records import OPEN, WAITING, Handover, HandoverItem
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
+from crm_core.fields.columns import BIGINT
 from crm_core.views.aliases import another
 
 if TYPE_CHECKING:
@@ -68,8 +70,22 @@ class Running:
 
 def running(session: CrmSession, account_id: int) -> tuple[Running, ...]:
     """Handovers of the account whose end is still to come."""
+    return tuple(
+        Running(
+            handover_id=row.id, leaver_id=row.leaver_id, leaver=row.leaver, successor_id=row.successor_id,
+            successor=row.successor or "", role=row.role.value, scope=row.scope, state=row.state.value,
+            effective_at=row.effective_at, to_pool=row.to_pool,
+        )
+        for row in session.execute(_waiting(), {"account": account_id})
+    )  # fmt: skip
+
+
+@functools.cache
+def _waiting() -> Select[Any]:
+    """The statement, made once: to put it together takes longer than to run it."""
+    account = bindparam("account", type_=BIGINT)
     leaver, successor = another(User), another(User, 2)
-    query = (
+    return (
         select(
             Handover.id, Handover.leaver_id, leaver.name.label("leaver"), HandoverItem.successor_id,
             successor.name.label("successor"), HandoverItem.role, HandoverItem.scope, HandoverItem.state,
@@ -79,16 +95,8 @@ def running(session: CrmSession, account_id: int) -> tuple[Running, ...]:
         .join(Handover, Handover.id == HandoverItem.handover_id)
         .join(leaver, leaver.id == Handover.leaver_id)
         .outerjoin(successor, successor.id == HandoverItem.successor_id)
-        .where(HandoverItem.account_id == account_id, HandoverItem.state.in_(WAITING), Handover.state.in_(OPEN))
+        .where(HandoverItem.account_id == account, HandoverItem.state.in_(WAITING), Handover.state.in_(OPEN))
         .order_by(HandoverItem.id)
-    )  # fmt: skip
-    return tuple(
-        Running(
-            handover_id=row.id, leaver_id=row.leaver_id, leaver=row.leaver, successor_id=row.successor_id,
-            successor=row.successor or "", role=row.role.value, scope=row.scope, state=row.state.value,
-            effective_at=row.effective_at, to_pool=row.to_pool,
-        )
-        for row in session.execute(query)
     )  # fmt: skip
 
 

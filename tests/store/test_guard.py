@@ -50,6 +50,7 @@ from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import Affiliation, Contact
 from crm_core.domain.organisation import Unit, User
 from crm_core.errors import UnsupportedStatement
+from crm_core.store import guard
 from crm_core.store.session import CrmSession
 
 from .access_records import Node
@@ -416,3 +417,29 @@ def test_a_session_of_the_system_has_a_connection(company: Company) -> None:
         assert elevated.connection().exec_driver_sql("select count(*) from crm_account").scalar_one() == len(names)
         with session.begin_nested():
             assert elevated.connection() is elevated.bind
+
+
+def test_a_statement_that_is_executed_again_is_walked_once_and_holds_for_each_reader(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walked: list[Any] = []
+    walk = guard._inspected
+    monkeypatch.setattr(guard, "_inspected", lambda *given: walked.append(given[0]) or walk(*given))
+    statement = select(Account.name).order_by(Account.name)
+    found = {}
+    for login in ("li", "wang", "li"):
+        with company.session(login) as session:
+            found[login] = session.scalars(statement).all()
+    assert found == {"li": ["Acme"], "wang": ["Beta"]}
+    assert walked == [statement]
+
+
+def test_what_is_made_of_a_statement_that_was_walked_is_walked_itself(company: Company) -> None:
+    statement = select(Account.name)
+    with company.session("wang") as session:
+        session.execute(statement)
+        for more in (statement.where(text("1 = 1")), statement.add_columns(TABLE.c.id), statement.prefix_with("ALL")):
+            for _ in range(2):
+                with pytest.raises(UnsupportedStatement):
+                    session.execute(more)
+        assert session.scalars(statement).all() == ["Beta"]
