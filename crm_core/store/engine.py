@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
 from crm_core.errors import MigrationError, StoreError
+from crm_core.store.resting import ask_when_in_doubt
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -61,7 +62,7 @@ def open_engine(url: str | URL, **options: Any) -> Engine:
     parsed = parse_url(url)
     if parsed.get_backend_name() == "postgresql":
         try:
-            engine = create_engine(parsed, pool_pre_ping=True, **options)
+            engine = create_engine(parsed, **options)
         except ModuleNotFoundError as error:
             raise StoreError(
                 "The PostgreSQL driver {name} is not installed.",
@@ -69,6 +70,7 @@ def open_engine(url: str | URL, **options: Any) -> Engine:
                 name=error.name,
             ) from error
         event.listen(engine, "connect", _without_compiler)
+        ask_when_in_doubt(engine)
         return engine
     return _sqlite(parsed, options)
 

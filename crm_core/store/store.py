@@ -67,6 +67,9 @@ class Store:
         self.dialect = self.engine.dialect.name
         self.search = SearchIndex(types, self.dialect, search)
         self._reading = self.engine.execution_options(**{BEGIN: "BEGIN"})
+        # One statement needs no transaction around it: to begin and end one are two more ways to PostgreSQL and back.
+        asking = {"isolation_level": "AUTOCOMMIT"} if self.dialect == "postgresql" else {BEGIN: "BEGIN"}
+        self._asking = self.engine.execution_options(**asking)
         # On PostgreSQL ranges of ids stand for ranges of time, so that none is kept for long.
         self._ids = ids.IdPool(ids.KEPT if self.dialect == "postgresql" else None)
         self.queue: Queue = DatabaseQueue(self)
@@ -130,7 +133,7 @@ class Store:
 
     def actor(self, login: str, now: dt.datetime) -> Actor:
         """The user ``login`` with today's memberships."""
-        with self._reading.connect() as connection:
+        with self._asking.connect() as connection:
             return load_actor(connection, login, now)
 
     def id_source(self) -> ids.IdSource:

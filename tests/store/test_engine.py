@@ -8,7 +8,9 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
 from crm_core.domain.accounts import Account
+from crm_core.domain.organisation import User
 from crm_core.errors import PermissionDenied, StoreError
+from crm_core.store.actor import load_actor
 from crm_core.store.engine import BEGIN, open_engine, parse_url
 from tests.store import journal_support as support
 
@@ -158,3 +160,76 @@ def test_postgresql_compiles_no_statements(database_url):
         if connection.dialect.name == "postgresql":
             assert connection.exec_driver_sql("SHOW jit").scalar_one() == "off"
             assert connection.connection.driver_connection.autocommit is False
+
+
+@pytest.fixture
+def resting(database_url, monkeypatch):
+    """An engine of PostgreSQL, and how often it has asked connections whether they are there."""
+    engine = open_engine(database_url)
+    if engine.dialect.name != "postgresql":
+        pytest.skip("SQLite has no connections that could be cut")
+    asked: list[object] = []
+    ask = engine.dialect.do_ping
+
+    def counted(connection):
+        asked.append(connection)
+        return ask(connection)
+
+    monkeypatch.setattr(engine.dialect, "do_ping", counted)
+    yield engine, asked
+    engine.dispose()
+
+
+def number(engine) -> int:
+    with engine.connect() as connection:
+        return connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+
+
+def test_a_connection_that_rested_shortly_is_not_asked_whether_it_is_there(resting, monkeypatch):
+    engine, asked = resting
+    first = number(engine)
+    assert number(engine) == first and asked == []
+    monkeypatch.setattr("crm_core.store.resting.LONG", 0.0)
+    assert number(engine) == first and len(asked) == 1
+
+
+def test_a_connection_that_the_server_has_ended_is_replaced_at_once(resting):
+    engine, asked = resting
+    with engine.connect() as one, engine.connect() as two:
+        ended = [each.execute(text("SELECT pg_backend_pid()")).scalar_one() for each in (one, two)]
+    other = open_engine(engine.url)
+    with other.begin() as connection:
+        for each in ended:
+            connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": each})
+    other.dispose()
+    assert {number(engine) for _ in range(3)}.isdisjoint(ended)
+    assert len(asked) == 1  # the other is as old, and was not asked
+
+
+def test_a_connection_that_was_closed_here_is_replaced(resting):
+    engine, _ = resting
+    with engine.connect() as connection:
+        raw = connection.connection.driver_connection
+    raw.close()
+    assert number(engine)
+
+
+def test_who_acts_is_asked_without_a_transaction(database_url, monkeypatch):
+    """To begin and end one are two more ways to the server and back, at each request."""
+    with support.opened(database_url) as store:
+        if store.dialect != "postgresql":
+            pytest.skip("SQLite is not far away")
+        with store.session(principal="init") as session:
+            session.add(User(login="li", name="Li"))
+        open_then: list[bool] = []
+
+        def noted(connection, login, now):
+            actor = load_actor(connection, login, now)
+            open_then.append(connection.connection.driver_connection.info.transaction_status.name != "IDLE")
+            return actor
+
+        monkeypatch.setattr("crm_core.store.store.load_actor", noted)
+        with store.session("li") as session:
+            session.list(Account)
+            assert session.core_connection().connection.driver_connection.info.transaction_status.name == "INTRANS"
+        assert open_then == [False]
