@@ -95,19 +95,26 @@ class Creme:
         )
         Relation.objects.create(user=user, subject_entity=contact, type=self.employed, object_entity=organisation)
 
+    def _alone(self) -> Any:
+        """What stands around the work of a view, or around one line of an import: its events go to the workflows."""
+        from creme.creme_core.core.workflow import run_workflow_engine
+
+        return run_workflow_engine(user=self.boss)
+
     def bulk(self, rows: list[dict[str, Any]]) -> None:
         from django.db import transaction
 
         for offset in range(0, len(rows), 1000):
             with transaction.atomic():
                 for row in rows[offset : offset + 1000]:
-                    self._create(row)
+                    with self._alone():
+                        self._create(row)
 
     def single(self, rows: list[dict[str, Any]]) -> None:
         from django.db import transaction
 
         for row in rows:
-            with transaction.atomic():
+            with transaction.atomic(), self._alone():
                 self._create(row)
 
     def _rename(self, id_: int, name: str) -> None:
@@ -120,13 +127,14 @@ class Creme:
 
         with transaction.atomic():
             for id_, name in zip(ids, names, strict=True):
-                self._rename(id_, name)
+                with self._alone():
+                    self._rename(id_, name)
 
     def edit(self, ids: list[int], names: list[str]) -> None:
         from django.db import transaction
 
         for id_, name in zip(ids, names, strict=True):
-            with transaction.atomic():
+            with transaction.atomic(), self._alone():
                 self._rename(id_, name)
 
     def _names(self, found: Any, position: int, user: int | None) -> list[str]:
