@@ -14,6 +14,7 @@ from crm_core import (
     Crm,
     CrmError,
     CrmSession,
+    User,
     duplicates,
     duties,
     handovers,
@@ -25,6 +26,7 @@ from crm_core.testing.conformance.asking import answers
 from crm_core.testing.conformance.marks import marks_in
 from crm_core.testing.conformance.pruning import prune
 from crm_core.views import (
+    WhatsNew,
     briefings,
     check_contact,
     concealment,
@@ -65,17 +67,24 @@ ABOUT: Mapping[str, Question] = {
 }
 """What is asked about an account."""
 
+
+def _news(session: CrmSession, user: User | int | str | None = None) -> WhatsNew:
+    """What is new since a year; what was lost is looked at apart, and what the database calls the moment is its own."""
+    news = whats_new(session, user, since=session.now - _YEAR)
+    return attrs.evolve(news, gone=(), look=attrs.evolve(news.look, seen=""))
+
+
 OF: Mapping[str, Question] = {
     "assigned": quality.assigned,
     "obligations": lambda s, user: list(duties.obligations(s, user=user)),
     "duties": lambda s, user: duties.due(s, user, within_days=400),
-    "news": lambda s, user: attrs.evolve(whats_new(s, user, since=s.now - _YEAR), gone=()),
+    "news": _news,
     "next actions": next_actions,
 }
 """What is asked about a colleague."""
 
 WHOLE: Mapping[str, Callable[[CrmSession], Any]] = {
-    "own news": lambda s: attrs.evolve(whats_new(s, since=s.now - _YEAR), gone=()),
+    "own news": _news,
     "own next actions": next_actions,
     "concealment": lambda s: concealment(s, before=1),
     "duties of all": lambda s: duties.report(s, within_days=400),
