@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from sqlalchemy import select
 
 from crm_core import CrmSession
 from crm_core.store.marks import ERASED
+from crm_core.store.partitions.recorded import begins
 from crm_core.store.store import Store
 from crm_core.store.tables import CHANGE
 from crm_core.store.values import decode_values
@@ -35,11 +36,15 @@ def state(store: Store) -> State:
 
 
 def replayed(store: Store) -> tuple[State, list[str]]:
-    """What the journal alone says there is, with what in it contradicts itself."""
-    found: State = {}
+    """What the journal alone says there is, with what in it contradicts itself.
+
+    Where parts of it are detached, it is believed of what was before that it was as the rest of it leads to.
+    """
     complaints: list[str] = []
     with store.session(principal="examination", read_only=True) as session:
-        for row in _rows(session):
+        rows = _rows(session)
+        found = {} if begins(session) is None else _earlier(store, rows)
+        for row in rows:
             record_type = store.types.get(row.type)
             if record_type is None:
                 continue  # of a plugin that is not in this build
@@ -62,6 +67,25 @@ def contradictions(there: State, said: State) -> Iterator[str]:
                 name for name in there[key].keys() | said[key] if there[key].get(name) != said[key].get(name)
             )
             yield f"{_named(key)} is not as the journal says: {', '.join(names)}"
+
+
+def _earlier(store: Store, rows: Sequence[Any]) -> State:
+    """Records as they were before the first row of the journal that is here: what is there now, with all taken back."""
+    found = state(store)
+    for row in reversed(rows):
+        record_type, key = store.types.get(row.type), (row.type, row.record_id)
+        if record_type is None:
+            continue
+        before = decode_values(record_type, row.before)
+        if row.operation == "create":
+            found.pop(key, None)
+        elif row.operation == "delete":
+            found[key] = {**_filled(before), "version": row.version - 1}
+        elif key in found:
+            custom = {**found[key].get("custom", {}), **before.get("custom", {})}
+            kept = {name: value for name, value in custom.items() if value is not None}
+            found[key] = _filled({**found[key], **before, "custom": kept, "version": row.version - 1})
+    return found
 
 
 def _rows(session: CrmSession) -> list[Any]:
