@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import errno
 import os
 import sqlite3
@@ -356,6 +357,43 @@ def test_on_another_server_nobody_misses_a_change_set(
         else:
             assert run(other_database, "SELECT seen FROM crm_last_look") == [(f"{far}:{far}:",)]
             assert run(other_database, f"SELECT xid FROM crm_change_set WHERE id = {late}") == [(far,)]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_the_parts_of_the_journal_come_along(request, build_file, tmp_path, other_database, monkeypatch, elsewhere):
+    if not request.config.getoption("postgresql"):
+        pytest.skip("about PostgreSQL")
+    from crm_core.store.partitions import keeping
+    from crm_core.store.partitions.attaching import attach
+    from crm_core.store.partitions.detaching import detach
+    from crm_core.store.partitions.listing import parts
+
+    address = address_of(build_file)
+    with Crm.open(build_file, database=address) as crm:
+        assert keeping.begin(crm.store).begun == 1
+    add(build_file, address, "In the second part")
+    run(
+        address,
+        "INSERT INTO crm_feed_position (consumer, place, change_set_id, failures, put_aside) "
+        "SELECT 'told', place, id, 0, 0 FROM crm_change_set ORDER BY place DESC, id DESC LIMIT 1",
+    )
+    with Crm.open(build_file, database=address) as crm:
+        detach(crm.store, dt.datetime.now(dt.UTC))
+        held = [(each.number, each.state, each.change_sets, each.changes) for each in parts(crm.store)]
+    assert [state for _, state, _, _ in held] == ["kept", "current", "empty", "default"]
+    file = backup(assemble(build_file), tmp_path / "a.zip").file
+    if elsewhere:
+        from crm_core.store.copies import postgresql
+
+        monkeypatch.setattr(postgresql, "facts_of", lambda _connection: Facts("postgresql", "15", "another"))
+    restore(file, other_database)
+    with Crm.open(build_file, database=other_database) as crm:
+        assert [(each.number, each.state, each.change_sets, each.changes) for each in parts(crm.store)] == held
+        assert attach(crm.store, 0).changes == held[0][3]
+        assert crm.store.feed_next("told", 100) == []
+    add(build_file, other_database, "Afterwards")
+    with Crm.open(build_file, database=other_database) as crm:
+        assert len(crm.store.feed_next("told", 100)) == 1
 
 
 # -- the command -----------------------------------------------------------------------------------------------
