@@ -11,12 +11,11 @@ _ODD = (
     b"\x00", b"\xff", b"\xfe\xff", b"\xff\xfe", b"\xef\xbb\xbf", b"\r", b"\n", b"\r\n", b"\x1a", b"\x85", b"\xa0", b'"',
     b"'", b"\\", b"\\n", b"=", b":", b";", b",", b"\t", b" ", b"{", b"}", b"{}", b"[", b"]", b"(", b")", b"%", b"&",
     b"#", b"-1", b"0", b"1e999", b"9" * 40, b"99999999999999999999", b"NaN", b"inf", b"null", b"None", b"true",
-    "\u2028".encode(), "\u0130".encode(), "\u212a".encode(), "\U0001f600".encode(), "\ud83d".encode("utf-8",
-    "surrogatepass"),
-    "é".encode(), "é".encode("cp1252"), "e\u0301".encode(), "上海".encode("gb18030"), "上海".encode(),
-    "\uffff".encode(),
-    "\u202e".encode(), "１２".encode(), "\u0660\u0661".encode(), "²".encode(), "\u3000".encode(), "\ufeff".encode(),
-    b"0001-01-01", b"9999-12-31", b"2024-02-30", b"T24:00:00", b"-0", b"+", b"../../", b"__class__", b"%s", b"{0}",
+    "\u2028".encode(), "\u0130".encode(), "\u212a".encode(), "\U0001f600".encode(),
+    "\ud83d".encode("utf-8", "surrogatepass"), "é".encode(), "é".encode("cp1252"), "e\u0301".encode(),
+    "上海".encode("gb18030"), "上海".encode(), "\uffff".encode(), "\u202e".encode(), "１２".encode(),
+    "\u0660\u0661".encode(), "²".encode(), "\u3000".encode(), "\ufeff".encode(), b"0001-01-01", b"9999-12-31",
+    b"2024-02-30", b"T24:00:00", b"-0", b"+", b"../../", b"__class__", b"%s", b"{0}",
 )  # fmt: skip
 _MOST_COPIES = 2000
 

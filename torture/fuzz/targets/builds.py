@@ -31,8 +31,7 @@ __all__ = ["Builds"]
 _EXTENDED = mostly(("base.toml", ["base.toml"]), ("loop.toml", "none.toml", "/etc/passwd", [1], "."))
 _WHERE = (
     "", 'grade == "A"', "employees > 50 and active", 'owner.unit == "East"', "any(contacts)", "nothing == 1",
-    "grade ==", '"x',
-    "created_at < today() - days(90)", "slogan is None",
+    "grade ==", '"x', "created_at < today() - days(90)", "slogan is None",
 )  # fmt: skip
 _RECORDS = ("account", "contact", "activity", "affiliation", "user", "stakeholders.role", "accont", "")
 _FIELDS = ("name", "grade", "industry", "note", "employees", "slogan", "nothing", "custom", "id")
@@ -105,30 +104,42 @@ class Builds(Target):
         (folder / "loop.toml").write_text('extends = "crm.toml"\n')
         some = [[], list(self.plugins[:1]), list(self.plugins), list(self.plugins[2:4]), list(self.plugins)]
         self.pools: Pools = {
-            "plugins": mostly(some, (["none"], ["crm"], ["stakeholders", "stakeholders"])), "disabled": mostly(([],),
-            (["none"],)),
+            "plugins": mostly(some, (["none"], ["crm"], ["stakeholders", "stakeholders"])),
+            "disabled": mostly(([],), (["none"],)),
             "database": mostly(("sqlite:///crm.db", "sqlite://", "postgresql://u:secret@h/n"), ("mysql://x", "x")),
             "time_zone": mostly(("UTC", "Asia/Shanghai", "Europe/Berlin"), ("Mars/Base", "../../etc")),
-            "locale": mostly(("en", "zh_CN"), ("xx-y",)), "currency": mostly(("CNY", "EUR"), ("euro",)),
-            "where": mostly(_WHERE[:6], _WHERE[6:]), "record": mostly(_RECORDS[:4], _RECORDS[4:]),
-            "fields[]": mostly(_FIELDS[:3], _FIELDS[3:]), "show[]": mostly(_FIELDS[:4], _FIELDS[4:]),
-            "who[]": mostly(("owner",), ("collaborator", "boss")), "roles[]": mostly(_ROLES[:4], _ROLES[4:]),
+            "locale": mostly(("en", "zh_CN"), ("xx-y",)),
+            "currency": mostly(("CNY", "EUR"), ("euro",)),
+            "where": mostly(_WHERE[:6], _WHERE[6:]),
+            "record": mostly(_RECORDS[:4], _RECORDS[4:]),
+            "fields[]": mostly(_FIELDS[:3], _FIELDS[3:]),
+            "show[]": mostly(_FIELDS[:4], _FIELDS[4:]),
+            "who[]": mostly(("owner",), ("collaborator", "boss")),
+            "roles[]": mostly(_ROLES[:4], _ROLES[4:]),
             "roles{}": _ROLES,
             "schedule": mostly(("", "FREQ=DAILY;BYHOUR=6", "FREQ=HOURLY"), ("daily", "FREQ=DAILY;BYHOUR=99", "FREQ=X")),
-            "permissions{}": mostly(("account.read", "account.*", "*", "*.read"), ("nothing.read",
-            "account.read_notes")),
+            "permissions{}": mostly(
+                ("account.read", "account.*", "*", "*.read"), ("nothing.read", "account.read_notes")
+            ),
             "permissions.*": mostly(("own", "unit", "subtree", "all"), ("none", 3)),
             "vocabularies{}": mostly(("account.kind", "activity.kind"), ("contact.x",)),
             "custom_fields{}": mostly(("account", "contact", "activity"), ("nothing",)),
             "retired_fields{}": ("account", "contact"),
             "custom_fields.*{}": mostly(("slogan", "budget", "since"), ("name", "Ab", "a b", "custom", "x" * 80)),
-            "plugins{}": self.plugins, "drivers{}": ("storage", "search"), "jobs{}": mostly(tuple(jobs), ("x.y",)),
-            "key_fields{}": ("account", "contact"), "key_fields.*[]": mostly(("grade", "name"), ("nothing",)),
-            "merge{}": mostly(("account", "contact"), ("x",)), "merge.*": mostly(({"grade": "newest"},
-            {"note": "union"}), ({"name": "x"},)),
-            "without": mostly(("held_activity",), ("order", "")), "days": mostly((1, 30), (0, -5, 10**9)),
-            "region": mostly(("CN", "DE", ""), ("XX",)), "units[]": ("East",), "scope": ("",), "arguments": ({},),
-        }  # fmt: skip
+            "plugins{}": self.plugins,
+            "drivers{}": ("storage", "search"),
+            "jobs{}": mostly(tuple(jobs), ("x.y",)),
+            "key_fields{}": ("account", "contact"),
+            "key_fields.*[]": mostly(("grade", "name"), ("nothing",)),
+            "merge{}": mostly(("account", "contact"), ("x",)),
+            "merge.*": mostly(({"grade": "newest"}, {"note": "union"}), ({"name": "x"},)),
+            "without": mostly(("held_activity",), ("order", "")),
+            "days": mostly((1, 30), (0, -5, 10**9)),
+            "region": mostly(("CN", "DE", ""), ("XX",)),
+            "units[]": ("East",),
+            "scope": ("",),
+            "arguments": ({},),
+        }
 
     def seeds(self) -> list[bytes]:
         """An empty one, one of a base, one with everything."""

@@ -18,23 +18,21 @@ from torture.fuzz.texts import encoded, text
 __all__ = ["Cards"]
 
 _NAMES = (
-    "FN", "N", "NICKNAME", "ORG", "TITLE", "ROLE", "TEL", "TEL", "EMAIL", "EMAIL", "ADR", "URL", "IMPP", "NOTE",
-    "BDAY", "LANG",
-    "KIND", "UID", "REV", "PHOTO", "LABEL", "AGENT", "CATEGORIES", "X-WECHAT", "X-QQ", "X-SOCIALPROFILE", "X-ABLABEL",
-    "X-ABSHOWAS", "X-CRM-OTHER", "GEO", "TZ", "KEY", "GENDER", "ANNIVERSARY", "X-MS-IMADDRESS", "XML",
+    "FN", "N", "NICKNAME", "ORG", "TITLE", "ROLE", "TEL", "TEL", "EMAIL", "EMAIL", "ADR", "URL", "IMPP", "NOTE", "BDAY",
+    "LANG", "KIND", "UID", "REV", "PHOTO", "LABEL", "AGENT", "CATEGORIES", "X-WECHAT", "X-QQ", "X-SOCIALPROFILE",
+    "X-ABLABEL", "X-ABSHOWAS", "X-CRM-OTHER", "GEO", "TZ", "KEY", "GENDER", "ANNIVERSARY", "X-MS-IMADDRESS", "XML",
 )  # fmt: skip
 _TYPES = (
     "", "", ";TYPE=work", ";TYPE=HOME,cell", ";WORK;VOICE", ";type=pref", ";PREF=1", ";TYPE=\"work,fax\"",
-    ";TYPE=pager",
-    ";VALUE=uri", ";LANGUAGE=zh", ";X-SERVICE-TYPE=qq", ";CHARSET=GBK", ";CHARSET=utf-8", ";CHARSET=nothing",
-    ";SORT-AS=\"a:b;c\"", ";ALTID=1", ";TYPE=", ";=", ";", ";TYPE=^n",
+    ";TYPE=pager", ";VALUE=uri", ";LANGUAGE=zh", ";X-SERVICE-TYPE=qq", ";CHARSET=GBK", ";CHARSET=utf-8",
+    ";CHARSET=nothing", ";SORT-AS=\"a:b;c\"", ";ALTID=1", ";TYPE=", ";=", ";", ";TYPE=^n",
 )  # fmt: skip
 _VALUES = (
     "+86 138 0000 1234", "tel:+86-21-1;ext=5", "min@acme.example", "mailto:a@b.cn", "broken@", "1980-02-29", "19800229",
     "--0229", "1980", "2023-02-30T00:00:00Z", "individual", "org", "group", "COMPANY", "zh", "urn:uuid:1",
-    "contact-3-x@crm-core",
-    "Acme Bearings", "Wang Min", ";;Street 1;Ulm;;89073;DE", ";;;;;;中国", "李;伟;;先生;", ";;;;", ",;,", "http://acme.example",
-    "_$!<HomePage>!$_", "xmpp:a@b", "wechat:li", "data:image/png;base64,AAAA", "VCARD",
+    "contact-3-x@crm-core", "Acme Bearings", "Wang Min", ";;Street 1;Ulm;;89073;DE", ";;;;;;中国", "李;伟;;先生;",
+    ";;;;", ",;,", "http://acme.example", "_$!<HomePage>!$_", "xmpp:a@b", "wechat:li", "data:image/png;base64,AAAA",
+    "VCARD",
 )  # fmt: skip
 
 

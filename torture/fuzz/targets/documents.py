@@ -20,9 +20,8 @@ Pools = Mapping[str, tuple[Any, ...]]
 """Values that are likely under a key."""
 
 _WRONG: tuple[Any, ...] = (
-    "", "x", "{", "a\x00b", "长" * 300, -1, 0, 10**30, 1.5, True, [], {}, [[]], ["x", 1], {"x": {}}, dt.date(2026, 11,
-    23), float("nan"),
-    float("inf"), dt.time(1, 2),
+    "", "x", "{", "a\x00b", "长" * 300, -1, 0, 10**30, 1.5, True, [], {}, [[]], ["x", 1], {"x": {}},
+    dt.date(2026, 11, 23), float("nan"), float("inf"), dt.time(1, 2),
 )  # fmt: skip
 
 
@@ -55,10 +54,12 @@ def drawn(chance: random.Random, kind: Any, key: str, pools: Pools, wrong: float
     if attrs.has(kind):
         return _table(chance, kind, one)
     plain: dict[Any, tuple[Any, ...]] = {
-        str: ("one", "two", "name", ""), int: mostly((1, 2, 3, 30), (-1, 0, 10**6)), bool: (True, False),
+        str: ("one", "two", "name", ""),
+        int: mostly((1, 2, 3, 30), (-1, 0, 10**6)),
+        bool: (True, False),
         Decimal: mostly((Decimal("0.5"), Decimal(1), Decimal("0.25")), (10, Decimal("-1.25"))),
         dt.date: (dt.date(2026, 1, 1),),
-    }  # fmt: skip
+    }
     return chance.choice(plain.get(kind, ("x", 1, True, [])))
 
 

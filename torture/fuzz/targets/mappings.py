@@ -31,15 +31,23 @@ _ROWS = (
     ("1", "Twice", "A", "0001-01-01", "１２", "Ünal", "<a b='c'/>", "2", "true", "x@y", ""),
 )  # fmt: skip
 _OPTIONS: Mapping[str, tuple[Any, ...]] = {
-    "path": ("b", "a/b", "@b", "", "/"), "values": ({"A": "x", "B": ""}, {}, {"A": 1}), "separator": (",", " ", ""),
+    "path": ("b", "a/b", "@b", "", "/"),
+    "values": ({"A": "x", "B": ""}, {}, {"A": 1}),
+    "separator": (",", " ", ""),
     "index": (0, 1, -5, 99),
-    "format": ("%d.%m.%Y", "%Y-%m-%d", "%Q", "", "%", "%d" * 99, "\x00"), "length": (1, 5, -1, 10**9), "scale": (0, 2,
-    -1, 999999),
-    "characters": ("x", "", None), "text": ("x", ""), "old": ("A", ""), "new": ("", "x" * 999), "currency": ("EUR",
-    "x", None),
-    "comma": (True, False, 1), "time_zone": ("Asia/Shanghai", "x", "", None), "otherwise": ("keep", "reject", 5,
-    None), "locale": ("zh", "x", "en"),
-}  # fmt: skip
+    "format": ("%d.%m.%Y", "%Y-%m-%d", "%Q", "", "%", "%d" * 99, "\x00"),
+    "length": (1, 5, -1, 10**9),
+    "scale": (0, 2, -1, 999999),
+    "characters": ("x", "", None),
+    "text": ("x", ""),
+    "old": ("A", ""),
+    "new": ("", "x" * 999),
+    "currency": ("EUR", "x", None),
+    "comma": (True, False, 1),
+    "time_zone": ("Asia/Shanghai", "x", "", None),
+    "otherwise": ("keep", "reject", 5, None),
+    "locale": ("zh", "x", "en"),
+}
 
 _SEEDS = (
     """\
@@ -139,21 +147,27 @@ class Mappings(Target):
         )
         record_type = self.scene.crm.types[name]
         section: dict[str, Any] = {
-            "record": name, "file": chance.choice(mostly(("data.csv", "data.csv", "data.csv", "more.jsonl"),
-                ("../data.csv", "none"))),
+            "record": name,
+            "file": chance.choice(mostly(("data.csv", "data.csv", "data.csv", "more.jsonl"), ("../data.csv", "none"))),
             "key": chance.choice(mostly(("id", ["id", "kind"], "{id}-{name}", {"template": "{id}"}), ("{", 5))),
-        }  # fmt: skip
+        }
         possible: dict[str, tuple[Any, ...]] = {
-            "duplicates": mostly(("reject", "first", "last"), ("x",)), "on_create": ("write", "skip", "reject"),
-            "on_update": mostly(("write", "skip"), ("date",)), "match": mostly(("name",), ("login",)), "name": ("x",),
-            "only_if": mostly(({"kind": ["A", "B"]}, {"empty": False}), ({"x": 1},)), "skip_if": ({"name": ""},
-            {"kind": True}),
-            "require": ({"mail": True},), "time_zone": mostly(("UTC",), ("x",)), "delimiter": mostly((",",), (";;",
-            ";")),
-            "encoding": mostly(("utf-8", "utf-8-sig"), ("gb18030", "utf-16", "x", "base64", "idna", "rot13",
-            "punycode")),
-            "null_values": ([], ["1"]), "header_row": (1, 99),
-        }  # fmt: skip
+            "duplicates": mostly(("reject", "first", "last"), ("x",)),
+            "on_create": ("write", "skip", "reject"),
+            "on_update": mostly(("write", "skip"), ("date",)),
+            "match": mostly(("name",), ("login",)),
+            "name": ("x",),
+            "only_if": mostly(({"kind": ["A", "B"]}, {"empty": False}), ({"x": 1},)),
+            "skip_if": ({"name": ""}, {"kind": True}),
+            "require": ({"mail": True},),
+            "time_zone": mostly(("UTC",), ("x",)),
+            "delimiter": mostly((",",), (";;", ";")),
+            "encoding": mostly(
+                ("utf-8", "utf-8-sig"), ("gb18030", "utf-16", "x", "base64", "idna", "rot13", "punycode")
+            ),
+            "null_values": ([], ["1"]),
+            "header_row": (1, 99),
+        }
         section |= {key: chance.choice(values) for key, values in possible.items() if chance.random() < 0.08}
         fields = [*record_type.fields, *self.scene.crm.build.policy.custom.get(name, {}).values()]
         chosen = [each for each in fields if each.required or chance.random() < 0.25]

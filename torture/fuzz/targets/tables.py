@@ -26,24 +26,12 @@ from torture.fuzz.texts import encoded, text
 __all__ = ["Tables", "accounted_for", "go_round"]
 
 _COLUMNS = (
-    "id",
-    "name",
-    "grade",
-    "industry",
-    "website",
-    "phone",
-    "employees",
-    "revenue",
-    "note",
-    "city",
-    "tags",
-    "since",
-    "x",
-)
+    "id", "name", "grade", "industry", "website", "phone", "employees", "revenue", "note", "city", "tags", "since", "x",
+)  # fmt: skip
 _VALUES = (
     "", "1", "2", "3", "NULL", "A", "Acme Bearings", "machinery", "http://acme.example", "+86 138 0000 1234", "1,234",
-    "12.50", "-7",
-    "1e3", "EUR 5", "2026-11-23", "23.11.2026", "yes", "=1+1", "'=x", "上海", "a;b", "9" * 25, "0x1F", "１２", "nan",
+    "12.50", "-7", "1e3", "EUR 5", "2026-11-23", "23.11.2026", "yes", "=1+1", "'=x", "上海", "a;b", "9" * 25, "0x1F",
+    "１２", "nan",
 )  # fmt: skip
 _FIELDS = ("name", "note", "slogan")
 

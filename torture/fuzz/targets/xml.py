@@ -21,11 +21,9 @@ __all__ = ["Xml"]
 _NAMES = ("a", "b", "Address", "City", "n:a", "é", "a.b", "a-b", "xml", "_")
 _ODD = (
     "<!DOCTYPE a>", '<!DOCTYPE a [<!ENTITY e "x">]>', '<!DOCTYPE a SYSTEM "file:///etc/passwd">', "&e;", "&lt;",
-    "&#x41;", "&#0;",
-    "&#xFFFF;", "<![CDATA[x]]>", "<!-- x -->", "<?xml version='1.0'?>", "<?xml version='1.1'?>",
-    "<?xml encoding='utf-16'?>",
-    "<?x y?>", "<?xml version='1.0' encoding='GB18030'?>", "<?xml version='1.0' standalone='yes'?>", "]]>", "<", "&",
-    "\x0b",
+    "&#x41;", "&#0;", "&#xFFFF;", "<![CDATA[x]]>", "<!-- x -->", "<?xml version='1.0'?>", "<?xml version='1.1'?>",
+    "<?xml encoding='utf-16'?>", "<?x y?>", "<?xml version='1.0' encoding='GB18030'?>",
+    "<?xml version='1.0' standalone='yes'?>", "]]>", "<", "&", "\x0b",
 )  # fmt: skip
 
 
