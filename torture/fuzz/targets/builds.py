@@ -72,6 +72,11 @@ record = "account"
 min = 0
 """,
 )
+_PIECES = (
+    *(f"[{name}]\n" for name in SECTIONS), 'extends = "base.toml"\n', "plugins = [", "disabled = [", "strict = false\n",
+    "= {", '"' * 3, "[[", "]]", "= 1\n", "= true\n", "'''", "\\u0000", "1979-05-27", "inf", "nan", "0x1F", "1e5",
+    "[" * 200, "{a=" * 80, "9" * 5000, "1e99999999999999999999", *_WHERE[1:], *_RECORDS[:6], *_ROLES[:4],
+)  # fmt: skip
 
 
 class Builds(Target):
@@ -79,15 +84,7 @@ class Builds(Target):
 
     name = "builds"
     about = "build files: the same build when written anew, locked, edited, opened"
-    words = tuple(
-        each.encode()
-        for each in (*(f"[{name}]\n" for name in SECTIONS), 'extends = "base.toml"\n', "plugins = [", "disabled = [",
-                             "strict = false\n",
-                     "= {", '"""', "[[", "]]", "= 1\n", "= true\n", "'''", "\\u0000", "1979-05-27", "inf", "nan",
-                     "0x1F", "1e5",
-                     "[" * 200, "{a=" * 80, "9" * 5000, "1e99999999999999999999", *_WHERE[1:], *_RECORDS[:6],
-                     *_ROLES[:4])
-    )  # fmt: skip
+    words = tuple(each.encode() for each in _PIECES)
     most = 32 << 10
 
     def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:

@@ -20,39 +20,26 @@ __all__ = ["Calendars"]
 _SINCE, _UNTIL = NOW - dt.timedelta(days=400), NOW + dt.timedelta(days=400)
 _TIMES = (
     "20261201T090000", "20261201T090000Z", "20261201", "20260329T013000", "20261025T023000", "20240229",
-    "00010101T000000",
-    "99991231T235959Z", "20261201T240000", "20261301", "2026-12-01", "20261201T0900", "19000101T120000",
+    "00010101T000000", "99991231T235959Z", "20261201T240000", "20261301", "2026-12-01", "20261201T0900",
+    "19000101T120000",
 )  # fmt: skip
 _ZONES = (
     "", "", "", ";TZID=Asia/Shanghai", ";TZID=Europe/Berlin", ";TZID=China Standard Time", ";TZID=Own",
-    ";TZID=Nowhere/Land",
-    ";TZID=\"/citadel/Own\"", ";VALUE=DATE", ";VALUE=DATE-TIME", ";TZID=", ";X=1",
+    ";TZID=Nowhere/Land", ";TZID=\"/citadel/Own\"", ";VALUE=DATE", ";VALUE=DATE-TIME", ";TZID=", ";X=1",
 )  # fmt: skip
 _RULE = (
     ("FREQ", ("DAILY", "WEEKLY", "MONTHLY", "YEARLY", "HOURLY", "SECONDLY", "NEVER")),
-    ("INTERVAL", ("1", "2", "0", "-1", "99999999", "7")),
-    ("COUNT", ("1", "5", "0", "100000", "-3")),
-    ("UNTIL", _TIMES),
+    ("INTERVAL", ("1", "2", "0", "-1", "99999999", "7")), ("COUNT", ("1", "5", "0", "100000", "-3")), ("UNTIL", _TIMES),
     ("BYDAY", ("MO", "MO,TU", "-1FR", "2WE,-2SU", "53MO", "XX", "+1MO", "0MO")),
-    ("BYMONTHDAY", ("31", "-1", "30", "1,15,-1", "32", "0")),
-    ("BYMONTH", ("2", "1,12", "13", "0")),
-    ("BYSETPOS", ("1", "-1", "366", "0")),
-    ("BYYEARDAY", ("366", "-1", "400")),
-    ("BYWEEKNO", ("53", "1", "-1")),
-    ("BYHOUR", ("9", "24", "9,17")),
-    ("BYEASTER", ("0", "1")),
-    ("WKST", ("SU", "MO", "Q")),
+    ("BYMONTHDAY", ("31", "-1", "30", "1,15,-1", "32", "0")), ("BYMONTH", ("2", "1,12", "13", "0")),
+    ("BYSETPOS", ("1", "-1", "366", "0")), ("BYYEARDAY", ("366", "-1", "400")), ("BYWEEKNO", ("53", "1", "-1")),
+    ("BYHOUR", ("9", "24", "9,17")), ("BYEASTER", ("0", "1")), ("WKST", ("SU", "MO", "Q")),
     ("RSCALE", ("GREGORIAN", "CHINESE")),
-)
+)  # fmt: skip
 _LENGTHS = ("PT1H", "P1D", "-PT1H", "P1W", "PT0S", "P99999999D", "PT", "P1Y", "1H")
 _MAILS = (
-    "mailto:min@acme.example",
-    "MAILTO:li@crm.example",
-    "mailto:nobody@x.cn",
-    "min@acme.example",
-    "mailto:",
-    "CN=x",
-)
+    "mailto:min@acme.example", "MAILTO:li@crm.example", "mailto:nobody@x.cn", "min@acme.example", "mailto:", "CN=x",
+)  # fmt: skip
 _OWN = (
     "BEGIN:VTIMEZONE\nTZID:Own\nBEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:+0800\nTZOFFSETTO:+0800\nEND:STANDARD\n"
     "END:VTIMEZONE",
@@ -62,6 +49,13 @@ _OWN = (
     "BEGIN:VTIMEZONE\nTZID:Own\nEND:VTIMEZONE",
     "BEGIN:VTIMEZONE\nTZID:Own\nBEGIN:STANDARD\nDTSTART:20000101\nTZOFFSETFROM:+9900\nTZOFFSETTO:x\nEND:STANDARD\nEND:VTIMEZONE",
 )
+_PIECES = (
+    "BEGIN:VEVENT\r\n", "END:VEVENT\r\n", "BEGIN:VCALENDAR\r\n", "END:VCALENDAR\r\n", "BEGIN:VALARM\r\n", "DTSTART",
+    "DTEND", "DURATION:", "RRULE:", "RDATE", "EXDATE", "RECURRENCE-ID", "UID:", "STATUS:CANCELLED", "METHOD:CANCEL\r\n",
+    "METHOD:REPLY\r\n", "X-WR-TIMEZONE:", "SUMMARY:", "ATTENDEE:", "X-CRM-UID:", ";RANGE=THISANDFUTURE",
+    ";VALUE=PERIOD:20261201T090000Z/PT1H", "\r\n ", *_TIMES, *_ZONES[3:], *_LENGTHS,
+    *(f"{name}={value};" for name, values in _RULE for value in values),
+)  # fmt: skip
 
 
 class Calendars(Target):
@@ -70,17 +64,7 @@ class Calendars(Target):
     name = "calendars"
     about = "calendars: every event counted, what is exported is read again as it was"
     stores = True
-    words = tuple(
-        each.encode()
-        for each in ("BEGIN:VEVENT\r\n", "END:VEVENT\r\n", "BEGIN:VCALENDAR\r\n", "END:VCALENDAR\r\n",
-                             "BEGIN:VALARM\r\n",
-                     "DTSTART", "DTEND", "DURATION:", "RRULE:", "RDATE", "EXDATE", "RECURRENCE-ID", "UID:",
-                     "STATUS:CANCELLED",
-                     "METHOD:CANCEL\r\n", "METHOD:REPLY\r\n", "X-WR-TIMEZONE:", "SUMMARY:", "ATTENDEE:", "X-CRM-UID:",
-                     ";RANGE=THISANDFUTURE", ";VALUE=PERIOD:20261201T090000Z/PT1H", "\r\n ", *_TIMES, *_ZONES[3:],
-                     *_LENGTHS,
-                     *(f"{name}={value};" for name, values in _RULE for value in values))
-    )  # fmt: skip
+    words = tuple(each.encode() for each in _PIECES)
 
     def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:
         super().__init__(folder, server)

@@ -34,6 +34,11 @@ _VALUES = (
     ";;;;", ",;,", "http://acme.example", "_$!<HomePage>!$_", "xmpp:a@b", "wechat:li", "data:image/png;base64,AAAA",
     "VCARD",
 )  # fmt: skip
+_PIECES = (
+    *(f"{name}:" for name in _NAMES), *_TYPES[2:], *_VALUES, "BEGIN:VCARD\r\n", "END:VCARD\r\n", "VERSION:2.1\r\n",
+    "VERSION:3.0\r\n", "VERSION:4.0\r\n", ";ENCODING=QUOTED-PRINTABLE", ";ENCODING=b", ";BASE64", "=\r\n", "\r\n ",
+    "item1.", "=E4=B8=8A", "\\,", "\\;", "\\n",
+)  # fmt: skip
 
 
 class Cards(Target):
@@ -42,13 +47,7 @@ class Cards(Target):
     name = "vcards"
     about = "address books: every card counted, what is exported is read again as it was"
     stores = True
-    words = tuple(
-        each.encode()
-        for each in (*(f"{name}:" for name in _NAMES), *_TYPES[2:], *_VALUES, "BEGIN:VCARD\r\n", "END:VCARD\r\n",
-                     "VERSION:2.1\r\n", "VERSION:3.0\r\n", "VERSION:4.0\r\n", ";ENCODING=QUOTED-PRINTABLE",
-                     ";ENCODING=b",
-                     ";BASE64", "=\r\n", "\r\n ", "item1.", "=E4=B8=8A", "\\,", "\\;", "\\n")
-    )  # fmt: skip
+    words = tuple(each.encode() for each in _PIECES)
 
     def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:
         super().__init__(folder, server)

@@ -93,6 +93,13 @@ account_id = {lookup = {record = "account", key = "id"}}
 contact_id = {lookup = {record = "contact", key = ["id", "kind"]}}
 """,
 )
+_PIECES = (
+    "[source]\n", "[[section]]\n", "[section.fields]\n", 'record = "account"\n', 'file = "data.csv"\n', 'key = "id"\n',
+    "transform = [", '"{id}/{name}"', '"{"', "lookup = {", "parts", 'on_update = "date"', "only_if = {",
+    "skip_if.kind = ", 'match = "name"', "columns = [", "template = ", "value = ", "default = ", "sheet = 1",
+    "header_row = 2", "null_values = []", 'encoding = "utf-16"', 'delimiter = ";"', "[" * 200, "9" * 5000, "{a=" * 80,
+    "1e99999999999999999999", *(f'"{name}"' for name in (*_COLUMNS, *sorted(BUILT_IN))),
+)  # fmt: skip
 
 
 class Mappings(Target):
@@ -101,18 +108,7 @@ class Mappings(Target):
     name = "mappings"
     about = "mappings: every row becomes something; the same when written anew"
     stores = True
-    words = tuple(
-        each.encode()
-        for each in ("[source]\n", "[[section]]\n", "[section.fields]\n", 'record = "account"\n',
-                             'file = "data.csv"\n', 'key = "id"\n',
-                     "transform = [", '"{id}/{name}"', '"{"', "lookup = {", "parts", 'on_update = "date"',
-                     "only_if = {", "skip_if.kind = ",
-                     'match = "name"', "columns = [", "template = ", "value = ", "default = ", "sheet = 1",
-                     "header_row = 2",
-                     "null_values = []", 'encoding = "utf-16"', 'delimiter = ";"', "[" * 200, "9" * 5000, "{a=" * 80,
-                     "1e99999999999999999999",
-                     *(f'"{name}"' for name in (*_COLUMNS, *sorted(BUILT_IN))))
-    )  # fmt: skip
+    words = tuple(each.encode() for each in _PIECES)
     most = 16 << 10
 
     def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:

@@ -34,6 +34,9 @@ _VALUES = (
     "１２", "nan",
 )  # fmt: skip
 _FIELDS = ("name", "note", "slogan")
+_PIECES = (
+    *_COLUMNS, *_VALUES, '"', '""', ",", ";", "\t", "|", "\r\n", "\n", "\r", '",', ',"', '"\n"', '{"id":1}', "[]",
+)  # fmt: skip
 
 
 class Tables(Target):
@@ -42,27 +45,7 @@ class Tables(Target):
     name = "csv"
     about = "CSV and JSON lines: every row counted, every value as it was, drafts that can be read"
     stores = True
-    words = tuple(
-        each.encode()
-        for each in (
-            *_COLUMNS,
-            *_VALUES,
-            '"',
-            '""',
-            ",",
-            ";",
-            "\t",
-            "|",
-            "\r\n",
-            "\n",
-            "\r",
-            '",',
-            ',"',
-            '"\n"',
-            '{"id":1}',
-            "[]",
-        )
-    )
+    words = tuple(each.encode() for each in _PIECES)
 
     def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:
         super().__init__(folder, server)
