@@ -7,7 +7,18 @@ import datetime as dt
 import pytest
 from sqlalchemy import update
 
-from crm_core import Account, Conflict, CrmSession, Handover, OwnershipRole, UndoConflict, User, handovers, ownership
+from crm_core import (
+    Account,
+    Conflict,
+    CrmSession,
+    Handover,
+    Ownership,
+    OwnershipRole,
+    UndoConflict,
+    User,
+    handovers,
+    ownership,
+)
 from crm_core.exchange import run_import
 
 from .conftest import Company
@@ -69,6 +80,31 @@ class TestLeaving:
             company.session("qian") as session,
         ):
             by_object(session, company.users["sun"])
+
+    def test_what_is_to_end_later_counts_until_then(self, company: Company) -> None:
+        with company.system() as session:
+            other = session.require(Account, company.other)
+            ownership.assign(session, other, to="sun", scope="x", since_always=True)
+            ownership.release(session, other, scope="x", at=session.clock() + DAY)
+        with pytest.raises(Conflict, match="for 1 accounts"), company.session("qian") as session:
+            by_object(session, company.users["sun"])
+
+    def test_the_rows_of_one_who_is_gone_can_be_mended_but_not_prolonged(self, company: Company) -> None:
+        with company.system() as session:
+            other = session.require(Account, company.other)
+            row = ownership.assign(session, other, to="sun", scope="x", since_always=True)
+            ownership.release(session, other, scope="x", at=session.clock() + DAY)
+            end = row.valid_to
+        with company.system() as session:  # as an import knew it
+            session.core(update(User.crm_type.table).where(User.id == company.users["sun"]).values(active=False))
+            session.commit()
+        with company.system() as session:
+            session.require(Ownership, row.id).reason = "as they said"
+        with company.system() as session:
+            session.require(Ownership, row.id).valid_to = end - DAY / 2
+        for later in (end, None):
+            with pytest.raises(Conflict, match="sun is not active"), company.system() as session:
+                session.require(Ownership, row.id).valid_to = later
 
     def test_what_is_over_does_not_count(self, company: Company) -> None:
         company.done()

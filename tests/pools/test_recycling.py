@@ -16,6 +16,7 @@ from crm_core import (
     PermissionDenied,
     PoolEvent,
     PoolEventKind,
+    organisation,
     ownership,
     pools,
 )
@@ -235,6 +236,16 @@ def test_only_who_may_let_the_rules_run(company: Company) -> None:
     company.clock.forward(days=9)
     with company.session("admin") as session:
         assert len(pools.recycle(session).warned) == 1
+
+
+def test_the_permission_alone_suffices_to_ask_what_the_rules_would_do(make_company: Founder) -> None:
+    company = make_company({"north": NORTH}, roles={"runner": {"permissions": {"*.read": "all", "pool.run": "all"}}})
+    with company.session() as session:
+        organisation.join(session, "deng", "HQ", role="runner", since_always=True)
+    company.account("Acme", owner="li")
+    company.clock.forward(days=9)
+    with company.session("deng") as session:
+        assert len(pools.recycle(session, dry_run=True).warned) == 1
 
 
 def test_batch_after_batch_and_all_or_nothing(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:

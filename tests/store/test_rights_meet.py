@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select, update
 
-from crm_core.domain import ownership
+from crm_core.domain import ownership, shares
 from crm_core.domain.accounts import Account
 from crm_core.domain.activities import Activity
 from crm_core.domain.contacts import Contact
@@ -18,7 +18,7 @@ from crm_core.domain.ownership import Ownership, OwnershipRole, Share
 from crm_core.store.session import CrmSession
 from crm_core.store.visibility import Visibility
 
-from .access_records import Badge, Channel, Link, Memo, Term
+from .access_records import Badge, Channel, Link, Memo, Secret, Term
 from .conftest import Company, refusal
 
 
@@ -136,6 +136,32 @@ def test_nobody_lends_more_verbs_or_fields_than_they_hold(company: Company, role
     lent = Share(account_id=company.acme, user_id=company.users["sun"], role=role, reason="a case")
     text = refusal(company, "ned", lambda s: s.add_one(lent))
     assert text == "" if may else text.startswith("PermissionDenied")
+
+
+def test_every_row_of_many_must_hang_on_what_is_lent(company: Company) -> None:
+    share = Share(account_id=company.acme, user_id=company.users["ned"], role="editor", reason="a case")
+    with company.session() as session:
+        session.add(share)
+    lent = {"kind": "call", "subject": "x", "account_id": company.acme}
+    assert refusal(company, "ned", lambda s: s.add_many(Activity, [lent, lent])) == ""
+    for rows in ([lent, lent | {"account_id": None}], [lent | {"account_id": None}, lent]):
+        assert refusal(company, "ned", lambda s, rows=rows: s.add_many(Activity, rows)).startswith("PermissionDenied")
+
+
+def test_a_share_rests_on_a_record_and_not_on_its_extension(company: Company) -> None:
+    with company.session() as session:
+        acme, beta = session.require(Account, company.acme), session.require(Account, company.beta)
+        session.add_many(Secret, [{"id": company.beta, "nick": "Goldmine"}])
+        secret = session.require(Secret, company.beta)
+        shares.grant(session, acme, user="sun", reason="the account", because=beta)
+        shares.grant(session, acme, user="ned", reason="its secret", because=secret)
+    with company.session() as session:
+        assert shares.close_reason(session, session.require(Secret, company.beta)) == 1
+    with company.session() as session:
+        assert [share.reason for share in session.list(Share)] == ["the account"]
+        assert shares.close_reason(session, session.require(Account, company.beta)) == 1
+    with company.session() as session:
+        assert session.list(Share) == []
 
 
 def test_reading_ones_own_is_no_leave_to_change_it(company: Company) -> None:

@@ -33,6 +33,7 @@ def overwritten(company: Company) -> int:
     """Li wrote a note that Li may not read, and somebody wrote another one since."""
     with company.session("li") as session:
         session.update_many(Contact, [{"id": company.ann, "note": "first"}])
+        session.update_many(Account, [{"id": company.acme, "grade": "A"}])
     made = latest(company, Contact, company.ann)
     with company.session() as session:
         session.require(Contact, company.ann).note = "second"

@@ -45,7 +45,7 @@ AREAS = (
         "access",
         _store("actor", "criteria", "froms", "guard", "permits", "policy", "reading", "restricted", "visibility"),
         _tests("store", "access_cost", "elevated", "guard", "lending", "loading", "no_hints", "required_custom_fields",
-               "restricted_fields", "rights", "rights_meet", "shares_grant_no_creation")
+               "restricted_fields", "rights", "rights_meet", "role_names", "shares_grant_no_creation")
         + _tests("domain", "own_rights", "users"),
     ),
     Area(
@@ -62,8 +62,8 @@ AREAS = (
         "journal",
         _store("changes", "differences", "held", "history", "journal", "noting", "past", "touching", "undo",
                "undo_raw", "unseen"),
-        _tests("store", "journal", "journal_hooks", "optimistic", "partial_undo", "past", "round_trip",
-               "session_history", "undo")
+        _tests("store", "journal", "journal_hooks", "optimistic", "partial_undo", "past",
+               "restricted_fields", "round_trip", "session_history", "undo", "undo_hidden")
         + _tests("domain", "account_verbs")
         + _tests("duplicates", "creation")
         + _tests("duties", "compliance"),

@@ -20,7 +20,7 @@ __all__ = ["Failed", "Ground"]
 _COPIED = ("conftest.py", "constraints.txt", "docs", "examples", "plugins", "README.md", "tests", "torture")
 """What tests read besides the kernel."""
 
-_LEFT_OUT = (r"^\s*raise\b", r"fail\(", r"^\s*assert\b")
+_LEFT_OUT = (r"^\s*raise\b", r"fail\(", r"^\s*assert\b", r"^\s*(mend|problem)\b.*= ")
 """Lines that are not changed: what an error says, which is not what it decides, and what is there for the type checker.
 Whether an error is raised stands in a line before."""
 
