@@ -14,13 +14,15 @@ from crm_core.domain.accounts import Account
 from crm_core.domain.activities import Activity, Status
 from crm_core.domain.contacts import Affiliation, Consent, Contact, ContactPoint
 from crm_core.domain.dated import holds
-from crm_core.fields.columns import BIGINT
+from crm_core.fields.columns import BIGINT, Moment
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
 __all__ = ["Elsewhere", "Person", "Place", "Point", "account_points", "people"]
 
+# Statements are made once: to put them together takes longer than to run them.
+_ACCOUNT: Any = bindparam("account", type_=BIGINT)
 _ALL_DATES = {"all_dates": True}
 
 
@@ -120,7 +122,7 @@ def _places() -> Any:
             Affiliation.confirmed_at,
         )
         .join(Contact, Contact.id == Affiliation.contact_id)
-        .where(Affiliation.account_id == bindparam("account", type_=BIGINT))
+        .where(Affiliation.account_id == _ACCOUNT)
         .order_by(Affiliation.valid_from.desc().nulls_last(), Affiliation.id.desc())
     )  # fmt: skip
 
@@ -170,29 +172,37 @@ def _there(account_id: int) -> Any:
     return select(Affiliation.contact_id).where(Affiliation.account_id == account_id)
 
 
-def _points(session: CrmSession, account_id: int) -> dict[int, tuple[Point, ...]]:
-    query = (
+@functools.cache
+def _points_there() -> Any:
+    return (
         select(
             ContactPoint.contact_id, ContactPoint.kind, ContactPoint.value, ContactPoint.consent, ContactPoint.label,
             ContactPoint.preferred,
         )
-        .where(ContactPoint.contact_id.in_(_there(account_id)))
+        .where(ContactPoint.contact_id.in_(_there(_ACCOUNT)))
         .order_by(ContactPoint.preferred.desc(), ContactPoint.id)
     )  # fmt: skip
+
+
+def _points(session: CrmSession, account_id: int) -> dict[int, tuple[Point, ...]]:
     found: defaultdict[int, list[Point]] = defaultdict(list)
-    for row in session.execute(query, execution_options=_ALL_DATES):
+    for row in session.execute(_points_there(), {"account": account_id}, execution_options=_ALL_DATES):
         found[row.contact_id].append(_point(row))
     return {contact_id: tuple(points) for contact_id, points in found.items()}
 
 
-def account_points(session: CrmSession, account_id: int) -> tuple[Point, ...]:
-    """How to reach the account itself."""
-    query = (
+@functools.cache
+def _own_points() -> Any:
+    return (
         select(ContactPoint.kind, ContactPoint.value, ContactPoint.consent, ContactPoint.label, ContactPoint.preferred)
-        .where(ContactPoint.account_id == account_id, ContactPoint.contact_id.is_(None))
+        .where(ContactPoint.account_id == _ACCOUNT, ContactPoint.contact_id.is_(None))
         .order_by(ContactPoint.preferred.desc(), ContactPoint.id)
     )
-    return tuple(_point(row) for row in session.execute(query))
+
+
+def account_points(session: CrmSession, account_id: int) -> tuple[Point, ...]:
+    """How to reach the account itself."""
+    return tuple(_point(row) for row in session.execute(_own_points(), {"account": account_id}))
 
 
 def _point(row: Any) -> Point:
@@ -200,32 +210,44 @@ def _point(row: Any) -> Point:
     return Point(kind=row.kind.value, value=row.value, consent=consent, label=row.label, preferred=row.preferred)
 
 
-def _elsewhere(session: CrmSession, account_id: int) -> dict[int, tuple[Elsewhere, ...]]:
-    """Where people of the account work now, as far as the actor may see those other accounts."""
-    here = select(Affiliation.contact_id).where(Affiliation.account_id == account_id, Affiliation.valid_to.is_not(None))
-    query = (
+@functools.cache
+def _places_elsewhere() -> Any:
+    here = select(Affiliation.contact_id).where(Affiliation.account_id == _ACCOUNT, Affiliation.valid_to.is_not(None))
+    return (
         select(Affiliation.contact_id, Affiliation.account_id, Affiliation.role, Account.name,
                Affiliation.valid_from, Affiliation.valid_to)
         .join(Account, Account.id == Affiliation.account_id)
-        .where(Affiliation.contact_id.in_(here), Affiliation.account_id != account_id)
+        .where(Affiliation.contact_id.in_(here), Affiliation.account_id != _ACCOUNT)
         .order_by(Affiliation.id)
     )  # fmt: skip
+
+
+def _elsewhere(session: CrmSession, account_id: int) -> dict[int, tuple[Elsewhere, ...]]:
+    """Where people of the account work now, as far as the actor may see those other accounts."""
     found: defaultdict[int, list[Elsewhere]] = defaultdict(list)
-    for row in session.execute(query, execution_options=_ALL_DATES):
+    for row in session.execute(_places_elsewhere(), {"account": account_id}, execution_options=_ALL_DATES):
         if holds(row, session.at):
             found[row.contact_id].append(Elsewhere(account_id=row.account_id, name=row.name, role=row.role))
     return {contact_id: tuple(places) for contact_id, places in found.items()}
 
 
-def _last_contacts(session: CrmSession, account_id: int) -> dict[int, dt.datetime]:
-    query = (
+@functools.cache
+def _last_held() -> Any:
+    return (
         select(Activity.contact_id, func.max(Activity.started_at))
         .where(
-            Activity.account_id == account_id,
+            Activity.account_id == _ACCOUNT,
             Activity.contact_id.is_not(None),
             Activity.status == Status.HELD,
-            Activity.started_at <= session.at,
+            Activity.started_at <= bindparam("at", type_=Moment()),
         )
         .group_by(Activity.contact_id)
     )
-    return {id_: at for id_, at in session.execute(query) if id_ is not None and at is not None}
+
+
+def _last_contacts(session: CrmSession, account_id: int) -> dict[int, dt.datetime]:
+    return {
+        id_: at
+        for id_, at in session.execute(_last_held(), {"account": account_id, "at": session.at})
+        if id_ is not None and at is not None
+    }

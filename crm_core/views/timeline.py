@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 
 from crm_core.domain.accounts import Account, Lifecycle
 from crm_core.domain.activities import Activity, Status
@@ -15,6 +16,7 @@ from crm_core.domain.contacts import Affiliation, Contact
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.domain.pools import PoolEvent, PoolEventKind
+from crm_core.fields.columns import BIGINT
 from crm_core.hooks.values import Failed, TimelineEntry
 from crm_core.store.redirected import merges_into
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Timeline", "timeline"]
 
+# Statements are made once: to put them together takes longer than to run them.
+_IDS: Any = bindparam("ids", type_=BIGINT, expanding=True)
 _ALL_DATES = {"all_dates": True}
 _ACTIVITIES = {Status.PLANNED: "Planned", Status.HELD: "Held", Status.CANCELLED: "Cancelled"}
 _RESPONSIBLE = {
@@ -117,32 +121,40 @@ def _activities(
         )
 
 
-def _ownerships(session: CrmSession, ids: Sequence[int]) -> Iterable[TimelineEntry]:
-    query = (
+@functools.cache
+def _owned() -> Any:
+    return (
         select(
             Ownership.id, Ownership.account_id, Ownership.role, Ownership.user_id, Ownership.valid_from,
             Ownership.valid_to, Ownership.reason, User.name,
         )
         .join(User, User.id == Ownership.user_id)
-        .where(Ownership.account_id.in_(ids), or_(Ownership.valid_from.is_not(None), Ownership.valid_to.is_not(None)))
+        .where(Ownership.account_id.in_(_IDS), or_(Ownership.valid_from.is_not(None), Ownership.valid_to.is_not(None)))
     )  # fmt: skip
-    for row in session.execute(query, execution_options=_ALL_DATES):
+
+
+def _ownerships(session: CrmSession, ids: Sequence[int]) -> Iterable[TimelineEntry]:
+    for row in session.execute(_owned(), {"ids": ids}, execution_options=_ALL_DATES):
         yield from _both_ends(row, "ownership", row.reason or "", _RESPONSIBLE[row.role], row.user_id)
 
 
-def _affiliations(session: CrmSession, ids: Sequence[int]) -> Iterable[TimelineEntry]:
-    query = (
+@functools.cache
+def _worked() -> Any:
+    return (
         select(
             Affiliation.id, Affiliation.account_id, Affiliation.role, Affiliation.title, Affiliation.valid_from,
             Affiliation.valid_to, Contact.name,
         )
         .join(Contact, Contact.id == Affiliation.contact_id)
         .where(
-            Affiliation.account_id.in_(ids),
+            Affiliation.account_id.in_(_IDS),
             or_(Affiliation.valid_from.is_not(None), Affiliation.valid_to.is_not(None)),
         )
     )  # fmt: skip
-    for row in session.execute(query, execution_options=_ALL_DATES):
+
+
+def _affiliations(session: CrmSession, ids: Sequence[int]) -> Iterable[TimelineEntry]:
+    for row in session.execute(_worked(), {"ids": ids}, execution_options=_ALL_DATES):
         yield from _both_ends(row, "affiliation", row.role or row.title or "", _WORKS, None)
 
 
@@ -162,12 +174,16 @@ def _both_ends(row: Any, kind: str, text: str, said: tuple[str, str], user_id: i
             )
 
 
-def _stages(session: CrmSession, ids: Sequence[int]) -> Iterable[TimelineEntry]:
-    query = select(
+@functools.cache
+def _staged() -> Any:
+    return select(
         Lifecycle.id, Lifecycle.account_id, Lifecycle.business_line, Lifecycle.stage, Lifecycle.valid_from,
         Lifecycle.reason,
-    ).where(Lifecycle.account_id.in_(ids), Lifecycle.valid_from.is_not(None))  # fmt: skip
-    for row in session.execute(query, execution_options=_ALL_DATES):
+    ).where(Lifecycle.account_id.in_(_IDS), Lifecycle.valid_from.is_not(None))  # fmt: skip
+
+
+def _stages(session: CrmSession, ids: Sequence[int]) -> Iterable[TimelineEntry]:
+    for row in session.execute(_staged(), {"ids": ids}, execution_options=_ALL_DATES):
         yield TimelineEntry(
             at=row.valid_from,
             account_id=row.account_id,
