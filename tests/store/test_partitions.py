@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import text
 
+from crm_core import Crm, jobs
 from crm_core.errors import Conflict, StoreError
 from crm_core.store import ids
 from crm_core.store.migrations import drift, kernel_source
@@ -142,3 +144,26 @@ def test_whoever_reads_the_journal_is_not_waited_for_long(divided, monkeypatch):
         with pytest.raises(Conflict, match=r"longer than 0\.05 seconds"):
             keeping.begin(divided)
     assert keeping.begin(divided).begun == 1
+
+
+def test_the_job_lets_all_parts_be_counted_together(divided):
+    def counted():
+        with divided.engine.connect() as connection:
+            return connection.execute(
+                text("SELECT count(DISTINCT tablename) FROM pg_stats WHERE inherited AND tablename LIKE 'crm_change%'")
+            ).scalar_one()
+
+    write(divided)
+    assert counted() == 0
+    keeping.run(SimpleNamespace(store=divided), {"months": 12, "least": 1})
+    assert counted() == 2
+    assert [each.number for each in parts(divided)] == [0, 1, None]
+
+
+def test_the_job_is_there_on_both_databases_and_does_its_part(database_url):
+    with Crm.open({"crm": {"database": database_url}}, check=False) as crm:
+        crm.migrate()
+        assert crm.build.jobs["journal.keep"].arguments == {"months": 12, "least": 100_000}
+        jobs.run_now(crm, "journal.keep", {})
+        made = [each.number for each in parts(crm.store)]
+        assert made == ([] if crm.store.dialect == "sqlite" else [0, 1, None])
