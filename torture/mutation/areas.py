@@ -46,7 +46,8 @@ AREAS = (
         _store("actor", "criteria", "froms", "guard", "permits", "policy", "reading", "restricted", "visibility"),
         _tests("store", "access_cost", "elevated", "guard", "lending", "loading", "no_hints", "required_custom_fields",
                "restricted_fields", "rights", "rights_meet", "role_names", "shares_grant_no_creation")
-        + _tests("domain", "own_rights", "users"),
+        + _tests("domain", "own_rights", "users")
+        + _tests("handovers", "rights"),
     ),
     Area(
         "ownership",

@@ -20,7 +20,7 @@ from torture.reporting import Report, Table, reporting, tell
 __all__ = ["command"]
 
 _SAMPLE = 40
-_AGAIN = ("not tried", "survived", "not reached")
+_AGAIN = ("not tried", "survived", "not reached", "timed out")
 _COLUMNS = ("area", "module", "changes", "tried", "noticed", "of these by time", "left, with reason", "left")
 
 
