@@ -11,7 +11,7 @@ import attrs
 import click
 
 from benchmarks.growth.asking import Answer, asked
-from benchmarks.growth.building import Writing, build, opened, pattern_of, sizes, written
+from benchmarks.growth.building import Writing, build, known, opened, pattern_of, sizes, written
 from benchmarks.growth.keeping import Kept, kept
 from benchmarks.growth.telling import Measured, tables
 from benchmarks.report import measured
@@ -81,20 +81,20 @@ def command(
 
 def _measure(place: Kept, size: int, clerk: int, records: int, rounds: int, note: Callable[[str], None]) -> Measured:
     name = f"size{size}"
-    known = place.known(name)
-    if not known:
+    found = known(place, name)
+    if not found:
         with _told(note, "built"):
             build(place, name, size, clerk, note)
-        known = place.known(name)
-    pattern = pattern_of(known)
+        found = place.known(name)
+    pattern = pattern_of(found)
     with opened(place.place.url(name)) as crm:
         # What it takes up follows from what was built, not from what was tried on it since.
-        if "sizes" not in known:
-            known = place.note(name, sizes=attrs.asdict(sizes(crm, size)))
+        if "sizes" not in found:
+            found = place.note(name, sizes=attrs.asdict(sizes(crm, size)))
         answers: list[Answer] = list(asked(crm, pattern, rounds, note))
-        if "writing" not in known:
-            known = place.note(name, writing=attrs.asdict(written(crm, records, note)))
-    return Measured(size, known["loaded"], pattern, known["sizes"], Writing(**known["writing"]), tuple(answers))
+        if "writing" not in found:
+            found = place.note(name, writing=attrs.asdict(written(crm, records, note)))
+    return Measured(size, found["loaded"], pattern, found["sizes"], Writing(**found["writing"]), tuple(answers))
 
 
 def _noting(what: str) -> Callable[[str], None]:

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import func, select
 
-from benchmarks.growth import command, multiplying, telling
+from benchmarks.growth import building, command, multiplying, telling
 from benchmarks.growth.asking import QUESTIONS
 from benchmarks.growth.building import opened
 from benchmarks.growth.company import MARK, RARE, READERS, Pattern, write_pattern
@@ -121,6 +121,10 @@ def test_the_program_measures_keeps_and_tells(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(command, "build", None)
     again = CliRunner().invoke(command.command, options)
     assert again.exit_code == 0, again.output
+    # What was built for other tables is not.
+    monkeypatch.setattr(building, "layout", lambda: "another")
+    again = CliRunner().invoke(command.command, options)
+    assert isinstance(again.exception, TypeError), again.output
 
 
 def test_a_size_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
