@@ -38,6 +38,14 @@ def checked(crm: Crm, mapping: ImportMapping, folder: Path) -> list[SectionPlan]
     return [plan for plan in plans if plan is not None]
 
 
+def _is_file(path: Path) -> bool:
+    """Whether there is such a file; there is none under a name that no file can have."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 class _Check:
     """The check of one mapping; ``problems`` grows."""
 
@@ -162,7 +170,7 @@ class _Check:
         sheet = defaults.sheet if section.sheet is None else section.sheet
         header_row = defaults.header_row if section.header_row is None else section.header_row
         beside = self.mapping.path.parent if self.mapping.path else self.folder
-        file = next((each / section.file for each in (self.folder, beside) if (each / section.file).is_file()), None)
+        file = next((each / section.file for each in (self.folder, beside) if _is_file(each / section.file)), None)
         if file is None:
             present = [each.name for each in self.folder.iterdir()] if self.folder.is_dir() else []
             mend = "Did you mean {near}?" if present else ""

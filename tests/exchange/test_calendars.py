@@ -266,9 +266,9 @@ class TestWhatCalendarsSay:
     def test_a_mark_at_the_beginning_is_no_part_of_a_text(
         self, crm: Crm, take: Take, look: Look, tmp_path: Path
     ) -> None:
-        take(calendar(("UID:1", "SUMMARY:\ufeffA", "LOCATION: \ufeff Ulm", "DESCRIPTION:\ufeff\ufeffx",
+        take(calendar(("UID:1", "SUMMARY:\ufeffA", "LOCATION: \ufeff Ulm", "DESCRIPTION:\ufeff\ufeffx\ry",
                        "DTSTART:20260903T100000Z")))  # fmt: skip
-        assert [(each.subject, each.planned_place, each.note) for each in look()] == [("A", "Ulm", "x")]
+        assert [(each.subject, each.planned_place, each.note) for each in look()] == [("A", "Ulm", "x\ny")]
         with crm.system_session("x", read_only=True) as session:
             export_calendar(session, tmp_path / "a.ics")
         assert import_events(crm, tmp_path / "a.ics").change_set is None

@@ -171,6 +171,11 @@ class TestFitting:
         told = self.wrong(load, "id\n1\n", {"fields": {"name": {"column": "id", "lookup": "external_ref"}}})
         assert "the import keeps them itself" in told["section[0].fields.name.lookup.record"]
 
+    @pytest.mark.parametrize("name", ["x" * 300, "a\x00b", "x/" * 3000])
+    def test_a_name_that_no_file_can_have(self, load: Load, name: str) -> None:
+        told = self.wrong(load, "id\n1\n", {"file": name})
+        assert "There is no file" in told["section[0].file"]
+
     def test_files(self, load: Load, tmp_path: Path) -> None:
         (tmp_path / "empty.csv").write_text("")
         (tmp_path / "quotes.csv").write_text('"a"b,c\n')

@@ -214,7 +214,8 @@ class _Reading:
         if len(values) > 1:
             self.untaken.append(Problem(name, "Another one counts."))
         # A mark of an encoding is no part of a text; whoever writes it anew leaves it out.
-        return str(values[0]).strip(_SPACE).strip() if values else ""
+        text = str(values[0]).strip(_SPACE).strip() if values else ""
+        return text.replace("\r\n", "\n").replace("\r", "\n")
 
     def _mail(self, name: str, value: Any) -> str:
         text = str(value)

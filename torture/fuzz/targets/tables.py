@@ -158,7 +158,7 @@ class Tables(Target):
             rows = [[str(cell) for cell in row] for row in given["rows"]]
             content, encoding = _written(given, rows), str(given["encoding"])
             data = content.encode(encoding)
-        except (ValueError, KeyError, TypeError, LookupError, csv.Error):
+        except (ValueError, KeyError, TypeError, LookupError, RecursionError, csv.Error):
             return "no case"
         path = self.scene.file("in.jsonl" if given.get("json") else "in.csv", data)
         section: dict[str, Any] = {
