@@ -13,7 +13,7 @@ import click
 
 from benchmarks.peers.data import write_customers
 from benchmarks.peers.jobs import JOBS, Measured, Size, measure
-from benchmarks.peers.sides import BASE, PEERS, Kind, ours, repository_plugins
+from benchmarks.peers.sides import BASE, PEERS, Kind, ours, repository_plugins, with_required
 from benchmarks.report import measured
 from torture.reporting import Report, Table, tell
 
@@ -49,7 +49,10 @@ def command(
         command=f"python -m benchmarks.peers --accounts {size.accounts} --rounds {size.rounds}",
     )  # fmt: skip
     kinds = [BASE, *(kind for name, kind in PEERS.items() if not sides or name in sides)]
-    alone = [ours("none", "kernel alone", []), *(ours(each, f"+ {each}", [each]) for each in repository_plugins())]
+    alone = [ours("none", "kernel alone", [])]
+    for plugin in repository_plugins():
+        needed = with_required(plugin)
+        alone.append(ours(plugin, f"+ {' + '.join(needed)}", needed))
     alone.append(ours("all", "+ all of them", repository_plugins()))
     with tempfile.TemporaryDirectory(prefix="crm-peers-", ignore_cleanup_errors=True) as name:
         folder = Path(name)

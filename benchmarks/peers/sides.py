@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +19,7 @@ import attrs
 from benchmarks.peers.data import PAGE, USERS
 from benchmarks.peers.environments import ENVIRONMENTS, clean, prepared
 
-__all__ = ["BASE", "PEERS", "Kind", "Side", "SideFailed", "repository_plugins"]
+__all__ = ["BASE", "PEERS", "Kind", "Side", "SideFailed", "repository_plugins", "with_required"]
 
 _SCRIPTS = Path(__file__).parent / "scripts"
 _PLUGINS = Path(__file__).parents[2] / "plugins"
@@ -39,6 +40,12 @@ def repository_plugins() -> list[str]:
         project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
         found += list(project["entry-points"]["crm_core.plugins"])
     return found
+
+
+def with_required(plugin: str) -> list[str]:
+    """A plugin after those that it requires."""
+    (found,) = entry_points(group="crm_core.plugins", name=plugin)
+    return [*dict.fromkeys(each for other in found.load().requires for each in with_required(other)), plugin]
 
 
 @attrs.frozen

@@ -15,6 +15,7 @@ from benchmarks.peers.command import command
 from benchmarks.peers.data import PAGE, USERS, Known, customers
 from benchmarks.peers.jobs import JOBS
 from benchmarks.peers.sides import Kind
+from crm_core.assembly import Crm
 from crm_core.fields import sort_key
 
 TINY = ("--accounts", "60", "--rounds", "1", "--no-plugins", "--here")
@@ -116,6 +117,16 @@ def test_what_cannot_be_installed_is_told(monkeypatch, tmp_path):
     ended, found = run(tmp_path, "sqlite")
     assert ended.exit_code == 0, ended.output
     assert any("Nowhere 1 fell out. beginning: nowhere is not in this environment" in each for each in found["remarks"])
+
+
+def test_a_plugin_is_measured_with_what_it_requires():
+    plugins = sides.repository_plugins()
+    assert len(plugins) >= 5
+    for plugin in plugins:
+        found = sides.with_required(plugin)
+        assert found[-1] == plugin and set(found) <= set(plugins)
+        Crm.open({"crm": {"database": "sqlite://", "plugins": found}}, check=False).close()
+    assert sides.with_required("project_sales") == ["stakeholders", "project_sales"]
 
 
 def test_names_are_unique_and_sort_alike_by_pinyin_and_by_code_point():
