@@ -15,6 +15,7 @@ from crm_core.domain.activities import Activity
 from crm_core.domain.contacts import Contact
 from crm_core.domain.organisation import Membership, Unit
 from crm_core.domain.ownership import Ownership, OwnershipRole, Share
+from crm_core.errors import NotFound
 from crm_core.store.session import CrmSession
 from crm_core.store.visibility import Visibility
 
@@ -162,6 +163,24 @@ def test_a_share_rests_on_a_record_and_not_on_its_extension(company: Company) ->
         assert shares.close_reason(session, session.require(Account, company.beta)) == 1
     with company.session() as session:
         assert session.list(Share) == []
+
+
+def test_what_everybody_saw_is_for_scope_all_once_it_is_deleted(company: Company) -> None:
+    with company.session() as session:
+        channel = session.add_one(Channel(name="fair")).id
+    with company.session("li") as session:
+        events = session.history(Channel, channel)
+        assert [event.change.operation for event in events] == ["create"]
+    with company.session() as session:
+        session.delete_many(Channel, [channel])
+    for login in ("li", "ned"):
+        with company.session(login) as session, pytest.raises(NotFound):
+            session.history(Channel, channel)
+        with company.session(login, as_of=events[0].at) as session:
+            assert session.list(Channel) == []
+            assert session.get(Channel, channel) is None
+    with company.session("qian", as_of=events[0].at) as session:
+        assert [each.name for each in session.list(Channel)] == ["fair"]
 
 
 def test_reading_ones_own_is_no_leave_to_change_it(company: Company) -> None:
