@@ -13,10 +13,11 @@ import pytest
 from sqlalchemy import insert, text
 
 from crm_core.domain import contacts
+from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import Contact, ContactPoint, PointKind
 from crm_core.domain.duties import Duty
 from crm_core.errors import NotFound, PastDetached, StillNeeded, StoreError
-from crm_core.store import consumers, feed, ids
+from crm_core.store import consumers, feed, ids, merging
 from crm_core.store.feed import Position
 from crm_core.store.migrations import drift, kernel_source
 from crm_core.store.partitions import keeping
@@ -27,6 +28,7 @@ from crm_core.store.partitions.listing import parts
 from crm_core.store.partitions.whole import out_of_reach
 from crm_core.store.tables import FEED_POSITION, JOB, LAST_LOOK
 from crm_core.testing.statements import counted
+from crm_core.views import duties
 from tests.store.journal_support import Note
 from tests.store.partition_support import EPOCH, Clock, opened, rows, write
 
@@ -451,3 +453,26 @@ def test_nobody_notices_that_parts_come_and_go(store, clock, database_url):
     assert changes == 2 * len(written) + 5
     for note, name in written.items():
         assert names(store, note) == ([name.removesuffix(" again"), name], None)
+
+
+def test_what_else_is_worked_out_from_the_journal_is_refused_as_well(store, clock):
+    with store.session(principal="test") as session:
+        kept, gone = (session.add_one(Account(name=name)).id for name in ("Acme", "Acme Ltd"))
+    with store.session(principal="test") as session:
+        merging.merge(session, session.get(Account, kept), session.get(Account, gone))
+    new_part(store, clock)
+    write(store)
+    clock.turn(days=1)
+    store.policy.duties["weekly"] = Duty(name="weekly", every_days=1)
+    detach(store, LATER)
+    with store.session(principal="test") as session:
+        with pytest.raises(PastDetached, match="merge under the id"):
+            merging.split(session, gone)
+        with pytest.raises(PastDetached, match="cannot be looked at"):
+            duties.report(session, at=MIDDLE)
+        assert duties.report(session).whole is not None
+    attach(store, 0)
+    with store.session(principal="test") as session:
+        merging.split(session, gone)
+    with store.session(principal="test", read_only=True) as session:
+        assert session.get(Account, gone) is not None
