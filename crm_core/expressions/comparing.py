@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
 import attrs
 
 from crm_core.expressions.leaves import Leaf
 from crm_core.expressions.nodes import MIRRORED, OPERATORS, Bound, Compare, Const, In, IsNull, Node, Not, Only, Or, Sort
-from crm_core.expressions.numbers import NumberIn, NumberTest, compare_numbers, exactly
+from crm_core.expressions.numbers import Linear, NumberIn, NumberTest, compare_numbers, exactly
 from crm_core.expressions.steps import RecordNode
 from crm_core.expressions.texts import HasTag
 from crm_core.expressions.times import TimesApart, compare_times
@@ -101,14 +102,22 @@ def _in_list(binder: Binder, left: Operand, listed: Listed) -> Node:
 
 
 def _merged(parts: list[Node]) -> Node:
-    """Equalities of one field with constants as one look-up; anything else as alternatives."""
-    first = parts[0]
-    if all(isinstance(part, Compare) and isinstance(part.right, Const) and part.left == first.left  # type: ignore[attr-defined]
-           for part in parts):  # fmt: skip
-        return In(first.left, tuple(dict.fromkeys(part.right for part in parts)))  # type: ignore[attr-defined]
-    if all(isinstance(part, NumberTest) and part.linear == first.linear for part in parts):  # type: ignore[attr-defined]
-        return NumberIn(first.linear, tuple(dict.fromkeys(part.constant for part in parts)))  # type: ignore[attr-defined]
-    return first if len(parts) == 1 else Or(tuple(parts))
+    """Equalities of one value with constants as one look-up; anything else as alternatives, each once."""
+    texts: dict[Node, list[Const]] = {}
+    numbers: dict[Linear, list[Decimal]] = {}
+    others: list[Node] = []
+    for part in dict.fromkeys(parts):
+        match part:
+            case Compare(left=left, right=Const() as right):
+                texts.setdefault(left, []).append(right)
+            case NumberTest():
+                numbers.setdefault(part.linear, []).append(part.constant)
+            case _:
+                others.append(part)
+    found: list[Node] = [In(value, tuple(constants)) for value, constants in texts.items()]
+    found += [NumberIn(linear, tuple(constants)) for linear, constants in numbers.items()]
+    found += others
+    return found[0] if len(found) == 1 else Or(tuple(found))
 
 
 def _values(binder: Binder, sign: str, left: Operand, right: Operand) -> Node:
