@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from crm_core.fields import Address as Address
     from crm_core.fields import Field as Field
     from crm_core.fields import Money as Money
+    from crm_core.fields import Secret as Secret
     from crm_core.fields import address as address
     from crm_core.fields import choice as choice
     from crm_core.fields import day as day
@@ -169,8 +170,8 @@ _MODULES: dict[str, str] = {
     ),
     **dict.fromkeys(
         (
-            "Address", "Field", "Money", "address", "choice", "day", "email", "flag", "json", "moment", "money",
-            "number", "phone", "ref", "tags", "text", "url",
+            "Address", "Field", "Money", "Secret", "address", "choice", "day", "email", "flag", "json", "moment",
+            "money", "number", "phone", "ref", "tags", "text", "url",
         ),
         "crm_core.fields",
     ),

@@ -48,7 +48,7 @@ class CrmSection:
     """
 
     name: str = "CRM"
-    database: str = "sqlite:///crm.db"
+    database: str = attrs.field(default="sqlite:///crm.db", repr=False)
     plugins: tuple[str, ...] = ()
     disabled: tuple[str, ...] = ()
     strict: bool = True
@@ -133,7 +133,7 @@ class BuildFile:
     vocabularies: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
     custom_fields: Mapping[str, Mapping[str, CustomField]] = attrs.field(factory=dict)
     retired_fields: Mapping[str, Mapping[str, CustomKind]] = attrs.field(factory=dict)
-    plugins: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    plugins: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=lambda value: str([*value]))
     drivers: Mapping[str, str] = attrs.field(factory=dict)
     pools: Mapping[str, PoolRules] = attrs.field(factory=dict)
     duties: Mapping[str, DutySection] = attrs.field(factory=dict)

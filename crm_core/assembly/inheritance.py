@@ -32,7 +32,7 @@ class Composed:
     each value comes from, by its keys.
     """
 
-    content: dict[str, Any]
+    content: dict[str, Any] = attrs.field(repr=False)
     files: tuple[Path, ...]
     origins: Mapping[Keys, Path]
 

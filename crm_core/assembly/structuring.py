@@ -20,7 +20,7 @@ from cattrs.cols import is_any_set, is_mapping, is_mutable_sequence, is_sequence
 from cattrs.errors import AttributeValidationNote, IterableValidationNote
 
 from crm_core.errors import CrmError, Problem, nearest
-from crm_core.fields import Money
+from crm_core.fields import Money, Secret
 from crm_core.fields.kinds import MoneyKind
 from crm_core.store.policy import Scope
 
@@ -61,6 +61,7 @@ def _converter(root: Any) -> Converter:
     converter.register_structure_hook(float, _float)
     converter.register_structure_hook(Decimal, _decimal)
     converter.register_structure_hook(Money, _money)
+    converter.register_structure_hook(Secret, _secret)
     converter.register_structure_hook_func(_is_literal, _literal)
     converter.register_structure_hook_func(_is_enum, _member)
     busy: set[Any] = set()
@@ -145,6 +146,18 @@ def _money(value: Any, _: Any) -> Money:
     return money
 
 
+def _secret(value: Any, _: Any) -> Secret:
+    if isinstance(value, Secret):
+        return value
+    if isinstance(value, str):
+        return Secret(value)
+    name = value.get("env") if isinstance(value, Mapping) and len(value) == 1 else None
+    if not isinstance(name, str) or not name or set(name) & set("=\0"):
+        # Whatever was meant, it is not repeated.
+        raise _Unfit("Expected a text or the name of an environment variable.", 'Write { env = "NAME" }.')
+    return Secret(env=name)
+
+
 def _is_literal(cls: Any) -> bool:
     return get_origin(cls) is Literal
 
@@ -199,7 +212,7 @@ def _problems(error: BaseException, path: str, cls: Any) -> Iterator[Problem]:
         yield Problem(
             path,
             "{cls} has a field that no build file can give: {reason}",
-            "Settings hold texts, numbers, days, lists, tables, enumerations, Money and attrs classes.",
+            "Settings hold texts, numbers, days, lists, tables, enumerations, Money, Secret and attrs classes.",
             {"cls": getattr(cls, "__name__", str(cls)), "reason": str(error)},
         )
     else:

@@ -25,6 +25,8 @@ __all__ = ["Archive", "Manifest", "PluginVersion", "read", "write"]
 FORMAT = 1
 _MANIFEST, _SUMS = "manifest.json", "SHA256SUMS"
 _CHUNK = 1 << 20
+_MOST = 64 << 20
+"""Bytes of what is read at once: all but the database."""
 _HEX = re.compile(r"[0-9a-f]{64}")
 _STORED = ".dump"
 """What ends so is compressed already."""
@@ -93,7 +95,7 @@ class Archive:
     def text(self, member: str) -> str:
         """A file of the archive as text: ``crm.toml``, ``crm.lock``."""
         with zipfile.ZipFile(self.file) as opened:
-            return opened.read(member).decode()
+            return _small(opened, member).decode()
 
     def extract(self, folder: Path, tell: Tell = quiet) -> Path:
         """Write the database of the archive into a folder; returns its file. It is compared with its sum once more."""
@@ -135,16 +137,28 @@ def read(file: Path, tell: Tell = quiet) -> Archive:
             if _SUMS not in names or _MANIFEST not in names:
                 raise StoreError("{file} is no backup of a CRM.", mend="Name a file that 'crm backup' wrote.",
                                  file=str(file))  # fmt: skip
-            sums = _sums(archive.read(_SUMS).decode())
+            sums = _sums(_small(archive, _SUMS).decode())
             _compare(file, archive, sums, tell)
-            manifest = _manifest(file, json.loads(archive.read(_MANIFEST)))
+            manifest = _manifest(file, json.loads(_small(archive, _MANIFEST)))
             if manifest.member not in sums:
                 raise _damaged(file, f"{manifest.member} is missing")
             return Archive(file, manifest, sums)
     except FileNotFoundError:
         raise StoreError("There is no file {file}.", mend="Correct the path.", file=str(file)) from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, TypeError, NotImplementedError) as error:
+    except (
+        zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError,
+        RuntimeError,
+    ) as error:  # fmt: skip
         raise _damaged(file, f"{type(error).__name__}: {error}") from error
+
+
+def _small(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A file that is read at once; :class:`ValueError` for one that would fill the memory."""
+    with archive.open(name) as member:
+        content = member.read(_MOST + 1)
+    if len(content) > _MOST:
+        raise ValueError(f"{name} has more than {_MOST} bytes")
+    return content
 
 
 def _compare(file: Path, archive: zipfile.ZipFile, sums: Mapping[str, str], tell: Tell) -> None:

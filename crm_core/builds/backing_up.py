@@ -19,12 +19,13 @@ from crm_core.builds import archives
 from crm_core.builds.archives import Archive, Manifest, PluginVersion
 from crm_core.builds.bundling import joined
 from crm_core.errors import StoreError
+from crm_core.fields import Secret
 from crm_core.records import KERNEL
 from crm_core.store.copies import Contents, Left, Source, Tell, Verified, Workplace, opened, quiet
 from crm_core.store.copies.placing import flush, flush_folder
 from crm_core.store.store import utc_now
 
-__all__ = ["Backup", "backup", "told_when_full", "without_password"]
+__all__ = ["Backup", "backup", "told_when_full", "without_password", "without_secrets"]
 
 
 @attrs.frozen(kw_only=True)
@@ -111,7 +112,8 @@ def _texts(build: Build) -> Mapping[str, str]:
     """The build file and its lock: the one beside it, or one of what is installed."""
     beside = lock_file(build)
     lock = beside.read_text(encoding="utf-8") if beside is not None and beside.is_file() else written(lock_of(build))
-    return {"crm.toml": without_password(_build_file(build)), "crm.lock": lock}
+    bare = without_secrets(without_password(_build_file(build)), build)
+    return {"crm.toml": bare, "crm.lock": lock}
 
 
 def _build_file(build: Build) -> str:
@@ -121,6 +123,31 @@ def _build_file(build: Build) -> str:
 
     # An application that gives its build as a mapping keeps it in its own code.
     return f"[crm]\nname = {json.dumps(build.file.crm.name)}\n"
+
+
+def without_secrets(text: str, build: Build) -> str:
+    """A build file without the texts of secrets in the settings of its plugins; names of variables stay."""
+    import tomlkit
+
+    document, changed = tomlkit.parse(text), False
+    sections: Any = document.get("plugins", {})
+    for name, settings in build.settings.items():
+        for field in attrs.fields(type(settings)) if name in sections else ():
+            if field.name in sections[name] and _holds_text(getattr(settings, field.name)):
+                del sections[name][field.name]
+                changed = True
+    return tomlkit.dumps(document) if changed else text
+
+
+def _holds_text(value: Any) -> bool:
+    """Whether a setting is or holds the text of a secret."""
+    if isinstance(value, Secret):
+        return not value.env
+    if attrs.has(type(value)):
+        return any(_holds_text(getattr(value, field.name)) for field in attrs.fields(type(value)))
+    if isinstance(value, Mapping):
+        return any(map(_holds_text, value.values()))
+    return isinstance(value, list | tuple | set | frozenset) and any(map(_holds_text, value))
 
 
 def without_password(text: str) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
-from crm_core.cli.printable import printable
+from crm_core.cli.printable import printable, printable_json
 from crm_core.translation import Translator
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Output:
 
     def json(self, value: Any) -> None:
         """JSON, readable and in the given order; characters that the output cannot hold are escaped."""
-        text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+        text = printable_json(json.dumps(value, ensure_ascii=False, indent=2, default=str))
         try:
             text.encode(getattr(self._out, "encoding", None) or "utf-8")
         except (UnicodeEncodeError, LookupError):

@@ -76,7 +76,8 @@ def _failed(error: Exception, application: Application) -> int:
     if application.debug:
         import traceback
 
-        traceback.print_exception(error)
+        for part in traceback.format_exception(error):
+            _say(part.rstrip("\n"))
     known = _known(error)
     if known is not None:
         _say(translator.error(known))

@@ -1,7 +1,8 @@
 """The formula guard: a spreadsheet must not take a cell of ours for a formula, and import takes the guard off again.
 
-A text that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return gets an apostrophe in front. So does one
-that begins with apostrophes before such a character; otherwise nobody could tell whether they were ours.
+A text that begins with ``=``, ``+``, ``-``, ``@`` (also as wide as a Chinese character), a tab or a line break gets an
+apostrophe in front. So does one that begins with apostrophes before such a character; otherwise nobody could tell
+whether they were ours.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 
 __all__ = ["guarded", "unguarded"]
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 
 def guarded(text: str) -> str:

@@ -47,6 +47,7 @@ from crm_core.fields.kinds import (
     TextKind,
     UrlKind,
 )
+from crm_core.fields.secret import Secret
 
 __all__ = [
     "FOLD_MARK",
@@ -55,6 +56,7 @@ __all__ = [
     "Field",
     "Kind",
     "Money",
+    "Secret",
     "address",
     "choice",
     "day",

@@ -11,6 +11,7 @@ import attrs
 from crm_core.assembly.contributions import VERBS, contributions
 from crm_core.errors import NotFound, Problem, nearest
 from crm_core.fields.kinds import RefKind
+from crm_core.fields.secret import HIDDEN
 from crm_core.leaving.mentions import Mention, mentions, speaks_of
 from crm_core.leaving.subject import Subject, subject
 from crm_core.records import KERNEL
@@ -171,7 +172,9 @@ def _fields(crm: Crm, kept: Held) -> dict[str, tuple[str, ...]]:
 def _settings(crm: Crm, name: str, loaded: LoadedPlugin | None) -> dict[str, Any]:
     if loaded is not None and loaded.settings is not None:
         return {each.name: getattr(loaded.settings, each.name) for each in attrs.fields(type(loaded.settings))}
-    return dict(crm.build.file.plugins.get(name, {}))
+    # Of a plugin that is not loaded nobody knows which of its texts are secrets.
+    given = crm.build.file.plugins.get(name, {})
+    return {key: value if isinstance(value, bool | int) else HIDDEN for key, value in given.items()}
 
 
 def _permissions(crm: Crm, kept: Held, loaded: LoadedPlugin | None) -> tuple[str, ...]:

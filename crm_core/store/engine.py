@@ -17,7 +17,7 @@ from crm_core.store.resting import ask_when_in_doubt
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["BEGIN", "missing_file", "open_engine", "parse_url", "recount", "require_there", "small_cache"]
+__all__ = ["BEGIN", "missing_file", "open_engine", "parse_url", "recount", "require_there", "shown_url", "small_cache"]
 
 _SMALL_CACHE = -8192
 
@@ -25,6 +25,9 @@ BEGIN = "crm_begin"
 """Execution option: how a transaction begins on SQLite."""
 
 _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
+
+# Errors go into logs and dead letters, where an erasure does not reach: they hold statements and no values.
+_DISCREET: dict[str, Any] = {"hide_parameters": True}
 
 # A page of a large table needs more than SQLite's two megabytes of cache.
 _PRAGMAS = (
@@ -43,18 +46,26 @@ def parse_url(url: str | URL) -> URL:
     parsed: URL | None
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
+        # What cannot be read may hold a password anywhere, so it is not repeated.
         parsed = None
     # Bulk writes speak with the driver itself, so that it must be one of these.
     if parsed is None or parsed.drivername not in _DRIVERS:
         raise StoreError(
             "{url!r} is no database address that crm-core knows.",
             mend="Use sqlite:///crm.db or postgresql+psycopg://user@host/database.",
-            url=str(url) if parsed is None else parsed.render_as_string(hide_password=True),
-        )
+            url="***" if parsed is None else shown_url(parsed),
+        ) from None
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     return parsed
+
+
+def shown_url(url: str | URL) -> str:
+    """A database address as people may see it: without the passwords in it, also those among its options."""
+    parsed = make_url(url)
+    hidden = {name: "***" for name in parsed.query if "password" in name.lower()}
+    return parsed.update_query_dict(hidden).render_as_string(hide_password=True)
 
 
 def open_engine(url: str | URL, **options: Any) -> Engine:
@@ -62,7 +73,7 @@ def open_engine(url: str | URL, **options: Any) -> Engine:
     parsed = parse_url(url)
     if parsed.get_backend_name() == "postgresql":
         try:
-            engine = create_engine(parsed, **options)
+            engine = create_engine(parsed, **_DISCREET, **options)
         except ModuleNotFoundError as error:
             raise StoreError(
                 "The PostgreSQL driver {name} is not installed.",
@@ -113,7 +124,7 @@ def _sqlite(url: URL, options: dict[str, Any]) -> Engine:
         )
     if path and path != ":memory:":
         options.setdefault("poolclass", QueuePool)
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30}, **options)
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30}, **_DISCREET, **options)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

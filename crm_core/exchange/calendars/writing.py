@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["export_calendar"]
 
 _PAGE = 500
+_CONTROL = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
 _FIRST_YEAR, _LAST_YEAR = 1970, 2037
 """Of which years the definition of a zone that is written into the file tells."""
 
@@ -164,7 +166,8 @@ def _event(activity: Activity, about: _About, tz: dt.tzinfo, notes: bool) -> Eve
     if notes and activity.note:
         event.add("description", activity.note)
     if name := about.accounts.get(activity.account_id or 0):
-        event.add("x-crm-account", name)
+        # A property that is not of the standard is written as it comes, line breaks, too.
+        event.add("x-crm-account", _CONTROL.sub(" ", name))
     _add_people(event, activity, about)
     return event
 
@@ -192,8 +195,11 @@ def _add_people(event: Event, activity: Activity, about: _About) -> None:
     from icalendar import vCalAddress, vText
 
     def add(kind: str, name: str, mail: str) -> None:
+        if not mail.isprintable():
+            return  # no address, wherever it came from; it would be lines of its own
         address = vCalAddress(f"mailto:{mail}")
-        address.params["CN"] = vText(name)
+        # A parameter has no way to write a line break.
+        address.params["CN"] = vText(_CONTROL.sub(" ", name))
         event.add(kind, address)
 
     name, mail = about.users.get(activity.user_id or 0, ("", None))

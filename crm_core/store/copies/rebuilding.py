@@ -27,9 +27,6 @@ __all__ = ["rebuild"]
 _CHUNK = 1 << 20
 _DONE = "crm-core: committed"
 
-_BLOCK = "DO $crm$ #variable_conflict use_column\n"
-"""Columns may have any name, that of a variable, too."""
-
 _CLEAR = """
 DO $crm$
 DECLARE each record;
@@ -171,16 +168,29 @@ def _written(name: str) -> str:
     return f"{quoted(schema)}.{quoted(table)}" if dot else f"public.{quoted(name)}"
 
 
+def _block(body: str) -> str:
+    """Statements as one that runs them.
+
+    Columns may have any name, that of a variable, too. A table may be called like the quotes around all of it, so these
+    are chosen so that they do not stand in it: who sends a backup must not write our statements.
+    """
+    quotes, number = "$crm$", 0
+    while quotes in body:
+        number += 1
+        quotes = f"$crm{number}$"
+    return f"DO {quotes} #variable_conflict use_column\n{body} {quotes};"
+
+
 def _comparisons(contents: Contents) -> Iterator[str]:
-    yield (
-        f"{_BLOCK} DECLARE found bigint; BEGIN SELECT count(*) INTO found FROM pg_class AS c"  # noqa: S608
+    yield _block(
+        "DECLARE found bigint; BEGIN SELECT count(*) INTO found FROM pg_class AS c"  # noqa: S608 - a number
         " JOIN pg_namespace AS n ON n.oid = c.relnamespace"
         " WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'"
         " AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'"
         " AND NOT EXISTS (SELECT 1 FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid"
         " AND d.deptype = 'e');"
         f" IF found <> {len(contents)} THEN RAISE EXCEPTION 'there are % tables instead of {len(contents)}', found;"
-        " END IF; END $crm$;"
+        " END IF; END"
     )
     for name, content in contents.items():
         yield _comparison(name, content)
@@ -189,11 +199,11 @@ def _comparisons(contents: Contents) -> Iterator[str]:
 def _comparison(name: str, content: Content) -> str:
     statement = postgresql_statement(_written(name), content.columns)
     told = name.replace("'", "''").replace("%", "%%")
-    return (
-        f"{_BLOCK} DECLARE found record; BEGIN SELECT * INTO found FROM ({statement}) AS content;"  # noqa: S608
+    return _block(
+        f"DECLARE found record; BEGIN SELECT * INTO found FROM ({statement}) AS content;"  # noqa: S608 - names, quoted
         f" IF found.rows <> {content.rows} OR found.sha256 <> '{content.sha256}' THEN"
         f" RAISE EXCEPTION 'the table {told} holds % rows and not what was saved ({content.rows} rows)', found.rows;"
-        " END IF; END $crm$;"
+        " END IF; END"
     )
 
 
@@ -231,8 +241,8 @@ def _ids(names: Mapping[str, str]) -> str:
         f" SELECT max(id) INTO found FROM {each}; highest := greatest(highest, found);"  # noqa: S608
         for each in beside
     )
-    return (
-        f"{_BLOCK} DECLARE highest bigint := 0; found bigint; each record; BEGIN"  # noqa: S608
+    return _block(
+        "DECLARE highest bigint := 0; found bigint; each record; BEGIN"  # noqa: S608 - names from the manifest, quoted
         f' FOR each IN SELECT "table" AS name FROM {names["crm_record_type"]} LOOP'
         " CONTINUE WHEN to_regclass(format('public.%I', each.name)) IS NULL;"
         " EXECUTE format('SELECT max(id) FROM public.%I', each.name) INTO found;"
@@ -242,5 +252,5 @@ def _ids(names: Mapping[str, str]) -> str:
         " EXECUTE 'SELECT CASE WHEN is_called THEN last_value + "
         f"{BLOCK} ELSE last_value END FROM public.crm_id_seq' INTO found;"
         " IF found <= highest THEN PERFORM setval('public.crm_id_seq', highest + 1, false); END IF;"
-        " END $crm$;"
+        " END"
     )

@@ -11,7 +11,7 @@ import attrs
 from sqlalchemy import URL
 
 from crm_core.store.copies.contents import Contents, Tell, quiet
-from crm_core.store.engine import parse_url
+from crm_core.store.engine import parse_url, shown_url
 
 __all__ = ["Facts", "Keyed", "Source", "Verified", "opened", "place_of"]
 
@@ -95,4 +95,4 @@ def opened(address: str | URL) -> Iterator[Source]:
 
 def place_of(address: str | URL) -> str:
     """A database address as people may see it: without the password."""
-    return parse_url(address).render_as_string(hide_password=True)
+    return shown_url(parse_url(address))

@@ -17,6 +17,7 @@ from crm_core.errors import Problem, StoreError
 from crm_core.store.copies.contents import Contents, Tell, differences, quiet, quoted, sqlite_contents, sqlite_tables
 from crm_core.store.copies.placing import flush, flush_folder
 from crm_core.store.copies.source import Facts, Keyed, Verified
+from crm_core.store.engine import shown_url
 from crm_core.store.migrating.revisions import VERSION_PREFIX
 
 __all__ = ["SqliteSource", "check_file", "file_of", "is_empty", "mend_ids", "put"]
@@ -33,7 +34,7 @@ def file_of(url: URL) -> Path:
         raise StoreError(
             "{address} is no file, so there is nothing to copy.",
             mend="Name a file: sqlite:///crm.db.",
-            address=url.render_as_string(hide_password=True),
+            address=shown_url(url),
         )
     return Path(name)
 

@@ -17,6 +17,7 @@ from crm_core.errors import StoreError
 from crm_core.store.catalogue import Reference
 from crm_core.store.leaving.dump import TableFile
 from crm_core.store.leaving.held import Held, jobs_of
+from crm_core.store.migrating.revisions import is_plugin
 from crm_core.store.tables import JOB, RECORD_TYPE, REFERENCE
 from crm_core.store.values import encode_values
 
@@ -108,7 +109,7 @@ def read(folder: Path) -> Exported:
                 mend="Use that version to restore it.",
                 file=str(path),
             )
-        return _converter.structure(found, Exported)
+        return _own(path, _converter.structure(found, Exported))
     except FileNotFoundError as error:
         raise StoreError(
             "{folder} holds no complete export of a plugin.",
@@ -124,3 +125,32 @@ def read(folder: Path) -> Exported:
             file=str(path),
             reason=str(error).strip().partition("\n")[0],
         ) from error
+
+
+def _own(path: Path, exported: Exported) -> Exported:
+    """What speaks of the plugin alone and of its own folder; :class:`StoreError` for what reaches further.
+
+    It is a file that somebody may have changed, and what it names is read and written.
+    """
+    prefix = f"{exported.plugin}__"
+    tables = {file.table for file in exported.tables}
+    strange = [
+        *(file.file for file in exported.tables if not _lies_in(path.parent, file.file)),
+        *(file.table for file in exported.tables if not file.table.startswith(prefix)),
+        *(each.table for each in exported.references if each.table not in tables and not each.table.startswith(prefix)),
+    ]
+    if strange or not is_plugin(exported.plugin):
+        raise StoreError(
+            "{file} speaks of what is not the plugin's: {names}.",
+            mend="It was changed; take the folder from a copy.",
+            file=str(path),
+            names=", ".join(strange) or exported.plugin,
+        )
+    return exported
+
+
+def _lies_in(folder: Path, name: str) -> bool:
+    """Whether a name leads to a file below a folder, on every system and by no link."""
+    if not name or set(name) & set("\\:\0"):
+        return False
+    return (folder / name).resolve().is_relative_to(folder.resolve())

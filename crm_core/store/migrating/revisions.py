@@ -13,7 +13,7 @@ from sqlalchemy import Table
 from crm_core.errors import MigrationError
 from crm_core.records import KERNEL, Types
 
-__all__ = ["VERSION_PREFIX", "MigrationSource", "Revision", "read_revisions"]
+__all__ = ["VERSION_PREFIX", "MigrationSource", "Revision", "is_plugin", "read_revisions"]
 
 VERSION_PREFIX = "crm_version_"
 _PLUGIN = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
@@ -32,6 +32,11 @@ class Revision:
     follows: str | None
     doc: str
     path: Path
+
+
+def is_plugin(name: str) -> bool:
+    """Whether a plugin may be called so."""
+    return _PLUGIN.fullmatch(name) is not None
 
 
 def _checked_plugin(_source: Any, _attribute: Any, plugin: str) -> None:

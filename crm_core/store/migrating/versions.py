@@ -9,7 +9,13 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from crm_core.errors import MigrationError
 from crm_core.store.engine import missing_file, require_there
-from crm_core.store.migrating.revisions import VERSION_PREFIX, MigrationSource, Revision, read_revisions
+from crm_core.store.migrating.revisions import (
+    VERSION_PREFIX,
+    MigrationSource,
+    Revision,
+    is_plugin,
+    read_revisions,
+)
 
 __all__ = ["ahead", "check_current", "current", "current_of", "position", "read_version", "version_table"]
 
@@ -36,10 +42,10 @@ def current_of(connection: Connection) -> dict[str, str]:
 
 
 def _select(connection: Connection, tables: Sequence[str]) -> dict[str, str]:
-    if not tables:
+    # Somebody else's table, or one that came with a backup, may have any name behind the prefix.
+    plugins = [name.removeprefix(VERSION_PREFIX) for name in tables if is_plugin(name.removeprefix(VERSION_PREFIX))]
+    if not plugins:
         return {}
-    plugins = [name.removeprefix(VERSION_PREFIX) for name in tables]
-    # The names are of our own making and were checked, so they can stand in the text.
     parts = [f"SELECT '{plugin}', version_num FROM {VERSION_PREFIX}{plugin}" for plugin in plugins]  # noqa: S608
     return {row[0]: row[1] for row in connection.exec_driver_sql(" UNION ALL ".join(parts))}
 
