@@ -95,6 +95,7 @@ test-postgresql: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml crm_core plugins torture
 	$(BIN)/mypy crm_core torture $(wildcard tests/typing) $(wildcard plugins/*/crm_*) \
 		$(foreach folder,$(FOREIGN),$(wildcard $(folder)/crm_*))
 	$(BIN)/lint-imports

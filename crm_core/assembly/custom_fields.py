@@ -21,6 +21,8 @@ from crm_core.records import RecordType, Types
 __all__ = ["custom_fields"]
 
 _SYSTEM = ("id", "version", "created_at", "created_by", "updated_at", "custom")
+_LONGEST = 80
+"""Characters of a name, for which the catalogue in the database has room."""
 _OPTIONS = {"length": ("text",), "scale": ("number", "money"), "choices": ("choice",)}
 
 
@@ -66,6 +68,9 @@ def _name_mistakes(
 ) -> Iterator[Problem]:
     if not NAME.fullmatch(name):
         yield Problem(path, "{name!r} is no name for a field.", "Write it in snake_case.", {"name": name})
+    if len(name) > _LONGEST:
+        yield Problem(path, "The name has {given} characters; at most {most} fit.", "Shorten it.",
+                      {"given": len(name), "most": _LONGEST})  # fmt: skip
     if name in taken:
         yield Problem(path, "{name!r} is taken: it is {meaning}.", "Choose another name.",
                       {"name": name, "meaning": taken[name]})  # fmt: skip

@@ -66,7 +66,7 @@ def commands(discovery: Discovery = installed) -> Mapping[str, tuple[str, Comman
     for found in discovery():
         try:
             manifest = found.load()
-        except Exception:  # noqa: S112  # told by the assembly report
+        except Exception:  # noqa: S112 - told by the assembly report  # nosec B112
             continue
         if isinstance(manifest, Manifest):
             for name, command in manifest.commands.items():

@@ -154,7 +154,7 @@ def _secret(value: Any, _: Any) -> Secret:
     name = value.get("env") if isinstance(value, Mapping) and len(value) == 1 else None
     if not isinstance(name, str) or not name or set(name) & set("=\0"):
         # Whatever was meant, it is not repeated.
-        raise _Unfit("Expected a text or the name of an environment variable.", 'Write { env = "NAME" }.')
+        raise _Unfit("Expected a text or the name of an environment variable.", 'Write {{ env = "NAME" }}.')
     return Secret(env=name)
 
 

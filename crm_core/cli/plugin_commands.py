@@ -44,7 +44,7 @@ def catalogues(application: Application) -> Iterator[tuple[str, Path]]:
     for each in application.installed():
         try:
             manifest = each.load()
-        except Exception:  # noqa: S112  # told by the assembly report
+        except Exception:  # noqa: S112 - told by the assembly report  # nosec B112
             continue
         if isinstance(manifest, Manifest) and manifest.locale is not None:
             spec = find_spec(manifest.module.rpartition(".")[0] or manifest.module)

@@ -170,7 +170,14 @@ class _Check:
         sheet = defaults.sheet if section.sheet is None else section.sheet
         header_row = defaults.header_row if section.header_row is None else section.header_row
         beside = self.mapping.path.parent if self.mapping.path else self.folder
-        file = next((each / section.file for each in (self.folder, beside) if _is_file(each / section.file)), None)
+        places = [each for each in (self.folder, beside) if _is_file(each / section.file)]
+        if places and not any(_lies_in(each, section.file) for each in places):
+            # A mapping may come from somebody who sends it, and must not read what else there is on this machine.
+            self.wrong(f"{path}.file", "{file!r} lies outside of {folder}.",
+                       "A mapping reads files of the data's folder and of its own only: copy it there.",
+                       file=section.file, folder=str(self.folder))  # fmt: skip
+            return None
+        file = next((each / section.file for each in places if _lies_in(each, section.file)), None)
         if file is None:
             present = [each.name for each in self.folder.iterdir()] if self.folder.is_dir() else []
             mend = "Did you mean {near}?" if present else ""
@@ -283,3 +290,8 @@ class _Check:
         if not lookup.take and isinstance(field.kind, RefKind) and field.kind.target != target.name:
             self.wrong(f"{path}.record", "{field} refers to a {wanted}, not to a {record}.", "Look up a {wanted}.",
                        field=field.name, wanted=field.kind.target, record=target.name)  # fmt: skip
+
+
+def _lies_in(folder: Path, name: str) -> bool:
+    """Whether a name leads to something below a folder, also where a link is on the way."""
+    return (folder / name).resolve().is_relative_to(folder.resolve())

@@ -57,9 +57,12 @@ class Secret:
     def __str__(self) -> str:
         return HIDDEN
 
+    def __format__(self, spec: str) -> str:
+        return format(HIDDEN, spec)
+
     def __reduce__(self) -> NoReturn:
         # A pickle would be a way out that nobody sees.
-        raise TypeError("a Secret cannot be pickled")
+        raise TypeError(f"{type(self).__name__} cannot be pickled")
 
     def __copy__(self) -> Secret:
         return self

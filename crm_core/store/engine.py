@@ -65,7 +65,7 @@ def shown_url(url: str | URL) -> str:
     """A database address as people may see it: without the passwords in it, also those among its options."""
     parsed = make_url(url)
     hidden = {name: "***" for name in parsed.query if "password" in name.lower()}
-    return parsed.update_query_dict(hidden).render_as_string(hide_password=True)
+    return parsed.update_query_dict(hidden).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
 
 
 def open_engine(url: str | URL, **options: Any) -> Engine:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ import attrs
 from sqlalchemy import select, update
 
 from crm_core import Crm
-from crm_core.testing.conformance.commanding import toml
 from crm_core.fields.kinds import TextKind
+from crm_core.testing.conformance.commanding import toml
 from crm_core.testing.conformance.databases import Databases
 from crm_core.testing.conformance.organisations import Size
 from crm_core.testing.conformance.population import PRINCIPAL
@@ -55,8 +55,8 @@ class Hostile:
 
 
 @contextmanager
-def company(folder: Path, *, raw: str = "") -> Iterator[Hostile]:
-    """The company on a database of its own; ``raw`` stands in every text besides, such as a character of its own.
+def company(folder: Path, *, raw: str = "", first: Sequence[str] = ("",)) -> Iterator[Hostile]:
+    """The company on a database of its own; ``raw`` stands in every text besides, and one of ``first`` before it.
 
     What a field would refuse is written, too: it may have come in another way.
     """
@@ -65,7 +65,7 @@ def company(folder: Path, *, raw: str = "") -> Iterator[Hostile]:
         config = _labelled(made.subject.config)
         config["crm"]["database"] = made.address
         with Crm.open(config, check=False) as crm:
-            ids = _overwrite(crm, raw)
+            ids = _overwrite(crm, raw, first)
         file = folder / "crm.toml"
         file.write_text(toml(config), encoding="utf-8")
         yield Hostile(file, made.address, ids)
@@ -87,8 +87,8 @@ def _labelled(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _overwrite(crm: Crm, raw: str) -> dict[str, list[int]]:
-    texts = itertools.cycle(TEXTS)
+def _overwrite(crm: Crm, raw: str, first: Sequence[str]) -> dict[str, list[int]]:
+    texts, before = itertools.cycle(TEXTS), itertools.cycle(first)
     ids: dict[str, list[int]] = {}
     with crm.system_session(PRINCIPAL) as session:
         for name, record_type in crm.types.items():
@@ -96,13 +96,13 @@ def _overwrite(crm: Crm, raw: str) -> dict[str, list[int]]:
             ids[name] = sorted(session.core(select(table.c.id)).scalars())
             fields = [
                 field for field in record_type.fields
-                if isinstance(field.kind, TextKind) and field.vocabulary is None and f"{name}.{field.name}" not in _OUTER
-                and field.name in table.c and (field.kind.length is None or field.kind.length >= 30)
+                if isinstance(field.kind, TextKind) and field.vocabulary is None
+                and f"{name}.{field.name}" not in _OUTER and field.name in table.c and (field.kind.length is None or field.kind.length >= 30)
                 and not field.name.endswith(("_type", "record", "scope"))
             ]  # fmt: skip
             for id_ in ids[name] if fields else ():
                 values = {
-                    field.name: f"{next(texts)}{raw} {id_}"[: field.kind.length]  # type: ignore[attr-defined]
+                    field.name: f"{next(before)}{next(texts)}{raw} {id_}"[: field.kind.length]  # type: ignore[attr-defined]
                     for field in fields
                 }
                 session.core(update(table).where(table.c.id == id_).values(values))

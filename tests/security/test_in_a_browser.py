@@ -22,7 +22,8 @@ from .hostile import TEXTS, Hostile, company
 
 POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">')
 PARTS = {
-    "a", "bdi", "body", "br", "circle", "code", "dd", "div", "dl", "dt", "footer", "g", "h1", "h2", "h3", "head", "header",
+    "a", "bdi", "body", "br", "circle", "code", "dd", "div", "dl", "dt", "footer", "g",
+    "h1", "h2", "h3", "head", "header",
     "html", "li", "line", "main", "meta", "ol", "p", "path", "pre", "rect", "section", "span", "strong", "style", "svg",
     "table", "tbody", "td", "text", "th", "thead", "title", "tr", "ul",
 }  # fmt: skip

@@ -96,7 +96,7 @@ def _server(kind: str, remarks: list[str]) -> Iterator[tuple[bool, Server]]:
 @contextmanager
 def _in_memory() -> Iterator[Path]:
     """A folder for small files, in memory where the system has such a place: whoever waits for a disk tries little."""
-    place = Path("/dev/shm")
+    place = Path("/dev/shm")  # folders in it get names of their own  # nosec B108
     with tempfile.TemporaryDirectory(
         prefix="crm-fuzz-", dir=place if os.access(place, os.W_OK) else None, ignore_cleanup_errors=True
     ) as name:

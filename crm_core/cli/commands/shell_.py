@@ -28,7 +28,8 @@ def command_shell(application: Application, code: str | None, reason: str | None
         try:
             names = _names(application, session)
             if code is not None:
-                exec(compile(code, "<command>", "exec"), names)  # noqa: S102  # this is what the command is for
+                compiled = compile(code, "<command>", "exec")
+                exec(compiled, names)  # noqa: S102 - what the command is for  # nosec B102
             else:
                 _interact(application, names)
         finally:

@@ -7,7 +7,7 @@ import random
 import zipfile
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape  # it writes  # nosec B406
 
 import attrs
 
