@@ -34,5 +34,5 @@ def log_to_stderr(debug: bool) -> Callable[[], None]:
     return lambda: structlog.configure(**former)
 
 
-def _printable(_logger: Any, _method: str, line: str) -> str:
+def _printable(_logger: Any, _method: str, line: Any) -> str:
     return printable(line)

@@ -97,7 +97,8 @@ def _overwrite(crm: Crm, raw: str, first: Sequence[str]) -> dict[str, list[int]]
             fields = [
                 field for field in record_type.fields
                 if isinstance(field.kind, TextKind) and field.vocabulary is None
-                and f"{name}.{field.name}" not in _OUTER and field.name in table.c and (field.kind.length is None or field.kind.length >= 30)
+                and f"{name}.{field.name}" not in _OUTER and field.name in table.c
+                and (field.kind.length is None or field.kind.length >= 30)
                 and not field.name.endswith(("_type", "record", "scope"))
             ]  # fmt: skip
             for id_ in ids[name] if fields else ():

@@ -70,7 +70,8 @@ def test_no_cell_of_a_spreadsheet_is_a_formula(made: Hostile) -> None:
 @pytest.mark.parametrize(
     ("name", "ending", "known"),
     [
-        ("contact", "vcf", "BEGIN|VERSION|UID|FN|N|BDAY|LANG|TEL|EMAIL|URL|ADR|IMPP|X-[A-Za-z-]+|ORG|TITLE|ROLE|NOTE|REV|END"),
+        ("contact", "vcf", "BEGIN|VERSION|UID|FN|N|BDAY|LANG|TEL|EMAIL|URL|ADR|IMPP|X-[A-Za-z-]+|ORG|TITLE|ROLE|NOTE"
+                           "|REV|END"),
         ("activity", "ics", "BEGIN|VERSION|PRODID|UID|DTSTAMP|DTSTART|DTEND|LAST-MODIFIED|SEQUENCE|SUMMARY|CATEGORIES"
                             "|STATUS|LOCATION|DESCRIPTION|X-CRM-[A-Z]+|ORGANIZER|ATTENDEE|RECURRENCE-ID|END"),
     ],
@@ -98,11 +99,12 @@ def test_what_commands_print_does_not_steer_a_terminal(made: Hostile, capsys: py
     account, handover = str(made.ids["account"][0]), str(made.ids["handover"][0])
     for arguments in (
         ["list", "account"], ["list", "contact", "--json"], ["show", "account", account],
-        ["show", "account", account, "--json"], ["history", "account", account], ["history", "account", account, "--json"],
+        ["show", "account", account, "--json"], ["history", "account", account],
+        ["history", "account", account, "--json"],
         ["search", "ran"], ["search", "ran", "--json"], ["quality"], ["duties"], ["duties", "--json"],
         ["--user", "user1", "today"], ["--user", "user1", "today", "--json"], ["handover", "list"],
         ["handover", "show", handover], ["handover", "briefing", handover, "--all"], ["show", "account", "\x1b[2J\x9b"],
-        ["list", "account", "--where", "\x1b[2J == 1"], ["\x1b[2J"], ["list", "\x9b2J"], ["pool", "list"], ["log"],
+        ["list", "account", "--where", "\x1b[2J == 1"], ["\x1b[2J"], ["list", "\x9b2J"], ["pool", "list"],
     ):  # fmt: skip
         run(["--build", str(made.build), *arguments])
         printed = capsys.readouterr()

@@ -18,6 +18,7 @@ from crm_core.builds.restoring import check_backup
 from crm_core.cli.handover_reports import _write_all
 from crm_core.errors import BuildError, CrmError, ExchangeError, StoreError
 from crm_core.exchange import run_import
+from crm_core.exchange.cards import import_cards
 from crm_core.exchange.mapping_file import read_mapping
 from crm_core.exchange.sheets.archive import check_archive
 from crm_core.exchange.sources import open_source
@@ -203,3 +204,12 @@ def test_a_deep_or_long_filter_is_refused(crm: Any) -> None:
                       "name == '" + "x" * 2_000_000, "-" * 50_000 + "1 == 1"):  # fmt: skip
             with pytest.raises(CrmError):
                 session.list(crm.types["account"].cls, where)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("line", ["N" + ";" * 5_000, "N" + ';"' * 5_000, "N;" + "a=b;" * 5_000, "a." * 5_000])
+def test_an_endless_line_of_a_card_is_refused_at_once(crm: Any, tmp_path: Path, line: str) -> None:
+    file = tmp_path / "a.vcf"
+    file.write_text(f"BEGIN:VCARD\nVERSION:4.0\nFN:Acme\n{line}\nEND:VCARD\n", encoding="utf-8")
+    report = import_cards(crm, file, dry_run=True)
+    assert report is not None

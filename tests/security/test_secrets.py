@@ -30,12 +30,12 @@ TOKEN = "hunter2-s3cret"
 
 @attrs.frozen(kw_only=True)
 class Inner:
-    key: Secret = Secret("")
+    key: Secret = attrs.field(factory=Secret)
 
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    token: Secret = Secret("")
+    token: Secret = attrs.field(factory=Secret)
     more: tuple[Inner, ...] = ()
     name: str = "erp"
 

@@ -14,7 +14,7 @@ __all__ = ["Heading", "check_method", "read_heading"]
 
 CANCEL = "CANCEL"
 _METHODS = ("", "PUBLISH", "REQUEST", CANCEL)
-_PROPERTY = re.compile(r"([\w-]+)[^:]*:(.*)", re.DOTALL)
+_PROPERTY = re.compile(r"([\w-]+)(?![\w-])[^:]*:(.*)", re.DOTALL)
 _SILENT = frozenset({"VERSION", "PRODID", "CALSCALE", "METHOD", "X-WR-TIMEZONE"})
 
 

@@ -144,10 +144,13 @@ SETTINGS = ("SET TIME ZONE 'UTC'", "SET datestyle TO 'ISO, YMD'", "SET intervals
 def postgresql_tables(connection: Connection) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Every table with rows: by name how a statement writes it, and its columns.
 
-    A table outside of the schema ``public`` has its schema in its name.
+    A table outside of the schema ``public``, or with a point in its name, has its schema before that.
     """
     return {
-        table if schema == "public" else f"{schema}.{table}": (f"{quoted(schema)}.{quoted(table)}", tuple(columns))
+        table if schema == "public" and "." not in table else f"{schema}.{table}": (
+            f"{quoted(schema)}.{quoted(table)}",
+            tuple(columns),
+        )
         for schema, table, columns in connection.exec_driver_sql(_TABLES.replace("%", "%%"))
     }
 

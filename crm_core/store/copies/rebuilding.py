@@ -209,7 +209,7 @@ def _comparison(name: str, content: Content) -> str:
 
 def _mended(contents: Contents, elsewhere: bool) -> Iterator[str]:
     """What a new place makes necessary, as far as the database has the tables."""
-    names = {name.rpartition(".")[2]: _written(name) for name in contents}
+    names = {name.partition(".")[2] or name: _written(name) for name in contents}
     if elsewhere and {"crm_change_set", "crm_feed_position"} <= names.keys():
         yield from _positions(names)
     if "crm_record_type" in names:
