@@ -18,7 +18,8 @@ PIECES = ("a", "A", "1", ".", " ", "\t", "\n", "-", "_", "/", "\\", '"', "'", "{
           "+", "@", "#", "\u6d77", "a.", "1,", " ;", '";"', ";a", "a ", "x1", "\r\n", "a_", "a:", '""', "E+", "a-1",
           "\u00b7", "# \n", "a=", '"a";', "0,000", "=#", "_x", "a/", ";;\"\"")
 # Reads a plugin's own source, or is no part of what runs.
-TRUSTED = ("migrations", "__main__", ".templates", ".testing", "migrating.revisions", "translation.extract", "authoring")
+TRUSTED = ("migrations", "__main__", ".templates", ".testing", "migrating.revisions",
+           "translation.extract", "authoring")
 HEADS, TAILS = ("", "A;", '"'), ("", "!\x00")
 
 
