@@ -13,13 +13,14 @@ from crm_core.records import Record, RecordType
 from crm_core.store import bulk_rows
 from crm_core.store.actor import Actor
 from crm_core.store.changes import ChangeSet
+from crm_core.store.gathered import GatheredVisibility
 from crm_core.store.journal import Entry, Head
 from crm_core.store.noting import Noted, Served
 from crm_core.store.reading import Reading, get_options
 from crm_core.store.session_base import SessionBase
 from crm_core.store.statistics import Grown
 from crm_core.store.tracking import track_deletes, track_flush
-from crm_core.store.visibility import Gathered, Visibility
+from crm_core.store.visibility import Visibility
 from crm_core.store.writer import Mark, Writer
 
 if TYPE_CHECKING:
@@ -99,9 +100,9 @@ class CrmSession(SessionBase):
         return Visibility(self.types, self.policy, self.actor, self.now, lambda: self.store.owned_count(self))
 
     @functools.cached_property
-    def gathered(self) -> Gathered:
+    def gathered(self) -> GatheredVisibility:
         """The same, for statements that read all of it."""
-        return Gathered(self.types, self.policy, self.actor, self.now, lambda: self.store.owned_count(self))
+        return GatheredVisibility(self.types, self.policy, self.actor, self.now, lambda: self.store.owned_count(self))
 
     @property
     def duplicates(self) -> List_[Candidate]:

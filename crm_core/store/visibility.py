@@ -38,7 +38,7 @@ from crm_core.store.actor import Actor, Reach, valid_at
 from crm_core.store.policy import Policy
 from crm_core.store.tables import UNIT_CLOSURE
 
-__all__ = ["WIDE", "Gathered", "Visibility", "bare"]
+__all__ = ["WIDE", "Visibility", "bare"]
 
 WIDE = 5000
 """From so many visible accounts on, probing each row beats collecting the visible ids (measured, see docs)."""
@@ -377,32 +377,6 @@ class Visibility:
         reach = self.reach("account.read")
         found = [pair for pair in (self._own(reach), self._team(reach)) if pair is not None]
         return [query for query, _ in found]
-
-
-class Gathered(Visibility):
-    """The same, written for a statement that reads all that the actor sees: to count it, or to sort a small part of it.
-
-    The accounts are gathered even where there are many, and so are the records that hang on them by one way or another:
-    for conditions with OR between them, a database reads the whole table.
-    """
-
-    wide = False
-
-    def criterion(
-        self, record_type: RecordType, rows: FromClause, verb: str = "read", *, permission: str | None = None
-    ) -> Criterion:
-        """See :meth:`Visibility.criterion`."""
-        access = record_type.access
-        if not isinstance(access, Via) or self.actor.system or permission is not None:
-            return super().criterion(record_type, rows, verb, permission=permission)
-        reaches = frozenset({self.reach(record_type.permission(verb)), self.reach(record_type.permission("read"))})
-        inner = bare(record_type.table).alias()
-        narrow = frozenset(reach for reach in reaches if not reach.all)
-        ways = self._ways(record_type, access, inner, narrow, verb)
-        if not isinstance(ways, list):
-            return super().criterion(record_type, rows, verb)
-        queries = [select(inner.c.id).where(way).correlate(None) for way in ways]
-        return rows.c.id.in_(union_all(*queries))
 
 
 def _widest_dropped(reaches: frozenset[Reach]) -> Sequence[Reach]:
