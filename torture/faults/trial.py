@@ -81,6 +81,8 @@ class Arena:
         ended = self._struck(work, ground, fault)
         complaints = [Complaint("broken", each) for each in self.place.complaints(_NAME)]
         complaints += work.look(ground, before, shapes)
+        if ended.how == "hung":
+            complaints.append(Complaint("broken", _last(ended.trouble)))
         self.place.calm(_NAME)
         again = attempt(work, ground, None)
         self.place.calm(_NAME)

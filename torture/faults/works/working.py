@@ -23,7 +23,12 @@ __all__ = ["Working"]
 
 _PATIENCE = 30.0
 _PAUSE = dt.timedelta(milliseconds=50)
-"""After a failure; the usual pauses grow to an hour, in which somebody frees the disk."""
+_LONGEST = 7
+"""How often the pause after a failure doubles; usual ones grow to an hour, in which somebody frees the disk."""
+
+
+def _pause(attempts: int) -> dt.timedelta:
+    return _PAUSE * (1 << min(attempts, _LONGEST))
 
 
 class Working(Work):
@@ -34,7 +39,7 @@ class Working(Work):
     def run(self, ground: Ground, crm: Crm) -> None:
         deadline = time.monotonic() + _PATIENCE
         while True:
-            Worker(crm, poll=0.05, pausing=lambda _: _PAUSE).until_empty()
+            Worker(crm, poll=0.05, pausing=_pause).until_empty()
             left = {key for key in crm.store.queue.counts(["waiting", "running"]) if key[0].startswith("tortured.")}
             if not left:
                 return
