@@ -18,7 +18,9 @@ def main(build: dict[str, Any], login: str, seed: int) -> None:
     with Crm.open(build) as crm:
         with crm.session(login, read_only=True) as session:
             ids = [each.id for each in pools.browse(session, "north", limit=100_000)]
-        # Everybody begins at the same end, so that they meet.
+        # Everybody begins at the same end, and when all have looked, so that they meet.
+        print("ready", flush=True)
+        sys.stdin.readline()
         for start in range(0, len(ids), 20):
             part = ids[start : start + 20]
             random.Random(seed + start).shuffle(part)

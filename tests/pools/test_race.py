@@ -52,10 +52,17 @@ def test_each_account_has_one_owner_no_limit_is_exceeded_and_losers_are_told(
     processes = [
         subprocess.Popen(
             [sys.executable, Path(__file__).with_name("race.py"), json.dumps(build), login, str(number)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
         for number, login in enumerate(logins * 2)
     ]  # fmt: skip
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n", process.communicate()
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
     found = []
     for process in processes:
         out, err = process.communicate(timeout=300)

@@ -124,7 +124,18 @@ def test_a_view_that_counts_what_its_reader_does_not_see_is_found(company, monke
 def test_the_program_tells_what_it_found_and_ends_with_one(company, tmp_path, monkeypatch):
     plant(monkeypatch, "account_address", None)
     monkeypatch.setattr(running, "companies", lambda *_: (each for each in [company]))
-    arguments = ["--probes", "1500", "--seed", "5", "--only", "verbs", "--json", str(tmp_path / "found.json")]
+    arguments = [
+        "--probes",
+        "1500",
+        "--seed",
+        "5",
+        "--only",
+        "verbs",
+        "--database",
+        "sqlite",
+        "--json",
+        str(tmp_path / "found.json"),
+    ]
     ended = CliRunner().invoke(command.command, arguments)
     assert ended.exit_code == 1, ended.output
     assert "FOUND: verbs" in ended.output and "organisation 5000" in ended.output

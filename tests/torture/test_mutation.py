@@ -116,6 +116,9 @@ def test_what_tests_notice_is_told_apart_from_what_they_do_not(tmp_path, monkeyp
         missing("mutmut is not installed")
     area = Area("heights", ("crm_core/expressions/heights.py",), ("tests/expressions/test_nothing_else_of_python.py",))
     monkeypatch.setattr(areas, "AREAS", (area,))
+    nothing = tmp_path / "nothing.toml"
+    nothing.write_text("survivor = []\n")
+    monkeypatch.setattr(changes, "KNOWN", nothing)
     reasons = tmp_path / "known.toml"
     reasons.write_text('[[survivor]]\nmodule = "crm_core.expressions.heights"\nfunction = "height"\nreason = "Told."\n')
     options = ["mutation", "--sample", "12", "--seed", "3", "--work", str(tmp_path / "work"), "--json"]
