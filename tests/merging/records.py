@@ -20,6 +20,7 @@ from crm_core.domain.references import REFERENCES
 from crm_core.fields import Money, money, number, ref, tags, text
 from crm_core.records import KERNEL, Dated, Record, Types, declared, extends, one_at_a_time, parent, record, via
 from crm_core.store.dispatch import NoPlugins
+from crm_core.store.partitions.layout import is_part
 from crm_core.store.policy import Policy, Role, Scope
 from crm_core.store.session import CrmSession
 from crm_core.store.store import Store
@@ -150,7 +151,7 @@ def dump(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     with store._reading.connect() as connection:
         metadata.reflect(connection)
         for name, table in metadata.tables.items():
-            if name in left_out or name.startswith(("crm_version", "crm_search")):
+            if name in left_out or is_part(name) or name.startswith(("crm_version", "crm_search")):
                 continue
             columns = [column for column in table.c if column.name not in _STAMPS]
             found[name] = sorted((tuple(row) for row in connection.execute(select(*columns))), key=repr)
