@@ -159,7 +159,7 @@ _HEAPS = """
 _INDEXES = """
     SELECT c.oid, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
       JOIN pg_am AS a ON a.oid = c.relam JOIN pg_index AS i ON i.indexrelid = c.oid
-     WHERE a.amname = 'btree' AND n.nspname = 'public' AND i.indisvalid
+     WHERE a.amname = 'btree' AND c.relkind = 'i' AND n.nspname = 'public' AND i.indisvalid
 """
 
 

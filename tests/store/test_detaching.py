@@ -273,7 +273,8 @@ def test_a_file_that_is_not_whole_or_not_ours_is_refused(store, clock, tmp_path)
     (file,) = detach(store, LATER, to=tmp_path).written
     content = (tmp_path / "journal-part-0.gz").read_bytes()
     damaged = tmp_path / "damaged.gz"
-    for middle in (0, len(content) // 2, len(content) - 6):
+    packed = content.index(b"\0", 10) + 1  # behind the name that gzip keeps
+    for middle in (0, *range(packed, len(content), 5)):
         damaged.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
         with pytest.raises(StoreError, match="no whole part"):
             attach(store, damaged)

@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -78,7 +79,7 @@ def read(file: Path, take: Callable[[str, bytes], None] | None = None) -> InFile
     try:
         with gzip.open(file, "rb") as opened:
             return _read(file, opened, take)
-    except (OSError, EOFError, ValueError, KeyError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise _broken(file, str(error) or type(error).__name__) from error
 
 
