@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 from sqlalchemy import select, update
 
-from crm_core import Crm
+from crm_core import Crm, User
 from crm_core.fields.kinds import TextKind
 from crm_core.testing.conformance.commanding import toml
 from crm_core.testing.conformance.databases import Databases
@@ -47,11 +47,12 @@ _OUTER = ("user.login", "unit.kind", "external_ref.system", "external_ref.record
 
 @attrs.frozen
 class Hostile:
-    """A company with every plugin of the repository, its build file, and the ids of its records by type."""
+    """A company with every plugin of the repository, its build file, the ids of its records by type, and who may act."""
 
     build: Path
     address: str
     ids: dict[str, list[int]]
+    logins: list[str]
 
 
 @contextmanager
@@ -66,9 +67,12 @@ def company(folder: Path, *, raw: str = "", first: Sequence[str] = ("",)) -> Ite
         config["crm"]["database"] = made.address
         with Crm.open(config, check=False) as crm:
             ids = _overwrite(crm, raw, first)
+            with crm.system_session(PRINCIPAL) as session:
+                # Who is made up may be inactive.
+                logins = sorted(user.login for user in session.list(User, "active", limit=None))
         file = folder / "crm.toml"
         file.write_text(toml(config), encoding="utf-8")
-        yield Hostile(file, made.address, ids)
+        yield Hostile(file, made.address, ids, logins)
         break
     databases.close()
 

@@ -57,7 +57,7 @@ def _written(made: Hostile, folder: Path) -> Iterator[tuple[str, str]]:
         out.mkdir()
         for number in made.ids["account"]:
             crm("show", "account", number, "--html", out / f"account-{number}.html")
-        for login in (f"user{number}" for number in range(1, 6)):
+        for login in made.logins:
             crm("--user", login, "today", "--html", out / f"today-{login}.html")
         crm("quality", "--html", out / "quality.html")
         crm("duties", "--html", out / "duties.html")
