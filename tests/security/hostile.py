@@ -47,7 +47,7 @@ _OUTER = ("user.login", "unit.kind", "external_ref.system", "external_ref.record
 
 @attrs.frozen
 class Hostile:
-    """A company with every plugin of the repository, its build file, the ids of its records by type, and who may act."""
+    """A company with every plugin of the repository, its build file, ids by type, and who may act."""
 
     build: Path
     address: str
