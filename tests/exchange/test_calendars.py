@@ -273,6 +273,11 @@ class TestWhatCalendarsSay:
             export_calendar(session, tmp_path / "a.ics")
         assert import_events(crm, tmp_path / "a.ics").change_set is None
 
+    @pytest.mark.timeout(60)
+    def test_properties_without_end_take_as_long_as_they_are(self, take: Take) -> None:
+        report = take(calendar(("UID:1", START, *(f"X-A{number}:1" for number in range(60_000)))))
+        assert (report.created, len(report.events[0].untaken)) == (1, 60_000)
+
     def test_zones_that_stand_behind(self, take: Take, look: Look) -> None:
         zone = ("BEGIN:VTIMEZONE\r\nTZID:Mine\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n"
                 "TZOFFSETFROM:+0530\r\nTZOFFSETTO:+0530\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n")  # fmt: skip

@@ -21,9 +21,9 @@ from crm_core.domain.external import ExternalRef
 from crm_core.domain.organisation import Membership, Unit, User
 from crm_core.errors import CrmError, PermissionDenied, ValidationError
 from crm_core.exchange.cards import CardReport, import_cards, importing
-from crm_core.exchange.cards.people import Person
+from crm_core.exchange.cards.model import Person
+from crm_core.exchange.cards.people import person_of
 from crm_core.exchange.cards.reading import read_card
-from crm_core.exchange.cards.understanding import person_of
 from crm_core.exchange.content_lines import Line, components, file_encoding, unfolded
 from crm_core.fields import Address
 
@@ -67,6 +67,20 @@ def one(tmp_path: Path, text: str | bytes) -> Person:
     (person,) = people(path)
     assert isinstance(person, Person), person
     return person
+
+
+ENDLESS = {
+    "a name": ["N:" + "x" * 4_000_000],
+    "labels": [line for n in range(50_000) for line in (f"a{n}.TEL:{n}", f"a{n}.X-ABLABEL:x")],
+    "companies": [line for n in range(50_000) for line in (f"a{n}.ORG:Acme {n}", f"b{n}.TITLE:Head")],
+    "messengers": [f"X-QQ:{n}" for n in range(100_000)],
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("lines", ENDLESS.values(), ids=ENDLESS.keys())
+def test_what_is_endless_in_a_card_takes_as_long_as_it_is(tmp_path: Path, lines: list[str]) -> None:
+    one(tmp_path, card("FN:Wei", *lines))
 
 
 def points(crm: Crm) -> set[tuple[str, str, str | None]]:
@@ -387,6 +401,8 @@ class TestImport:
     @pytest.mark.parametrize(
         ("lines", "untaken"),
         [
+            (("FN:A", "X-MS-CARDPICTURE;TYPE=JPEG;ENCODING=BASE64:", " /9j/4AAQSkZJRg=="), {
+                "X-MS-CARDPICTURE: Pictures, sounds and keys are not kept."}),
             (("FN:A", "PHOTO;ENCODING=b:AAAA", "LOGO:http://x.cn/a.png", "NICKNAME:B"), {
                 "PHOTO: Pictures, sounds and keys are not kept.", "LOGO: Pictures, sounds and keys are not kept.",
                 "NICKNAME: There is no field for another name."}),

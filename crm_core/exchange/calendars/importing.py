@@ -209,11 +209,7 @@ class _Run(EntryRun):
         if not event.occurrences:
             untaken.append(Problem("RRULE", "All its times are told by other events of the file."))
         for occurrence in event.occurrences:
-            if occurrence.key in self._lines:
-                raise ValidationError(
-                    "The event stands in line {line} already.", mend="Keep one of them.",
-                    line=self._lines[occurrence.key],
-                )  # fmt: skip
+            self._check_new(occurrence)
             activity = own if occurrence.key == own_key else self._activity(known, occurrence)
             different = False
             if activity is None:
@@ -236,6 +232,12 @@ class _Run(EntryRun):
         told = tuple(dict.fromkeys(said(each, self.translate) for each in untaken))
         return TakenEvent(line=event.number, subject=values["subject"], activities=tuple(ids), created=made,
                           updated=changed, untaken=told)  # fmt: skip
+
+    def _check_new(self, occurrence: Occurrence) -> None:
+        if occurrence.key in self._lines:
+            raise ValidationError(
+                "The event stands in line {line} already.", mend="Keep one of them.", line=self._lines[occurrence.key]
+            )
 
     def _whose(self, known: Known, contacts: Sequence[int], colleagues: Sequence[int]) -> dict[str, Any]:
         return {

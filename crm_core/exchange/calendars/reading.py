@@ -23,7 +23,7 @@ MOST = 1000
 _LONGEST_RULE = 200
 _TIMES = ("DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID")
 _TAKEN = frozenset(
-    {*_TIMES, "UID", "SUMMARY", "LOCATION", "DESCRIPTION", "STATUS", "ORGANIZER", "ATTENDEE", "X-CRM-UID"}
+    {*_TIMES, "UID", "SUMMARY", "LOCATION", "DESCRIPTION", "STATUS", "ORGANIZER", "ATTENDEE", "CATEGORIES", "X-CRM-UID"}
 )
 _ABOUT_THE_ENTRY = frozenset({"DTSTAMP", "CREATED", "LAST-MODIFIED", "SEQUENCE"})
 _SPACE = f"\ufeff{whitespace}"
@@ -170,10 +170,11 @@ class _Reading:
             str(word).strip() for each in self._all("CATEGORIES") for word in getattr(each, "cats", [each])
         )
         ours = _OURS if own_id(uid, "activity") is not None or "X-CRM-UID" in self.found else ()
+        told = {each.path for each in self.untaken}
         for name in self.found:
             if name.upper().startswith("X-CRM-") or name.upper() in ours:
                 continue
-            if name.upper() not in _TAKEN | {"CATEGORIES"} and not any(each.path == name for each in self.untaken):
+            if name.upper() not in _TAKEN and name not in told:
                 self.untaken.append(_no_place(name.upper()))
         self.untaken += [
             Problem(each.name, "Reminders and the like are not kept.") for each in self.found.subcomponents

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import Affiliation, Contact, ContactPoint, PointKind
 from crm_core.errors import ValidationError
-from crm_core.exchange.cards.people import Person, Point
+from crm_core.exchange.cards.model import Person, Point
 from crm_core.exchange.lookups import Resolver, Target
 from crm_core.exchange.moved.columns import Wanted
 from crm_core.exchange.moved.finding import Found, is_called

@@ -14,10 +14,10 @@ from crm_core.domain.contacts import Affiliation, Contact, ContactPoint
 from crm_core.domain.external import ExternalRef
 from crm_core.errors import Problem, ValidationError
 from crm_core.exchange.cards.finding import Known
-from crm_core.exchange.cards.people import Person, Place, Point
+from crm_core.exchange.cards.model import Person, Place, Point
+from crm_core.exchange.cards.people import person_of
 from crm_core.exchange.cards.reading import read_card
 from crm_core.exchange.cards.report import SYSTEM, CardReport, TakenCard, What
-from crm_core.exchange.cards.understanding import person_of
 from crm_core.exchange.content_lines import Component, components, file_encoding
 from crm_core.exchange.doubles import first_doubles, served_already
 from crm_core.exchange.entries import AN_ENTRYS_FAULT, EntryRun, Taking, said, taking

@@ -11,7 +11,7 @@ import attrs
 from crm_core.errors import Problem, ValidationError
 from crm_core.exchange.content_lines import Component, Line, unfolded
 
-__all__ = ["Card", "Property", "listed", "pieces", "plain", "read_card"]
+__all__ = ["MEDIA", "Card", "Property", "listed", "pieces", "plain", "read_card"]
 
 # A semicolon begins a parameter and is part of none: with two ways to read it, a line of thirty would take for ever.
 _HEAD = re.compile(rb'(?:([\w+-]+)\.)?([A-Za-z][\w-]*)\s*((?:;(?:"[^"]*"|[^":;])*)*):')
@@ -19,8 +19,8 @@ _PARAMETER = re.compile(r'(?:[^;"]|"[^"]*")+')
 _ENCODINGS = {"QUOTED-PRINTABLE": "Q", "Q": "Q", "BASE64": "B", "B": "B", "8BIT": "", "7BIT": ""}
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 """What no line may hold and nobody can see; our own cards are without it, too."""
-_BINARY = ("PHOTO", "LOGO", "SOUND", "KEY")
-
+MEDIA = frozenset({"PHOTO", "LOGO", "SOUND", "KEY", "X-MS-CARDPICTURE"})
+"""What is no text."""
 
 _OTHER_ENCODING = (
     "Save the whole file in one encoding (UTF-8 or GBK), or let the line say its own, such as CHARSET=GBK; "
@@ -94,7 +94,7 @@ def _property(line: Line, encoding: str, old: bool) -> Property:
     parameters, types, coding, charset = _parameters(head[3].decode("utf-8", "replace"))
     name = head[2].decode().upper()
     data = line.data[head.end() :]
-    value = "base64" if coding == "B" and name in _BINARY else _text(data, coding, charset, encoding)
+    value = "base64" if coding == "B" and name in MEDIA else _text(data, coding, charset, encoding)
     preferred = "pref" in types or parameters.get("PREF") == "1"
     group = (head[1] or b"").decode().lower()
     return Property(line.number, name, value, group, frozenset(types - {"pref"}), preferred, parameters, old)
@@ -173,10 +173,9 @@ def listed(each: Property) -> list[list[str]]:
 
 
 def _cut(value: str, separator: str) -> list[str]:
-    found = [""]
-    for token in re.findall(r"\\.|.", value, re.DOTALL):
-        if token == separator:
-            found.append("")
-        else:
-            found[-1] += token
-    return found
+    found, begin = [], 0
+    for token in re.finditer(rf"\\.|{separator}", value, re.DOTALL):
+        if token[0] == separator:
+            found.append(value[begin : token.start()])
+            begin = token.end()
+    return [*found, value[begin:]]
