@@ -114,6 +114,18 @@ def test_a_record_that_is_named_outranks_the_shape(make: Make, drafted: Any) -> 
 
 
 SECTION = "system = 'salesforce'\n[[object]]\nname = 'Account'\n[[object.section]]\nrecord = 'account'\n"
+KRM = """
+    system = "krm"
+    label = "KRM"
+    marks = ["krm_id", "krm_stand", "krm_mandant"]
+    [[object]]
+    name = "Kunde"
+    files = ["kunden"]
+    [[object.section]]
+    record = "account"
+"""
+KUNDEN = {"KRM_ID": [str(n) for n in range(12)], "KRM_STAND": ["1"], "KRM_MANDANT": ["1"],
+          "Bezeichnung": [f"Acme {n}" for n in range(12)]}  # fmt: skip
 
 
 class TestWhatPluginsAdd:
@@ -151,15 +163,7 @@ class TestWhatPluginsAdd:
         ]  # fmt: skip
 
     def test_another_system_is_recognised(self, make: Make, added: Any) -> None:
-        given = added("""
-            system = "krm"
-            label = "KRM"
-            marks = ["krm_id", "krm_stand", "krm_mandant"]
-            [[object]]
-            name = "Kunde"
-            files = ["kunden"]
-            [[object.section]]
-            record = "account"
+        given = added(KRM + """
             key = "krm_id"
             remark = "Look at them."
             match = "name"
@@ -167,10 +171,8 @@ class TestWhatPluginsAdd:
             name = "bezeichnung"
             phone = ["telefon1", "telefon2"]
             local_name = { template = "{bezeichnung} {ort}" }
-        """)
-        columns = {"KRM_ID": [str(n) for n in range(12)], "KRM_STAND": ["1"], "KRM_MANDANT": ["1"],
-                   "Bezeichnung": [f"Acme {n}" for n in range(12)], "Telefon2": ["030 1234567"]}  # fmt: skip
-        found = draft(given, make("kunden.csv", columns))
+        """)  # fmt: skip
+        found = draft(given, make("kunden.csv", {**KUNDEN, "Telefon2": ["030 1234567"]}))
         text = as_toml(found, "crm import")
         (section,) = tomllib.loads(text)["section"]
         assert (found.system, section["key"], section["match"]) == ("krm", "KRM_ID", "name")
@@ -208,23 +210,14 @@ class TestWhatPluginsAdd:
 
     def test_a_section_is_written_as_in_a_mapping(self, make: Make, added: Any) -> None:
         """With a key of several columns, a template without any, and what else a section may say."""
-        given = added("""
-            system = "krm"
-            marks = ["krm_id", "krm_stand", "krm_mandant"]
-            [[object]]
-            name = "Kunde"
-            files = ["kunden"]
-            [[object.section]]
-            record = "account"
+        given = added(KRM + """
             key = ["krm_mandant", "krm_id"]
             system = "krm-accounts"
             [object.section.fields]
             name = "bezeichnung"
             industry = { template = "Handel" }
-        """)
-        columns = {"KRM_ID": [str(n) for n in range(12)], "KRM_STAND": ["1"], "KRM_MANDANT": ["1"],
-                   "Bezeichnung": [f"Acme {n}" for n in range(12)]}  # fmt: skip
-        text = as_toml(draft(given, make("kunden.csv", columns)), "crm import")
+        """)  # fmt: skip
+        text = as_toml(draft(given, make("kunden.csv", KUNDEN)), "crm import")
         (section,) = tomllib.loads(text)["section"]
         assert (section["key"], section["system"]) == ("{KRM_MANDANT}/{KRM_ID}", "krm-accounts")
         assert section["fields"] == {"name": "Bezeichnung", "industry": {"template": "Handel"}}

@@ -111,11 +111,13 @@ def _told(subject: Subject, crm: Crm, calls: Calls, ids: Mapping[str, Sequence[i
         record_type, these = crm.types[name], ids[name]
         for operation, every in changes_of(crm, record_type, these).items():
             for call, kind, prepared in _ways(crm, calls, record_type, every, last):
-                if call not in told:
-                    about = {"operation": operation, "record": name}
-                    found = list(_measured(subject, crm, call, kind, prepared, about))
-                    told.update(call for _ in found)
-                    yield from found
+                if call in told:
+                    continue
+                about = {"operation": operation, "record": name}
+                found = list(_measured(subject, crm, call, kind, prepared, about))
+                if found:
+                    told.add(call)
+                yield from found
 
 
 def _ways(
