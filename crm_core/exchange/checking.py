@@ -17,7 +17,7 @@ from crm_core.exchange.mapping import FieldMapping, ImportMapping, Lookup, PartM
 from crm_core.exchange.mapping_file import PARTS, mistakes
 from crm_core.exchange.plan import SectionPlan, Transforms, bound, make_plan
 from crm_core.exchange.sources import Source, open_source
-from crm_core.exchange.templates import Template
+from crm_core.exchange.templates import Template, no_template
 from crm_core.exchange.transforms import BUILT_IN, Context
 from crm_core.fields.field import Field
 from crm_core.fields.kinds import MoneyKind, RefKind, TextKind
@@ -215,8 +215,7 @@ class _Check:
         try:
             return list(Template.parse(source).columns)
         except ValueError as error:
-            self.wrong(path, "{source!r} is no template: {reason}.", "Write columns in braces: \"{{A}}/{{B}}\".",
-                       source=source, reason=str(error))  # fmt: skip
+            self.problems.append(no_template(path, source, error))
             return []
 
     def _in_header(self, source: Source, places: Mapping[str, Iterable[str]]) -> None:

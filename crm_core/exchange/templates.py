@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import attrs
 
-__all__ = ["Template", "column_template", "escaped"]
+from crm_core.errors import Problem
+
+__all__ = ["Template", "column_template", "escaped", "no_template"]
 
 _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
@@ -44,6 +46,12 @@ def _parts(source: str) -> Iterator[tuple[str, str | None]]:
     text += source[start:]
     if text:
         yield text, None
+
+
+def no_template(path: str, source: str, error: ValueError) -> Problem:
+    """What is told where :meth:`Template.parse` raises; ``path`` says where the template stands."""
+    return Problem(path, "{source!r} is no template: {reason}.", "Write columns in braces: \"{{A}}/{{B}}\".",
+                   {"source": source, "reason": str(error)})  # fmt: skip
 
 
 def escaped(text: str) -> str:

@@ -19,7 +19,7 @@ from crm_core.errors import ExchangeError, Problem
 from crm_core.exchange.drafting.headers import plain, singular, words
 from crm_core.exchange.drafting.table import Table
 from crm_core.exchange.mapping_file import given_by_parts, mistakes, section_mapping
-from crm_core.exchange.templates import Template
+from crm_core.exchange.templates import Template, no_template
 
 __all__ = ["Foreign", "ForeignObject", "Recognised", "foreign_names", "recognised"]
 
@@ -132,9 +132,7 @@ def _wrong(section: Mapping[str, Any], path: str) -> Iterator[Problem]:
         try:
             Template.parse(source)
         except ValueError as error:
-            yield Problem(f"{path}.{name}", "{source!r} is no template: {reason}.",
-                          "Write columns in braces: \"{{A}}/{{B}}\".",
-                          {"source": source, "reason": str(error)})  # fmt: skip
+            yield no_template(f"{path}.{name}", source, error)
 
 
 def _values(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
