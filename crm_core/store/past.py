@@ -6,7 +6,7 @@ Rights are those of today. What is deleted since is shown only to scope *all*.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -159,18 +159,20 @@ def list_as_of(
                 source=order or "",
             )
         since = _since(record_type, _deciding(record_type, bound, parsed, all_dates))
-        moved = _moved(session, record_type, since, moment)
-        require_recorded(session, moment)
         own = _of_record(since, moment, CHANGE.c.record_id == record_type.table.c.id)
         # A look at each row on the way: for NOT IN or NOT EXISTS a database may read the whole journal.
-        stayed = own.limit(1).scalar_subquery().is_(None) if moved else None
-        found = _in_place(session, entity, where, parsed, limit, after, all_dates, stayed)
-        for id_, values in rebuild(session, record_type, _may_see(session, record_type, moved), moment).items():
+        stayed = own.limit(1).scalar_subquery().is_(None)
+        found = {each.id: each for each in _in_place(session, entity, where, parsed, limit, after, all_dates, stayed)}
+        # Asked after that: what somebody changes meanwhile is then in both, where it would be in neither.
+        moved = _moved(session, record_type, since, moment)
+        require_recorded(session, moment)
+        rebuilt = rebuild(session, record_type, _may_see(session, record_type, moved), moment)
+        for id_, values in rebuilt.items():
             if record_type.dated and not all_dates and not _holds(values, session.at):
                 continue
             if bound is None or bound.matches({**values, "id": id_}, None):
-                found.append(snapshot(session, record_type, id_, values))
-        return _as_then(session, record_type, _page(parsed, found, limit, after), moment, moved)
+                found[id_] = snapshot(session, record_type, id_, values)
+        return _as_then(session, record_type, _page(parsed, found.values(), limit, after), moment, rebuilt)
 
 
 def _deciding(record_type: RecordType, bound: Filter | None, order: Order, all_dates: bool) -> frozenset[str] | None:
@@ -249,13 +251,11 @@ def _in_place(
     limit: int | None,
     after: Sequence[Any] | None,
     all_dates: bool,
-    stayed: ColumnElement[bool] | None,
+    stayed: ColumnElement[bool],
 ) -> list[Any]:
-    """The records that stand in the list where they stood then; ``stayed`` says which those are, if not all."""
+    """The records that stand in the list where they stood then; ``stayed`` says which those are."""
     reading = session._reading
-    statement = select(entity).order_by(*(trusted(column) for column in order.columns()))
-    if stayed is not None:
-        statement = statement.where(trusted(stayed))
+    statement = select(entity).where(trusted(stayed)).order_by(*(trusted(column) for column in order.columns()))
     if where:
         statement = statement.where(reading.condition(entity, where))
     if after is not None:
@@ -266,7 +266,7 @@ def _in_place(
 
 
 def _as_then(
-    session: CrmSession, record_type: RecordType, page: list[Any], moment: dt.datetime, rebuilt: set[int]
+    session: CrmSession, record_type: RecordType, page: list[Any], moment: dt.datetime, rebuilt: Collection[int]
 ) -> list[Any]:
     """The records of a page as they were: those that were changed since without losing their place, too."""
     ids = [record.id for record in page if record.id not in rebuilt]
@@ -280,7 +280,7 @@ def _as_then(
     ]
 
 
-def _page(order: Order, records: list[Any], limit: int | None, after: Sequence[Any] | None) -> list[Any]:
+def _page(order: Order, records: Iterable[Any], limit: int | None, after: Sequence[Any] | None) -> list[Any]:
     """What the database found and what was rebuilt, in one order."""
     key = comparable(order)
     keyed = sorted(((key(own_values(order, record)), record) for record in records), key=itemgetter(0))

@@ -260,9 +260,9 @@ def _by_ids(record_type: RecordType) -> Select[tuple[int]]:
     return select(table.c.id).where(table.c.id.in_(bindparam("ids", expanding=True)))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1024)  # whoever changes records chooses the fields
 def _rows_by_ids(record_type: RecordType, fields: frozenset[str] | None) -> Select[Any]:
-    """Rows, whole or with some fields and what stands beside them; made once, because every change asks it."""
+    """Rows, whole or with some fields and what stands beside them; kept, because every change asks it."""
     table = record_type.table
     columns = list(table.c)
     if fields is not None:

@@ -168,18 +168,15 @@ def _person(
     )
 
 
-def _there(account_id: int) -> Any:
-    return select(Affiliation.contact_id).where(Affiliation.account_id == account_id)
-
-
 @functools.cache
 def _points_there() -> Any:
+    there = select(Affiliation.contact_id).where(Affiliation.account_id == _ACCOUNT)
     return (
         select(
             ContactPoint.contact_id, ContactPoint.kind, ContactPoint.value, ContactPoint.consent, ContactPoint.label,
             ContactPoint.preferred,
         )
-        .where(ContactPoint.contact_id.in_(_there(_ACCOUNT)))
+        .where(ContactPoint.contact_id.in_(there))
         .order_by(ContactPoint.preferred.desc(), ContactPoint.id)
     )  # fmt: skip
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from crm_core.domain.accounts import Account, Lifecycle, Stage
 from crm_core.domain.organisation import Membership, Unit, User
@@ -152,6 +155,50 @@ def test_both_times_combine(store):
         with store.session(principal="test") as session:
             first, second = session.list(Lifecycle, all_dates=True)
             first.valid_to = second.valid_from = between
+
+
+@contextmanager
+def after_statement(store: Store, number: int, work: Callable[[], None]) -> Iterator[None]:
+    """Do something after so many statements, as somebody else may."""
+    left = [number]
+
+    def count(*_: Any) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            work()
+
+    event.listen(store.engine, "after_cursor_execute", count)
+    try:
+        yield
+    finally:
+        event.remove(store.engine, "after_cursor_execute", count)
+
+
+@pytest.mark.parametrize("way", ["change", "delete"])
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_list_of_the_past_is_whole_while_somebody_else_writes(store, way, alone):
+    for number in range(1, 9):
+        grade = f"turn {number}"
+        with store.session(principal="test") as session:
+            ids = session.add_many(Account, [{"name": f"Acme {each}", "grade": grade} for each in range(3)])
+        moment = moment_of(store)
+
+        def leave(id_: int) -> None:
+            with store.session(principal="other") as other:
+                if way == "change":
+                    other.require(Account, id_).grade = "none"
+                else:
+                    other.delete_many(Account, [id_])
+
+        if not alone:
+            leave(ids[0])
+        with (
+            store.session(principal="test", as_of=moment) as session,
+            after_statement(store, number, lambda: leave(ids[1])),  # noqa: B023
+        ):
+            found = session.list(Account, f'grade == "{grade}"', order="name")
+            assert [each.id for each in found] == ids, number
+            assert {each.grade for each in found} == {grade}
 
 
 def test_deleted_records_are_for_scope_all_only(database_url):
