@@ -144,20 +144,7 @@ def list_as_of(
     moment = session.as_of
     assert moment is not None
     with _today(session):
-        bound = session._reading.bind(record_type, where) if where else None
-        if bound is not None and bound.needs_world:
-            raise ExpressionError(
-                "A filter on the recorded past can use only fields of the record itself.",
-                mend="Leave out steps to other records, or ask without as_of.",
-                source=where or "",
-            )
-        parsed = session._reading.order(record_type, order)
-        if steps_away(parsed):
-            raise ExpressionError(
-                "An order of the recorded past can use only fields of the record itself.",
-                mend="Leave out steps to other records, or ask without as_of.",
-                source=order or "",
-            )
+        bound, parsed = _of_own_fields(session, record_type, where, order)
         since = _since(record_type, _deciding(record_type, bound, parsed, all_dates))
         own = _of_record(since, moment, CHANGE.c.record_id == record_type.table.c.id)
         # A look at each row on the way: for NOT IN or NOT EXISTS a database may read the whole journal.
@@ -173,6 +160,27 @@ def list_as_of(
             if bound is None or bound.matches({**values, "id": id_}, None):
                 found[id_] = snapshot(session, record_type, id_, values)
         return _as_then(session, record_type, _page(parsed, found.values(), limit, after), moment, rebuilt)
+
+
+def _of_own_fields(
+    session: CrmSession, record_type: RecordType, where: str | None, order: str | None
+) -> tuple[Filter | None, Order]:
+    """A filter and an order; refused where they look at other records, whose past is not rebuilt."""
+    bound = session._reading.bind(record_type, where) if where else None
+    if bound is not None and bound.needs_world:
+        raise ExpressionError(
+            "A filter on the recorded past can use only fields of the record itself.",
+            mend="Leave out steps to other records, or ask without as_of.",
+            source=where or "",
+        )
+    parsed = session._reading.order(record_type, order)
+    if steps_away(parsed):
+        raise ExpressionError(
+            "An order of the recorded past can use only fields of the record itself.",
+            mend="Leave out steps to other records, or ask without as_of.",
+            source=order or "",
+        )
+    return bound, parsed
 
 
 def _deciding(record_type: RecordType, bound: Filter | None, order: Order, all_dates: bool) -> frozenset[str] | None:
