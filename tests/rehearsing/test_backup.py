@@ -291,20 +291,24 @@ def test_a_scratch_database_of_a_killed_run_is_dropped_by_the_next(build_file, t
     address = assemble(build_file).file.database
     if not address.startswith("postgresql"):
         pytest.skip("about PostgreSQL")
-    before = {*scratches(postgresql_server)}  # of tests that were killed before this one
     killed(
         "crm_core.store.copies.rebuilding._ending",
         SCRIPT.format(build=str(build_file), file=str(tmp_path / "a.zip")),
     )
     assert not (tmp_path / "a.zip").exists()
-    assert len({*scratches(postgresql_server)} - before) == 1
+    assert len(scratches(postgresql_server, address)) == 1
     backup(assemble(build_file), tmp_path / "a.zip")
-    assert scratches(postgresql_server) == []
+    assert scratches(postgresql_server, address) == []
 
 
-def scratches(server) -> list[str]:
+def scratches(server, address: str) -> list[str]:
+    """Those of one database: others may be at work on the same server, or may have been killed."""
     import psycopg
 
+    query = """
+        SELECT scratch.datname FROM pg_database AS own, pg_database AS scratch
+         WHERE own.datname = %s AND starts_with(scratch.datname, 'crm_check_' || own.oid || '_')
+    """
     with psycopg.connect(server.url("postgres").replace("+psycopg", "")) as connection:
-        rows = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'crm\\_check\\_%'").fetchall()
+        rows = connection.execute(query, (make_url(address).database,)).fetchall()
     return [row[0] for row in rows]
