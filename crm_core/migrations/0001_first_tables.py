@@ -220,6 +220,7 @@ def upgrade() -> None:
         sa.Column("changes", c.BIGINT, nullable=False),
         sa.Column("detached_at", c.Moment(), nullable=False),
         sa.Column("file", sa.Text()),
+        sa.Column("sha256", sa.Text()),
         sa.PrimaryKeyConstraint("number"),
     )
     op.create_table(

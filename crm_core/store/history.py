@@ -14,7 +14,7 @@ from crm_core.records import Record, RecordType, Types
 from crm_core.store.absent import absent_type
 from crm_core.store.changes import Change, ChangeSet
 from crm_core.store.differences import RAW
-from crm_core.store.partitions.recorded import begins, refuse_detached, shown
+from crm_core.store.partitions.recorded import begins, detached, refuse_detached, shown
 from crm_core.store.parts import in_parts
 from crm_core.store.tables import CHANGE, CHANGE_SET
 from crm_core.store.values import decode_values
@@ -98,8 +98,7 @@ def history(session: CrmSession, record_type: RecordType | str, id_: int) -> His
     )
     visible = session.writer.visible_ids(known, {id_}) if known is not None else set()
     rows = session.core(query).all()
-    # A record that was created here has no more of a history.
-    cut = begins(session) if not rows or rows[0].operation != "create" else None
+    cut = None if _is_whole(session, id_, rows) else begins(session)
     if not visible and not (rows and _sees_deleted(session, name, known)):
         if cut is not None and _sees_deleted(session, name, known):
             raise PastDetached(
@@ -132,6 +131,14 @@ def history(session: CrmSession, record_type: RecordType | str, id_: int) -> His
     )  # fmt: skip
     events.begins = cut
     return events
+
+
+def _is_whole(session: CrmSession, id_: int, rows: Sequence[Row[Any]]) -> bool:
+    """Whether nothing of a record can be in a part of the journal that is detached."""
+    if not rows or rows[0].operation != "create":
+        return False
+    # Whoever was brought back goes on with a higher version; so does whoever was created and changed at once.
+    return rows[0].version == 1 or not detached(session, id_)
 
 
 def history_of(session: CrmSession, record: Record | type[Record] | str, id_: int | None) -> History:

@@ -94,8 +94,9 @@ JOURNAL_PART = Table(
     Column("change_sets", BIGINT, nullable=False),
     Column("changes", BIGINT, nullable=False),
     Column("detached_at", Moment(), nullable=False),
-    # Where it was written to; empty while its tables are kept in the database.
+    # Where it was written to, and the sum of what the file holds; empty while its tables are kept in the database.
     Column("file", Text),
+    Column("sha256", Text),
 )
 
 FEED_POSITION = Table(

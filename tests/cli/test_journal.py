@@ -53,6 +53,7 @@ def test_parts_are_listed_begun_detached_and_attached(years, crm, tmp_path):
     assert "365 days back" in refused.err
     build = tmp_path / "crm.toml"
     build.write_text(build.read_text("utf-8").partition("[duties")[0], "utf-8")
+    assert f"Would write {tmp_path / 'journal-part-0.gz'}." in crm(*before, "--to", str(tmp_path), "--dry-run").out
     done = crm(*before, "--to", str(tmp_path), "--json").json
     assert (done["parts"], done["changes"], done["files"]) == ([0], 1, [str(tmp_path / "journal-part-0.gz")])
     assert crm("journal", "--json").json["parts"][0]["state"] == "file"
@@ -61,8 +62,10 @@ def test_parts_are_listed_begun_detached_and_attached(years, crm, tmp_path):
     asked = crm("list", "account", "--as-of", "2020-01-01", code=6)
     assert "is detached" in asked.err
     assert crm("journal", "attach", "0", "--dry-run", "--json").json["dry_run"] is True
+    assert "is whole" in crm("journal", "attach", "0", "--dry-run").out
     assert crm("journal", "attach", "0", "--json").json == {
         "dry_run": False, "number": 0, "change_sets": 1, "changes": 1, "erased": 0,
+        "file": str(tmp_path / "journal-part-0.gz"),
     }  # fmt: skip
     told = crm("history", "account", "Acme", "--json")
     assert len(told.json["events"]) == 1 and told.json["begins"] is None and told.err == ""

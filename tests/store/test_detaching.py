@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
+import hashlib
 import json
 import random
+import signal
+import subprocess
+import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import insert, select, text
 
 from crm_core.domain import contacts
 from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import Contact, ContactPoint, PointKind
 from crm_core.domain.duties import Duty
-from crm_core.errors import NotFound, PastDetached, StillNeeded, StoreError
+from crm_core.errors import Conflict, NotFound, PastDetached, StillNeeded, StoreError
 from crm_core.store import consumers, feed, ids, merging
 from crm_core.store.feed import Position
 from crm_core.store.migrations import drift, kernel_source
-from crm_core.store.partitions import keeping
+from crm_core.store.partitions import detaching, keeping
 from crm_core.store.partitions.attaching import attach
 from crm_core.store.partitions.detaching import detach
 from crm_core.store.partitions.layout import WIDTH, number_of
@@ -103,7 +109,7 @@ def test_what_is_attached_again_is_as_it_was(store, clock, tmp_path, in_file):
     old, new, _ = two_years(store, clock)
     before, listed = journal(store), parts(store)
     done = detach(store, LATER, to=tmp_path if in_file else None)
-    assert (done.numbers, done.cut, done.change_sets, done.changes, done.strangers) == ((0,), LATER, 2, 2, 0)
+    assert (done.numbers, done.cut, done.change_sets, done.changes, done.looked_before) == ((0,), LATER, 2, 2, 0)
     assert [len(each) for each in journal(store)] == [2, 2, 1]
     file = tmp_path / "journal-part-0.gz"
     part = parts(store)[0]
@@ -164,6 +170,23 @@ def test_a_version_that_only_the_detached_past_knows_is_not_made_up(store, clock
         assert (record.name, record.version) == ("kept", None)
 
 
+def test_what_was_brought_back_is_known_to_have_had_a_past(store, clock):
+    _, note = write(store)
+    with store.session(principal="test") as session:
+        session.delete(session.get(Note, note))
+    deleted = session.last_change_set
+    new_part(store, clock)
+    with store.session(principal="test") as session:
+        session.undo(deleted)
+    with store.session(principal="test") as session:  # a second version within its first change set is no past
+        new = session.add_one(Note(name="new"))
+        session.flush()
+        new.name = "newer"
+    detach(store, LATER)
+    assert names(store, note) == (["kept"], LATER)
+    assert names(store, new.id) == (["newer"], None)
+
+
 def test_only_who_asks_for_a_past_that_is_cut_needs_a_statement_more(store, clock):
     old, new, _ = two_years(store, clock)
 
@@ -214,7 +237,7 @@ def test_all_that_stands_in_the_way_is_told_and_nothing_is_changed(store, clock)
     before = journal(store)
     found = detach(store, LATER, dry_run=True)
     assert [each.path for each in found.obstacles] == ["slow", "odd", "duties.yearly"]
-    assert found.strangers == 1
+    assert found.looked_before == 1
     with pytest.raises(StillNeeded, match="still needed") as caught:
         detach(store, LATER)
     assert caught.value.problems == found.obstacles
@@ -268,6 +291,13 @@ def test_a_file_that_is_not_whole_or_not_ours_is_refused(store, clock, tmp_path)
     (tmp_path / "journal-part-0.gz").touch()
     with pytest.raises(StoreError, match=r"a file .* already"):
         detach(store, LATER, to=tmp_path)
+    attach(store, 0)
+    whole = journal(store)
+    for dry_run in (False, True):
+        with pytest.raises(StoreError, match=r"a file .* already"):
+            detach(store, LATER, to=tmp_path, dry_run=dry_run)
+    assert journal(store) == whole  # known before anything is taken out
+    detach(store, LATER)
     (tmp_path / "journal-part-0.gz").unlink()
     assert journal(store) == before and parts(store)[0].state == "kept"
     (file,) = detach(store, LATER, to=tmp_path).written
@@ -287,6 +317,8 @@ def test_a_file_that_is_not_whole_or_not_ours_is_refused(store, clock, tmp_path)
         attach(store, tmp_path / "journal-part-0.gz")
     with pytest.raises(NotFound, match="not detached"):
         attach(store, 1)
+    with pytest.raises(NotFound, match="no file"):
+        attach(store, tmp_path / "nowhere.gz")
     with store.engine.begin() as connection:
         connection.execute(text("UPDATE crm_journal_part SET changes = 2"))
     moved = tmp_path / "moved.gz"
@@ -295,6 +327,89 @@ def test_a_file_that_is_not_whole_or_not_ours_is_refused(store, clock, tmp_path)
         attach(store, 0)
     assert attach(store, moved).changes == 2
     assert file.endswith("journal-part-0.gz")
+
+
+def test_a_file_that_was_written_anew_is_refused_though_its_own_sum_is_right(store, clock, tmp_path):
+    two_years(store, clock)
+    (file,) = map(Path, detach(store, LATER, to=tmp_path).written)
+    assert file.stat().st_mode & 0o777 == 0o600
+    lines = gzip.decompress(file.read_bytes()).replace(b"second", b"forged").splitlines(keepends=True)
+    rows_of_it = b"".join(line for line in lines if not line.startswith(b"\\#"))
+    said = json.loads(lines[-1][2:]) | {"sha256": hashlib.sha256(rows_of_it).hexdigest()}
+    file.write_bytes(gzip.compress(b"".join(lines[:-1]) + b"\\#" + json.dumps(said).encode() + b"\n"))
+    with pytest.raises(StoreError, match="not the part 0"):
+        attach(store, file)
+
+
+DYING = """
+import datetime as dt, os, pathlib, signal, sys
+from crm_core.store.partitions import detaching, files
+from tests.store import journal_support as support
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+{step} = die
+store = support.Store(sys.argv[1], support.all_types())
+detaching.detach(store, dt.datetime.fromisoformat(sys.argv[2]), to=pathlib.Path(sys.argv[3]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "state"),
+    [
+        ("detaching.insert", "used"),  # the tables are taken out, and nothing is committed
+        ("detaching._kept", "kept"),
+        ("files.flush", "kept"),  # before the file has its name
+        ("detaching.update", "kept"),  # the file is there, and the database does not know
+    ],
+)
+def test_whoever_is_killed_loses_nothing_and_the_next_call_ends_it(
+    store, clock, database_url, tmp_path, step, state
+):  # fmt: skip
+    old, _, _ = two_years(store, clock)
+    before = journal(store)
+    work = [sys.executable, "-c", DYING.replace("{step}", step), database_url, LATER.isoformat(), str(tmp_path)]
+    ended = subprocess.run(work, check=False, cwd=Path(__file__).parents[2], timeout=60)
+    assert ended.returncode == -signal.SIGKILL
+    assert parts(store)[0].state == state
+    file = tmp_path / "journal-part-0.gz"
+    assert file.exists() == (step == "detaching.update")
+    assert detach(store, LATER, to=tmp_path, dry_run=True).written == (str(file),)
+    assert detach(store, LATER, to=tmp_path).written == (str(file),)
+    assert [*tmp_path.iterdir()] == [file] and parts(store)[0].state == "file"
+    attach(store, 0)
+    assert journal(store) == before
+    assert names(store, old) == (["first", "second", "third"], None)
+
+
+def test_a_part_that_somebody_attached_meanwhile_is_not_dropped(store, clock, tmp_path, monkeypatch):
+    two_years(store, clock)
+    before = journal(store)
+    kept = detaching._kept
+
+    def attached_meanwhile(*given):
+        found = kept(*given)
+        attach(store, 0)
+        return found
+
+    monkeypatch.setattr(detaching, "_kept", attached_meanwhile)
+    assert detach(store, LATER, to=tmp_path).written == ()
+    assert journal(store) == before and not [*tmp_path.iterdir()]
+
+
+def test_a_disk_that_refuses_is_told_with_what_is_done_already(store, clock, tmp_path, monkeypatch):
+    two_years(store, clock)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("crm_core.store.partitions.files.flush", full)
+        with pytest.raises(StoreError, match=r"No space left on device\. The part is detached"):
+            detach(store, LATER, to=tmp_path)
+    assert parts(store)[0].state == "kept" and not [*tmp_path.iterdir()]
+    assert len(detach(store, LATER, to=tmp_path).written) == 1
 
 
 def person(store):
@@ -333,6 +448,19 @@ def test_an_erasure_reaches_the_parts_that_are_kept(store, clock):
     assert parts(store)[0].state == "kept"
     attach(store, 0)
     assert held(store, *JOURNAL) == set()
+
+
+def test_an_erasure_that_would_have_to_wait_gives_up_and_changes_nothing(store, clock):
+    contact, _, _ = person(store)
+    new_part(store, clock)
+    write(store)
+    detach(store, LATER)
+    before = journal(store)
+    with store.engine.begin() as other:
+        other.execute(select(Contact.id).where(Contact.id == contact).with_for_update())
+        with store.session(principal="test") as session, pytest.raises(Conflict, match="Nothing was changed"):
+            contacts.erase(session, session.require(Contact, contact), reason="asked for it")
+    assert journal(store) == before and parts(store)[0].state == "kept"
 
 
 def test_an_erasure_says_what_it_cannot_reach_and_is_made_up_for(store, clock, tmp_path):

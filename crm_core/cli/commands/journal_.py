@@ -99,7 +99,7 @@ def detach(application: Application, before: When, to: Path | None, dry_run: boo
             "dry_run": dry_run, "parts": list(done.numbers), "begins": plain(done.cut),
             "change_sets": done.change_sets, "changes": done.changes, "files": list(done.written),
             "obstacles": [{"where": each.path, "problem": each.text()} for each in done.obstacles],
-            "looked_before": done.strangers,
+            "looked_before": done.looked_before,
         })  # fmt: skip
         return
     for each in done.obstacles:
@@ -115,11 +115,11 @@ def detach(application: Application, before: When, to: Path | None, dry_run: boo
         )  # fmt: skip
         output.say("The journal begins on {moment}.", moment=shown(done.cut, tz))
     for path in done.written:
-        output.say("Wrote {file}.", file=path)
-    if done.strangers:
+        output.say("Would write {file}." if dry_run else "Wrote {file}.", file=path)
+    if done.looked_before:
         output.note(
             "Users who looked at their news last before that: {count}. They are not told of what happened between.",
-            count=done.strangers,
+            count=done.looked_before,
         )
 
 
@@ -147,6 +147,10 @@ def attach(application: Application, part: str, dry_run: bool, as_json: bool) ->
     )  # fmt: skip
     if done.erased:
         application.output.say("Changes in which people were erased as elsewhere: {count}.", count=done.erased)
+    if done.file is not None and not dry_run:
+        application.output.say(
+            "Nothing tells of {file} any more, and no erasure reaches it: destroy it.", file=done.file
+        )
 
 
 @command.command("put-away")

@@ -33,21 +33,24 @@ _ERASED_AT = "erased_at"
 
 @attrs.frozen
 class Attached:
-    """What came back (``dry_run``: would): a part's number and what it holds; ``erased`` counts the rows of it in which
-    something personal was erased, of people who were erased while it was away.
+    """What came back (``dry_run``: would): a part's number and what it holds.
+
+    ``erased`` counts the rows of it in which something personal was erased, of people who were erased while it was
+    away. ``file`` is where it came from, if from one: nobody tells of that file any more, and no erasure reaches it.
     """
 
     number: int
     change_sets: int
     changes: int
     erased: int = 0
+    file: str | None = None
 
 
 def attach(store: Store, part: int | Path, *, dry_run: bool = False) -> Attached:
     """Attach a part, by its number or its file; it is the one that this database detached, or it is refused.
 
     Whoever was erased meanwhile is erased in it, before anybody sees it. Raises :class:`NotFound` where no such part is
-    detached, :class:`StoreError` where its file is not whole or is another's or on SQLite, and
+    detached or no such file is there, :class:`StoreError` where the file is not whole or is another's or on SQLite, and
     :class:`~crm_core.errors.Conflict` where the journal is being worked with.
     """
     require_partitions(store)
@@ -65,15 +68,16 @@ def attach(store: Store, part: int | Path, *, dry_run: bool = False) -> Attached
         file = _file(part, row)
         if file is not None:
             _same(connection, held or files.read(file), row, file)
+        done = Attached(number, row.change_sets, row.changes, file=None if file is None else str(file))
         if dry_run:
-            return Attached(number, row.change_sets, row.changes)
+            return done
         if file is not None:
             _load(connection, file, number)
         _settle(connection, number)
         put_back(connection, number)
         session.core(delete(JOURNAL_PART).where(JOURNAL_PART.c.number == number))
-        erased = _erase_again(session, row)
-    return Attached(number, row.change_sets, row.changes, erased)
+        done = attrs.evolve(done, erased=_erase_again(session, row))
+    return done
 
 
 def _file(part: int | Path, row: Row[Any]) -> Path | None:
@@ -94,7 +98,7 @@ def _file(part: int | Path, row: Row[Any]) -> Path | None:
 
 def _same(connection: Connection, held: files.InFile, row: Row[Any], file: Path) -> None:
     rows = {CHANGE_SET.name: row.change_sets, CHANGE.name: row.changes}
-    if held.number != row.number or held.rows != rows:
+    if (held.number, held.rows, held.sha256) != (row.number, rows, row.sha256):
         raise StoreError(
             "{path} is not the part {number} that this database detached: it holds other rows.",
             mend="Take the file that 'crm journal' names.",

@@ -15,7 +15,7 @@ from crm_core.errors import NotFound, Problem, StillNeeded, StoreError
 from crm_core.fields.columns import Moment
 from crm_core.store.clock import database_now
 from crm_core.store.partitions.changing import changing, require_partitions
-from crm_core.store.partitions.files import file_name, write
+from crm_core.store.partitions.files import file_name, occupied, write
 from crm_core.store.partitions.layout import DIVIDED, bounds, made, name_of, number_of
 from crm_core.store.partitions.listing import current_number
 from crm_core.store.partitions.moving import take_out
@@ -38,8 +38,8 @@ class Detached:
     """What is (``dry_run``: would be) detached: the numbers of the parts, and from when on the journal is whole.
 
     ``written`` are the files, also of parts that were detached before and are written now. ``obstacles`` are what a
-    dry run found in the way. ``strangers`` are users who looked at their news last before that moment: what happened
-    between is not told to them.
+    dry run found in the way. ``looked_before`` counts users who looked at their news last before that moment: what
+    happened between is not told to them.
     """
 
     numbers: tuple[int, ...] = ()
@@ -48,7 +48,7 @@ class Detached:
     changes: int = 0
     written: tuple[str, ...] = ()
     obstacles: tuple[Problem, ...] = ()
-    strangers: int = 0
+    looked_before: int = 0
 
 
 def detach(store: Store, before: dt.datetime, *, to: Path | None = None, dry_run: bool = False) -> Detached:
@@ -57,7 +57,8 @@ def detach(store: Store, before: dt.datetime, *, to: Path | None = None, dry_run
     With ``to`` each is then written to a file in that folder, read back, and its tables are dropped; parts that were
     detached before are, too. Raises :class:`NotFound` where no part is that old, :class:`StillNeeded` with all that
     stands in the way (a consumer of the feed that has not come so far, a duty that looks further back), and
-    :class:`StoreError` on SQLite.
+    :class:`StoreError` on SQLite, or where a file cannot be written: whatever is not in a file then is kept, and
+    written by the next call.
     """
     require_partitions(store)
     if to is not None and not to.is_dir():
@@ -69,17 +70,22 @@ def detach(store: Store, before: dt.datetime, *, to: Path | None = None, dry_run
             found = _look(store, connection, chosen, cut)
             if found.obstacles and not dry_run:
                 raise _refused(found)
-            if not dry_run:
-                for number in chosen:
+            for number in chosen:
+                if to is not None and (to / file_name(number)).exists():
+                    raise occupied(to / file_name(number))
+                if not dry_run:
                     _take(connection, number, cut)
-    kept = _kept(store, before) if to is not None and not dry_run else []
+    kept = [] if to is None else _kept(store, before)
     if not found.numbers and not kept:
         raise NotFound(
             "No part of the journal holds only what was recorded before {before}.",
             mend="'crm journal' shows the parts; what is recorded after 'crm journal begin' goes to a new one.",
             before=before.astimezone(store.policy.tz).isoformat(" ", "seconds"),
         )
-    written = [_write(store, number, to / file_name(number)) for number in kept] if to is not None else []
+    if to is None:
+        return found
+    files = {number: (to / file_name(number)).resolve() for number in sorted({*kept, *found.numbers})}
+    written = [str(file) for number, file in files.items() if dry_run or _write(store, number, file)]
     return attrs.evolve(found, written=tuple(written))
 
 
@@ -150,8 +156,8 @@ def _look(store: Store, connection: Connection, numbers: list[int], cut: dt.date
         *_jobs(connection, set(numbers)),
         *duties_before(store.policy, database_now(connection), cut),
     ]
-    strangers: int = connection.execute(looks).scalar_one()
-    return Detached(tuple(numbers), cut, sets, changes, obstacles=tuple(obstacles), strangers=strangers)
+    looked_before: int = connection.execute(looks).scalar_one()
+    return Detached(tuple(numbers), cut, sets, changes, obstacles=tuple(obstacles), looked_before=looked_before)
 
 
 def _consumers(connection: Connection, last: Any) -> Iterator[Problem]:
@@ -210,12 +216,24 @@ def _kept(store: Store, before: dt.datetime) -> list[int]:
         return list(connection.execute(kept.order_by(JOURNAL_PART.c.number)).scalars())
 
 
-def _write(store: Store, number: int, file: Path) -> str:
-    """Write a part to its file, and only then drop its tables."""
-    file = file.resolve()
+def _write(store: Store, number: int, file: Path) -> bool:
+    """Write a part to its file, and only then drop its tables; whether its tables were still kept."""
     with changing(store) as connection:
-        write(connection, number, file)
-        connection.execute(update(JOURNAL_PART).where(JOURNAL_PART.c.number == number).values(file=str(file)))
+        row = (JOURNAL_PART.c.number == number) & JOURNAL_PART.c.file.is_(None)
+        if connection.execute(select(JOURNAL_PART.c.number).where(row)).first() is None:
+            return False  # somebody attached or wrote it meanwhile
+        try:
+            held = write(connection, number, file)
+        except OSError as error:
+            raise StoreError(
+                "{path} cannot be written: {reason}. The part is detached, and its tables are kept.",
+                mend="Give the command once more when that is mended, or with another folder.",
+                path=str(file),
+                reason=error.strerror or str(error),
+            ) from error
+        sets, changes = (held.rows[table] for table, _ in DIVIDED)
+        values = {"file": str(file), "sha256": held.sha256, "change_sets": sets, "changes": changes}
+        connection.execute(update(JOURNAL_PART).where(row).values(**values))
         for table, _ in DIVIDED:
             connection.exec_driver_sql(f"DROP TABLE {name_of(table, number)}")
-    return str(file)
+    return True

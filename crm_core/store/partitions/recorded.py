@@ -44,7 +44,7 @@ def require_recorded(session: CrmSession, moment: dt.datetime) -> None:
 
 
 def detached(session: CrmSession, id_: int) -> bool:
-    """Whether a change set with this id may be in a part that is detached."""
+    """Whether what came with this id, a change set or a record, may be in a part that is detached."""
     if session.dialect != "postgresql":
         return False
     query = select(JOURNAL_PART.c.number).where(JOURNAL_PART.c.number == number_of(id_))

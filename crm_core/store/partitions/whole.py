@@ -33,12 +33,13 @@ def whole(session: CrmSession) -> Iterator[None]:
         yield
         return
     connection = session.core_connection()
+    # Also what is done meanwhile waits for nobody for long: the journal is ours, and whoever has something else may
+    # be waiting for it.
     with guarded():
         take_turns(connection)
         for row in kept:
             put_back(connection, row.number)
-    yield
-    with guarded():
+        yield
         for row in kept:
             take_out(connection, row.number, row.cut)
         session.core(text("SET LOCAL lock_timeout TO DEFAULT"))
