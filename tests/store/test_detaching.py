@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -480,6 +480,28 @@ def test_an_erasure_says_what_it_cannot_reach_and_is_made_up_for(store, clock, t
     assert held(store, *JOURNAL) <= {"new@example.net"}
 
 
+def test_an_erasure_is_known_though_its_own_part_is_away(store, clock, tmp_path):
+    contact, _, _ = person(store)
+    new_part(store, clock)
+    write(store)
+    detach(store, LATER, to=tmp_path)
+    before = journal(store)
+    with store.session(principal="test") as session:
+        contacts.erase_texts(session, session.require(Contact, contact), "note", reason="asked for it")
+    with store.session(principal="test") as session:
+        contacts.erase(session, session.require(Contact, contact), reason="asked for it")
+    new_part(store, clock, LATER + dt.timedelta(days=300))
+    write(store)
+    assert detach(store, clock.now, dry_run=True).change_sets == 1
+    assert detach(store, clock.now, to=tmp_path).change_sets == 1  # what was erased stays known
+    attach(store, 0)
+    assert held(store, *JOURNAL) == set()
+    attach(store, 1)
+    assert held(store, *JOURNAL) == set()
+    assert rows(store, "crm_change_rest") == rows(store, "crm_change_set_rest") == 0
+    assert len(journal(store)[0]) == len(before[0]) + 2 + 2 + 1
+
+
 def test_an_erased_text_does_not_come_back(store, clock, tmp_path):
     contact, _, _ = person(store)
     new_part(store, clock)
@@ -542,23 +564,27 @@ def test_nobody_notices_that_parts_come_and_go(store, clock, database_url):
     over = threading.Event()
     failed: list[BaseException] = []
 
-    def work(name):
+    def work(name, other):
         try:
-            with opened(database_url, clock) as other:
-                number = 0
-                while not over.is_set():
-                    number += 1
-                    _, note = write(other, f"{name} {number}")
-                    change(other, note, name=f"{name} {number} again")
-                    written[note] = f"{name} {number} again"
-                    with other.session(principal="test", read_only=True) as session:
-                        assert session.get(Note, note).name == written[note]
-                        assert session.history(Note, note)[-1].change.after == {"name": written[note]}
+            number = 0
+            while not over.is_set():
+                number += 1
+                _, note = write(other, f"{name} {number}")
+                change(other, note, name=f"{name} {number} again")
+                written[note] = f"{name} {number} again"
+                with other.session(principal="test", read_only=True) as session:
+                    assert session.get(Note, note).name == written[note]
+                    assert session.history(Note, note)[-1].change.after == {"name": written[note]}
         except BaseException as error:
             failed.append(error)
 
     write(store)
-    threads = [threading.Thread(target=work, args=(name,)) for name in ("one", "two")]
+    # One after the other: each writes the catalogue when it is opened.
+    others = ExitStack()
+    threads = [
+        threading.Thread(target=work, args=(name, others.enter_context(opened(database_url, clock))))
+        for name in ("one", "two")
+    ]
     for thread in threads:
         thread.start()
     try:
@@ -576,6 +602,7 @@ def test_nobody_notices_that_parts_come_and_go(store, clock, database_url):
         over.set()
         for thread in threads:
             thread.join(60)
+        others.close()
     assert not failed, [str(each) for each in failed]
     assert len(written) > 10
     changes = sum(each.changes for each in parts(store))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import Row, and_, delete, or_, select, tuple_
+from sqlalchemy import Row, delete, select, tuple_
 
 from crm_core.errors import NotFound, StoreError
 from crm_core.store.erasing.blanking import Blanking
@@ -15,7 +15,7 @@ from crm_core.store.erasure import erase_again
 from crm_core.store.marks import ERASED
 from crm_core.store.partitions import files
 from crm_core.store.partitions.changing import guarded, require_partitions, take_turns
-from crm_core.store.partitions.layout import DIVIDED, bounds, name_of
+from crm_core.store.partitions.layout import DIVIDED, name_of
 from crm_core.store.partitions.moving import columns_of, put_back
 from crm_core.store.tables import CHANGE, CHANGE_SET, FEED_POSITION, JOURNAL_PART
 from crm_core.store.values import decode_values
@@ -153,15 +153,11 @@ def _erase_again(session: CrmSession, row: Row[Any]) -> int:
 
 def _erased(session: CrmSession, row: Row[Any]) -> Iterator[tuple[str, int, frozenset[str] | None]]:
     """Records that erasures wrote since: whole persons (``None``), or the texts that were erased."""
-    start, end = bounds(row.number)
     query = (
         select(CHANGE.c.type, CHANGE.c.record_id, CHANGE.c.before, CHANGE.c.after)
         .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
-        # Also what the part itself tells of: another one may have come back before it, and not have known.
-        .where(
-            CHANGE_SET.c.source == "erasure",
-            or_(CHANGE_SET.c.at >= row.cut, and_(CHANGE_SET.c.id >= start, CHANGE_SET.c.id < end)),
-        )
+        # None of these is in a part that is away: see erasures() in moving.py.
+        .where(CHANGE_SET.c.source == "erasure", CHANGE_SET.c.at >= row.cut)
         .order_by(CHANGE_SET.c.id, CHANGE.c.position)
     )
     for each in session.core(query):

@@ -18,7 +18,7 @@ from crm_core.store.partitions.changing import changing, require_partitions
 from crm_core.store.partitions.files import file_name, occupied, write
 from crm_core.store.partitions.layout import DIVIDED, bounds, made, name_of, number_of
 from crm_core.store.partitions.listing import current_number
-from crm_core.store.partitions.moving import take_out
+from crm_core.store.partitions.moving import erasures, take_out
 from crm_core.store.tables import CHANGE, CHANGE_SET, FEED_POSITION, JOB, JOURNAL_PART, LAST_LOOK
 
 if TYPE_CHECKING:
@@ -110,8 +110,8 @@ def detachable(connection: Connection, before: dt.datetime) -> tuple[list[int], 
 
 def _first(connection: Connection, number: int) -> dt.datetime | None:
     table = name_of(CHANGE_SET.name, number)
-    query = text(f"SELECT min(at) AS first FROM {table}").columns(first=Moment())  # noqa: S608 - a name of our own
-    found: dt.datetime | None = connection.execute(query).scalar()
+    query = text(f"SELECT min(at) AS first FROM {table} WHERE source <> 'erasure'")  # noqa: S608 - a name of our own
+    found: dt.datetime | None = connection.execute(query.columns(first=Moment())).scalar()
     return found
 
 
@@ -121,14 +121,15 @@ def _take(connection: Connection, number: int, cut: dt.datetime) -> None:
     held: Any = connection.execute(
         text(
             "SELECT min(at) AS first_at, max(at) AS last_at, max(place) AS place, count(*) AS change_sets, "  # noqa: S608
-            f"(SELECT count(*) FROM {changes} AS c JOIN {heads} AS h ON h.id = c.change_set_id WHERE h.at < :cut) "
-            f"AS changes FROM {heads} WHERE at < :cut"
+            f"(SELECT count(*) FROM {changes} AS c JOIN {heads} AS h ON h.id = c.change_set_id "
+            "WHERE h.at < :cut AND h.source <> 'erasure') AS changes "
+            f"FROM {heads} WHERE at < :cut AND source <> 'erasure'"
         )
         .bindparams(bindparam("cut", type_=Moment()))
         .columns(first_at=Moment(), last_at=Moment()),
         {"cut": cut},
     ).one()
-    take_out(connection, number, cut)
+    take_out(connection, number, cut, erasures(connection, number))
     connection.execute(
         insert(JOURNAL_PART).values(number=number, cut=cut, detached_at=database_now(connection), **held._mapping)
     )
@@ -139,7 +140,7 @@ def _take(connection: Connection, number: int, cut: dt.datetime) -> None:
 
 def _look(store: Store, connection: Connection, numbers: list[int], cut: dt.datetime) -> Detached:
     inside = [(CHANGE_SET.c.id >= start) & (CHANGE_SET.c.id < end) for start, end in map(bounds, numbers)]
-    going = or_(*inside) & (CHANGE_SET.c.at < cut)
+    going = or_(*inside) & (CHANGE_SET.c.at < cut) & (CHANGE_SET.c.source != "erasure")
     last = connection.execute(
         select(CHANGE_SET.c.place, CHANGE_SET.c.id).where(going).order_by(CHANGE_SET.c.place.desc(),
                                                                           CHANGE_SET.c.id.desc()).limit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -14,7 +15,7 @@ from crm_core.store.tables import CHANGE, CHANGE_SET, JOURNAL_PART
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Table
 
-__all__ = ["columns_of", "ensure", "prepare", "put_back", "take_out"]
+__all__ = ["columns_of", "ensure", "erasures", "prepare", "put_back", "take_out"]
 
 _TABLES: tuple[Table, ...] = (CHANGE_SET, CHANGE)
 _CHECK = "ck_crm_part"
@@ -49,22 +50,34 @@ def columns_of(connection: Connection, table: str) -> str:
     return ", ".join(quote(each.name) for of in _TABLES if of.name == table for each in of.columns)
 
 
-def take_out(connection: Connection, number: int, cut: dt.datetime) -> None:
-    """Detach the tables of a part; what was recorded in it from ``cut`` on stays with the journal.
+def erasures(connection: Connection, partition: int | str) -> list[int]:
+    """The change sets in a partition by which somebody was erased.
 
-    Such is there where a process went on using ids that it had been given before: a day's worth at most.
+    They stay with the journal, for whatever is attached later: it may be older, and they are all that tells.
+    """
+    heads = name_of(CHANGE_SET.name, partition)
+    query = f"SELECT id FROM {heads} WHERE source = 'erasure'"  # noqa: S608 - a name of our own making
+    return list(connection.exec_driver_sql(query).scalars())
+
+
+def take_out(connection: Connection, number: int, cut: dt.datetime, staying: Collection[int]) -> None:
+    """Detach the tables of a part, but for change sets that stay with the journal.
+
+    That are those that are given, and what was recorded from ``cut`` on. Such is there where a process went on using
+    ids that it had been given before: a day's worth at most.
     """
     lock(connection, [CHANGE.name, CHANGE_SET.name])
     for table, _ in DIVIDED:
         connection.exec_driver_sql(f"ALTER TABLE {table} DETACH PARTITION {name_of(table, number)}")
     heads = name_of(CHANGE_SET.name, number)
-    late = list(connection.exec_driver_sql(f"SELECT id FROM {heads} WHERE at >= %s", (cut,)).scalars())  # noqa: S608
-    for table, column in DIVIDED if late else ():
+    late = connection.exec_driver_sql(f"SELECT id FROM {heads} WHERE at >= %s", (cut,)).scalars()  # noqa: S608
+    ids = [*staying, *late]
+    for table, column in DIVIDED if ids else ():
         columns = columns_of(connection, table)
         connection.exec_driver_sql(
             f"WITH moved AS (DELETE FROM {name_of(table, number)} WHERE {column} = ANY (%s) RETURNING {columns}) "  # noqa: S608
             f"INSERT INTO {table} ({columns}) SELECT {columns} FROM moved",
-            (late,),
+            (ids,),
         )
 
 

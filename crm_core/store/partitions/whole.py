@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select, text
 
 from crm_core.store.partitions.changing import guarded, take_turns
-from crm_core.store.partitions.moving import put_back, take_out
+from crm_core.store.partitions.layout import REST
+from crm_core.store.partitions.moving import erasures, put_back, take_out
 from crm_core.store.tables import JOURNAL_PART
 
 if TYPE_CHECKING:
@@ -37,11 +38,12 @@ def whole(session: CrmSession) -> Iterator[None]:
     # be waiting for it.
     with guarded():
         take_turns(connection)
+        staying = erasures(connection, REST)
         for row in kept:
             put_back(connection, row.number)
         yield
         for row in kept:
-            take_out(connection, row.number, row.cut)
+            take_out(connection, row.number, row.cut, staying)
         session.core(text("SET LOCAL lock_timeout TO DEFAULT"))
 
 
