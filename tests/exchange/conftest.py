@@ -11,21 +11,11 @@ import pytest
 
 from crm_core.assembly import Crm
 from crm_core.exchange import ImportReport, run_import
+from torture.fuzz import scene as fuzz
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "imports"
 BUILD: Mapping[str, Any] = {
-    "crm": {"time_zone": "Asia/Shanghai", "currency": "CNY"},
-    "custom_fields": {
-        "account": {
-            "slogan": {"kind": "text"},
-            "score": {"kind": "number", "scale": 2},
-            "budget": {"kind": "money"},
-            "since": {"kind": "day"},
-            "seen": {"kind": "moment"},
-            "labels": {"kind": "tags"},
-            "size": {"kind": "choice", "choices": ["small", "large"]},
-        }
-    },
+    **fuzz.BUILD,
     "roles": {
         "importer": {
             "permissions": {"system.import": "all", "external_ref.*": "all", "account.*": "own", "contact.*": "own",

@@ -22,9 +22,9 @@ from crm_core.domain.contacts import PointKind
 from crm_core.store.tables import CHANGE_SET
 from crm_core.testing.conformance.commanding import toml
 from crm_core.testing.postgresql import PostgreSQLServer
-from torture.fuzz.target import Loss
+from torture.fuzz.target import Loss, Target
 
-__all__ = ["BUILD", "CASE", "NOW", "Scene", "as_case", "command", "sometimes"]
+__all__ = ["BUILD", "CASE", "NOW", "Scene", "SceneTarget", "as_case", "command", "sometimes"]
 
 NOW = dt.datetime(2026, 11, 23, 2, 30, tzinfo=dt.UTC)
 
@@ -112,6 +112,16 @@ class Scene:
     def command(self, *line: str) -> str:
         """Run ``crm ...`` on this CRM."""
         return command("--build", str(self.build_file), *line, crm=self.crm)
+
+
+class SceneTarget(Target):
+    """A target with a CRM of its own, into which its inputs come."""
+
+    stores = True
+
+    def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:
+        super().__init__(folder, server)
+        self.scene = Scene(folder, server)
 
 
 def command(*line: str, crm: Crm | None = None) -> str:

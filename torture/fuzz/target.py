@@ -31,8 +31,6 @@ class Target:
     """Something that reads what people bring. It lives in a process of its own and may leave things in ``folder``."""
 
     name: ClassVar[str]
-    about: ClassVar[str]
-    """What is asked of it, in one line."""
     words: ClassVar[tuple[bytes, ...]] = ()
     """Pieces that mutations put in."""
     most: ClassVar[int] = 64 << 10

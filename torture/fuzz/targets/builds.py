@@ -83,7 +83,6 @@ class Builds(Target):
     """Build files, with every installed plugin to choose from."""
 
     name = "builds"
-    about = "build files: the same build when written anew, locked, edited, opened"
     words = tuple(each.encode() for each in _PIECES)
     most = 32 << 10
 

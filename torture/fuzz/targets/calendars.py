@@ -9,10 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from crm_core.exchange.calendars import EventReport, export_calendar, import_events
-from crm_core.testing.postgresql import PostgreSQLServer
-from torture.fuzz.scene import NOW, Scene, sometimes
-from torture.fuzz.target import Loss, Target
-from torture.fuzz.targets.entries import blocks, count_rejects
+from torture.fuzz.scene import NOW, SceneTarget, sometimes
+from torture.fuzz.target import Loss
+from torture.fuzz.targets.entries import check_counts, one_line
 from torture.fuzz.texts import encoded, text
 
 __all__ = ["Calendars"]
@@ -58,17 +57,11 @@ _PIECES = (
 )  # fmt: skip
 
 
-class Calendars(Target):
+class Calendars(SceneTarget):
     """iCalendar."""
 
     name = "calendars"
-    about = "calendars: every event counted, what is exported is read again as it was"
-    stores = True
     words = tuple(each.encode() for each in _PIECES)
-
-    def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:
-        super().__init__(folder, server)
-        self.scene = Scene(folder, server)
 
     def seeds(self) -> list[bytes]:
         """Single events and those that come again."""
@@ -116,13 +109,13 @@ class Calendars(Target):
             "more": lambda: f"{when('RDATE')},{chance.choice(_TIMES)}",
             "less": lambda: f"{when('EXDATE')},{chance.choice(_TIMES)}",
             "moved": lambda: when("RECURRENCE-ID"),
-            "summary": lambda: f"SUMMARY:{_line(text(chance))}",
-            "place": lambda: f"LOCATION:{_line(text(chance))}",
-            "note": lambda: f"DESCRIPTION:{_line(text(chance, 9))}",
+            "summary": lambda: f"SUMMARY:{one_line(text(chance))}",
+            "place": lambda: f"LOCATION:{one_line(text(chance))}",
+            "note": lambda: f"DESCRIPTION:{one_line(text(chance, 9))}",
             "status": lambda: f"STATUS:{chance.choice(('CANCELLED', 'CONFIRMED', 'TENTATIVE', 'x'))}",
             "who": lambda: f"ATTENDEE;PARTSTAT={chance.choice(('DECLINED', 'ACCEPTED'))}:{chance.choice(_MAILS)}",
-            "whose": lambda: f"ORGANIZER;CN={_line(text(chance, 1))}:{chance.choice(_MAILS)}",
-            "kind": lambda: f"CATEGORIES:{chance.choice(('call', 'meeting,call', 'Meeting', _line(text(chance))))}",
+            "whose": lambda: f"ORGANIZER;CN={one_line(text(chance, 1))}:{chance.choice(_MAILS)}",
+            "kind": lambda: f"CATEGORIES:{chance.choice(('call', 'meeting,call', 'Meeting', one_line(text(chance))))}",
             "period": lambda: "RDATE;VALUE=PERIOD:20261203T090000Z/PT2H,20261204T090000Z/20261204T100000Z",
         }
         for name in chance.sample(sorted(possible), chance.randint(0, 8)):
@@ -144,7 +137,7 @@ class Calendars(Target):
         if sometimes(data, 40):
             scene.command("import", str(path), "--dry-run", "--rejects", str(scene.folder / "told.csv"))
         report = self._taken(path)
-        self._account_for(data, report)
+        check_counts(data, "VEVENT", "events", len(report.events), report)
         if report.created and sometimes(data, 2):
             self._go_round(report)
         told = {each.partition(":")[0] for event in report.events for each in event.untaken}
@@ -155,14 +148,6 @@ class Calendars(Target):
         return import_events(
             self.scene.crm, path, rejects_path=self.scene.folder / "rejects.csv", since=_SINCE, until=_UNTIL
         )
-
-    def _account_for(self, data: bytes, report: EventReport) -> None:
-        if report.read != len(report.events) + report.rejected:
-            raise Loss("events that were read are neither taken nor rejected", f"{report.read} read")
-        if (there := blocks(data, "VEVENT")) > report.read:
-            raise Loss("events of the file were not read", f"{there} in the file, {report.read} read")
-        if count_rejects(report.rejects) != report.rejected:
-            raise Loss("rejected events are not in the file of rejects", f"{report.rejected} rejected")
 
     def _go_round(self, report: EventReport) -> None:
         path = self.scene.folder / "out.ics"
@@ -193,7 +178,3 @@ def _events(data: bytes) -> set[str]:
     events = re.findall("BEGIN:VEVENT\r\n(.*?)END:VEVENT\r\n", unfolded, re.DOTALL)
     about = r"(?m)^(DTSTAMP|LAST-MODIFIED|SEQUENCE|X-CRM-UID|UID:activity)[:;-].*\r\n"
     return {re.sub(about, "", each) for each in events}
-
-
-def _line(value: str) -> str:
-    return value.replace("\r\n", "\\n").replace("\n", "\\n").replace("\r", "\\n")

@@ -9,10 +9,9 @@ import re
 from pathlib import Path
 
 from crm_core.exchange.cards import CardReport, export_cards, import_cards
-from crm_core.testing.postgresql import PostgreSQLServer
-from torture.fuzz.scene import Scene, sometimes
-from torture.fuzz.target import Loss, Target
-from torture.fuzz.targets.entries import blocks, count_rejects
+from torture.fuzz.scene import SceneTarget, sometimes
+from torture.fuzz.target import Loss
+from torture.fuzz.targets.entries import check_counts, one_line
 from torture.fuzz.texts import encoded, text
 
 __all__ = ["Cards"]
@@ -41,17 +40,11 @@ _PIECES = (
 )  # fmt: skip
 
 
-class Cards(Target):
+class Cards(SceneTarget):
     """vCard 2.1, 3.0 and 4.0."""
 
     name = "vcards"
-    about = "address books: every card counted, what is exported is read again as it was"
-    stores = True
     words = tuple(each.encode() for each in _PIECES)
-
-    def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:
-        super().__init__(folder, server)
-        self.scene = Scene(folder, server)
 
     def seeds(self) -> list[bytes]:
         """One card of each version."""
@@ -105,7 +98,7 @@ class Cards(Target):
             case 2:
                 folded = re.sub("(.{20})", "\\1\n ", value.replace("\n", ""))
                 return f"{head}:{folded}"
-        return f"{head}:{_line(value)}"
+        return f"{head}:{one_line(value)}"
 
     def attempt(self, data: bytes) -> str:
         """Take it in; let it out in both versions; take that in again, here and elsewhere."""
@@ -115,21 +108,13 @@ class Cards(Target):
         if sometimes(data, 40):
             scene.command("import", str(path), "--dry-run", "--rejects", str(scene.folder / "told.csv"))
         report = import_cards(scene.crm, path, rejects_path=scene.folder / "rejects.csv")
-        self._account_for(data, report)
+        check_counts(data, "VCARD", "cards", len(report.cards), report)
         if report.cards and sometimes(data, 3):
             self._come_again(path, report)
         if report.cards and sometimes(data[::-1], 2):
             self._go_round("3.0" if sometimes(data[1:], 2) else "4.0")
         told = {each.partition(":")[0] for card in report.cards for each in card.untaken}
         return f"{len(report.cards) > 0} {report.rejected > 0} {sorted(told)[:4]}"
-
-    def _account_for(self, data: bytes, report: CardReport) -> None:
-        if report.read != len(report.cards) + report.rejected:
-            raise Loss("cards that were read are neither taken nor rejected", f"{report.read} read")
-        if (there := blocks(data, "VCARD")) > report.read:
-            raise Loss("cards of the file were not read", f"{there} in the file, {report.read} read")
-        if count_rejects(report.rejects) != report.rejected:
-            raise Loss("rejected cards are not in the file of rejects", f"{report.rejected} rejected")
 
     def _come_again(self, path: Path, first: CardReport) -> None:
         again = import_cards(self.scene.crm, path)
@@ -175,7 +160,3 @@ def _lines(card: str) -> list[str]:
 
 def _difference(before: set[str], after: set[str]) -> str:
     return f"{sorted(before - after)[:2]} became {sorted(after - before)[:2]}"
-
-
-def _line(value: str) -> str:
-    return value.replace("\r\n", "\\n").replace("\n", "\\n").replace("\r", "\\n")

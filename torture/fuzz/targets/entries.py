@@ -1,4 +1,4 @@
-"""What files of cards and of events have in common: counting what is in them, in a way of our own."""
+"""What files of cards and of events have in common: lines, and counting what is in them, in a way of our own."""
 
 from __future__ import annotations
 
@@ -6,10 +6,29 @@ import csv
 import re
 from pathlib import Path
 
-__all__ = ["blocks", "count_rejects"]
+from crm_core.exchange.calendars import EventReport
+from crm_core.exchange.cards import CardReport
+from torture.fuzz.target import Loss
+
+__all__ = ["check_counts", "count_rejects", "one_line"]
 
 
-def blocks(data: bytes, name: str) -> int:
+def one_line(value: str) -> str:
+    """A text as it stands on one line of such a file."""
+    return value.replace("\r\n", "\\n").replace("\n", "\\n").replace("\r", "\\n")
+
+
+def check_counts(data: bytes, component: str, what: str, taken: int, report: CardReport | EventReport) -> None:
+    """All that is in the file was read, and all that was read is taken or in the file of rejects; raises a loss."""
+    if report.read != taken + report.rejected:
+        raise Loss(f"{what} that were read are neither taken nor rejected", f"{report.read} read")
+    if (there := _blocks(data, component)) > report.read:
+        raise Loss(f"{what} of the file were not read", f"{there} in the file, {report.read} read")
+    if count_rejects(report.rejects) != report.rejected:
+        raise Loss(f"rejected {what} are not in the file of rejects", f"{report.rejected} rejected")
+
+
+def _blocks(data: bytes, name: str) -> int:
     """How many lines begin a component of this name, but for those that stand in an agent."""
     lines = [each.strip() for each in _lines(data) if each.strip()]
     begins = [re.sub(r"\s*:\s*", ":", each).upper() == f"BEGIN:{name}" for each in lines]

@@ -52,7 +52,6 @@ class Expressions(Target):
     """Filters of every record type of every installed plugin, and orders."""
 
     name = "expressions"
-    about = "expressions: the same in memory and in the database, and when written anew"
     stores = True
     words = tuple(each.encode() for each in _WORDS)
     most = 12_000

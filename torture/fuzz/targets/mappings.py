@@ -15,8 +15,8 @@ from crm_core.exchange import read_mapping, run_import
 from crm_core.exchange.transforms import BUILT_IN
 from crm_core.testing.conformance.commanding import toml
 from crm_core.testing.postgresql import PostgreSQLServer
-from torture.fuzz.scene import Scene, sometimes
-from torture.fuzz.target import Loss, Target
+from torture.fuzz.scene import SceneTarget, sometimes
+from torture.fuzz.target import Loss
 from torture.fuzz.targets.documents import as_toml, mostly
 from torture.fuzz.targets.tables import accounted_for
 
@@ -102,18 +102,15 @@ _PIECES = (
 )  # fmt: skip
 
 
-class Mappings(Target):
+class Mappings(SceneTarget):
     """Mappings of a small table to any record."""
 
     name = "mappings"
-    about = "mappings: every row becomes something; the same when written anew"
-    stores = True
     words = tuple(each.encode() for each in _PIECES)
     most = 16 << 10
 
     def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:
         super().__init__(folder, server)
-        self.scene = Scene(folder, server)
         lines = [",".join(_COLUMNS)]
         for row in _ROWS:
             doubled = (cell.replace('"', '""') for cell in row)

@@ -16,9 +16,8 @@ from crm_core.exchange import run_import
 from crm_core.exchange.drafting import draft
 from crm_core.exchange.sources import open_source
 from crm_core.exchange.templates import column_template
-from crm_core.testing.postgresql import PostgreSQLServer
-from torture.fuzz.scene import Scene, sometimes
-from torture.fuzz.target import Loss, Target
+from torture.fuzz.scene import SceneTarget, sometimes
+from torture.fuzz.target import Loss
 from torture.fuzz.targets.tables import accounted_for, go_round
 from torture.fuzz.texts import text
 
@@ -48,19 +47,13 @@ _ODD = (
 )  # fmt: skip
 
 
-class Sheets(Target):
+class Sheets(SceneTarget):
     """Excel files, OpenDocument now and then, and old Excel files when chance makes one of it."""
 
     name = "spreadsheets"
-    about = "spreadsheets: every row counted, what is exported is read again as it was"
-    stores = True
     words = tuple(
         each.encode() for each in (*_ODD, *_NUMBERS[:8], "</row>", "</c>", "<v>", "</sheetData>", 't="s"', "r=")
     )
-
-    def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:
-        super().__init__(folder, server)
-        self.scene = Scene(folder, server)
 
     def seeds(self) -> list[bytes]:
         """A workbook, once by its parts and once as the file that it is, and a table of OpenDocument."""

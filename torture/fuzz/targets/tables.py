@@ -17,9 +17,8 @@ from crm_core.exchange.drafting import as_toml, draft
 from crm_core.exchange.guard import unguarded
 from crm_core.exchange.sources import open_source
 from crm_core.exchange.templates import column_template
-from crm_core.testing.postgresql import PostgreSQLServer
-from torture.fuzz.scene import CASE, Scene, as_case, sometimes
-from torture.fuzz.target import Loss, Target
+from torture.fuzz.scene import CASE, Scene, SceneTarget, as_case, sometimes
+from torture.fuzz.target import Loss
 from torture.fuzz.targets.entries import count_rejects
 from torture.fuzz.texts import encoded, text
 
@@ -39,17 +38,11 @@ _PIECES = (
 )  # fmt: skip
 
 
-class Tables(Target):
+class Tables(SceneTarget):
     """CSV and JSON lines."""
 
     name = "csv"
-    about = "CSV and JSON lines: every row counted, every value as it was, drafts that can be read"
-    stores = True
     words = tuple(each.encode() for each in _PIECES)
-
-    def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:
-        super().__init__(folder, server)
-        self.scene = Scene(folder, server)
 
     def seeds(self) -> list[bytes]:
         """Small tables."""

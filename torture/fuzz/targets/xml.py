@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 from xml.etree import ElementTree  # the other reader that ours is compared with  # nosec B405
 
 from crm_core.errors import CrmError
 from crm_core.exchange import run_import
 from crm_core.exchange.drafting import draft
 from crm_core.exchange.transforms.xml import texts, xml
-from crm_core.testing.postgresql import PostgreSQLServer
-from torture.fuzz.scene import Scene, sometimes
-from torture.fuzz.target import Loss, Target
+from torture.fuzz.scene import SceneTarget, sometimes
+from torture.fuzz.target import Loss
 from torture.fuzz.targets.tables import accounted_for
 from torture.fuzz.texts import text
 
@@ -27,18 +25,14 @@ _ODD = (
 )  # fmt: skip
 
 
-class Xml(Target):
+class Xml(SceneTarget):
     """The transform ``xml``, and what a draft makes of a column of XML."""
 
     name = "xml"
-    about = "columns of XML: read as another reader reads them"
+    stores = False
     words = tuple(
         each.encode() for each in (*_ODD, "<a>", "</a>", "<a/>", '<a b="c">', ' xmlns="u"', ' xmlns:n="u"', "/>")
     )
-
-    def __init__(self, folder: Path, server: PostgreSQLServer | None = None) -> None:
-        super().__init__(folder, server)
-        self.scene = Scene(folder, server)
 
     def seeds(self) -> list[bytes]:
         """Documents as databases hold them."""
