@@ -17,6 +17,7 @@ from crm_core.store.session import CrmSession
 from crm_core.store.store import Store
 
 from .access_records import POLICY, TYPES
+from .partition_support import Clock
 
 
 @pytest.fixture
@@ -32,6 +33,12 @@ def _tables(url: str) -> None:
     store = Store(url, TYPES, POLICY)
     store.create_all()
     store.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands still until a test moves it."""
+    return Clock()
 
 
 @attrs.frozen

@@ -36,15 +36,10 @@ from crm_core.store.tables import FEED_POSITION, JOB, LAST_LOOK
 from crm_core.testing.statements import counted
 from crm_core.views import duties
 from tests.store.journal_support import Note
-from tests.store.partition_support import EPOCH, Clock, opened, rows, write
+from tests.store.partition_support import EPOCH, opened, rows, write
 
 LATER = EPOCH + dt.timedelta(days=400)
 MIDDLE = EPOCH + dt.timedelta(days=200)
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture

@@ -17,12 +17,7 @@ from crm_core.store.partitions.attaching import attach
 from crm_core.store.partitions.detaching import detach
 from crm_core.store.partitions.layout import WIDTH, bounds, is_part, name_of, number_of
 from crm_core.store.partitions.listing import parts
-from tests.store.partition_support import EPOCH, Clock, opened, rows, write
-
-
-@pytest.fixture
-def clock():
-    return Clock()
+from tests.store.partition_support import EPOCH, opened, rows, write
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from crm_core.store.policy import Policy, Role, Scope
 from crm_core.store.putting_away import PUT_AWAY, PutAway, put_away
 from crm_core.store.store import Store
 from tests.store import journal_support as support
-from tests.store.partition_support import EPOCH, Clock
+from tests.store.partition_support import EPOCH
 
 BEFORE = EPOCH + dt.timedelta(days=300)
 NOW = EPOCH + dt.timedelta(days=1000)
@@ -38,11 +38,6 @@ class Expense(Record):
 
     activity_id: Mapped[int | None] = ref("activity", default=None, on_delete="clear")
     what: Mapped[str] = text(40)
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from serving import serve
+from serving import InBatches, serve
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -58,7 +58,7 @@ SINCE = dt.datetime(2020, 1, 1)
 RENAME = update(ACCOUNT).where(ACCOUNT.c.id == bindparam("b_id")).values(name=bindparam("b_name"))
 
 
-class Core:
+class Core(InBatches):
     """Expressions of SQLAlchemy, without its objects."""
 
     def __init__(self, given: dict[str, Any]) -> None:
@@ -77,7 +77,7 @@ class Core:
         with self.engine.connect() as connection:
             return list(connection.scalars(select(ACCOUNT.c.id).order_by(ACCOUNT.c.id).limit(count)))
 
-    def _write(self, rows: list[dict[str, Any]]) -> None:
+    def write(self, rows: list[dict[str, Any]]) -> None:
         now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         stamp = {"created_at": now, "updated_at": now}
         lists: list[list[dict[str, Any]]] = [[], [], [], []]
@@ -95,14 +95,6 @@ class Core:
         with self.engine.begin() as connection:
             for table, values in zip(TABLES, lists, strict=True):
                 connection.execute(insert(table), values)
-
-    def bulk(self, rows: list[dict[str, Any]]) -> None:
-        for offset in range(0, len(rows), 1000):
-            self._write(rows[offset : offset + 1000])
-
-    def single(self, rows: list[dict[str, Any]]) -> None:
-        for row in rows:
-            self._write([row])
 
     def update(self, ids: list[int], names: list[str]) -> None:
         with self.engine.begin() as connection:

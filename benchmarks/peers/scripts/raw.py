@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from serving import serve
+from serving import InBatches, serve
 
 TABLES = (
     """CREATE TABLE account (id BIGINT PRIMARY KEY, name VARCHAR(200) NOT NULL, industry VARCHAR(80),
@@ -39,7 +39,7 @@ COLUMNS = (
 SINCE = "2020-01-01 00:00:00"
 
 
-class Raw:
+class Raw(InBatches):
     """Statements as one writes them by hand."""
 
     def __init__(self, given: dict[str, Any]) -> None:
@@ -88,20 +88,12 @@ class Raw:
             lists[3].append((id_, id_, row["user"], SINCE))
         return lists
 
-    def _write(self, rows: list[dict[str, Any]]) -> None:
+    def write(self, rows: list[dict[str, Any]]) -> None:
         cursor = self.connection.cursor()
         cursor.execute("BEGIN")
         for statement, values in zip(INSERTS, self._ready(rows), strict=True):
             cursor.executemany(self.sql(statement), values)
         cursor.execute("COMMIT")
-
-    def bulk(self, rows: list[dict[str, Any]]) -> None:
-        for offset in range(0, len(rows), 1000):
-            self._write(rows[offset : offset + 1000])
-
-    def single(self, rows: list[dict[str, Any]]) -> None:
-        for row in rows:
-            self._write([row])
 
     def update(self, ids: list[int], names: list[str]) -> None:
         cursor = self.connection.cursor()

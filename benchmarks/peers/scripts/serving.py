@@ -26,7 +26,22 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["serve"]
+__all__ = ["InBatches", "serve"]
+
+
+class InBatches:
+    """A side that creates any number of customers by ``write(rows)``, in one transaction."""
+
+    def write(self, rows: list[dict[str, Any]]) -> None:
+        raise NotImplementedError
+
+    def bulk(self, rows: list[dict[str, Any]]) -> None:
+        for offset in range(0, len(rows), 1000):
+            self.write(rows[offset : offset + 1000])
+
+    def single(self, rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            self.write([row])
 
 
 def serve(open_side: Callable[[dict[str, Any]], Any]) -> None:
