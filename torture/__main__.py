@@ -7,7 +7,7 @@ import sys
 import click
 
 from torture.programs import APART, PROGRAMS, Programs
-from torture.reporting import seed_option
+from torture.reporting import FAILED, FOUND, INTERRUPTED, seed_option
 
 __all__ = ["main"]
 
@@ -23,7 +23,7 @@ def main() -> None:
 @click.pass_context
 def run_all(ctx: click.Context, seed: int | None, markdown: bool) -> None:
     """Run every program at its full size, but for mutation, which has a target of its own in the Makefile."""
-    found = []
+    ended: dict[str, int] = {}
     for name in PROGRAMS:
         if name in APART:
             continue
@@ -32,15 +32,17 @@ def run_all(ctx: click.Context, seed: int | None, markdown: bool) -> None:
         arguments += [] if seed is None else ["--seed", str(seed)]
         program = main.get_command(ctx, name)
         assert program is not None
-        # Each program ends the process in its own way; the next one must run nevertheless.
+        # Each program ends the process; the next one must run nevertheless, unless nobody wants to wait for it.
         try:
             program.main(arguments, prog_name=f"torture {name}", standalone_mode=True)
-        except SystemExit as ended:
-            if ended.code:
-                found.append(name)
-    if found:
-        click.echo(f"Something was found by: {', '.join(found)}.", err=True)
-    sys.exit(bool(found))
+        except SystemExit as end:
+            ended[name] = int(end.code or 0)
+        if ended.get(name) == INTERRUPTED:
+            sys.exit(INTERRUPTED)
+    for code, what in ((FOUND, "Something was found by"), (FAILED, "Could not go on")):
+        if names := [name for name, each in ended.items() if each == code]:
+            click.echo(f"{what}: {', '.join(names)}.", err=True)
+    sys.exit(max(ended.values(), default=0))
 
 
 if __name__ == "__main__":

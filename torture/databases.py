@@ -6,16 +6,25 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Protocol
 
 import attrs
 import psycopg
 
-from crm_core.testing.postgresql import Cluster, PostgreSQLUnavailable, new_cluster, stopped_at_exit
+from crm_core.testing.postgresql import (
+    Cluster,
+    PostgreSQLServer,
+    PostgreSQLUnavailable,
+    new_cluster,
+    start_server,
+    stopped_at_exit,
+)
 
-__all__ = ["DATABASES", "Place", "PostgresqlPlace", "SqlitePlace", "administering", "chosen", "opened", "scratch"]
+__all__ = [
+    "DATABASES", "Place", "PostgresqlPlace", "SqlitePlace", "administering", "chosen", "opened", "scratch", "serving",
+]  # fmt: skip
 
 DATABASES: Mapping[str, str] = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 """The kinds of databases, each with its name; ``all`` chooses them all."""
@@ -221,3 +230,19 @@ def opened(
     with stopped_at_exit(cluster):
         cluster.start()
         yield PostgresqlPlace(cluster)
+
+
+@contextmanager
+def serving(database: str, remarks: list[str]) -> Iterator[tuple[bool, PostgreSQLServer | None]]:
+    """Whether databases of a kind can be had, and a server of its own for them, which SQLite does not need.
+
+    Where no server is installed, a remark says so. It is set up as for tests; :func:`opened` sets one up for a program.
+    """
+    with ExitStack() as stack:
+        server = None
+        if database != "sqlite":
+            try:
+                server = stack.enter_context(start_server())
+            except PostgreSQLUnavailable as error:
+                remarks.append(f"PostgreSQL was left out: {error}")
+        yield server is not None or database == "sqlite", server

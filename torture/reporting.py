@@ -1,29 +1,39 @@
 """What a program found: printed as tables, written as JSON, kept in the documentation.
 
-A program makes a :class:`Report`, and ends with :func:`tell`, which ends the process: with 1 where something was found.
-Programs of ``benchmarks`` report by the same means, into a page of their own (:func:`reporting_in`).
+A program makes a :class:`Report`, and measures within :func:`telling`, which tells it and ends the process. Whoever
+interrupts a program of hours, or meets an error in it, is told what was measured until then. Programs of ``benchmarks``
+report by the same means, into a page of their own (:func:`reporting_in`).
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import json
+import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import attrs
 import click
 
 from torture.machine import machine
 
-__all__ = ["PAGE", "Report", "Table", "as_markdown", "keep", "reporting", "reporting_in", "seed_option", "tell"]
+__all__ = [
+    "FAILED", "FOUND", "INTERRUPTED", "PAGE", "Report", "Table", "as_markdown", "keep", "reporting", "reporting_in",
+    "seed_option", "telling",
+]  # fmt: skip
 
 _ROOT = Path(__file__).parents[1]
 PAGE = _ROOT / "docs" / "explanation" / "reliability.md"
 """The page that keeps the tables, each between markers of its program."""
+
+FOUND, FAILED, INTERRUPTED = 1, 3, 130
+"""What a program ends with: something was found, it could not go on, somebody interrupted it."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 Cell: TypeAlias = str | int | float
@@ -44,14 +54,36 @@ class Table:
         return bool(self.rows) and not any(isinstance(row[column], str) for row in self.rows)
 
 
+def _options() -> list[str]:
+    """The options of the program that runs, also those that nobody gave, but for the seed and where it is told."""
+    context = click.get_current_context(silent=True)
+    return [] if context is None else [
+        part
+        for option in context.command.params
+        if isinstance(option, click.Option) and option.name not in ("seed", "json_file", "markdown")
+        for part in _given(option, context)
+    ]  # fmt: skip
+
+
+def _given(option: click.Option, context: click.Context) -> list[str]:
+    value = context.params.get(option.name or "")
+    if value is None:
+        return []
+    if isinstance(value, bool):
+        return [] if value is option.get_default(context) else [(option.opts if value else option.secondary_opts)[0]]
+    several = value if option.multiple else [value]
+    shown = (",".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in several)
+    return [part for each in shown for part in (option.opts[0], each)]
+
+
 @attrs.define
 class Report:
     """What one run of a program came to.
 
     ``findings`` are the things that must not be, each in one line that says how to see it again; where there is one,
     the program ends with 1. ``remarks`` are what a reader of the figures must know: what was left out, and why.
-    ``seed`` is absent where nothing is random; ``command`` then says how the run is repeated. ``figures`` are what the
-    tables were made of, for other programs.
+    ``seed`` is absent where nothing is random. ``going_on`` says how a run that was interrupted goes on where it was;
+    one that does not say so begins again. ``figures`` are what the tables were made of, for other programs.
     """
 
     program: str
@@ -62,13 +94,16 @@ class Report:
     facts: Mapping[str, str] = attrs.field(factory=machine)
     begun: float = attrs.field(factory=time.monotonic)
     package: str = "torture"
-    command: str = ""
+    going_on: str = ""
     figures: list[Mapping[str, Cell | None]] = attrs.field(factory=list)
+    options: list[str] = attrs.field(factory=_options)
 
     @property
     def repeated_by(self) -> str:
         """The command that does the same again."""
-        return self.command or f"python -m {self.package} {self.program} --seed {self.seed}"
+        program = f"{self.package} {self.program}" if self.package == "torture" else f"{self.package}.{self.program}"
+        seed = [] if self.seed is None else ["--seed", str(self.seed)]
+        return f"python -m {program} {shlex.join([*self.options, *seed])}".rstrip()
 
     @property
     def seconds(self) -> int:
@@ -118,14 +153,34 @@ reporting = reporting_in(PAGE)
 """The options of the programs of ``torture``."""
 
 
-def tell(report: Report, json_file: Path | None, markdown: Path | None) -> NoReturn:
-    """Print the tables, write the files that were asked for, and end the process: with 1 where something was found."""
+@contextmanager
+def telling(
+    report: Report, json_file: Path | None, markdown: Path | None, finish: Callable[[], object] = lambda: None
+) -> Iterator[None]:
+    """Measure within this block: then the tables are printed, the files written that were asked for, the process ended.
+
+    It ends with :data:`FOUND` where something was found. Where somebody interrupted the block, or an error came out of
+    it, what was measured until then is told all the same, with a remark, and the process ends with :data:`INTERRUPTED`
+    or :data:`FAILED`; a page keeps whole runs alone. ``finish`` makes tables of what was measured, however that ended.
+    """
+    ended, how = None, ""
+    try:
+        yield
+    except KeyboardInterrupt:
+        ended, how = INTERRUPTED, "Interrupted"
+    except Exception as error:
+        traceback.print_exc()
+        ended, how = FAILED, f"Failed by {type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+    finish()
+    if ended is not None:
+        again = report.going_on or f"It begins again by `{report.repeated_by}`."
+        report.remarks.append(f"{how} (after {report.seconds} s): what is told was measured until then. {again}")
     _print(report)
     if json_file is not None:
         json_file.write_text(json.dumps(report.as_json(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    if markdown is not None:
+    if markdown is not None and ended is None:
         keep(report, Path(markdown))
-    sys.exit(bool(report.findings))
+    sys.exit(ended or (FOUND if report.findings else 0))
 
 
 def keep(report: Report, page: Path) -> None:

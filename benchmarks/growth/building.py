@@ -18,7 +18,7 @@ from benchmarks.growth.multiplying import multiply
 from crm_core import Account, Crm, Ownership, User
 from crm_core.store.tables import CHANGE, CHANGE_SET, TECHNICAL_TABLES
 
-__all__ = ["Sizes", "Writing", "build", "known", "layout", "opened", "pattern_of", "sizes", "written"]
+__all__ = ["Sizes", "Writing", "build", "copies_for", "known", "layout", "opened", "pattern_of", "sizes", "written"]
 
 BATCH = 1000
 Note = Callable[[str], None]
@@ -47,11 +47,17 @@ def known(kept: Kept, name: str) -> dict[str, Any]:
     return found if found.get("layout") == layout() else {}
 
 
-def build(kept: Kept, name: str, accounts: int, clerks: int, note: Note) -> Pattern:
-    """A database with so many accounts: a copy of what was written through the CRM, multiplied."""
+def copies_for(accounts: int, clerks: int) -> int:
+    """How many patterns a size is made of; raises :class:`ValueError` where it cannot be made."""
     copies, rest = divmod(accounts - clerks, 9 * clerks)
     if rest or copies < 1:
         raise ValueError(f"{accounts} accounts cannot be made of {clerks} and multiples of {9 * clerks}")
+    return copies
+
+
+def build(kept: Kept, name: str, accounts: int, clerks: int, note: Note) -> Pattern:
+    """A database with so many accounts: a copy of what was written through the CRM, multiplied."""
+    copies = copies_for(accounts, clerks)
     pattern = _pattern(kept, clerks, note)
     kept.forget(name)
     begun = time.perf_counter()

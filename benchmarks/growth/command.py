@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,13 +11,13 @@ import attrs
 import click
 
 from benchmarks.growth.asking import Answer, asked
-from benchmarks.growth.building import Writing, build, known, opened, pattern_of, sizes, written
+from benchmarks.growth.building import Writing, build, copies_for, known, opened, pattern_of, sizes, written
 from benchmarks.growth.keeping import Kept, kept
 from benchmarks.growth.telling import Measured, tables
 from benchmarks.report import measured
 from crm_core.testing.postgresql import PostgreSQLUnavailable
 from torture.databases import DATABASES, chosen, scratch
-from torture.reporting import Report, tell
+from torture.reporting import Report, telling
 
 __all__ = ["command"]
 
@@ -58,25 +58,33 @@ def command(
     Ten thousand accounts are written through the CRM, with two years of history; the rest are copies of those that are
     made inside of the database, with all that the CRM keeps of them.
     """
-    listed = ",".join(map(str, accounts))
-    report = Report(
-        "growth", None, package="benchmarks",
-        command=f"python -m benchmarks.growth --database {database} --accounts {listed} --rounds {rounds}",
-    )  # fmt: skip
-    with scratch() as folder:
+    try:
+        for size in accounts:
+            copies_for(size, clerk)
+    except ValueError as error:
+        raise click.UsageError(f"{error}. Name other --accounts, or another --clerk.") from None
+    report = Report("growth", None, package="benchmarks")
+    if keep is not None:
+        report.going_on = f"What is whole is kept; `{report.repeated_by}` builds the rest, and measures."
+    found: dict[str, list[Measured]] = {}
+    with telling(report, json_file, markdown, lambda: _sum_up(report, found)), scratch() as folder:
         for each in chosen(database):
-            found: list[Measured] = []
             try:
                 with kept(each, (keep or folder).resolve()) as place:
+                    some = found.setdefault(each, [])
                     for size in accounts:
                         note = _noting(f"{DATABASES[each]}, {size:,} accounts")
-                        found.append(_measure(place, size, clerk, min(records, size), rounds, note))
+                        some.append(_measure(place, size, clerk, min(records, size), rounds, note))
             except PostgreSQLUnavailable as error:
                 report.remarks.append(f"PostgreSQL was left out: {error}")
-                continue
-            report.tables += tables(DATABASES[each], found)
-            report.figures += [figure for one in found for figure in one.figures(each)]
-    tell(report, json_file, markdown)
+
+
+def _sum_up(report: Report, found: Mapping[str, Sequence[Measured]]) -> None:
+    """The tables of all sizes that are measured whole."""
+    for database, some in found.items():
+        if some:
+            report.tables += tables(DATABASES[database], some)
+            report.figures += [figure for one in some for figure in one.figures(database)]
 
 
 def _measure(place: Kept, size: int, clerk: int, records: int, rounds: int, note: Callable[[str], None]) -> Measured:

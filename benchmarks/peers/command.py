@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import click
+from sqlalchemy import make_url
 
 from benchmarks.peers.data import write_customers
 from benchmarks.peers.jobs import JOBS, Measured, Size, measure
 from benchmarks.peers.sides import BASE, PEERS, Kind, ours, repository_plugins, with_required
 from benchmarks.report import measured
-from torture.reporting import Report, Table, tell
+from crm_core.testing.postgresql import PostgreSQLServer
+from torture.databases import DATABASES, chosen, scratch, serving
+from torture.reporting import Report, Table, telling
 
 __all__ = ["command"]
 
-_TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 _PLUGIN_JOBS = ("start", "bulk", "single", "edit", "first", "visible", "memory")
 _SMALL = Size(300, 2)
 
@@ -30,7 +32,7 @@ Place: TypeAlias = Mapping[str, Any]
 @click.option("--accounts", default=10_000, show_default=True, help="How many are created in bulk.")
 @click.option("--rounds", default=5, show_default=True, help="How often everybody has a turn at each job.")
 @click.option("--small", is_flag=True, help="300 accounts and two rounds: whether it runs, not how fast.")
-@click.option("--database", type=click.Choice(["sqlite", "postgresql", "both"]), default="both", show_default=True)
+@click.option("--database", type=click.Choice(["all", *DATABASES]), default="all", show_default=True)
 @click.option("--side", "sides", type=click.Choice(list(PEERS)), multiple=True, help="Only these.  [default: all]")
 @click.option("--plugins/--no-plugins", default=True, help="Measure what each plugin costs, too.  [default: yes]")
 @click.option("--here", is_flag=True, help="Install nothing: leave out what is not in this environment.")
@@ -44,41 +46,46 @@ def command(
     Each foreign system is installed into a virtual environment of its own, under .peers/.
     """
     size = _SMALL if small else Size(accounts, rounds)
-    report = Report(
-        "peers", None, package="benchmarks",
-        command=f"python -m benchmarks.peers --accounts {size.accounts} --rounds {size.rounds}",
-    )  # fmt: skip
+    report = Report("peers", None, package="benchmarks")
     kinds = [BASE, *(kind for name, kind in PEERS.items() if not sides or name in sides)]
     alone = [ours("none", "kernel alone", [])]
     for plugin in repository_plugins():
         needed = with_required(plugin)
         alone.append(ours(plugin, f"+ {' + '.join(needed)}", needed))
     alone.append(ours("all", "+ all of them", repository_plugins()))
-    with tempfile.TemporaryDirectory(prefix="crm-peers-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        folder.chmod(0o755)
+    with telling(report, json_file, markdown), scratch() as folder:
         data = folder / "customers.jsonl"
         write_customers(data, size.everything)
-        for each in ("sqlite", "postgresql") if database == "both" else (database,):
-            with _databases(each, folder, report) as make:
-                if make is None:
+        for each in chosen(database):
+            with serving(each, report.remarks) as (there, server):
+                if not there:
                     continue
-                click.echo(f"on {_TITLES[each]}", err=True)
-                found = measure(each, kinds, size, make, _analyse, data, folder, here=here)
-                report.tables.append(_beside(_TITLES[each], found))
-                _note(report, each, "peers", found)
+                click.echo(f"on {DATABASES[each]}", err=True)
+                with _noted(report, each, "peers", _beside, kinds) as found:
+                    measure(found, each, size, partial(_made, server, folder, ""), _analyse, data, folder, here=here)
                 if plugins:
-                    click.echo(f"on {_TITLES[each]}, what each plugin costs", err=True)
-                    found = measure(each, alone, size, lambda who: make(f"plugins_{who}"), _analyse, data, folder)
-                    report.tables.append(_costs(_TITLES[each], found))
-                    _note(report, each, "plugins", found)
-    tell(report, json_file, markdown)
+                    click.echo(f"on {DATABASES[each]}, what each plugin costs", err=True)
+                    with _noted(report, each, "plugins", _costs, alone) as found:
+                        measure(found, each, size, partial(_made, server, folder, "plugins_"), _analyse, data, folder)
+
+
+@contextmanager
+def _noted(
+    report: Report, database: str, group: str, shown: Callable[[str, Measured], Table], kinds: Sequence[Kind]
+) -> Iterator[Measured]:
+    """What is measured in this block is noted at its end, however it ends."""
+    found = Measured(kinds)
+    try:
+        yield found
+    finally:
+        report.tables.append(shown(DATABASES[database], found))
+        _note(report, database, group, found)
 
 
 def _note(report: Report, database: str, group: str, found: Measured) -> None:
     titles = {kind.name: kind.title for kind in found.kinds}
     report.findings += found.wrong
-    report.remarks += [f"{_TITLES[database]}: {titles[name]} fell out. {why}" for name, why in found.failed.items()]
+    report.remarks += [f"{DATABASES[database]}: {titles[name]} fell out. {why}" for name, why in found.failed.items()]
     for job in JOBS:
         for kind in found.kinds:
             value = found.value(job, kind.name)
@@ -110,7 +117,8 @@ def _costs(title: str, found: Measured) -> Table:
 def _cell(found: Measured, job: str, kind: Kind) -> str:
     value = found.value(job, kind.name)
     if value is None:
-        return "failed" if kind.name in found.failed else "wrong"
+        asked = kind.name in found.times[job]
+        return "failed" if kind.name in found.failed else "wrong" if asked else "not measured"
     ratio = found.ratio(job, kind.name, found.kinds[0].name)
     shown = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
     return f"– ({shown})" if ratio is None else f"{ratio:{'.2f' if ratio >= 0.1 else '.3f'}} ({shown})"
@@ -130,26 +138,10 @@ def _analyse(place: Place) -> None:
         connection.execute("VACUUM (ANALYZE)")
 
 
-@contextmanager
-def _databases(which: str, folder: Path, report: Report) -> Iterator[Callable[[str], Place] | None]:
-    """Makes empty databases of a kind by name; ``None``, with a remark, where there is no server."""
-    if which == "sqlite":
-        yield lambda name: {"kind": "sqlite", "path": str(folder / f"{name}.sqlite")}
-        return
-    from sqlalchemy import make_url
-
-    from crm_core.testing.postgresql import PostgreSQLUnavailable, start_server
-
-    with ExitStack() as stack:
-        try:
-            server = stack.enter_context(start_server(Path(tempfile.gettempdir())))
-        except PostgreSQLUnavailable as error:
-            report.remarks.append(f"PostgreSQL was left out: {error}")
-            yield None
-            return
-
-        def make(name: str) -> Place:
-            url = make_url(server.create_database(name))
-            return {"kind": "postgresql", "host": url.host, "port": url.port, "user": url.username, "name": name}
-
-        yield make
+def _made(server: PostgreSQLServer | None, folder: Path, prefix: str, side: str) -> Place:
+    """Where a new, empty database for a side is."""
+    name = prefix + side
+    if server is None:
+        return {"kind": "sqlite", "path": str(folder / f"{name}.sqlite")}
+    url = make_url(server.create_database(name))
+    return {"kind": "postgresql", "host": url.host, "port": url.port, "user": url.username, "name": name}

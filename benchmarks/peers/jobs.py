@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +72,9 @@ class Size:
 
 @attrs.define
 class Measured:
-    """What came of it, by job and by the name of the side."""
+    """What came of it, by job and by the name of the side: absent where it was not asked, empty where it was wrong."""
 
-    kinds: list[Kind] = attrs.field(factory=list)
+    kinds: Sequence[Kind]
     times: dict[str, dict[str, list[float]]] = attrs.field(factory=lambda: {job: {} for job in JOBS})
     failed: dict[str, str] = attrs.field(factory=dict)
     wrong: list[str] = attrs.field(factory=list)
@@ -142,10 +142,11 @@ class _Running:
             except SideFailed as error:
                 self.drop(name, JOBS[job], error)
                 continue
+            times = self.result.times[job].setdefault(name, [])
             if answer["names"] != list(expected):
                 self.result.wrong.append(f"{self.database}, {name}, {JOBS[job]}: {_difference(answer, expected)}")
                 continue
-            self.result.times[job].setdefault(name, []).append(answer["seconds"] * 1000)
+            times.append(answer["seconds"] * 1000)
 
     def count(self) -> None:
         """Accounts and contacts must be as many as were created; and what memory it took."""
@@ -167,6 +168,19 @@ class _Running:
                 continue
             self.result.times["memory"].setdefault(name, []).append(answer["memory"])
 
+    def start(self, opened: Callable[[Kind], Side]) -> None:
+        """A process of everybody begins, and reads a page."""
+        for name, running in self.turns():
+            begun = time.perf_counter()
+            try:
+                with closing(opened(running.kind)) as side:
+                    side.ask("page", position=0, key=None, user=None, times=0)
+                    seconds = time.perf_counter() - begun
+            except SideFailed as error:
+                self.drop(name, JOBS["start"], error)
+                continue
+            self.result.times["start"].setdefault(name, []).append(seconds * 1000)
+
 
 def _difference(answer: Mapping[str, Any], expected: Sequence[str]) -> str:
     names = answer["names"]
@@ -177,8 +191,8 @@ def _difference(answer: Mapping[str, Any], expected: Sequence[str]) -> str:
 
 
 def measure(
+    result: Measured,
     database: str,
-    kinds: Sequence[Kind],
     size: Size,
     make: Callable[[str], Mapping[str, Any]],
     analyse: Callable[[Mapping[str, Any]], None],
@@ -186,18 +200,17 @@ def measure(
     folder: Path,
     *,
     here: bool = False,
-) -> Measured:
-    """Let everybody do everything on one kind of database.
+) -> None:
+    """Let everybody do everything on one kind of database, and note what came of it.
 
     ``make`` makes an empty database of a name and says where it is, ``analyse`` lets one count its tables.
     """
-    result = Measured(list(kinds))
     running = _Running(database, result)
     places: dict[str, Mapping[str, Any]] = {}
     pythons: dict[str, Path] = {}
     with ExitStack() as stack:
         stack.callback(running.end)
-        for kind in kinds:
+        for kind in result.kinds:
             click.echo(f"  {kind.title}: making its tables ...", err=True)
             try:
                 pythons[kind.name], places[kind.name] = kind.python(here), make(kind.name)
@@ -211,20 +224,9 @@ def measure(
         for name in running.sides:
             analyse(places[name])
         _read(running, size)
-        by_name = {kind.name: kind for kind in kinds}
         click.echo("  starting ...", err=True)
         for _ in range(size.rounds):
-            for name, _side in list(running.turns()):
-                begun = time.perf_counter()
-                try:
-                    with Side(by_name[name], pythons[name], places[name], data, folder) as fresh:
-                        fresh.ask("page", position=0, key=None, user=None, times=0)
-                        seconds = time.perf_counter() - begun
-                except SideFailed as error:
-                    running.drop(name, JOBS["start"], error)
-                    continue
-                result.times["start"].setdefault(name, []).append(seconds * 1000)
-    return result
+            running.start(lambda kind: Side(kind, pythons[kind.name], places[kind.name], data, folder))
 
 
 def _write(running: _Running, size: Size) -> None:

@@ -21,6 +21,7 @@ from benchmarks.growth.multiplying import mark_of, multiply
 from crm_core import Account, Activity, Crm
 from crm_core.store.tables import CHANGE_SET, MATCH_KEY
 from torture.examining.examination import examine
+from torture.reporting import FAILED, INTERRUPTED
 
 CLERKS, COPIES = 8, 3
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
@@ -124,11 +125,28 @@ def test_the_program_measures_keeps_and_tells(tmp_path: Path, monkeypatch: pytes
     # What was built for other tables is not.
     monkeypatch.setattr(building, "layout", lambda: "another")
     again = CliRunner().invoke(command.command, options)
-    assert isinstance(again.exception, TypeError), again.output
+    assert again.exit_code == FAILED and "TypeError: 'NoneType' object is not callable" in again.output
+
+
+def test_whoever_interrupts_it_is_told_of_the_sizes_until_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measure = command._measure
+
+    def interrupted(place: Any, size: int, *rest: Any) -> Any:
+        if size > 80:
+            raise KeyboardInterrupt
+        return measure(place, size, *rest)
+
+    monkeypatch.setattr(command, "_measure", interrupted)
+    options = ["--database", "sqlite", "--accounts", "80,152", "--clerk", "8", "--rounds", "1", "--records", "20"]
+    result = CliRunner().invoke(command.command, [*options, "--json", str(tmp_path / "found.json")])
+    assert result.exit_code == INTERRUPTED, result.output
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert {figure["accounts"] for figure in found["figures"]} == {80} and len(found["tables"]) == 2
+    assert f"python -m benchmarks.growth --accounts 80,152 {' '.join(options[:2])}" in found["remarks"][-1]
 
 
 def test_a_size_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     options = ["--database", "sqlite", "--accounts", "81", "--clerk", "8", "--keep", str(tmp_path)]
     result = CliRunner().invoke(command.command, options)
-    assert isinstance(result.exception, ValueError) and "cannot be made" in str(result.exception)
+    assert result.exit_code == 2 and "81 accounts cannot be made" in result.output
     assert CliRunner().invoke(command.command, ["--accounts", "many"]).exit_code == 2

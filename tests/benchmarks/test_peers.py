@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,21 @@ def test_whoever_fails_falls_out_and_the_others_go_on(body, broken, tmp_path):
     assert {each["job"] for each in found["figures"] if each["side"] == "broken"} == {"bulk", "single"}
 
 
+def test_whoever_interrupts_it_is_told_what_was_measured_until_then(broken, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    broken("pass")
+    monkeypatch.setattr("benchmarks.peers.jobs._read", interrupted)
+    ended, found = run(tmp_path, "sqlite")
+    assert ended.exit_code == 130, ended.output
+    measured = {"bulk", "single", "update", "edit", "memory"}
+    assert {each["job"] for each in found["figures"]} == measured
+    rows = {row[""]: row["broken"] for row in found["tables"][0]["rows"]}
+    assert {job for job, words in JOBS.items() if rows[words] == "not measured"} == set(JOBS) - measured
+    assert "python -m benchmarks.peers --accounts 60" in found["remarks"][-1]
+
+
 def test_what_cannot_be_installed_is_told(monkeypatch, tmp_path):
     nowhere = environments.Environment("nowhere", ("crm-core-no-such-thing",), "crm_core_no_such_thing")
     monkeypatch.setattr(environments.Environment, "constraints", tmp_path / "none.txt")
@@ -154,7 +170,7 @@ def test_the_database_is_a_file_of_its_own_for_each_side(tmp_path):
 
     data, place = tmp_path / "data", {"kind": "sqlite", "path": str(tmp_path / "raw.sqlite")}
     write_customers(data, 10)
-    with Side(PEERS["raw"], PEERS["raw"].python(True), place, data, tmp_path, fresh=True) as side:
+    with closing(Side(PEERS["raw"], PEERS["raw"].python(True), place, data, tmp_path, fresh=True)) as side:
         side.ask("bulk", start=0, count=10)
     rows = sqlite3.connect(place["path"]).execute("SELECT name FROM account ORDER BY id").fetchall()
     assert [name for (name,) in rows] == [each["name"] for each in customers(10)]

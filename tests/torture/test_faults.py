@@ -88,3 +88,32 @@ def test_what_is_planted_is_found(torture, work, planted, found):
     ended = torture("faults", "--attempts", 5, "--work", work, "--fault", "kill", planted=planted)
     assert ended.code == 1, ended.out
     assert found in " ".join(ended.out.split()), ended.out
+
+
+# Somebody presses Ctrl-C while the fourth trial goes on: each has two processes, after one that nobody disturbs.
+INTERRUPTED = """
+import os
+import signal
+from torture.faults import victim
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
+count = 0
+wait = victim._wait
+
+def interrupted(child, *rest):
+    global count
+    count += 1
+    if count == 8:
+        os.kill(os.getpid(), signal.SIGINT)
+    return wait(child, *rest)
+
+victim._wait = interrupted
+"""
+
+
+def test_whoever_interrupts_it_is_told_of_the_trials_until_then(torture):
+    ended = torture("faults", "--attempts", 50, "--work", "edit", "--fault", "kill", planted=INTERRUPTED)
+    assert ended.code == 130, ended.out
+    assert re.search(r"(SQLite|PostgreSQL) +│ edit +│ +3 │", ended.out), ended.out
+    said = " ".join(ended.out.split())
+    assert "Interrupted (after" in said and "--work edit --fault kill --seed 7" in said

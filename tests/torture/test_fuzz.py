@@ -19,14 +19,13 @@ from torture.fuzz import command, targets, watching
 from torture.fuzz.minimising import minimised
 from torture.fuzz.mutating import mutated
 from torture.fuzz.target import Loss, Target, Verdict, judged
-from torture.fuzz.watching import Judge, searched
+from torture.fuzz.watching import Judge, Searched, search_for
 
 
 class Reader(Target):
     """Reads lines, and does what they say; ``good`` is what it is asked most of the time."""
 
     name = "planted"
-    about = "lines"
     words = (b"good", b"\n")
 
     def make(self, chance: random.Random) -> bytes:
@@ -66,7 +65,8 @@ def test_each_kind_of_fault_is_found_by_a_search_that_goes_on(tmp_path: Path) ->
     wanted = {"traceback", "hang", "lost", "memory", "died"}
     kinds: set[str] = set()
     for seed in itertools.count():
-        found = searched(Reader, tmp_path / str(seed), str(seed), 3, lambda _: None)
+        found = Searched(Reader.name)
+        search_for(3, found, Reader, tmp_path / str(seed), str(seed))
         kinds |= {kind for kind, _ in found.found}
         assert found.counts["accepted"] > 10 and found.workers > 1
         if kinds >= wanted:
@@ -81,7 +81,7 @@ def test_who_cannot_begin_says_why(tmp_path: Path) -> None:
             raise OSError("no room")
 
     with pytest.raises(RuntimeError, match="no room"):
-        searched(Broken, tmp_path, "1", 5, lambda _: None)
+        search_for(5, Searched(Broken.name), Broken, tmp_path, "1")
 
 
 @pytest.mark.usefixtures("impatient")
@@ -138,6 +138,21 @@ def test_a_row_that_is_lost_in_the_kernel_is_found_and_can_be_repeated(monkeypat
     assert run("--target", "csv", "--repeat", coded)[0] == 1
     monkeypatch.undo()
     assert run("--target", "csv", "--repeat", coded)[0] == 0
+
+
+def test_whoever_interrupts_it_is_told_what_was_found_until_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> bytes:
+        raise KeyboardInterrupt
+
+    class Losing(Reader):
+        def make(self, chance: random.Random) -> bytes:
+            return b"lose"
+
+    monkeypatch.setattr(command, "target", lambda name: Losing)
+    monkeypatch.setattr(command, "minimised", interrupted)
+    code, said = run("--target", "csv", "--minutes", "0.03", "--seed", "3")
+    assert code == 130 and "FOUND: csv, SQLite, lost: a line was lost" in said
+    assert "It begins again by `python -m torture fuzz --target csv" in said
 
 
 @pytest.mark.parametrize("name", targets.TARGETS)

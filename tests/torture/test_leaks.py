@@ -141,3 +141,19 @@ def test_the_program_tells_what_it_found_and_ends_with_one(company, tmp_path, mo
     assert "FOUND: verbs" in ended.output and "organisation 5000" in ended.output
     (table,) = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))["tables"]
     assert table["rows"][-1]["asked by"] == "all" and table["rows"][-1]["leaks"] > 0
+
+
+def test_whoever_interrupts_it_is_told_what_was_compared_until_then(company, monkeypatch):
+    plant(monkeypatch, "account_address", None)
+
+    def interrupted(*_):
+        yield company
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "companies", interrupted)
+    ended = CliRunner().invoke(command.command, ["--seed", "5", "--only", "verbs", "--database", "sqlite"])
+    assert ended.exit_code == 130, ended.output
+    said = " ".join(ended.output.split())
+    assert "FOUND: verbs" in said and "1 organisations with" in said
+    again = "python -m torture leaks --probes 1000000 --database sqlite --only verbs --seed 5"
+    assert f"It begins again by `{again}`." in said

@@ -11,9 +11,10 @@ from click.testing import CliRunner
 
 from crm_core.testing.absence import missing
 from torture import __main__
-from torture.mutation import areas, changes
+from torture.mutation import areas, changes, command
 from torture.mutation.areas import AREAS, Area, chosen
 from torture.mutation.changes import Known, Survivor, known, outcome, survivor_of
+from torture.mutation.ground import Ground
 
 ROOT = Path(__file__).parents[2]
 
@@ -138,3 +139,28 @@ def test_what_tests_notice_is_told_apart_from_what_they_do_not(tmp_path, monkeyp
     again = json.loads((tmp_path / "again.json").read_text())
     assert again["tables"][0]["rows"][0]["left, with reason"] == row["left"]
     assert [each["why"] for each in again["tables"][1]["rows"]] == ["Told."]
+
+
+def test_whoever_interrupts_it_is_told_what_tests_noticed_until_then(tmp_path, monkeypatch):
+    area = Area("heights", ("crm_core/expressions/heights.py",), ())
+    monkeypatch.setattr(areas, "AREAS", (area,))
+    monkeypatch.setattr(command, "find_spec", lambda name: name)
+    monkeypatch.setattr(Ground, "prepare", lambda self: None)
+    codes = {
+        "crm_core.expressions.heights.x_height__mutmut_1": 1,
+        "crm_core.expressions.heights.x_height__mutmut_2": None,
+    }
+    monkeypatch.setattr(Ground, "results", lambda self, file: codes)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Ground, "run", interrupted)
+    found = tmp_path / "found.json"
+    result = CliRunner().invoke(__main__.main, ["mutation", "--seed", "3", "--json", str(found)])
+    assert result.exit_code == 130, result.output
+    told = json.loads(found.read_text())
+    assert [(row["changes"], row["tried"], row["noticed"], row["left"]) for row in told["tables"][0]["rows"]] == [
+        (2, 1, 1, 0)
+    ] * 2
+    assert told["findings"] == [] and "--work FOLDER would keep" in told["remarks"][-1]

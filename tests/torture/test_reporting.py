@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from torture import __main__, programs
-from torture.reporting import Report, Table, keep, reporting, tell
+from torture.reporting import FAILED, INTERRUPTED, Report, Table, keep, reporting, telling
 
 FACTS = {"Python": "3.11"}
 
@@ -22,12 +22,20 @@ def report(*findings: str) -> Report:
 
 
 @reporting
-def program(seed, json_file, markdown):
-    """Find what stands in FOUND."""
-    tell(report(*FOUND), json_file, markdown)
+@click.option("--attempts", default=300)
+@click.option("--work", "works", multiple=True)
+@click.option("--deep/--flat", default=True)
+@click.option("--small", is_flag=True)
+def program(seed, json_file, markdown, **options):
+    """Find what stands in FOUND, and be cut short by what stands in CUT."""
+    made = report()
+    with telling(made, json_file, markdown, lambda: made.findings.extend(FOUND)):
+        for error in CUT:
+            raise error
 
 
 FOUND: list[str] = []
+CUT: list[BaseException] = []
 command = click.command()(program)
 
 
@@ -40,6 +48,7 @@ def planted(monkeypatch):
     for place in (programs, __main__):
         monkeypatch.setattr(place, "PROGRAMS", {"faults": "Find what the test says."})
     FOUND.clear()
+    CUT.clear()
     return FOUND
 
 
@@ -61,6 +70,47 @@ def test_a_program_that_found_something_ends_with_one(planted):
 def test_all_that_is_there_is_run(planted):
     result = CliRunner().invoke(__main__.main, ["all", "--seed", "9"])
     assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (KeyboardInterrupt(), INTERRUPTED, "Interrupted (after 0 s): what is told was measured until then."),
+        (TimeoutError("no answer\nat all"), FAILED, "Failed by TimeoutError: no answer (after 0 s)"),
+    ],
+)
+def test_what_was_measured_is_told_also_where_a_run_is_cut_short(planted, tmp_path, error, code, told):
+    planted.append("lost")
+    CUT.append(error)
+    page = tmp_path / "page.md"
+    options = ["--json", str(tmp_path / "found.json"), "--markdown", str(page)]
+    result = CliRunner().invoke(__main__.main, ["faults", *options, "--work", "import", "--work", "a b", "--flat"])
+    assert result.exit_code == code
+    said = " ".join(result.output.split())
+    for part in ("import | undo", "FOUND: lost", told):
+        assert part in said
+    again = "python -m torture faults --attempts 300 --work import --work 'a b' --flat --seed 7"
+    assert f"It begins again by `{again}`." in said
+    assert ("Traceback" in said) is (code == FAILED)
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["findings"] == ["lost"] and told in found["remarks"][-1]
+    assert not page.exists(), "a page keeps whole runs alone"
+
+
+def test_all_goes_on_after_a_program_that_failed_and_not_after_one_that_was_interrupted(planted, monkeypatch):
+    other = types.ModuleType("torture.leaks.command")
+    other.command = click.command()(reporting(lambda **_: click.echo("the other ran")))
+    monkeypatch.setitem(sys.modules, other.__name__, other)
+    for place in (programs, __main__):
+        monkeypatch.setattr(place, "PROGRAMS", {"faults": "Find what the test says.", "leaks": "Say so."})
+    CUT.append(ValueError("wrong"))
+    result = CliRunner().invoke(__main__.main, ["all"])
+    assert result.exit_code == FAILED
+    assert "the other ran" in result.output and "Could not go on: faults." in result.output
+    CUT[:] = [KeyboardInterrupt()]
+    result = CliRunner().invoke(__main__.main, ["all"])
+    assert result.exit_code == INTERRUPTED
+    assert "the other ran" not in result.output
 
 
 def test_json_holds_everything(planted, tmp_path):
@@ -90,7 +140,7 @@ def test_a_page_keeps_each_programs_tables_between_its_own_markers(tmp_path):
 def test_another_package_keeps_its_tables_in_a_page_of_its_own(tmp_path):
     page = tmp_path / "page.md"
     table = Table("Rate", ("side", "ratio"), [("ours", 1.5)])
-    keep(Report("peers", None, [table], facts=FACTS, package="benchmarks", command="python -m benchmarks.peers"), page)
+    keep(Report("peers", None, [table], facts=FACTS, package="benchmarks"), page)
     text = page.read_text()
     assert text.startswith("<!-- benchmarks peers: begin -->")
     assert "`python -m benchmarks.peers`" in text and "seed" not in text

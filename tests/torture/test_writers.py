@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 # The feed leaves out the last but one of what it should tell.
 PASSED_OVER = """
 from crm_core.store import feed
@@ -26,3 +28,29 @@ def test_a_change_set_that_the_feed_passes_over_is_found(torture):
     ended = torture("writers", "--seconds", 1, "--processes", "1", planted=PASSED_OVER)
     assert ended.code == 1, ended.out
     assert "a reader of the feed was not told the change set" in " ".join(ended.out.split()), ended.out
+
+
+# Somebody presses Ctrl-C while they write.
+INTERRUPTED = """
+import os
+import signal
+import time
+from torture.writers import command
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
+
+def interrupted(ground, children):
+    time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(60)
+
+command._follow = interrupted
+"""
+
+
+def test_whoever_interrupts_it_waits_for_nobody(torture):
+    begun = time.monotonic()
+    ended = torture("writers", "--seconds", 200, "--processes", "2", planted=INTERRUPTED)
+    assert ended.code == 130, ended.out
+    assert "Interrupted (after" in ended.out
+    assert time.monotonic() - begun < 100

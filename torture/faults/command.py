@@ -17,7 +17,7 @@ from torture.faults.ground import found
 from torture.faults.room import Room
 from torture.faults.trial import Arena, Outcome
 from torture.faults.works import WORKS, Work
-from torture.reporting import Report, Table, reporting, tell
+from torture.reporting import Report, Table, reporting, telling
 
 __all__ = ["command"]
 
@@ -56,12 +56,19 @@ def command(
     report = Report("faults", seed)
     doing = [each for each in WORKS if not works or each.name in works]
     outcomes: dict[str, list[Outcome]] = {}
-    for name in chosen(database):
-        with _arena(name, report) as arena:
-            if arena is not None:
-                share = max(1, attempts // (2 if database == "all" else 1))
-                outcomes[name] = list(_run(arena, doing, faults or tuple(FAULTS), share, random.Random(seed)))
-    report.tables.append(_table("By work", "work", outcomes, [(each.name, each.name) for each in doing]))
+    with telling(report, json_file, markdown, lambda: _sum_up(report, doing, outcomes)):
+        for name in chosen(database):
+            with _arena(name, report) as arena:
+                if arena is not None:
+                    share = max(1, attempts // (2 if database == "all" else 1))
+                    some = outcomes.setdefault(name, [])
+                    for outcome in _run(arena, doing, faults or tuple(FAULTS), share, random.Random(seed)):
+                        some.append(outcome)
+
+
+def _sum_up(report: Report, works: Sequence[Work], outcomes: dict[str, list[Outcome]]) -> None:
+    """The tables and findings of all trials."""
+    report.tables.append(_table("By work", "work", outcomes, [(each.name, each.name) for each in works]))
     report.tables.append(_table("By fault", "fault", outcomes, list(FAULTS.items())))
     report.findings += [
         f"{DATABASES[name]}, {each.work}, {each.fault}: {why}"
@@ -69,7 +76,6 @@ def command(
         for each in some
         for why in [*map(str, dict.fromkeys(each.complaints)), *filter(None, [each.unrecoverable])]
     ]
-    tell(report, json_file, markdown)
 
 
 def _run(

@@ -13,6 +13,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,14 @@ def attempt(work: Work, ground: Ground, fault: Fault | None) -> Ended:
         child = os.fork()
         if child == 0:
             _be_victim(work, ground, fault, told.fileno())
-        status, struck = _wait(child, began, fault, ground.place)
+        try:
+            status, struck = _wait(child, began, fault, ground.place)
+        except BaseException:
+            # Whoever interrupts the trials leaves nobody behind who works on.
+            with suppress(ProcessLookupError, ChildProcessError):
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+            raise
         seconds = time.monotonic() - began
         told.seek(0)
         words: dict[str, Any] = {}

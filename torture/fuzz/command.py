@@ -14,16 +14,16 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
+import attrs
 import click
 
-from crm_core.testing.postgresql import PostgreSQLUnavailable, start_server
-from torture.databases import DATABASES, chosen
+from torture.databases import DATABASES, chosen, serving
 from torture.fuzz.minimising import minimised
 from torture.fuzz.target import Verdict
 from torture.fuzz.targets import TARGETS, target
-from torture.fuzz.watching import Judge, Searched, searched
+from torture.fuzz.watching import Judge, Searched, search_for
 from torture.fuzz.worker import Answer, Server
-from torture.reporting import Report, Table, reporting, tell
+from torture.reporting import Report, Table, reporting, telling
 
 __all__ = ["command", "report_of"]
 
@@ -64,33 +64,14 @@ def command(
     seed = random.randrange(1 << 30) if seed is None else seed
     report = Report("fuzz", seed)
     results: list[Searched] = []
-    for number, kind in enumerate(chosen(database)):
-        with _in_memory() as folder, _server(kind, report.remarks) as (there, server):
-            # What comes to no database is read once.
-            names = [name for name in wanted if there and (target(name).stores or not number)]
-            found = []
-            for name in names:
-                share = len(chosen(database)) if target(name).stores else 1
-                found.append(_searched(name, folder / name, seed, minutes * 60 / share, server))
-            for each in found:
-                report.findings += _findings(each, folder / f"{each.target}-judged", keep, server)
-            results += found
-    report_of(report, results)
-    tell(report, json_file, markdown)
-
-
-@contextmanager
-def _server(kind: str, remarks: list[str]) -> Iterator[tuple[bool, Server]]:
-    """Whether this kind of database is there, and a server of its own unless it is SQLite."""
-    if kind == "sqlite":
-        yield True, None
-        return
-    try:
-        with start_server() as server:
-            yield True, server
-    except PostgreSQLUnavailable as error:
-        remarks.append(f"PostgreSQL was left out: {error}")
-        yield False, None
+    with telling(report, json_file, markdown, lambda: report_of(report, results, keep)):
+        for number, kind in enumerate(chosen(database)):
+            with _in_memory() as folder, serving(kind, report.remarks) as (there, server):
+                # What comes to no database is read once.
+                for name in [name for name in wanted if there and (target(name).stores or not number)]:
+                    share = len(chosen(database)) if target(name).stores else 1
+                    results.append(Searched(name, DATABASES[kind]))
+                    _search(results[-1], folder / name, seed, minutes * 60 / share, server)
 
 
 @contextmanager
@@ -103,7 +84,8 @@ def _in_memory() -> Iterator[Path]:
         yield Path(name)
 
 
-def _searched(name: str, folder: Path, seed: int, seconds: float, server: Server) -> Searched:
+def _search(found: Searched, folder: Path, seed: int, seconds: float, server: Server) -> None:
+    """Search on one target, and make what is found as short as it can be."""
     said = 0.0
 
     def tell_of(found: Searched) -> None:
@@ -112,21 +94,34 @@ def _searched(name: str, folder: Path, seed: int, seconds: float, server: Server
         if time.monotonic() - said > (0 if shown else _SAID):
             said = time.monotonic()
             click.echo(
-                f"\r{name}, {found.database}: {found.inputs:,} inputs, {len(found.found)} found ",
+                f"\r{found.target}, {found.database}: {found.inputs:,} inputs, {len(found.found)} found ",
                 nl=not shown,
                 err=True,
             )
 
-    return searched(target(name), folder, str(seed), seconds, tell_of, server)
+    make = target(found.target)
+    search_for(seconds, found, make, folder, str(seed), tell_of, server)
+    with Judge(make, folder / "judged", server) as judge:
+        for key, answer in found.found.items():
+            click.echo(f"{found.target}: making an input shorter: {answer.verdict.mark}", err=True)
+            found.found[key] = _shortest(answer, judge)
 
 
-def report_of(report: Report, results: Sequence[Searched]) -> None:
-    """The table, and a finding for each process that grew."""
+def _shortest(answer: Answer, judge: Judge) -> Answer:
+    again = judge.verdict(answer.data)
+    if (again.kind, again.mark) != (answer.verdict.kind, answer.verdict.mark):
+        return attrs.evolve(answer, note=" It was not seen again with this input alone.")
+    data = minimised(answer.data, answer.verdict, judge.verdict, _MINIMISING)
+    return Answer(data, judge.verdict(data))
+
+
+def report_of(report: Report, results: Sequence[Searched], keep: Path | None) -> None:
+    """The table, and a finding for each input that shows something and for each process that grew."""
     columns = ("target", "database", "inputs", "taken", "refused", "answers", "tracebacks", "hangs", "memory", "lost",
-    "slowest, s",
-               "MB per 1,000 inputs")  # fmt: skip
+               "slowest, s", "MB per 1,000 inputs")  # fmt: skip
     table = Table("Fuzz", columns)
     for each in results:
+        report.findings += [_finding(each, answer, keep) for answer in each.found.values()]
         counts = each.counts
         grows = _growth(each.growth)
         table.rows.append((
@@ -156,26 +151,9 @@ def _growth(samples: Sequence[tuple[int, int]]) -> float:
     return max(0.0, min((two[1] - one[1]) / (two[0] - one[0]) for one, two in pairwise(means)) * 1000)
 
 
-def _findings(result: Searched, folder: Path, keep: Path | None, server: Server) -> list[str]:
-    """Each in a few lines: what became of it, the shortest input that shows it, and how to try that again."""
-    lines = []
-    with Judge(target(result.target), folder, server) as judge:
-        for answer in result.found.values():
-            click.echo(f"{result.target}: making an input shorter: {answer.verdict.mark}", err=True)
-            lines.append(_finding(result, answer, judge, keep))
-    return lines
-
-
-def _finding(result: Searched, answer: Answer, judge: Judge, keep: Path | None) -> str:
-    name = result.target
-    data, verdict = answer.data, answer.verdict
-    again = judge.verdict(data)
-    if (again.kind, again.mark) == (verdict.kind, verdict.mark):
-        data = minimised(data, verdict, judge.verdict, _MINIMISING)
-        verdict = judge.verdict(data)
-        note = ""
-    else:
-        note = " It was not seen again with this input alone."
+def _finding(result: Searched, answer: Answer, keep: Path | None) -> str:
+    """In a few lines: what became of an input, and how to try it again."""
+    name, data, verdict = result.target, answer.data, answer.verdict
     coded = base64.b64encode(data).decode()
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
@@ -185,7 +163,7 @@ def _finding(result: Searched, answer: Answer, judge: Judge, keep: Path | None) 
     else:
         how = f"--repeat {coded}" if len(coded) <= _SHOWN else "and --keep FOLDER, for it is long"
     return (
-        f"{name}, {result.database}, {verdict.kind}: {_short(verdict)}{note}\n  input: {data[:300]!r}\n"
+        f"{name}, {result.database}, {verdict.kind}: {_short(verdict)}{answer.note}\n  input: {data[:300]!r}\n"
         f"  again: python -m torture fuzz --target {name} --database {result.database.lower()} {how}"
     )
 
@@ -204,7 +182,7 @@ def _repeat(wanted: Sequence[str], kinds: Sequence[str], given: str) -> None:
     make, wrong = target(wanted[0]), False
     for kind in kinds if make.stores else kinds[:1]:
         remarks: list[str] = []
-        with _in_memory() as folder, _server(kind, remarks) as (there, server):
+        with _in_memory() as folder, serving(kind, remarks) as (there, server):
             if there:
                 with Judge(make, folder / "judged", server) as judge:
                     verdict = judge.verdict(data)

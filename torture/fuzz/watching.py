@@ -16,7 +16,7 @@ import attrs
 from torture.fuzz.target import Kind, Target, Verdict
 from torture.fuzz.worker import IDLE, Answer, Server, Slot, Tally, judge, search
 
-__all__ = ["HANG", "Judge", "Searched", "searched"]
+__all__ = ["HANG", "Judge", "Searched", "search_for"]
 
 HANG = 5.0
 """Seconds of work that an input may take; seconds on the clock may be several times as many where others work, too."""
@@ -115,16 +115,19 @@ def _quietly(run: Callable[..., None], *arguments: Any) -> None:
     run(*arguments)
 
 
-def searched(
+def search_for(
+    seconds: float,
+    found: Searched,
     make: type[Target],
     folder: Path,
     seed: str,
-    seconds: float,
-    tell: Callable[[Searched], None],
+    tell: Callable[[Searched], None] = lambda _: None,
     server: Server = None,
-) -> Searched:
-    """Search for so many seconds, not counted what workers need to begin; ``tell`` hears how far it has come."""
-    found = Searched(make.name, "SQLite" if server is None else "PostgreSQL")
+) -> None:
+    """Search for so many seconds, not counted what workers need to begin; ``tell`` hears how far it has come.
+
+    What is found is there from its first moment on, also when somebody interrupts the search.
+    """
     left = seconds
     while left > 0:
         found.workers += 1
@@ -139,7 +142,6 @@ def searched(
             found.ended += process.slot.counts
             found.going = Counter()
             process.end()
-    return found
 
 
 def _watch(process: _Process, found: Searched, end: float, tell: Callable[[Searched], None]) -> None:

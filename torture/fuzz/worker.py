@@ -84,10 +84,11 @@ class Tally:
 
 @attrs.frozen
 class Answer:
-    """A verdict on an input."""
+    """A verdict on an input, with a note for whoever tries it again."""
 
     data: bytes
     verdict: Verdict
+    note: str = ""
 
 
 def search(make: type[Target], folder: Path, server: Server, seed: str, slot: Slot, say: Connection) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
 
-from torture.databases import DATABASES, chosen, scratch
+from torture.databases import DATABASES, chosen, scratch, serving
 from torture.leaks.company import SIZES
 from torture.leaks.running import GROUPS, Run, run
-from torture.reporting import Report, Table, reporting, tell
+from torture.reporting import Report, Table, reporting, telling
 
 __all__ = ["command", "report_of"]
 
@@ -41,32 +39,21 @@ def command(
     given = random.randrange(10**6) if seed is None else seed
     report = Report("leaks", given)
     groups = {name: group for name, group in GROUPS.items() if not only or name in only}
-    for name in chosen(database):
-        with scratch() as folder, _server(name, report.remarks) as (there, address):
-            if not there:
-                continue
-            found = run(address, folder, probes=probes, seed=given, groups=groups, sizes=SIZES[:1] if small else SIZES)
-        click.echo(err=True)
-        report_of(report, found, DATABASES[name])
-    tell(report, json_file, markdown)
+    runs: dict[str, Run] = {}
 
+    def finish() -> None:
+        for name, found in runs.items():
+            report_of(report, found, DATABASES[name])
 
-@contextmanager
-def _server(database: str, remarks: list[str]) -> Iterator[tuple[bool, str | None]]:
-    """Whether the kind of database is there, and the address of a server of its own, unless it is SQLite."""
-    from crm_core.testing.postgresql import PostgreSQLUnavailable, start_server
-
-    if database == "sqlite":
-        yield True, None
-        return
-    with ExitStack() as stack:
-        try:
-            server = stack.enter_context(start_server())
-        except PostgreSQLUnavailable as error:
-            remarks.append(f"PostgreSQL was left out: {error}")
-            yield False, None
-        else:
-            yield True, server.url("postgres")
+    with telling(report, json_file, markdown, finish):
+        for name in chosen(database):
+            with scratch() as folder, serving(name, report.remarks) as (there, server):
+                if there:
+                    runs[name] = Run()
+                    address = None if server is None else server.url("postgres")
+                    sizes = SIZES[:1] if small else SIZES
+                    run(runs[name], address, folder, probes=probes, seed=given, groups=groups, sizes=sizes)
+                    click.echo(err=True)
 
 
 def report_of(report: Report, found: Run, database: str) -> None:

@@ -54,6 +54,7 @@ class Run:
 
 
 def run(
+    found: Run,
     address: str | None,
     folder: Path,
     *,
@@ -61,10 +62,11 @@ def run(
     seed: int,
     groups: Mapping[str, Group] = GROUPS,
     sizes: Sequence[tuple[Size, int]] = SIZES,
-    quiet: bool = False,
-) -> Run:
-    """Ask until ``probes`` decisions were compared; ``address`` is that of a PostgreSQL server, or SQLite is used."""
-    found = Run()
+) -> None:
+    """Ask until ``probes`` decisions were compared, and note them.
+
+    ``address`` is that of a PostgreSQL server, or SQLite is used.
+    """
     databases = Databases(address, folder)
     made = companies(databases, seed, sizes)
     try:
@@ -73,14 +75,13 @@ def run(
             found.organisations += 1
             found.records += sum(map(len, company.organisation.oracle.rows.values()))
             found.types = len(company.organisation.oracle.types)
-            _organisation(company, found, probes, groups, quiet)
+            _organisation(company, found, probes, groups)
     finally:
         made.close()
         databases.close()
-    return found
 
 
-def _organisation(company: Company, found: Run, probes: int, groups: Mapping[str, Group], quiet: bool) -> None:
+def _organisation(company: Company, found: Run, probes: int, groups: Mapping[str, Group]) -> None:
     chance = random.Random(company.seed)
     users = sorted(company.organisation.logins)
     chosen = chance.sample(users, min(_USERS, len(users)))
@@ -97,8 +98,7 @@ def _organisation(company: Company, found: Run, probes: int, groups: Mapping[str
                     )
                     with capture_logs():
                         group(asker)
-                    if not quiet:
-                        _tell(found)
+                    _tell(found)
 
 
 def _tell(found: Run) -> None:

@@ -14,8 +14,8 @@ from torture.databases import scratch
 from torture.machine import machine
 from torture.mutation.areas import chosen
 from torture.mutation.changes import Survivor, known, outcome, survivor_of
-from torture.mutation.ground import Failed, Ground
-from torture.reporting import Report, Table, reporting, tell
+from torture.mutation.ground import Ground
+from torture.reporting import Report, Table, reporting, telling
 
 __all__ = ["command"]
 
@@ -55,19 +55,17 @@ def command(
     report = Report("mutation", seed, facts=machine("mutmut"))
     report.tables += [Table("Changes", _COLUMNS), Table("Left, with reason", ("module", "function", "changes", "why"))]
     reasons: Counter[tuple[str, str, str]] = Counter()
-    with nullcontext(work) if work is not None else scratch() as folder:
-        for area, files in areas:
-            ground = Ground(folder.resolve() / area.name, area, files)
-            try:
-                _try(ground, sample, processes, seed, report, reasons)
-            except Failed as failed:
-                raise click.ClickException(str(failed)) from failed
-    for (module, function, why), count in sorted(reasons.items()):
-        report.tables[1].rows.append((module, function, count, why))
-    _sum(report.tables[0])
     most = f"at most {sample} of each module, drawn by the seed" if sample else "all"
     report.remarks.append(f"Tried are {most}. Functions with decorators and texts of errors are not changed.")
-    tell(report, json_file, markdown)
+    report.going_on = f"What was noticed is kept; `{report.repeated_by}` tries the rest."
+    if work is None:
+        report.going_on = "A run with --work FOLDER would keep what was noticed, and the next one would try the rest."
+    with (
+        telling(report, json_file, markdown, lambda: _sum_up(report, reasons)),
+        nullcontext(work) if work is not None else scratch() as folder,
+    ):
+        for area, files in areas:
+            _try(Ground(folder.resolve() / area.name, area, files), sample, processes, seed, report, reasons)
 
 
 def _try(
@@ -83,9 +81,16 @@ def _try(
     again = [name for file, names in drawn.items() for name in names
              if outcome(ground.results(file)[name]) in _AGAIN]  # fmt: skip
     click.echo(f"{ground.area.name}: {len(again)} changes", err=True)
-    ground.run(again, processes)
-    for file, names in drawn.items():
-        _note(ground, file, names, report, reasons)
+    whole = False
+    try:
+        ground.run(again, processes)
+        whole = True
+    finally:
+        for file, names in drawn.items():
+            results = ground.results(file)
+            # What a run that was cut short did not come to says nothing of the tests.
+            come_to = [name for name in names if whole or outcome(results[name]) != "not tried"]
+            _note(ground, file, come_to, report, reasons)
 
 
 def _note(ground: Ground, file: str, names: list[str], report: Report, reasons: Counter[tuple[str, str, str]]) -> None:
@@ -110,7 +115,9 @@ def _note(ground: Ground, file: str, names: list[str], report: Report, reasons: 
     report.findings += [f"{outcome(results[f'{each.module}.{each.name}'])}: {each}" for each in left]
 
 
-def _sum(table: Table) -> None:
-    """A last row with the whole."""
-    numbers = [sum(int(row[column]) for row in table.rows) for column in range(2, len(table.columns))]
-    table.rows.append(("all", "", *numbers))
+def _sum_up(report: Report, reasons: Counter[tuple[str, str, str]]) -> None:
+    """What was left with reason, and a last row with the whole."""
+    changes, left = report.tables
+    left.rows.extend((module, function, count, why) for (module, function, why), count in sorted(reasons.items()))
+    numbers = [sum(int(row[column]) for row in changes.rows) for column in range(2, len(changes.columns))]
+    changes.rows.append(("all", "", *numbers))

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import multiprocessing
 import random
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from crm_core import Account, Crm, User
 from crm_core.jobs import Worker
 from torture.databases import DATABASES, chosen, opened, scratch
 from torture.faults.ground import BASE, Ground, found
-from torture.reporting import Report, Table, reporting, tell
+from torture.reporting import Report, Table, reporting, telling
 from torture.writers.judging import Verdict, judge
 from torture.writers.mix import Done, Follower, Reader, Writer, counted
 
@@ -55,15 +56,15 @@ def command(
     table, kinds = Table("At once", _COLUMNS), Table("By what is done", ("database", "writers", "what", "done",
                                                                          "conflicts", "refused", "errors"))  # fmt: skip
     report.tables += [table, kinds]
-    for name in chosen(database):
-        numbers = [1] if name == "sqlite" else [int(each) for each in processes.split(",")]
-        with _ground(name, report) as ground:
-            if ground is None:
-                continue
-            for number in numbers:
-                click.echo(f"{DATABASES[name]}: {number} writers", err=True)
-                _round(ground, number, _READERS if name == "sqlite" else 0, seconds, seed, report)
-    tell(report, json_file, markdown)
+    with telling(report, json_file, markdown):
+        for name in chosen(database):
+            numbers = [1] if name == "sqlite" else [int(each) for each in processes.split(",")]
+            with _ground(name, report) as ground:
+                if ground is None:
+                    continue
+                for number in numbers:
+                    click.echo(f"{DATABASES[name]}: {number} writers", err=True)
+                    _round(ground, number, _READERS if name == "sqlite" else 0, seconds, seed, report)
 
 
 def _round(base: Ground, writers: int, readers: int, seconds: float, seed: int, report: Report) -> None:
@@ -125,13 +126,20 @@ def _at_once(
         context.Process(target=_side, args=(ground, number, number >= writers, end, seed, files[number]))
         for number in range(writers + readers)
     ]
-    for child in children:
-        child.start()
-    told = _follow(ground, children)
-    for child in children:
-        child.join()
-        if child.exitcode:
-            raise RuntimeError(f"a process ended with {child.exitcode}; see above")
+    try:
+        for child in children:
+            child.start()
+        told = _follow(ground, children)
+        for child in children:
+            child.join()
+            if child.exitcode:
+                raise RuntimeError(f"a process ended with {child.exitcode}; see above")
+    except BaseException:
+        for child in children:
+            if child.pid is not None:
+                child.kill()
+                child.join()
+        raise
     done = [Done(**json.loads(file.read_text(encoding="utf-8"))) for file in files]
     for each in done:
         each.claimed = [(id_, login) for id_, login in each.claimed]
@@ -139,6 +147,8 @@ def _at_once(
 
 
 def _side(ground: Ground, number: int, reads: bool, end: float, seed: int, file: Path) -> None:
+    # Whoever interrupts the program is heard by the process that began this one, and ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A job that meets somebody else is told in the log, and done again; that is no news here.
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     with ground.open() as crm:
