@@ -74,10 +74,10 @@ def _pattern(kept: Kept, clerks: int, note: Note) -> Pattern:
     if found := known(kept, name):
         return pattern_of(found)
     note("the pattern is written through the CRM")
+    kept.forget(name)
     with opened(kept.place.make(name)) as crm:
         crm.migrate()
         pattern = write_pattern(crm, clerks, dt.datetime.now(dt.UTC), time.perf_counter)
-    kept.forget(name)
     kept.note(name, pattern=attrs.asdict(pattern), layout=layout())
     return pattern
 

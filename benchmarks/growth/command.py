@@ -101,7 +101,8 @@ def _measure(place: Kept, size: int, clerk: int, records: int, rounds: int, note
             found = place.note(name, sizes=attrs.asdict(sizes(crm, size)))
         answers: list[Answer] = list(asked(crm, pattern, rounds, note))
         if "writing" not in found:
-            found = place.note(name, writing=attrs.asdict(written(crm, records, note)))
+            place.forget(name)  # whose import was not taken back is no database to measure
+            found = place.note(name, **found, writing=attrs.asdict(written(crm, records, note)))
     return Measured(size, found["loaded"], pattern, found["sizes"], Writing(**found["writing"]), tuple(answers))
 
 

@@ -145,6 +145,24 @@ def test_whoever_interrupts_it_is_told_of_the_sizes_until_then(tmp_path: Path, m
     assert f"python -m benchmarks.growth --accounts 80,152 {' '.join(options[:2])}" in found["remarks"][-1]
 
 
+def test_a_database_whose_import_was_not_taken_back_is_built_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    options = ["--database", "sqlite", "--accounts", "80", "--clerk", "8", "--rounds", "1", "--records", "20"]
+    options += ["--keep", str(tmp_path / "kept")]
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "written", interrupted)
+        result = CliRunner().invoke(command.command, options)
+    assert result.exit_code == INTERRUPTED, result.output
+    assert "What is whole is kept" in result.output
+    again = CliRunner().invoke(command.command, options)
+    assert again.exit_code == 0 and "built in" in again.output, again.output
+    assert "the pattern is written" not in again.output
+
+
 def test_a_size_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     options = ["--database", "sqlite", "--accounts", "81", "--clerk", "8", "--keep", str(tmp_path)]
     result = CliRunner().invoke(command.command, options)
