@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -16,13 +17,16 @@ from crm_core.store.policy import Policy
 from crm_core.store.tables import CUSTOM_FIELD, RECORD_TYPE, REFERENCE
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
 
-__all__ = ["SOFT", "Reference", "read_references", "write_catalogues"]
+__all__ = ["SOFT", "Reference", "alone", "read_references", "write_catalogues"]
 
 
 SOFT = "soft"
 """The action of references that no foreign key keeps."""
+
+# "crm_tell" in ASCII, where "crm_core" is the lock of migrations.
+_LOCK = 0x63726D5F74656C6C
 
 
 @attrs.frozen
@@ -44,6 +48,18 @@ def read_references(connection: Connection) -> dict[str, list[Reference]]:
     for row in connection.execute(select(REFERENCE).order_by(REFERENCE.c.table, REFERENCE.c.column)):
         found.setdefault(SOFT if row.action == SOFT else row.target, []).append(Reference(*row))
     return found
+
+
+@contextmanager
+def alone(engine: Engine) -> Iterator[None]:
+    """Wait for others who prepare the same database, and let them wait: they would write the same rows.
+
+    On SQLite each of their transactions excludes the others by itself.
+    """
+    with engine.begin() if engine.dialect.name == "postgresql" else nullcontext() as connection:
+        if connection is not None:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        yield
 
 
 def write_catalogues(connection: Connection, types: Types, policy: Policy) -> None:

@@ -17,7 +17,7 @@ from crm_core.records import RecordType, Types
 from crm_core.store import feed, ids
 from crm_core.store.absent import not_loaded
 from crm_core.store.actor import Actor, load_actor, system_actor
-from crm_core.store.catalogue import Reference, read_references, write_catalogues
+from crm_core.store.catalogue import Reference, alone, read_references, write_catalogues
 from crm_core.store.changes import ChangeSet
 from crm_core.store.clock import CLOCK
 from crm_core.store.database_queue import DatabaseQueue
@@ -190,11 +190,12 @@ class Store:
 
     def migrated(self) -> None:
         """The schema is as the build wants it: write down the catalogues that outlive its plugins."""
-        ids.prepare(self.engine)
-        moving.prepare(self.engine)
-        with self.engine.begin() as connection:
-            write_catalogues(connection, self.types, self.policy)
-        self.search.prepared(self.engine)
+        with alone(self.engine):
+            ids.prepare(self.engine)
+            moving.prepare(self.engine)
+            with self.engine.begin() as connection:
+                write_catalogues(connection, self.types, self.policy)
+            self.search.prepared(self.engine)
         self._references = None
 
     def migrated_away(self) -> None:
