@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from crm_core.assembly.crm import Crm
     from crm_core.store.changes import ChangeBatch, ChangeSet
     from crm_core.store.session import CrmSession
+from crm_core.logs import logger
 
 __all__ = ["Dispatcher"]
 
@@ -328,11 +329,7 @@ def _as_failure(call: Implementation, error: Exception) -> HookError:
 
 
 def _logged(failure: HookError) -> HookError:
-    import structlog
-
-    structlog.get_logger("crm_core.hooks").error(
-        "hook failed", plugin=failure.plugin, hook=failure.values["hook"], exc_info=failure
-    )
+    logger("crm_core.hooks").error("hook failed", plugin=failure.plugin, hook=failure.values["hook"], exc_info=failure)
     return failure
 
 

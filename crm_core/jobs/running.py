@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from crm_core.errors import CrmError, UnsupportedStatement
+from crm_core.logs import logger
 from crm_core.store.backoff import pause
 from crm_core.store.heartbeat import Heartbeat
 from crm_core.store.queue import LeaseLost
@@ -110,6 +111,4 @@ def _told(error: BaseException) -> str:
 
 
 def _log(queued: QueuedJob, error: BaseException) -> None:
-    import structlog
-
-    structlog.get_logger("crm_core.jobs").error("job failed", job=queued.name, id=queued.id, exc_info=error)
+    logger("crm_core.jobs").error("job failed", job=queued.name, id=queued.id, exc_info=error)

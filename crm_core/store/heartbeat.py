@@ -9,6 +9,8 @@ from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from crm_core.logs import logger
+
 __all__ = ["Heartbeat"]
 
 
@@ -51,6 +53,4 @@ class Heartbeat:
 
 
 def _log(error: SQLAlchemyError) -> None:
-    import structlog
-
-    structlog.get_logger("crm_core.jobs").warning("heartbeat failed", error=str(error))
+    logger("crm_core.jobs").warning("heartbeat failed", error=str(error))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.pool import QueuePool
 
+from crm_core.logs import logger
 from crm_core.store.tables import CHANGE, MATCH_KEY, SEARCH_DOCUMENT
 
 if TYPE_CHECKING:
@@ -81,9 +82,7 @@ def _sqlite(engine: Engine, names: Sequence[str]) -> None:
             for name in names:
                 cursor.execute(f"ANALYZE {name}")
         except engine.dialect.loaded_dbapi.OperationalError as error:
-            import structlog
-
-            structlog.get_logger("crm_core.store").warning("statistics left out", error=str(error))
+            logger("crm_core.store").warning("statistics left out", error=str(error))
         finally:
             cursor.execute(f"PRAGMA busy_timeout = {wait}")
     finally:

@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 import pytest
+import structlog
 from sqlalchemy import inspect, text
 from structlog.testing import capture_logs
 
@@ -175,6 +176,25 @@ def test_a_backup_leaves_the_texts_of_secrets_out(tmp_path: Path) -> None:
     file.write_text('[crm]\nplugins = ["connector"]\n[plugins.connector]\ntoken = { env = "X" }\n', encoding="utf-8")
     build = assemble(file, discovery=given(_manifest()))
     assert without_secrets(file.read_text(encoding="utf-8"), build) == file.read_text(encoding="utf-8")
+
+
+def test_a_log_that_nobody_set_up_shows_no_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What a traceback is told with by structlog as it comes: the local variables of every frame, with colours."""
+    monkeypatch.setattr(structlog, "is_configured", lambda: False)
+    with Crm.open(
+        config(token=TOKEN), database=f"sqlite:///{tmp_path / 'crm.db'}", check=False, discovery=given(_manifest())
+    ) as crm:
+        crm.migrate()
+        with crm.system_session("test", reason="work") as session:
+            enqueue(session, "connector.send")
+        Worker(crm).until_empty()
+    assert [each.name for each in caplog.records] == ["crm_core.jobs"]
+    told = caplog.text + "".join(capfd.readouterr())
+    assert "job failed" in told and "no_such_table" in told and "Traceback" in told
+    assert TOKEN not in told and "\x1b" not in told
+    assert capfd.readouterr().out == ""
 
 
 def test_journal_jobs_and_logs_hold_no_secrets(database_url: str) -> None:

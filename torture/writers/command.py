@@ -8,7 +8,7 @@ import multiprocessing
 import random
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -150,10 +150,14 @@ def _side(ground: Ground, number: int, reads: bool, end: float, seed: int, file:
     # Whoever interrupts the program is heard by the process that began this one, and ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A job that meets somebody else is told in the log, and done again; that is no news here.
-    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    structlog.configure(processors=[_untold])
     with ground.open() as crm:
         side = (Reader if reads else Writer)(ground, crm, number, seed)
         side.until(end).write(file)
+
+
+def _untold(*_: object) -> MutableMapping[str, Any]:
+    raise structlog.DropEvent
 
 
 def _follow(ground: Ground, children: Sequence[BaseProcess]) -> tuple[Any, ...]:
