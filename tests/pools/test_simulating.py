@@ -11,7 +11,7 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete
+from sqlalchemy import delete, insert
 
 from crm_core import (
     Account,
@@ -28,10 +28,10 @@ from crm_core import (
     ownership,
     pools,
 )
-from crm_core.errors import Conflict
+from crm_core.errors import Conflict, PastDetached
 from crm_core.fields import Address
 from crm_core.hooks import Signal
-from crm_core.store.tables import CHANGE, CHANGE_SET
+from crm_core.store.tables import CHANGE, CHANGE_SET, JOURNAL_PART
 
 from .conftest import POOLS, SHANGHAI, START, Company, Founder, found, statements
 
@@ -456,6 +456,19 @@ def test_there_is_nothing_to_replay_of_days_to_come(company: Company) -> None:
     with pytest.raises(ValidationError, match="lies ahead"):
         simulated(company, since=day(1))
     assert simulated(company, attrs.evolve(SILENT, recycle=())).owned == 0
+
+
+def test_nothing_is_told_of_days_whose_journal_is_detached(company: Company) -> None:
+    if company.crm.store.dialect != "postgresql":
+        pytest.skip("only PostgreSQL has parts of the journal")
+    cut = dt.datetime.combine(day(10), dt.time(12), SHANGHAI)
+    with company.crm.store.engine.begin() as connection:
+        moments = dict.fromkeys(("first_at", "last_at", "cut", "detached_at"), cut)
+        connection.execute(insert(JOURNAL_PART).values(number=7, place=1, change_sets=1, changes=1, **moments))
+    company.clock.forward(days=20)
+    assert simulated(company, since=day(11)).since == day(11)
+    with pytest.raises(PastDetached, match="detached from this database"):
+        simulated(company, since=day(10))
 
 
 def test_nothing_is_changed_and_the_number_of_statements_is_constant(company: Company) -> None:

@@ -14,6 +14,7 @@ from crm_core.domain.dated import moment_of
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.domain.pools import HELD_ACTIVITY, Pool
 from crm_core.errors import ValidationError
+from crm_core.store.partitions.recorded import require_recorded
 from crm_core.store.parts import in_parts
 from crm_core.store.pools.free import Bound, account_type, bound
 from crm_core.store.pools.journal import Sign, account_versions, held_activities
@@ -96,13 +97,16 @@ def simulate(
     is that of the day. Ownership is as its dated rows say. Only accounts that the actor sees today are told of. The
     number of statements grows with each thousand accounts and changes, the work with what happened.
 
-    Raises :class:`ValidationError` for a day that lies ahead, :class:`~crm_core.errors.HookError` when a plugin cannot
-    tell the signs of life that a rule looks at.
+    Raises :class:`ValidationError` for a day that lies ahead, :class:`~crm_core.errors.PastDetached` where what was
+    recorded since then is not all here, :class:`~crm_core.errors.HookError` when a plugin cannot tell the signs of life
+    that a rule looks at.
     """
     given = pools.values() if isinstance(pools, Mapping) else pools
     rules = bound(session, given)
     runs = _runs(session, since, days)
     work = _Simulator(session, rules, runs)
+    if runs.moments:
+        require_recorded(session, runs.moments[0])
     losses = [loss for tenure in work.tenures for loss in work.losses(tenure)]
     losses.sort(key=lambda loss: (loss.day, loss.account_id, loss.pool))
     return Simulation(
