@@ -20,6 +20,7 @@ from crm_core.hooks.values import Failed, Gathered, News
 from crm_core.store.gone import Gone, gone
 from crm_core.store.learned import Written, written, written_by_others, written_points
 from crm_core.store.looks import LATE, Look, last_look, note_look, present_look
+from crm_core.store.partitions.recorded import begins
 from crm_core.views.overview import names_of
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ class WhatsNew:
     """What a user did not know yet: by account, latest first; and accounts that are no longer theirs (``gone``).
 
     ``since`` is the look that it reaches back to, ``first`` whether there was none before. ``look`` is what to note
-    once it was read (:func:`looked`). ``names`` are those of colleagues by id.
+    once it was read (:func:`looked`). ``names`` are those of colleagues by id. ``begins`` is ``None`` where that is
+    all; else what was recorded between ``since`` and that moment is detached from the database, and there may be more.
     """
 
     user_id: int
@@ -95,6 +97,7 @@ class WhatsNew:
     gone: tuple[Gone, ...]
     names: Mapping[int, str]
     look: Look
+    begins: dt.datetime | None = None
     failed: tuple[Failed, ...] = ()
 
     def __iter__(self) -> Iterator[AccountNews]:
@@ -132,6 +135,7 @@ def whats_new(
     found = _grouped(pieces, accounts)
     # Beyond the reader's rights it is told to nobody else.
     lost = gone(session, reader, start) if session.actor.system or session.actor.user_id == reader else []
+    cut = begins(session)
     return WhatsNew(
         user_id=reader,
         since=start.at,
@@ -140,6 +144,7 @@ def whats_new(
         gone=tuple(lost),
         names=names_of(session, (who for each in found for learned in each.learned for who in learned.who)),
         look=look,
+        begins=cut if cut is not None and cut > start.at else None,
         failed=told.failed,
     )
 

@@ -8,6 +8,7 @@ import itertools
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import insert
 
 from crm_core import (
     Account,
@@ -33,6 +34,7 @@ from crm_core import (
 )
 from crm_core.domain.pools import PoolEvent, PoolEventKind
 from crm_core.store.looks import last_look
+from crm_core.store.tables import JOURNAL_PART
 from crm_core.views import looked, whats_new
 
 NOW = dt.datetime.now(dt.UTC)
@@ -169,6 +171,17 @@ def test_since_a_day_and_the_first_look(open_crm):
     assert told(first) != {}
     assert told(read(crm, since=NOW + dt.timedelta(days=1), keep=True)) == {}
     assert told(read(crm, since=dt.date(2020, 1, 1), keep=True)) == told(first)
+
+
+def test_it_says_what_it_cannot_know_because_the_journal_is_detached(crm, acme):
+    if crm.store.dialect != "postgresql":
+        pytest.skip("only PostgreSQL has parts of the journal")
+    cut = crm.store.clock() - dt.timedelta(days=3)
+    with crm.store.engine.begin() as connection:
+        moments = dict.fromkeys(("first_at", "last_at", "cut", "detached_at"), cut)
+        connection.execute(insert(JOURNAL_PART).values(number=7, place=1, change_sets=1, changes=1, **moments))
+    assert read(crm, keep=True, since=cut - dt.timedelta(days=1)).begins == cut
+    assert read(crm, keep=True, since=cut).begins is None
 
 
 def test_a_look_in_between_of_another_session_misses_nothing(crm, acme):

@@ -99,6 +99,9 @@ def _print(output: Output, session: CrmSession, view: Today, most: int | None) -
 
     kinds = kind_labels(session, translator, {each.kind for account in news for each in account.learned})
     output.heading(translator.format("New since {day}", day=shown(news.since.replace(second=0), tz)))
+    if news.begins is not None:
+        output.note("What was recorded before {moment} is detached from the database, and is not shown.",
+                    moment=shown(news.begins, tz))  # fmt: skip
     if not news.accounts and not news.gone:
         output.say("Nothing.")
     rows = [
