@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import attrs
-from sqlalchemy import Table, inspect
+from sqlalchemy import inspect
 from sqlalchemy.orm import Bundle
 from sqlalchemy.orm.attributes import QueryableAttribute
 from sqlalchemy.sql import elements, selectable
@@ -71,11 +71,10 @@ def froms_of(statement: selectable.Select[Any], context: Context) -> Froms:
         present.update(dict.fromkeys(_flat([from_])))
         covered |= _covered([from_])
     for target, onclause, left, _flags in joins:
-        for side in (left, target, onclause if isinstance(onclause, QueryableAttribute) else None):
-            if side is not None:
-                froms = _sides(side)
-                present.update(dict.fromkeys(_flat(froms)))
-                covered |= _covered(froms)
+        for side in (left, target, onclause):
+            froms = _sides(side)
+            present.update(dict.fromkeys(_flat(froms)))
+            covered |= _covered(froms)
     for criterion in where:
         covered |= {
             entity.selectable
@@ -100,16 +99,14 @@ def _flat(froms: Iterable[Any]) -> Iterator[Any]:
             yield from _flat((from_.element,))
         else:
             table = from_.element if isinstance(from_, selectable.AliasedReturnsRows) else from_
-            if isinstance(table, Table) and table in declared.by_table:
+            if table in declared.by_table:
                 yield from_
 
 
 def _entities(columns: Iterable[Any]) -> Iterator[Any]:
     """The entity that SQLAlchemy sees in each column: the first one in it."""
     for column in _expressions(columns):
-        entity = column._annotations.get("parententity")
-        if entity is None:
-            entity = extract_first_column_annotation(column, "parententity")  # type: ignore[no-untyped-call]
+        entity = extract_first_column_annotation(column, "parententity")  # type: ignore[no-untyped-call]
         if entity is not None:
             yield entity
 
@@ -120,12 +117,10 @@ def _expressions(columns: Iterable[Any]) -> Iterator[Any]:
         if isinstance(bundle, Bundle):
             yield from _expressions(each.__clause_element__() if hasattr(each, "__clause_element__") else each
                                     for each in bundle.exprs)  # fmt: skip
-        elif isinstance(column, selectable.FromClause):
-            yield from [column] if "parententity" in column._annotations else column._select_iterable
-        elif getattr(column, "_is_clause_list", False):
-            yield from column._select_iterable
-        else:
+        elif "parententity" in column._annotations:
             yield column
+        else:
+            yield from column._select_iterable
 
 
 def _sides(side: Any) -> list[Any]:

@@ -14,7 +14,6 @@ from weakref import WeakKeyDictionary
 import attrs
 from sqlalchemy import Table
 from sqlalchemy.orm import FromStatement, Mapper
-from sqlalchemy.orm.attributes import QueryableAttribute
 from sqlalchemy.sql import dml, elements, functions, operators, selectable
 from sqlalchemy.sql.annotation import Annotated
 from sqlalchemy.sql.visitors import HasTraverseInternals
@@ -64,14 +63,14 @@ def inspect_statement(statement: Any, criteria: tuple[Any, ...] = (), *, loading
     # One that was made once and is executed again and again need not be walked again: no method changes a statement.
     known = _known.get(statement)
     if known is None:
-        known = _known[statement] = _inspected(statement, criteria, loading)
+        known = _known[statement] = _inspected(statement)
     return known
 
 
 _known: WeakKeyDictionary[Any, Footprint] = WeakKeyDictionary()
 
 
-def _inspected(statement: Any, criteria: tuple[Any, ...], loading: bool) -> Footprint:
+def _inspected(statement: Any, criteria: tuple[Any, ...] = (), loading: bool = False) -> Footprint:
     types: set[RecordType] = set()
     columns: set[tuple[RecordType, Field]] = set()
     if not isinstance(statement, selectable.SelectBase | FromStatement | functions.FunctionElement):
@@ -98,7 +97,7 @@ def _inspected(statement: Any, criteria: tuple[Any, ...], loading: bool) -> Foot
             _table(element, types)
         elif isinstance(element, selectable.AliasedReturnsRows) and isinstance(element.element, Table):
             _alias(element, types)
-        elif isinstance(element, selectable.TableClause) and not isinstance(element, Table):
+        elif isinstance(element, selectable.TableClause):
             _refuse_core(element.name)
         else:
             _raw(element)
@@ -109,43 +108,40 @@ def _inspected(statement: Any, criteria: tuple[Any, ...], loading: bool) -> Foot
 def _walk(roots: tuple[Any, ...]) -> Iterator[tuple[Any, Froms | None]]:
     """Every element; of a SELECT with its FROMs."""
     stack: list[tuple[Any, Context]] = [(root, NOWHERE) for root in roots]
-    seen: set[tuple[int, int]] = set()
+    # What was seen is held: made on the way and thrown away, it would leave its id to what comes after.
+    seen: dict[tuple[int, int], tuple[Any, Context]] = {}
     while stack:
         element, context = stack.pop()
         key = (id(element), id(context))
         if key in seen:
             continue
-        seen.add(key)
+        seen[key] = element, context
         annotations = getattr(element, "_annotations", None)
         if annotations and TRUSTED in annotations:
             continue
         froms = froms_of(element, context) if isinstance(element, selectable.Select) else None
         yield element, froms
-        if isinstance(element, elements.ColumnClause | Table):
+        if isinstance(element, elements.ColumnClause):
             continue
         if isinstance(element, selectable.AliasedReturnsRows):
             if isinstance(element.element, Table):
                 continue
-            if not isinstance(element, selectable.Lateral):
-                context = NOWHERE
+            context = NOWHERE
         if froms is not None:
             context = Context(froms.own, froms.own | context.all)
         stack.extend((child, context) for child in _children(element))
 
 
 def _children(element: Any) -> list[Any]:
-    if isinstance(element, QueryableAttribute):
-        of_type = getattr(element, "_of_type", None)
-        if of_type is None:
-            return [element.expression, *element._extra_criteria]
-        target = of_type.selectable._annotate({"parententity": of_type, "parentmapper": of_type.mapper})
-        return [*element._extra_criteria, target]
     children: list[Any] = []
     unknown: set[int] = set()
-    for target, onclause, left, _flags in getattr(element, "_setup_joins", ()) or ():
-        children += [part for part in (target, onclause, left) if part is not None]
-        if getattr(target, "_of_type", None) is not None:
-            unknown.add(id(target.expression))  # its condition names the alias without saying whose it is
+    for target, _onclause, _left, _flags in getattr(element, "_setup_joins", ()):
+        of_type = getattr(target, "_of_type", None)
+        if of_type is not None:
+            # A navigation to an alias: its condition names the alias without saying whose it is.
+            unknown.add(id(target.expression))
+            alias = of_type.selectable._annotate({"parententity": of_type, "parentmapper": of_type.mapper})
+            children += [*target._extra_criteria, alias]
     if isinstance(element, FromStatement):
         children.append(element.element)
     if isinstance(element, selectable.Values):
