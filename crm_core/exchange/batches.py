@@ -13,8 +13,8 @@ from crm_core.exchange.entries import AN_ENTRYS_FAULT
 from crm_core.exchange.lookups import AMBIGUOUS, Resolver
 from crm_core.exchange.pending import Outcome, Pending
 from crm_core.exchange.plan import FieldPlan, LookupPlan, SectionPlan
-from crm_core.exchange.values import json_form
 from crm_core.fields.field import Field
+from crm_core.fields.kinds import json_form
 from crm_core.records import RecordType
 from crm_core.store.key_fields import guarded, not_steward_of, touched
 from crm_core.store.rules import check_filled, check_values
@@ -198,7 +198,7 @@ class Batch:
                 self.outcome.reject(row.line, row.key, row.cells, problem)
                 return False
             if value is not None:
-                self._put(plan, row, json_form(plan.field, value) if plan.custom else value)
+                self._put(plan, row, json_form(plan.field.kind, value) if plan.custom else value)
             elif lookup.own and self.awaited(key):
                 self.outcome.postpone(row)
                 return False

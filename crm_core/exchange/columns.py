@@ -11,7 +11,6 @@ import attrs
 
 from crm_core.errors import ExchangeError, PermissionDenied, nearest
 from crm_core.exchange.guard import guarded
-from crm_core.exchange.values import json_form
 from crm_core.fields.composites import ADDRESS_PARTS
 from crm_core.fields.field import Field
 from crm_core.fields.kinds import (
@@ -25,6 +24,7 @@ from crm_core.fields.kinds import (
     NumberKind,
     PhoneKind,
     RefKind,
+    json_form,
 )
 from crm_core.records import RecordType
 from crm_core.store.session import CrmSession
@@ -104,7 +104,7 @@ def json_columns(fields: Sequence[tuple[Field, bool]]) -> Iterator[Column]:
 
 def _json(field: Field, record: Any) -> Any:
     value = getattr(record, field.name)
-    return None if value is None else json_form(field, value)
+    return None if value is None else json_form(field.kind, value)
 
 
 def csv_columns(fields: Sequence[tuple[Field, bool]]) -> Iterator[Column]:

@@ -13,9 +13,9 @@ from crm_core.exchange.transforms.refusal import Refusal
 from crm_core.exchange.transforms.times import read_moment
 from crm_core.fields import Address, Money
 from crm_core.fields.field import Field
-from crm_core.fields.kinds import JsonKind, MomentKind, MoneyKind, NumberKind
+from crm_core.fields.kinds import JsonKind, MomentKind, MoneyKind, NumberKind, json_form
 
-__all__ = ["composed", "converter", "json_form"]
+__all__ = ["composed", "converter"]
 
 
 def converter(field: Field, custom: bool, context: Context, *, from_json: bool = False) -> Callable[[Any], Any]:
@@ -48,13 +48,7 @@ def converter(field: Field, custom: bool, context: Context, *, from_json: bool =
     def convert(value: Any) -> Any:
         return parse(value) if isinstance(value, str) else decode(value)
 
-    return (lambda value: json_form(field, convert(value))) if custom else convert
-
-
-def json_form(field: Field, value: Any) -> Any:
-    """A value as JSON has it: exact numbers as text."""
-    form = field.kind.encode(value)
-    return f"{form:f}" if isinstance(form, Decimal) else form
+    return (lambda value: json_form(kind, convert(value))) if custom else convert
 
 
 def _without_decimals(value: Any) -> Any:

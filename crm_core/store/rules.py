@@ -16,7 +16,7 @@ from crm_core.domain.ownership import Share
 from crm_core.domain.quality import SUBJECT, QualityIssue
 from crm_core.domain.registration import registration_problem
 from crm_core.errors import Conflict, NotFound, Problem, ValidationError
-from crm_core.fields.kinds import EmailKind, RefKind
+from crm_core.fields.kinds import EmailKind, Kind, RefKind, json_form
 from crm_core.records import Exclusive, RecordType
 from crm_core.store.giving import check_items, check_shares
 from crm_core.store.key_fields import check_proposals
@@ -150,7 +150,7 @@ def check_custom(session: CrmSession, record_type: RecordType, values: Mapping[s
             )  # fmt: skip
         if value is not None:
             try:
-                field.kind.check(field.kind.decode(value))  # history may hold a choice that is withdrawn
+                _check_custom(field.kind, value)
             except ValidationError as error:
                 raise ValidationError(
                     "{record} cannot be written.",
@@ -158,6 +158,17 @@ def check_custom(session: CrmSession, record_type: RecordType, values: Mapping[s
                     record=record_type.name,
                     field=name,
                 ) from None
+
+
+def _check_custom(kind: Kind, value: Any) -> None:
+    known = kind.check(kind.decode(value))  # history may hold a choice that is withdrawn
+    if not isinstance(value, str | int | float | list | tuple | dict):
+        raise ValidationError(
+            "A custom field has its value in its JSON form, which {given} is not.",
+            mend="Write {form!r}.",
+            given=type(value).__name__,
+            form=json_form(kind, known),
+        )
 
 
 def check_filled(session: CrmSession, record_type: RecordType, rows: Iterable[Mapping[str, Any]]) -> None:

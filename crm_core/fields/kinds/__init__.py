@@ -1,6 +1,6 @@
 """Field kinds: what a value is, how it is checked, stored, journalled and read from text."""
 
-from crm_core.fields.kinds.base import Kind
+from crm_core.fields.kinds.base import Kind, json_form
 from crm_core.fields.kinds.numbers import MoneyKind, NumberKind
 from crm_core.fields.kinds.plain import AddressKind, ChoiceKind, FlagKind, JsonKind, RefKind, TagsKind
 from crm_core.fields.kinds.texts import EmailKind, PhoneKind, TextKind, UrlKind
@@ -22,4 +22,5 @@ __all__ = [
     "TagsKind",
     "TextKind",
     "UrlKind",
+    "json_form",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import attrs
@@ -9,7 +10,7 @@ from sqlalchemy import types
 
 from crm_core.errors import ValidationError
 
-__all__ = ["Kind", "refusal"]
+__all__ = ["Kind", "json_form", "refusal"]
 
 
 def refusal(problem: str, mend: str = "", **values: Any) -> ValidationError:
@@ -59,3 +60,9 @@ class Kind:
 
     def format(self, value: Any) -> str:
         return str(value)
+
+
+def json_form(kind: Kind, value: Any) -> Any:
+    """A value as JSON has it: exact numbers as text."""
+    form = kind.encode(value)
+    return f"{form:f}" if isinstance(form, Decimal) else form
