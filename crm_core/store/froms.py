@@ -14,7 +14,7 @@ import attrs
 from sqlalchemy import inspect
 from sqlalchemy.orm import Bundle
 from sqlalchemy.orm.attributes import QueryableAttribute
-from sqlalchemy.sql import elements, selectable
+from sqlalchemy.sql import selectable
 from sqlalchemy.sql.util import extract_first_column_annotation, surface_expressions
 
 from crm_core.records import declared
@@ -152,4 +152,4 @@ def _correlated(statement: selectable.Select[Any], present: frozenset[Any], cont
 def _all_froms(statement: selectable.Select[Any]) -> set[Any]:
     parts = (*statement._raw_columns, *statement._where_criteria)
     found = {from_ for part in parts for from_ in part._from_objects} | set(statement._from_obj)
-    return found | {target for target, *_ in statement._setup_joins if not isinstance(target, elements.ColumnElement)}
+    return found | {target for target, *_ in statement._setup_joins}

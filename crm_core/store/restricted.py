@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from sqlalchemy import event, inspect
-from sqlalchemy.orm import Load, object_session, undefer
+from sqlalchemy.orm import object_session, undefer
 from sqlalchemy.orm.base import ATTR_WAS_SET, PASSIVE_NO_RESULT, SQL_OK
 
 from crm_core.fields.field import Field
-from crm_core.records import Record, Types
+from crm_core.records import Record, RecordType, Types
 
 if TYPE_CHECKING:
     from crm_core.store.reading import Reading
@@ -29,15 +29,12 @@ def open_options(reading: Reading, statement: Any) -> list[Any]:
     options = []
     for description in getattr(statement, "column_descriptions", ()):
         entity = description.get("entity")
-        record_type = getattr(description.get("type"), "crm_type", None)
-        if entity is None or record_type is None or description["expr"] is not entity:
+        if description["expr"] is not entity:
             continue
+        record_type: RecordType = description["type"].crm_type
         for field in record_type.restricted:
             if reading.readable(record_type, field):
-                for name in sorted(attributes_of(field)):
-                    attribute = getattr(entity, name)
-                    is_alias = not isinstance(entity, type)
-                    options.append(Load(entity).undefer(attribute) if is_alias else undefer(attribute))
+                options += [undefer(getattr(entity, name)) for name in sorted(attributes_of(field))]
     return options
 
 
@@ -57,7 +54,8 @@ class _Opened:
 def watch(types: Types) -> None:
     """Open restricted fields of records that come in by other ways: along a navigation, by a refresh."""
     for record_type in types.values():
-        if record_type.restricted and not event.contains(record_type.cls, "load", _come):
+        if record_type.restricted:
+            # For each store anew: what listens already does not listen twice.
             event.listen(record_type.cls, "load", _come)
             event.listen(record_type.cls, "refresh", _come)
             event.listen(record_type.cls, "expire", _come)

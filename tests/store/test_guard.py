@@ -215,6 +215,22 @@ HOLD: dict[str, tuple[Form, Any]] = {
     "bundle of bundles": (
         lambda s: [row.b.c.name for row in s.execute(select(Bundle(
             "b", func.lower(Unit.name), Bundle("c", Account.name))))], ["Beta", "Beta", "Beta"]),
+    "exists, correlate": (
+        lambda s: s.scalars(_correlated("beta", lambda each: each.correlate(Account))).all(), ["Beta"]),
+    "exists, correlate_except what is its own": (
+        lambda s: s.scalars(_correlated("beta", lambda each: each.correlate_except(User))).all(), ["Beta"]),
+    "correlated from beside a join": (
+        lambda s: s.scalars(select(Account.name).where(exists(select(1).join_from(User, Unit, true()).where(
+            func.lower(Account.name) == "beta")))).all(), ["Beta"]),
+    "correlated to the end of a navigation": (
+        lambda s: s.scalars(select(Affiliation.role).join(Affiliation.account).where(
+            exists(select(1).select_from(Unit).where(func.lower(Account.name) == "beta")))).all(), ["buyer"]),
+    "correlated to an alias at the end of a navigation": (
+        lambda s: s.scalars(select(Affiliation.role).join(Affiliation.account.of_type(A)).where(
+            exists(select(1).select_from(Unit).where(func.lower(A.name) == "beta")))).all(), ["buyer"]),
+    "correlated to the beginning of a navigation": (
+        lambda s: s.scalars(select(Account.name).select_from(Affiliation).join(Affiliation.account).where(
+            exists(select(1).select_from(Unit).where(func.lower(Affiliation.role) == "buyer")))).all(), ["Beta"]),
     "function over the left of a join": (
         lambda s: s.scalars(select(literal(1)).join_from(Account, Unit, true()).where(
             func.lower(Account.name) == "acme")).all(), []),
@@ -252,6 +268,12 @@ def _doubling() -> Any:
 
 def _lateral() -> Any:
     return select(Unit.id.label("one")).where(func.lower(Account.name) != "").lateral()
+
+
+def _correlated(name: str, made: Callable[[Any], Any], around: Any = None) -> Any:
+    """A subquery that asks for an account's name within a function, in a statement over accounts or another."""
+    within = select(1).select_from(User).where(func.lower(Account.name) == name)
+    return (select(Account.name) if around is None else around).where(exists(made(within)))
 
 
 def _twice() -> Any:
@@ -358,6 +380,20 @@ REFUSED: dict[str, tuple[Form, str]] = {
     "two records in one expression, joins kept": (
         lambda s: s.execute(select(Affiliation.id).join(Affiliation.account).with_only_columns(
             Affiliation.role + Contact.name, maintain_column_froms=True)), "select_from(Contact)"),
+    "correlate to what is not there, within a function": (
+        lambda s: s.execute(_correlated("acme", lambda each: each.correlate(Account), UNIT)), "select_from(Account)"),
+    "correlate to something else, within a function": (
+        lambda s: s.execute(_correlated("acme", lambda each: each.correlate(Unit))), "select_from(Account)"),
+    "correlate_except, within a function": (
+        lambda s: s.execute(_correlated("acme", lambda each: each.correlate_except(Account))), "select_from(Account)"),
+    "correlate_except where it is not there, within a function": (
+        lambda s: s.execute(_correlated("acme", lambda each: each.correlate_except(User), UNIT)),
+        "select_from(Account)"),
+    "correlate(None), within a function": (
+        lambda s: s.execute(_correlated("acme", lambda each: each.correlate(None))), "select_from(Account)"),
+    "nothing left to select from, within a function": (
+        lambda s: s.execute(select(Account.name).where(exists(select(1).where(func.lower(Account.name) == "acme")))),
+        "select_from(Account)"),
     "correlated where it was correlated already": (
         lambda s: s.execute(select(Account.name).where(exists(select(1).select_from(Unit).where(
             func.lower(Account.name) != "",

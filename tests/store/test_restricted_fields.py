@@ -11,15 +11,17 @@ from sqlalchemy import String as Text
 from sqlalchemy import case, cast, exists, func, literal, select, type_coerce, union, update
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Bundle, Load, aliased, defer, joinedload, load_only, selectinload, undefer, undefer_group
+from sqlalchemy.orm.attributes import PASSIVE_NO_FETCH, get_history
 
 from crm_core.domain.accounts import Account
 from crm_core.domain.activities import Activity
 from crm_core.domain.contacts import Affiliation, Contact
-from crm_core.domain.organisation import Membership
+from crm_core.domain.organisation import Membership, Unit
 from crm_core.errors import CrmError, ExpressionError, PermissionDenied
 from crm_core.fields import Money
 from crm_core.store.history import history
 from crm_core.store.session import CrmSession
+from crm_core.testing.statements import counted
 
 from .access_records import Secret
 from .conftest import Company
@@ -211,6 +213,36 @@ def test_open_to_those_with_the_permission(told: Company) -> None:
     with told.session("tao", as_of=before) as session:
         assert session.list(Contact)[0].note == NOTE
         assert session.get(Contact, told.bob).note == NOTE
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [select(Contact), select(C), select(C, Contact), select(Contact.id, Contact), select(literal(1), C),
+     select(C, Unit)],
+    ids=["record", "alias", "both", "behind a column", "alias behind a value", "before another"],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:SELECT statement has a cartesian product")
+def test_they_come_with_the_record_at_once(told: Company, statement: Any) -> None:
+    with told.session("tao", read_only=True) as session:
+        session.execute(select(Contact.id))  # asks what the reader may see at all
+        with counted(told) as seen:
+            rows = session.execute(statement).all()
+            notes = {each.note for row in rows for each in row if isinstance(each, Contact)}
+        assert notes == {NOTE}
+        assert len(seen) == 1
+
+
+def test_they_are_read_when_asked_for_and_not_before(told: Company) -> None:
+    """Of a record that came along a navigation; the question of what changed never asks the database."""
+    with told.session("tao", read_only=True) as session:
+        contact = session.scalars(select(Affiliation).options(joinedload(Affiliation.contact))).one().contact
+        with counted(told) as seen:
+            assert not get_history(contact, "note", PASSIVE_NO_FETCH).unchanged
+            assert seen == []
+            assert contact.note == NOTE
+            assert len(seen) == 1
+            assert contact.note == NOTE
+            assert len(seen) == 1
 
 
 def test_history_and_past_leave_them_out(told: Company) -> None:
