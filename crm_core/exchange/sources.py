@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from decimal import Decimal
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -16,7 +15,7 @@ from typing import Any, Protocol, TypeAlias
 import attrs
 import msgspec
 
-from crm_core.assembly.toml_text import DEEPEST, nested_deeper
+from crm_core.assembly.toml_text import DEEPEST, exact, nested_deeper
 from crm_core.errors import ExchangeError, Problem
 from crm_core.exchange.encodings import detect
 from crm_core.exchange.sheets import READ
@@ -183,7 +182,7 @@ class SourceRows:
                 )
 
     def _json_lines(self) -> Iterator[Row]:
-        decode = msgspec.json.Decoder(float_hook=Decimal).decode
+        decode = msgspec.json.Decoder(float_hook=exact).decode
         for line, row in enumerate(self._text, 1):
             if not row.strip():
                 continue
