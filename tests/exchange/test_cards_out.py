@@ -229,7 +229,7 @@ class TestRoundTrip:
         birthday=st.none() | st.dates(), version=st.sampled_from(["3.0", "4.0"]),
         ways=st.lists(
             st.tuples(st.sampled_from(PointKind), WORDS,
-                      st.none() | st.sampled_from(["home", "work", "前台", "home url"])),
+                      st.none() | st.sampled_from(["home", "work", "前台", "home url", "address", "work address"])),
             max_size=4, unique_by=lambda way: way[:2],
         ),
         place=st.none() | st.tuples(WORDS, st.none() | WORDS, st.none() | WORDS, st.none() | WORDS),
@@ -257,6 +257,25 @@ class TestRoundTrip:
         assert report.rejected == 0, report.first_rejects
         assert {text.partition(":")[0] for card in report.cards for text in card.untaken} <= {"REV"}
         assert self.contents(crm) == before
+
+    @pytest.mark.parametrize("label", ["address", "work address", "Lieferung address", "home address"])
+    def test_an_address_of_the_person_is_elsewhere_not_that_of_the_company(
+        self, crm: Crm, tmp_path: Path, label: str
+    ) -> None:
+        with crm.system_session("x") as session:
+            person, account = session.add_one(Contact(name="王伟")), session.add_one(Account(name="Acme"))
+            session.add(Affiliation(account_id=account.id, contact_id=person.id))
+            session.add(
+                ContactPoint(contact_id=person.id, kind=PointKind.OTHER, label=label, value="中山路 1, 200001 上海")
+            )
+        with crm.system_session("x", read_only=True) as session:
+            export_cards(session, None, tmp_path / "a.vcf")
+        self.empty(crm)
+        import_cards(crm, tmp_path / "a.vcf")
+        with crm.system_session("x", read_only=True) as session:
+            point = session.scalars(select(ContactPoint)).one()
+            assert (point.label, point.value) == (label, "中山路 1, 200001 上海")
+            assert session.scalars(select(Account)).one().address is None
 
     def empty(self, crm: Crm) -> None:
         with crm.system_session("x") as session:

@@ -121,7 +121,6 @@ class TestJsonLines:
         assert (report.created, report.rejected) == (2, 1)
         assert "nested too deeply" in report.first_rejects[0].reason
 
-
     def test_a_number_that_nothing_could_hold_costs_a_row(self, crm: Crm, load: Load) -> None:
         data = '{"id": 1, "name": "A"}\n{"id": 2e9999999999999999999, "name": "B"}\n'
         report = load(data, {"fields": {"name": "name"}}, file="data.jsonl")

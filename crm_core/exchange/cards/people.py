@@ -270,10 +270,12 @@ class _Reading:
             lines = ", ".join(filter(None, (street, extended, box)))
             where = labels.get(each.group) or " ".join(word for word in _WHERE if word in each.types)
             text = ", ".join(filter(None, (lines, f"{code} {city}".strip(), region, country)))
-            point = self._fitting(each, PointKind.OTHER, text, f"{where} address".strip())
+            # What was the person's own in another CRM says so by its label.
+            own = where.split()[-1:] == ["address"]
+            point = self._fitting(each, PointKind.OTHER, text, where if own else f"{where} address".strip())
             if point is None:
                 continue
-            if works and found is None and "home" not in each.types:
+            if works and found is None and not own and "home" not in each.types:
                 found = _address(lines, city, region, code, country)
                 if found is not None:
                     found_point = point

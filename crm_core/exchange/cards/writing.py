@@ -168,6 +168,8 @@ def _told(point: ContactPoint) -> bool:
     """Whether the line itself says the label."""
     words = set((point.label or "").split())
     if point.kind is PointKind.OTHER:
+        if words and (point.label or "").split()[-1] == _ADDRESS and "home" not in words:
+            return False  # elsewhere it would be taken for that of the company
         endings = {_ADDRESS, "url"}
         return words <= {*_TYPES, *endings} or (len(words) == 1 and (point.label or "").isascii())
     return words <= set(_TYPES)
