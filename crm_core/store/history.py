@@ -119,7 +119,7 @@ def history(session: CrmSession, record_type: RecordType | str, id_: int) -> His
         hidden = session._reading.restricted_names(known)
     else:
         gone = absent_type(session, name)
-        inactive = name.partition(".")[0] if gone is None else gone.plugin
+        inactive = name.partition(".")[0]
         closed = {} if gone is None else gone.restricted
         hidden = frozenset(field for field, permission in closed.items() if not session.can(permission))
     events = History(

@@ -22,16 +22,16 @@ __all__ = ["take_back_raw"]
 def take_back_raw(work: _Undo, name: str, operation: str, run: Mapping[int, Row[Any]]) -> None:
     """Rows of a plugin that is not in the build: what was done to them is taken back as they lie in the table."""
     known = absent_type(work.session, name)
-    plugin = known.plugin if known is not None else name.partition(".")[0]
+    plugin = name.partition(".")[0]
     table = reflect(work.session, known.table) if known is not None else None
     for id_, row in run.items():
-        before, after = decode_values(None, row.before).get(RAW), decode_values(None, row.after).get(RAW)
-        if table is not None and operation == "create" and RAW in decode_values(None, row.after):
-            _take_away(work, table, name, id_, after or {}, row.version)
+        before, after = decode_values(None, row.before).get(RAW, {}), decode_values(None, row.after).get(RAW, {})
+        if table is not None and operation == "create" and after:
+            _take_away(work, table, name, id_, after, row.version)
         elif table is None:
             work.absent.add(plugin)
             work.conflict(name, id_, "it belongs to the plugin {plugin}, which was removed.", plugin=plugin)
-        elif before is None:
+        elif not before:
             work.absent.add(plugin)
             work.conflict(name, id_, "it belongs to the plugin {plugin}, which is not loaded.", plugin=plugin)
         elif ERASED in before.values():
@@ -39,7 +39,7 @@ def take_back_raw(work: _Undo, name: str, operation: str, run: Mapping[int, Row[
         elif operation == "delete":
             _restore(work, table, name, id_, before, row.version)
         else:
-            _revert(work, table, name, id_, before, after or {})
+            _revert(work, table, name, id_, before, after)
 
 
 def _take_away(work: _Undo, table: Table, name: str, id_: int, raw: Mapping[str, Any], version: int) -> None:

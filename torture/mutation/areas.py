@@ -63,11 +63,13 @@ AREAS = (
         "journal",
         _store("changes", "differences", "held", "history", "journal", "noting", "past", "touching", "undo",
                "undo_raw", "unseen"),
-        _tests("store", "journal", "journal_hooks", "optimistic", "partial_undo", "past",
-               "restricted_fields", "round_trip", "session_history", "undo", "undo_hidden")
+        _tests("store", "change_batches", "dependants", "erasure", "journal", "journal_hooks", "optimistic",
+               "partial_undo", "past", "restricted_fields", "round_trip", "session_history", "undo", "undo_hidden",
+               "undo_without_plugin")
         + _tests("domain", "account_verbs")
         + _tests("duplicates", "creation")
-        + _tests("duties", "compliance"),
+        + _tests("duties", "compliance")
+        + _tests("leaving", "inactive", "restricted_rows"),
     ),
 )  # fmt: skip
 
