@@ -62,6 +62,15 @@ class Actor:
         """The units the actor belongs to now."""
         return frozenset(unit for unit, _ in self.places)
 
+    @property
+    def mine(self) -> Any:
+        """The actor's id as it stands in a condition."""
+        return self.user_id
+
+    def those(self, units: frozenset[int]) -> list[Any]:
+        """Ids of units as they stand in a condition."""
+        return sorted(units)
+
     def reach(self, policy: Policy, permission: str) -> Reach:
         """How far ``permission`` reaches for this actor."""
         known = self._reaches.get(permission)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, func, inspect, select
-from sqlalchemy.orm import LoaderCriteriaOption, ORMExecuteState
+from sqlalchemy.orm import ORMExecuteState
 
 from crm_core.errors import PermissionDenied, UnsupportedStatement
 from crm_core.fields.field import Field
 from crm_core.records import Record, RecordType
 from crm_core.records.mapping import record_type_target
-from crm_core.store.actor import valid_at
 from crm_core.store.froms import make_orm
 from crm_core.store.guard import inspect_statement, trusted
 from crm_core.store.options import inspect_options
 from crm_core.store.restricted import attributes_of, open_options
+from crm_core.store.shapes import Criteria, Shape, Way, values_of
 from crm_core.store.values import key_column
 
 if TYPE_CHECKING:
@@ -37,28 +37,19 @@ def get_options() -> dict[str, Any]:
     return {GET: _TOKEN, "all_dates": True}
 
 
-class _Criteria(LoaderCriteriaOption):
-    """``with_loader_criteria`` that also holds where a join leads to an alias.
-
-    SQLAlchemy adapts the criterion to an alias in the FROM, but not in the ON of a join, where it expects a lambda that
-    is called with the alias; a lambda would keep its first branch.
-    """
-
-    _traverse_internals = LoaderCriteriaOption._traverse_internals  # what makes it part of the cache key
-
-    def _resolve_where_criteria(self, ext_info: Any) -> ColumnElement[bool]:
-        # Not as SQLAlchemy has it, with each element marked against recursion: our criteria have nothing of the ORM
-        # inside, and parameters with marks are slow to look up whenever the statement is executed.
-        criterion = cast("ColumnElement[bool]", self.where_criteria)
-        return ext_info._adapter.traverse(criterion) if ext_info.is_aliased_class else criterion
-
-
 class Reading:
-    """The reading half of one session; criteria are made once per record type and session."""
+    """The reading half of one session; criteria are made once for all whose rights have the same shape."""
 
     def __init__(self, session: CrmSession) -> None:
         self.session = session
-        self._options: dict[tuple[RecordType, bool, bool], Any] = {}
+
+    @functools.cached_property
+    def _shape(self) -> Shape:
+        return self.session.store.shapes.of(self.session.actor)
+
+    @functools.cached_property
+    def _values(self) -> Mapping[str, Any]:
+        return values_of(self.session.actor, self.session.now, self.session.at)
 
     # -- statements --------------------------------------------------------------------------------------------
 
@@ -84,26 +75,49 @@ class Reading:
         state.bind_arguments.setdefault("clause", state.statement)
         options = inspect_options(getattr(state.statement, "_with_options", ()))
         footprint = inspect_statement(state.statement, options.criteria, loading=loading)
+        reachable = self._reachable(footprint.types) if options.given else footprint.types
+        all_dates = bool(state.execution_options.get("all_dates")) or (
+            state.is_relationship_load and state.loader_strategy_path is not None
+        )
+        gathered = bool(state.execution_options.get(_GATHER))
+        wide = not gathered and self._shape.depends_on_width(reachable) and session.visibility.wide
+        way = Way(all_dates, gathered, wide)
+        plain = not (loading or options.given)
+        kept = self._shape.statements.get(state.statement) if plain else None
+        if kept is not None and way in kept:
+            state.statement = kept[way]
+            self._bring_values(state)
+            return None
         for record_type in footprint.types:
             session._own_type(record_type)
-        reachable = self._reachable(footprint.types) if options.given else footprint.types
         self._refuse_restricted(footprint.columns | options.opened)
         if options.all_opened:
             self._refuse_restricted((each, field) for each in reachable for field in each.restricted)
         if state.is_column_load:
             self._column_load(state)
             return None
-        all_dates = bool(state.execution_options.get("all_dates")) or (
-            state.is_relationship_load and state.loader_strategy_path is not None
-        )
+        given = state.statement
         # Following a reference never loses its row: what only options bring in is not dated.
-        whole = bool(state.execution_options.get(_GATHER))
-        added = [self._option(each, not all_dates and each in footprint.types, whole) for each in reachable]
-        added += open_options(self, state.statement)
+        added: list[Any] = [
+            self._shape.option(each, _mapped(each), not all_dates and each in footprint.types, way)
+            for each in reachable
+        ]
+        added += open_options(self, given)
         if any(option is not None for option in added):
-            state.statement = state.statement.options(*(option for option in added if option is not None))
+            state.statement = given.options(*(option for option in added if option is not None))
             make_orm(state.statement, next(iter(footprint.types)).cls)
+            self._bring_values(state)
+        if plain:
+            self._shape.statements.setdefault(given, {})[way] = state.statement
         return None
+
+    def _bring_values(self, state: ORMExecuteState) -> None:
+        """What stands for the parameters of the conditions, whatever else of their names is given."""
+        given = state.parameters
+        if isinstance(given, Sequence):
+            state.parameters = [{**each, **self._values} for each in given]
+        else:
+            state.parameters = {**(given or {}), **self._values}
 
     def _column_load(self, state: ORMExecuteState) -> None:
         """Reloading an object's columns ignores loader criteria, so the condition is added openly."""
@@ -148,23 +162,6 @@ class Reading:
                 if target is not None:
                     work.append(target)
         return found
-
-    def _option(self, record_type: RecordType, dated: bool, gathered: bool) -> Any:
-        dated = dated and record_type.dated
-        key = (record_type, dated, gathered)
-        if key not in self._options:
-            visibility = self.session.gathered if gathered else self.session.visibility
-            rows = _mapped(record_type)
-            criterion = visibility.criterion(record_type, rows)
-            if dated:
-                holds = valid_at(rows, self.session.at)
-                criterion = holds if criterion is None else holds & criterion
-            self._options[key] = (
-                None
-                if criterion is None
-                else _Criteria(record_type.cls, criterion, include_aliases=True, propagate_to_loaders=True)
-            )
-        return self._options[key]
 
     def readable(self, record_type: RecordType, field: Field) -> bool:
         """Whether the actor may read a field at all."""
@@ -311,8 +308,8 @@ def _without_ours(state: ORMExecuteState) -> None:
     They must propagate, or else SQLAlchemy leaves them out of joined loading.
     """
     options = getattr(state.statement, "_with_options", ())
-    if any(isinstance(option, _Criteria) for option in options):
+    if any(isinstance(option, Criteria) for option in options):
         statement: Any = state.statement
         statement = statement._generate()
-        statement._with_options = tuple(option for option in options if not isinstance(option, _Criteria))
+        statement._with_options = tuple(option for option in options if not isinstance(option, Criteria))
         state.statement = statement

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 
 from crm_core.domain.redirects import Redirect
+from crm_core.fields.columns import BIGINT, Moment
 from crm_core.records import RecordType
 
 if TYPE_CHECKING:
@@ -24,14 +26,28 @@ def merges_into(
 
     Redirects themselves are for administrators; that something was merged into a record is told with the record.
     """
+    visible = list(session.scalars(_seen(record_type), {"ids": list(ids)}, execution_options={"all_dates": True}))
+    given = {"type": record_type.name, "ids": visible, "until": until, "most": limit}
+    return list(session.core(_merged(until is not None), given))
+
+
+# Made once: to put them together takes longer than to run them.
+_IDS: Any = bindparam("ids", type_=BIGINT, expanding=True)
+
+
+@functools.cache
+def _seen(record_type: RecordType) -> Select[Any]:
+    record: Any = record_type.cls
+    return select(record.id).where(record.id.in_(_IDS))
+
+
+@functools.cache
+def _merged(until: bool) -> Select[Any]:
     row = Redirect.crm_type.table
-    visible = sorted(session.writer.visible_ids(record_type, set(ids)))
     query = (
         select(row.c.id, row.c.target_id, row.c.at)
-        .where(row.c.record_type == record_type.name, row.c.target_id.in_(visible))
+        .where(row.c.record_type == bindparam("type"), row.c.target_id.in_(_IDS))
         .order_by(row.c.at.desc(), row.c.id.desc())
-        .limit(limit)
+        .limit(bindparam("most", type_=BIGINT))
     )
-    if until is not None:
-        query = query.where(row.c.at < until)
-    return list(session.core(query))
+    return query.where(row.c.at < bindparam("until", type_=Moment())) if until else query

@@ -30,6 +30,7 @@ from crm_core.store.queue import Queue
 from crm_core.store.restricted import watch
 from crm_core.store.search.index import SearchIndex
 from crm_core.store.session import CrmSession
+from crm_core.store.shapes import Shapes
 from crm_core.store.tables import RECORD_TYPE
 from crm_core.store.visibility import WIDE
 
@@ -63,6 +64,7 @@ class Store:
             self.engine = self.engine.execution_options(**{CLOCK: clock})
         self.types = types
         self.policy = policy or Policy()
+        self.shapes = Shapes(types, self.policy)
         self.dispatch: Dispatch = dispatch or NoPlugins()
         self.dialect = self.engine.dialect.name
         self.search = SearchIndex(types, self.dialect, search)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     FromClause,
     Select,
@@ -63,7 +64,12 @@ class Visibility:
     """The criteria of one actor at one moment. ``None`` as a criterion means: everything."""
 
     def __init__(
-        self, types: Types, policy: Policy, actor: Actor, now: dt.datetime, owned_count: Callable[[], int]
+        self,
+        types: Types,
+        policy: Policy,
+        actor: Actor,
+        now: dt.datetime | BindParameter[Any],
+        owned_count: Callable[[], int],
     ) -> None:
         self.types = types
         self.policy = policy
@@ -127,7 +133,7 @@ class Visibility:
 
     def _rows(self, record_type: RecordType, rows: FromClause, reaches: frozenset[Reach], verb: str) -> Criterion:
         narrow = frozenset(reach for reach in reaches if not reach.all)
-        mine = self.actor.user_id
+        mine = self.actor.mine
         access = record_type.access
         if isinstance(access, Public):
             if narrow and record_type.cls in _GRANTING:
@@ -176,7 +182,7 @@ class Visibility:
             assert target is not None
             targets.append((rows.c[name], self.types[target], self._optional(record_type, name)))
         if verb != "read" and reaches and all(isinstance(target.access, Public) for _, target, _ in targets):
-            return and_(rows.c.created_by == self.actor.user_id, self._granted(reaches))
+            return and_(rows.c.created_by == self.actor.mine, self._granted(reaches))
         parts = [self._by_id(target, id_, reaches) for id_, target, _ in targets]
         if all(part is None for part in parts) and (not reaches or not any(empty for _, _, empty in targets)):
             return None
@@ -207,7 +213,7 @@ class Visibility:
         """Rows that hang on nothing: their user's, or their creator's."""
         if not reaches:
             return true()
-        mine = self.actor.user_id
+        mine = self.actor.mine
         person = rows.c.created_by == mine
         if access.own is not None:
             person = or_(person, rows.c[access.own] == mine)
@@ -225,7 +231,7 @@ class Visibility:
             .select_from(link_rows)
             .where(link_rows.c[access.field] == rows.c.id, *([] if inner is None else [inner]))
         )
-        return or_(linked, and_(rows.c.created_by == self.actor.user_id, self._granted(reaches)))
+        return or_(linked, and_(rows.c.created_by == self.actor.mine, self._granted(reaches)))
 
     def accounts_within(self, rows: FromClause, reaches: frozenset[Reach]) -> Criterion:
         """Which accounts lie within all of ``reaches``."""
@@ -267,7 +273,7 @@ class Visibility:
     def _owned_within(self, reach: Reach) -> Criterion:
         """What is true of an owner of now within a reach; ``None`` where nobody can be."""
         people = self.people(reach)
-        grounds = [_OWNER.c.user_id == self.actor.user_id] if reach.own else []
+        grounds = [_OWNER.c.user_id == self.actor.mine] if reach.own else []
         if people is not None:
             grounds.append(_OWNER.c.user_id.in_(people).is_(True))
         return and_(valid_at(_OWNER, self.now), or_(*grounds)) if grounds else None
@@ -293,7 +299,7 @@ class Visibility:
         if not reach.own:
             return None
         owner = bare(Ownership.crm_type.table).alias()
-        query = select(owner.c.account_id).where(owner.c.user_id == self.actor.user_id, valid_at(owner, self.now))
+        query = select(owner.c.account_id).where(owner.c.user_id == self.actor.mine, valid_at(owner, self.now))
         return query, owner.c.account_id
 
     def _team(self, reach: Reach) -> tuple[Select[Any], ColumnElement[Any]] | None:
@@ -319,10 +325,10 @@ class Visibility:
         """Memberships that hold now in a unit within reach."""
         grounds: list[ColumnElement[bool]] = []
         if reach.units:
-            grounds.append(member.c.unit_id.in_(sorted(reach.units)))
+            grounds.append(member.c.unit_id.in_(self.actor.those(reach.units)))
         if reach.subtrees:
             closure = bare(UNIT_CLOSURE).alias()
-            below = select(closure.c.descendant_id).where(closure.c.ancestor_id.in_(sorted(reach.subtrees)))
+            below = select(closure.c.descendant_id).where(closure.c.ancestor_id.in_(self.actor.those(reach.subtrees)))
             grounds.append(member.c.unit_id.in_(below))
         return and_(valid_at(member, self.now), or_(*grounds))
 
@@ -330,9 +336,9 @@ class Visibility:
         if not reach.share_roles or self.actor.user_id is None:
             return None
         share = bare(Share.crm_type.table).alias()
-        receiver = share.c.user_id == self.actor.user_id
+        receiver = share.c.user_id == self.actor.mine
         if self.actor.units:
-            receiver = or_(receiver, share.c.unit_id.in_(sorted(self.actor.units)))
+            receiver = or_(receiver, share.c.unit_id.in_(self.actor.those(self.actor.units)))
         return select(share.c.account_id).where(
             receiver, share.c.role.in_(sorted(reach.share_roles)), valid_at(share, self.now)
         )

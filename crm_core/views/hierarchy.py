@@ -17,7 +17,7 @@ from crm_core.domain.activities import Activity, Status
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.fields import Field, Money
-from crm_core.fields.columns import BIGINT
+from crm_core.fields.columns import BIGINT, Moment
 from crm_core.views.aliases import another
 from crm_core.views.showing import readable
 
@@ -29,6 +29,9 @@ __all__ = ["GROUP_KINDS", "Group", "Related", "Relative", "RollUp", "Sum", "Ways
 
 GROUP_KINDS = ("subsidiary", "branch")
 """The relations that make a group; the others stand beside it."""
+
+# Statements are made once: to put them together takes longer than to run them.
+_IDS: Any = bindparam("ids", type_=BIGINT, expanding=True)
 
 _MOST = 999
 """So many accounts below one are gathered at most; a bank has more branches than anybody reads."""
@@ -169,14 +172,18 @@ def _steps(up: bool, depth: int) -> Select[Any]:
     )
 
 
+@functools.cache
+def _named() -> Select[Any]:
+    return select(Account.id, Account.name, Account.grade).where(Account.id.in_(_IDS))
+
+
 def group(session: CrmSession, found: Ways, open_of: Counter[int]) -> Group:
     """The group around an account; ``open_of`` counts what is open at each account below.
 
     The number of statements depends on the build alone.
     """
     ids = sorted({*found.down, *(row.id for row in found.above)})
-    query = select(Account.id, Account.name, Account.grade).where(Account.id.in_(ids))
-    accounts = {row.id: row for row in session.execute(query)}
+    accounts = {row.id: row for row in session.execute(_named(), {"ids": ids})}
     contacts = _last_contacts(session, ids)
     owners = _owners(session, ids)
 
@@ -221,23 +228,33 @@ def _rolled_up(
 
 def _last_contacts(session: CrmSession, ids: Sequence[int]) -> dict[int, dt.datetime]:
     """When an activity was last held at each account."""
-    query = (
+    rows = session.execute(_last_held(), {"ids": ids, "at": session.at})
+    return {id_: last for id_, last in rows if id_ is not None and last is not None}
+
+
+@functools.cache
+def _last_held() -> Select[Any]:
+    return (
         select(Activity.account_id, func.max(Activity.started_at))
-        .where(Activity.account_id.in_(ids), Activity.status == Status.HELD, Activity.started_at <= session.at)
+        .where(Activity.account_id.in_(_IDS), Activity.status == Status.HELD,
+               Activity.started_at <= bindparam("at", type_=Moment()))
         .group_by(Activity.account_id)
+    )  # fmt: skip
+
+
+@functools.cache
+def _owned() -> Select[Any]:
+    return (
+        select(Ownership.account_id, Ownership.user_id, User.name)
+        .join(User, User.id == Ownership.user_id)
+        .where(Ownership.account_id.in_(_IDS), Ownership.role == OwnershipRole.OWNER)
+        .order_by(Ownership.scope, Ownership.id)
     )
-    return {id_: last for id_, last in session.execute(query) if id_ is not None and last is not None}
 
 
 def _owners(session: CrmSession, ids: Sequence[int]) -> dict[int, list[tuple[int, str]]]:
-    query = (
-        select(Ownership.account_id, Ownership.user_id, User.name)
-        .join(User, User.id == Ownership.user_id)
-        .where(Ownership.account_id.in_(ids), Ownership.role == OwnershipRole.OWNER)
-        .order_by(Ownership.scope, Ownership.id)
-    )
     found: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
-    for account_id, user_id, name in session.execute(query):
+    for account_id, user_id, name in session.execute(_owned(), {"ids": ids}):
         if (user_id, name) not in found[account_id]:
             found[account_id].append((user_id, name))
     return found
@@ -247,17 +264,21 @@ def _sums(session: CrmSession, ids: Sequence[int]) -> list[Sum]:
     """Money fields of the accounts and of what plugins add to them, per currency: one statement per record type."""
     found: list[Sum] = []
     for record_type in (Account.crm_type, *sorted(session.types.extensions("account"), key=lambda each: each.name)):
-        fields = [field for field in readable(session, record_type) if field.kind.name == "money"]
+        fields = tuple(field for field in readable(session, record_type) if field.kind.name == "money")
         if fields:
             found += _sums_of(session, record_type, fields, ids)
     return found
 
 
-def _sums_of(session: CrmSession, record_type: RecordType, fields: Sequence[Field], ids: Sequence[int]) -> list[Sum]:
+@functools.lru_cache(maxsize=256)  # which fields of a type there are to sum depends on who may read them
+def _amounts(record_type: RecordType, fields: tuple[Field, ...]) -> Select[Any]:
     cls: Any = record_type.cls
-    query = select(cls.id, *(getattr(cls, field.name) for field in fields)).where(cls.id.in_(ids))
+    return select(cls.id, *(getattr(cls, field.name) for field in fields)).where(cls.id.in_(_IDS))
+
+
+def _sums_of(session: CrmSession, record_type: RecordType, fields: tuple[Field, ...], ids: Sequence[int]) -> list[Sum]:
     amounts: dict[tuple[int, str], list[Money]] = {}
-    for _, *values in session.execute(query):
+    for _, *values in session.execute(_amounts(record_type, fields), {"ids": ids}):
         for number, money in enumerate(values):
             if money is not None:
                 amounts.setdefault((number, money.currency), []).append(money)

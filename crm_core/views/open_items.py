@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import Select, bindparam, exists, func, or_, select
 
 from crm_core.domain.accounts import Account, Lifecycle
 from crm_core.domain.activities import Activity, Status
 from crm_core.domain.contacts import Affiliation, Contact
 from crm_core.domain.ownership import Ownership, OwnershipRole
+from crm_core.fields.columns import BIGINT, Moment
 from crm_core.hooks.values import Failed, Gathered, OpenItem
 from crm_core.views.aliases import another
 
@@ -30,6 +32,16 @@ AHEAD = dt.timedelta(days=365)
 """How far ahead changes to come are told."""
 
 _CHUNK = 1000
+
+# Statements are made once: to put them together takes longer than to run them.
+_IDS: Any = bindparam("ids", type_=BIGINT, expanding=True)
+_AT: Any = bindparam("at", type_=Moment())
+_END: Any = bindparam("end", type_=Moment())
+_ALL_DATES = {"all_dates": True}
+
+
+def _ahead(session: CrmSession, accounts: Sequence[int]) -> dict[str, Any]:
+    return {"ids": accounts, "at": session.at, "end": session.at + AHEAD}
 
 
 def open_items(
@@ -61,16 +73,19 @@ def kernel_items(session: CrmSession, accounts: Sequence[int], user_id: int | No
         yield from _stages(session, accounts)
 
 
-def _planned(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterator[OpenItem]:
+@functools.cache
+def _plans(of_user: bool) -> Select[Any]:
     query = (
         select(Activity.id, Activity.account_id, Activity.contact_id, Activity.user_id, Activity.kind, Activity.subject,
                Activity.planned_start, Activity.planned_place)
-        .where(Activity.account_id.in_(accounts), Activity.status == Status.PLANNED)
+        .where(Activity.account_id.in_(_IDS), Activity.status == Status.PLANNED)
         .order_by(Activity.id)
     )  # fmt: skip
-    if user_id is not None:
-        query = query.where(Activity.user_id == user_id)
-    for row in session.execute(query):
+    return query.where(Activity.user_id == bindparam("user", type_=BIGINT)) if of_user else query
+
+
+def _planned(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterator[OpenItem]:
+    for row in session.execute(_plans(user_id is not None), {"ids": accounts, "user": user_id}):
         yield OpenItem(
             account_id=row.account_id,
             kind=row.kind,
@@ -85,12 +100,8 @@ def _planned(session: CrmSession, accounts: Sequence[int], user_id: int | None) 
         )
 
 
-def _promised(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterator[OpenItem]:
-    """Next steps that nothing followed. Whoever made the promise keeps it, while responsible there; else the owner.
-
-    A promise counts as kept once something was held with the account after it, at its due date or later. Who held the
-    activity stays as it is, so there is nothing to reassign: the promise follows the responsibility.
-    """
+@functools.cache
+def _promises() -> Select[Any]:
     later = another(Activity)
     held, held_later = (func.coalesce(each.started_at, each.planned_start) for each in (Activity, later))
     kept = exists().where(
@@ -99,14 +110,21 @@ def _promised(session: CrmSession, accounts: Sequence[int], user_id: int | None)
         held_later > held,
         or_(Activity.next_step_due.is_(None), held_later >= Activity.next_step_due),
     )
-    query = (
+    return (
         select(Activity.id, Activity.account_id, Activity.contact_id, Activity.user_id, Activity.subject,
                Activity.next_step, Activity.next_step_due)
-        .where(Activity.account_id.in_(accounts), Activity.status == Status.HELD, Activity.next_step.is_not(None),
-               ~kept)
+        .where(Activity.account_id.in_(_IDS), Activity.status == Status.HELD, Activity.next_step.is_not(None), ~kept)
         .order_by(Activity.id)
     )  # fmt: skip
-    rows = session.execute(query).all()
+
+
+def _promised(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterator[OpenItem]:
+    """Next steps that nothing followed. Whoever made the promise keeps it, while responsible there; else the owner.
+
+    A promise counts as kept once something was held with the account after it, at its due date or later. Who held the
+    activity stays as it is, so there is nothing to reassign: the promise follows the responsibility.
+    """
+    rows = session.execute(_promises(), {"ids": accounts}).all()
     in_charge = _in_charge(session, {row.account_id for row in rows})
     for row in rows:
         owner, team = in_charge.get(row.account_id, (None, set()))
@@ -125,32 +143,41 @@ def _promised(session: CrmSession, accounts: Sequence[int], user_id: int | None)
             )
 
 
+@functools.cache
+def _teams() -> Select[Any]:
+    return (
+        select(Ownership.account_id, Ownership.user_id, Ownership.role)
+        .where(Ownership.account_id.in_(_IDS))
+        .order_by(Ownership.scope.desc(), Ownership.id)
+    )
+
+
 def _in_charge(session: CrmSession, accounts: set[int]) -> dict[int, tuple[int | None, set[int]]]:
     """By account its owner, and everybody who is responsible there in some role."""
     owners: dict[int, int] = {}
     teams: defaultdict[int, set[int]] = defaultdict(set)
-    query = select(Ownership.account_id, Ownership.user_id, Ownership.role).where(
-        Ownership.account_id.in_(sorted(accounts))
-    )
-    for row in session.execute(query.order_by(Ownership.scope.desc(), Ownership.id)):
+    for row in session.execute(_teams(), {"ids": sorted(accounts)}):
         teams[row.account_id].add(row.user_id)
         if row.role is OwnershipRole.OWNER:
             owners[row.account_id] = row.user_id  # the scope without a name counts before all others
     return {id_: (owners.get(id_), team) for id_, team in teams.items()}
 
 
-def _moves(session: CrmSession, accounts: Sequence[int]) -> Iterator[OpenItem]:
-    """People who will come or go."""
-    query = (
+@functools.cache
+def _moving() -> Select[Any]:
+    return (
         select(Affiliation.id, Affiliation.account_id, Affiliation.contact_id, Affiliation.role, Affiliation.title,
                Affiliation.valid_from, Affiliation.valid_to, Contact.name)
         .join(Contact, Contact.id == Affiliation.contact_id)
-        .where(Affiliation.account_id.in_(accounts),
-               or_(Affiliation.valid_from.between(session.at, session.at + AHEAD),
-                   Affiliation.valid_to.between(session.at, session.at + AHEAD)))
+        .where(Affiliation.account_id.in_(_IDS),
+               or_(Affiliation.valid_from.between(_AT, _END), Affiliation.valid_to.between(_AT, _END)))
         .order_by(Affiliation.id)
     )  # fmt: skip
-    for row in session.execute(query, execution_options={"all_dates": True}):
+
+
+def _moves(session: CrmSession, accounts: Sequence[int]) -> Iterator[OpenItem]:
+    """People who will come or go."""
+    for row in session.execute(_moving(), _ahead(session, accounts), execution_options=_ALL_DATES):
         for kind, moment in (("joins", row.valid_from), ("leaves", row.valid_to)):
             if moment is not None and session.at < moment <= session.at + AHEAD:
                 yield OpenItem(
@@ -165,15 +192,18 @@ def _moves(session: CrmSession, accounts: Sequence[int]) -> Iterator[OpenItem]:
                 )
 
 
-def _stages(session: CrmSession, accounts: Sequence[int]) -> Iterator[OpenItem]:
-    query = (
+@functools.cache
+def _staging() -> Select[Any]:
+    return (
         select(Lifecycle.id, Lifecycle.account_id, Lifecycle.business_line, Lifecycle.stage, Lifecycle.valid_from,
                Lifecycle.reason)
-        .where(Lifecycle.account_id.in_(accounts), Lifecycle.valid_from > session.at,
-               Lifecycle.valid_from <= session.at + AHEAD)
+        .where(Lifecycle.account_id.in_(_IDS), Lifecycle.valid_from > _AT, Lifecycle.valid_from <= _END)
         .order_by(Lifecycle.id)
     )  # fmt: skip
-    for row in session.execute(query, execution_options={"all_dates": True}):
+
+
+def _stages(session: CrmSession, accounts: Sequence[int]) -> Iterator[OpenItem]:
+    for row in session.execute(_staging(), _ahead(session, accounts), execution_options=_ALL_DATES):
         yield OpenItem(
             account_id=row.account_id,
             kind="stage",

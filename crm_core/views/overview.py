@@ -152,8 +152,13 @@ def overview(session: CrmSession, account: Account, *, entries: int = 15) -> Ove
 def names_of(session: CrmSession, user_ids: Iterable[int | None]) -> dict[int, str]:
     """The names of colleagues, in one statement."""
     wanted = sorted({user_id for user_id in user_ids if user_id is not None})
-    rows = session.execute(select(User.id, User.name).where(User.id.in_(wanted)))
-    return {row.id: row.name for row in rows}
+    return {row.id: row.name for row in session.execute(_named(), {"ids": wanted})}
+
+
+@functools.cache
+def _named() -> Select[Any]:
+    """The statement, made once: to put it together takes longer than to run it."""
+    return select(User.id, User.name).where(User.id.in_(bindparam("ids", type_=BIGINT, expanding=True)))
 
 
 def _once(failed: Sequence[Failed]) -> tuple[Failed, ...]:
@@ -181,18 +186,22 @@ def _extensions(session: CrmSession, account: Account) -> Iterable[Extension]:
 
 
 def _stages(session: CrmSession, account_id: int) -> list[StageSince]:
-    query = (
-        select(Lifecycle.business_line, Lifecycle.stage, Lifecycle.valid_from, Lifecycle.valid_to, Lifecycle.reason)
-        .where(Lifecycle.account_id == account_id)
-        .order_by(Lifecycle.business_line, Lifecycle.valid_from.desc().nulls_last(), Lifecycle.id.desc())
-    )
     return [
         StageSince(
             business_line=row.business_line, stage=row.stage.value, since=row.valid_from, until=row.valid_to,
             reason=row.reason, present=holds(row, session.at),
         )
-        for row in session.execute(query, execution_options={"all_dates": True})
+        for row in session.execute(_staged(), {"account": account_id}, execution_options={"all_dates": True})
     ]  # fmt: skip
+
+
+@functools.cache
+def _staged() -> Select[Any]:
+    return (
+        select(Lifecycle.business_line, Lifecycle.stage, Lifecycle.valid_from, Lifecycle.valid_to, Lifecycle.reason)
+        .where(Lifecycle.account_id == bindparam("account", type_=BIGINT))
+        .order_by(Lifecycle.business_line, Lifecycle.valid_from.desc().nulls_last(), Lifecycle.id.desc())
+    )
 
 
 def _contacts(session: CrmSession, account_id: int) -> tuple[dt.datetime | None, tuple[tuple[str, int], ...]]:
@@ -205,7 +214,6 @@ def _contacts(session: CrmSession, account_id: int) -> tuple[dt.datetime | None,
 
 @functools.cache
 def _counted() -> Select[Any]:
-    """The statement, made once: to put it together takes longer than to run it."""
     when = Activity.started_at
     months = [bindparam(f"month{number}", type_=Moment()) for number in range(_MONTHS + 1)]
     inside: list[ColumnElement[Any]] = [

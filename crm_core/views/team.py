@@ -100,18 +100,22 @@ def _waiting() -> Select[Any]:
     )  # fmt: skip
 
 
-def responsible(session: CrmSession, account_id: int) -> tuple[Responsible, ...]:
-    """Everybody who ever was responsible; those of the session's ``at`` first, then the latest."""
-    query = (
+@functools.cache
+def _ever() -> Select[Any]:
+    return (
         select(
             Ownership.id, Ownership.user_id, Ownership.role, Ownership.scope, Ownership.valid_from, Ownership.valid_to,
             Ownership.reason, User.name, User.email, User.active,
         )
         .join(User, User.id == Ownership.user_id)
-        .where(Ownership.account_id == account_id)
+        .where(Ownership.account_id == bindparam("account", type_=BIGINT))
         .order_by(Ownership.valid_from.desc().nulls_last(), Ownership.id.desc())
     )  # fmt: skip
-    rows = session.execute(query, execution_options={"all_dates": True}).all()
+
+
+def responsible(session: CrmSession, account_id: int) -> tuple[Responsible, ...]:
+    """Everybody who ever was responsible; those of the session's ``at`` first, then the latest."""
+    rows = session.execute(_ever(), {"account": account_id}, execution_options={"all_dates": True}).all()
     rows = sorted(rows, key=lambda row: (not holds(row, session.at), row.scope, _ORDER.index(row.role)))
     return tuple(
         Responsible(

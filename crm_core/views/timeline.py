@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import ColumnElement, bindparam, func, or_, select
 
 from crm_core.domain.accounts import Account, Lifecycle
 from crm_core.domain.activities import Activity, Status
@@ -16,7 +16,7 @@ from crm_core.domain.contacts import Affiliation, Contact
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.domain.pools import PoolEvent, PoolEventKind
-from crm_core.fields.columns import BIGINT
+from crm_core.fields.columns import BIGINT, Moment
 from crm_core.hooks.values import Failed, TimelineEntry
 from crm_core.store.redirected import merges_into
 
@@ -27,6 +27,9 @@ __all__ = ["Timeline", "timeline"]
 
 # Statements are made once: to put them together takes longer than to run them.
 _IDS: Any = bindparam("ids", type_=BIGINT, expanding=True)
+_SINCE: Any = bindparam("since", type_=Moment())
+_UNTIL: Any = bindparam("until", type_=Moment())
+_MOST: Any = bindparam("most", type_=BIGINT)
 _ALL_DATES = {"all_dates": True}
 _ACTIVITIES = {Status.PLANNED: "Planned", Status.HELD: "Held", Status.CANCELLED: "Cancelled"}
 _RESPONSIBLE = {
@@ -95,19 +98,26 @@ def timeline(
     return Timeline(tuple(latest[:limit]), gathered.failed)
 
 
-def _activities(
-    session: CrmSession, ids: Sequence[int], since: dt.datetime | None, until: dt.datetime | None, limit: int
-) -> Iterable[TimelineEntry]:
+@functools.cache
+def _acted(since: bool, until: bool) -> Any:
     when = func.coalesce(Activity.started_at, Activity.planned_start, Activity.created_at)
     query = select(
         Activity.id, Activity.account_id, Activity.kind, Activity.subject, Activity.outcome, Activity.status,
         Activity.user_id, Activity.started_at, Activity.planned_start, Activity.created_at,
-    ).where(Activity.account_id.in_(ids))  # fmt: skip
-    if since is not None:
-        query = query.where(when >= since)
-    if until is not None:
-        query = query.where(when < until)
-    for row in session.execute(query.order_by(when.desc(), Activity.id.desc()).limit(limit)):
+    ).where(Activity.account_id.in_(_IDS), *_within(when, since, until))  # fmt: skip
+    return query.order_by(when.desc(), Activity.id.desc()).limit(_MOST)
+
+
+def _within(when: ColumnElement[Any], since: bool, until: bool) -> list[ColumnElement[bool]]:
+    """The period, as far as one is given."""
+    return [*([when >= _SINCE] if since else []), *([when < _UNTIL] if until else [])]
+
+
+def _activities(
+    session: CrmSession, ids: Sequence[int], since: dt.datetime | None, until: dt.datetime | None, limit: int
+) -> Iterable[TimelineEntry]:
+    given = {"ids": ids, "since": since, "until": until, "most": limit}
+    for row in session.execute(_acted(since is not None, until is not None), given):
         yield TimelineEntry(
             at=row.started_at or row.planned_start or row.created_at,
             account_id=row.account_id,
@@ -196,18 +206,20 @@ def _stages(session: CrmSession, ids: Sequence[int]) -> Iterable[TimelineEntry]:
         )
 
 
-def _pool_events(
-    session: CrmSession, ids: Sequence[int], since: dt.datetime | None, until: dt.datetime | None, limit: int
-) -> Iterable[TimelineEntry]:
+@functools.cache
+def _pooled(since: bool, until: bool) -> Any:
     query = select(
         PoolEvent.id, PoolEvent.account_id, PoolEvent.pool, PoolEvent.kind, PoolEvent.at, PoolEvent.reason,
         PoolEvent.user_id,
-    ).where(PoolEvent.account_id.in_(ids))  # fmt: skip
-    if since is not None:
-        query = query.where(PoolEvent.at >= since)
-    if until is not None:
-        query = query.where(PoolEvent.at < until)
-    for row in session.execute(query.order_by(PoolEvent.at.desc(), PoolEvent.id.desc()).limit(limit)):
+    ).where(PoolEvent.account_id.in_(_IDS), *_within(PoolEvent.at, since, until))  # fmt: skip
+    return query.order_by(PoolEvent.at.desc(), PoolEvent.id.desc()).limit(_MOST)
+
+
+def _pool_events(
+    session: CrmSession, ids: Sequence[int], since: dt.datetime | None, until: dt.datetime | None, limit: int
+) -> Iterable[TimelineEntry]:
+    given = {"ids": ids, "since": since, "until": until, "most": limit}
+    for row in session.execute(_pooled(since is not None, until is not None), given):
         pool = session.policy.pools.get(row.pool)
         yield TimelineEntry(
             at=row.at,
