@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, func, inspect, select
@@ -42,6 +43,16 @@ class Reading:
 
     def __init__(self, session: CrmSession) -> None:
         self.session = session
+        self._each = False
+
+    @contextmanager
+    def each_by_itself(self) -> Iterator[None]:
+        """What is read meanwhile concerns few records: to look at each costs less than to gather all that is seen."""
+        before, self._each = self._each, True
+        try:
+            yield
+        finally:
+            self._each = before
 
     @functools.cached_property
     def _shape(self) -> Shape:
@@ -79,8 +90,8 @@ class Reading:
         all_dates = bool(state.execution_options.get("all_dates")) or (
             state.is_relationship_load and state.loader_strategy_path is not None
         )
-        gathered = bool(state.execution_options.get(_GATHER))
-        wide = not gathered and self._shape.depends_on_width(reachable) and session.visibility.wide
+        gathered = bool(state.execution_options.get(_GATHER)) and not self._each
+        wide = not gathered and self._shape.depends_on_width(reachable) and (self._each or session.visibility.wide)
         way = Way(all_dates, gathered, wide)
         plain = not (loading or options.given)
         kept = self._shape.statements.get(state.statement) if plain else None

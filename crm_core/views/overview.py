@@ -108,6 +108,11 @@ def overview(session: CrmSession, account: Account, *, entries: int = 15) -> Ove
     The number of SQL statements depends on the plugins of the build, not on what is shown. Nothing is shown, counted or
     summed that the actor may not see. A plugin whose part fails is named in ``failed``; the rest stands.
     """
+    with session._reading.each_by_itself():
+        return _overview(session, account, entries)
+
+
+def _overview(session: CrmSession, account: Account, entries: int) -> Overview:
     id_ = account.id
     story = timeline(session, account, limit=entries)
     panels = session.store.dispatch.gather_overview(session, [id_])
