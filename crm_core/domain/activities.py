@@ -50,7 +50,8 @@ class Feeling(Enum):
     "activity",
     access=via("account_id", "contact_id", own="user_id"),
     label="Activity",
-    indexes=[("account_id", "planned_start"), ("user_id", "planned_start"), ("planned_start", "id")],
+    # Whoever walks along time is told by the index whose account it is, and passes over what is others' without a look.
+    indexes=[("account_id", "planned_start"), ("user_id", "planned_start"), ("planned_start", "id", "account_id")],
 )
 class Activity(Record):
     """A visit, call, meeting, message or task, planned against actual."""

@@ -491,7 +491,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_crm_activity_account_id_planned_start", "crm_activity", ["account_id", "planned_start"])
     op.create_index("ix_crm_activity_contact_id", "crm_activity", ["contact_id"])
-    op.create_index("ix_crm_activity_planned_start_id", "crm_activity", ["planned_start", "id"])
+    op.create_index(
+        "ix_crm_activity_planned_start_id_account_id", "crm_activity", ["planned_start", "id", "account_id"]
+    )
     op.create_index("ix_crm_activity_series_id", "crm_activity", ["series_id"])
     op.create_index("ix_crm_activity_user_id_planned_start", "crm_activity", ["user_id", "planned_start"])
     op.create_table(

@@ -12,7 +12,7 @@ import datetime as dt
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 import attrs
@@ -77,8 +77,7 @@ class Criteria(LoaderCriteriaOption):
         return ext_info._adapter.traverse(criterion) if ext_info.is_aliased_class else criterion
 
 
-@attrs.frozen
-class Way:
+class Way(NamedTuple):
     """How a statement is carried out: whether dates are let be, whether all is gathered, whether rows are probed."""
 
     all_dates: bool
