@@ -138,7 +138,7 @@ class Permits:
         if lock:
             query = query.with_for_update()
         for part in in_parts(ordered):
-            for row in self.session.core(query, {"ids": part}).mappings():
+            for row in self.session.core(query, {"ids": part}).mappings().all():
                 values = from_columns(record_type, dict(row))
                 values |= {name: row[name] for name in ("version", "created_at", "created_by")}
                 if row["custom"]:
