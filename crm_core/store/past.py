@@ -84,9 +84,11 @@ def _stepped(
         .order_by(CHANGE.c.record_id, CHANGE.c.version.desc(), CHANGE.c.position.desc())
     )
     stepped: set[int] = set()
-    for record_id, operation, before in changes.all():
-        stepped.add(record_id)
-        states[record_id] = step_back(session, record_type, states.get(record_id), operation, before)
+    for change in changes.all():
+        stepped.add(change.record_id)
+        states[change.record_id] = step_back(
+            session, record_type, states.get(change.record_id), change.operation, change.before
+        )
     return states, stepped
 
 

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import bindparam, select
 
 from crm_core.domain.redirects import Redirect
 from crm_core.fields.columns import BIGINT, Moment
@@ -36,13 +36,13 @@ _IDS: Any = bindparam("ids", type_=BIGINT, expanding=True)
 
 
 @functools.cache
-def _seen(record_type: RecordType) -> Select[Any]:
+def _seen(record_type: RecordType) -> Any:
     record: Any = record_type.cls
     return select(record.id).where(record.id.in_(_IDS))
 
 
 @functools.cache
-def _merged(until: bool) -> Select[Any]:
+def _merged(until: bool) -> Any:
     row = Redirect.crm_type.table
     query = (
         select(row.c.id, row.c.target_id, row.c.at)

@@ -173,7 +173,7 @@ def _steps(up: bool, depth: int) -> Select[Any]:
 
 
 @functools.cache
-def _named() -> Select[Any]:
+def _named() -> Any:
     return select(Account.id, Account.name, Account.grade).where(Account.id.in_(_IDS))
 
 
@@ -233,7 +233,7 @@ def _last_contacts(session: CrmSession, ids: Sequence[int]) -> dict[int, dt.date
 
 
 @functools.cache
-def _last_held() -> Select[Any]:
+def _last_held() -> Any:
     return (
         select(Activity.account_id, func.max(Activity.started_at))
         .where(Activity.account_id.in_(_IDS), Activity.status == Status.HELD,
@@ -243,7 +243,7 @@ def _last_held() -> Select[Any]:
 
 
 @functools.cache
-def _owned() -> Select[Any]:
+def _owned() -> Any:
     return (
         select(Ownership.account_id, Ownership.user_id, User.name)
         .join(User, User.id == Ownership.user_id)
@@ -271,7 +271,7 @@ def _sums(session: CrmSession, ids: Sequence[int]) -> list[Sum]:
 
 
 @functools.lru_cache(maxsize=256)  # which fields of a type there are to sum depends on who may read them
-def _amounts(record_type: RecordType, fields: tuple[Field, ...]) -> Select[Any]:
+def _amounts(record_type: RecordType, fields: tuple[Field, ...]) -> Any:
     cls: Any = record_type.cls
     return select(cls.id, *(getattr(cls, field.name) for field in fields)).where(cls.id.in_(_IDS))
 

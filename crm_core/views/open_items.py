@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, bindparam, exists, func, or_, select
+from sqlalchemy import bindparam, exists, func, or_, select
 
 from crm_core.domain.accounts import Account, Lifecycle
 from crm_core.domain.activities import Activity, Status
@@ -74,7 +74,7 @@ def kernel_items(session: CrmSession, accounts: Sequence[int], user_id: int | No
 
 
 @functools.cache
-def _plans(of_user: bool) -> Select[Any]:
+def _plans(of_user: bool) -> Any:
     query = (
         select(Activity.id, Activity.account_id, Activity.contact_id, Activity.user_id, Activity.kind, Activity.subject,
                Activity.planned_start, Activity.planned_place)
@@ -101,7 +101,7 @@ def _planned(session: CrmSession, accounts: Sequence[int], user_id: int | None) 
 
 
 @functools.cache
-def _promises() -> Select[Any]:
+def _promises() -> Any:
     later = another(Activity)
     held, held_later = (func.coalesce(each.started_at, each.planned_start) for each in (Activity, later))
     kept = exists().where(
@@ -144,7 +144,7 @@ def _promised(session: CrmSession, accounts: Sequence[int], user_id: int | None)
 
 
 @functools.cache
-def _teams() -> Select[Any]:
+def _teams() -> Any:
     return (
         select(Ownership.account_id, Ownership.user_id, Ownership.role)
         .where(Ownership.account_id.in_(_IDS))
@@ -164,7 +164,7 @@ def _in_charge(session: CrmSession, accounts: set[int]) -> dict[int, tuple[int |
 
 
 @functools.cache
-def _moving() -> Select[Any]:
+def _moving() -> Any:
     return (
         select(Affiliation.id, Affiliation.account_id, Affiliation.contact_id, Affiliation.role, Affiliation.title,
                Affiliation.valid_from, Affiliation.valid_to, Contact.name)
@@ -193,7 +193,7 @@ def _moves(session: CrmSession, accounts: Sequence[int]) -> Iterator[OpenItem]:
 
 
 @functools.cache
-def _staging() -> Select[Any]:
+def _staging() -> Any:
     return (
         select(Lifecycle.id, Lifecycle.account_id, Lifecycle.business_line, Lifecycle.stage, Lifecycle.valid_from,
                Lifecycle.reason)

@@ -161,7 +161,7 @@ def names_of(session: CrmSession, user_ids: Iterable[int | None]) -> dict[int, s
 
 
 @functools.cache
-def _named() -> Select[Any]:
+def _named() -> Any:
     """The statement, made once: to put it together takes longer than to run it."""
     return select(User.id, User.name).where(User.id.in_(bindparam("ids", type_=BIGINT, expanding=True)))
 
@@ -201,7 +201,7 @@ def _stages(session: CrmSession, account_id: int) -> list[StageSince]:
 
 
 @functools.cache
-def _staged() -> Select[Any]:
+def _staged() -> Any:
     return (
         select(Lifecycle.business_line, Lifecycle.stage, Lifecycle.valid_from, Lifecycle.valid_to, Lifecycle.reason)
         .where(Lifecycle.account_id == bindparam("account", type_=BIGINT))

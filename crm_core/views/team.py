@@ -101,7 +101,7 @@ def _waiting() -> Select[Any]:
 
 
 @functools.cache
-def _ever() -> Select[Any]:
+def _ever() -> Any:
     return (
         select(
             Ownership.id, Ownership.user_id, Ownership.role, Ownership.scope, Ownership.valid_from, Ownership.valid_to,

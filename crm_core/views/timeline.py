@@ -108,7 +108,7 @@ def _acted(since: bool, until: bool) -> Any:
     return query.order_by(when.desc(), Activity.id.desc()).limit(_MOST)
 
 
-def _within(when: ColumnElement[Any], since: bool, until: bool) -> list[ColumnElement[bool]]:
+def _within(when: Any, since: bool, until: bool) -> list[ColumnElement[bool]]:
     """The period, as far as one is given."""
     return [*([when >= _SINCE] if since else []), *([when < _UNTIL] if until else [])]
 

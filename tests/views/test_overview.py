@@ -308,6 +308,20 @@ def test_statements_do_not_grow(crm, statements):
     assert counts[0] <= 30
 
 
+def test_the_accounts_of_its_reader_are_not_gathered_for_one(crm, statements):
+    acme = grow(crm, 2, 1, 3)
+    with crm.session("li.wei", read_only=True) as session:
+        assert not session.visibility.wide
+        found = session.require(Account, acme.id)
+        with statements(crm) as seen:
+            overview(session, found)
+            of_one = list(seen)
+            session.list(Account, limit=None)
+    gathering = "IN (SELECT crm_ownership"
+    assert not [each for each in of_one if gathering in each]
+    assert gathering in seen[-1]
+
+
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_nobody_learns_of_accounts_that_they_do_not_see(crm, data):
