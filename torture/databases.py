@@ -118,7 +118,10 @@ class PostgresqlPlace:
 
     def copy(self, template: str, name: str) -> str:
         self.drop(name)
-        return self.cluster.server.create_database(name, template)
+        url = self.cluster.server.create_database(name, template)
+        # Until then a server that is stopped at once forgets how far the sequence of the copy has come.
+        self.cluster.server.checkpoint()
+        return url
 
     def drop(self, name: str) -> None:
         self.cluster.server.drop_database(name)

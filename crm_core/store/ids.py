@@ -7,9 +7,9 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Engine, insert, select, text, update
+from sqlalchemy import Engine, column, func, insert, select, table, text, union_all, update
 
-from crm_core.store.tables import ID_BLOCK
+from crm_core.store.tables import CHANGE_SET, ID_BLOCK, JOB, RECORD_TYPE
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -175,10 +175,32 @@ def _block(connection: Connection) -> range:
 
 
 def prepare(engine: Engine) -> None:
-    """Make the sequence where the database has them; harmless when repeated."""
+    """Make the sequence where the database has them, above every id that is used; harmless when repeated.
+
+    PostgreSQL writes a sequence ahead into its log. A database that was made by ``CREATE DATABASE ... TEMPLATE`` has
+    that of the template in it, and so a server that stops at once before its next checkpoint gives out again what it
+    gave out since the copy.
+    """
     if engine.dialect.name == "postgresql":
         with engine.begin() as connection:
             connection.execute(text(f"CREATE SEQUENCE IF NOT EXISTS crm_id_seq START 1 INCREMENT {BLOCK}"))
+            highest = _highest(connection)
+            # Others may take blocks meanwhile: it only moves where all that they get would be used already.
+            connection.execute(
+                text(
+                    "SELECT setval('crm_id_seq', :highest + 1, false) FROM crm_id_seq"
+                    " WHERE CASE WHEN is_called THEN last_value + :block ELSE last_value END <= :highest"
+                ),
+                {"highest": highest, "block": BLOCK},
+            )
+
+
+def _highest(connection: Connection) -> int:
+    """The highest id in use, also by records of plugins that are not in the build."""
+    known = select(RECORD_TYPE.c.table).where(func.to_regclass(func.quote_ident(RECORD_TYPE.c.table)).is_not(None))
+    tables = sorted({*connection.execute(known).scalars(), CHANGE_SET.name, JOB.name})
+    parts = [select(func.max(table(name, column("id")).c.id).label("id")) for name in tables]
+    return connection.execute(select(func.max(union_all(*parts).subquery().c.id))).scalar() or 0
 
 
 def used(connection: Connection) -> bool:

@@ -88,8 +88,14 @@ class PostgreSQLServer:
 
         self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
+    def checkpoint(self) -> None:
+        """Let everything be in the files of the server, as after a while it is by itself."""
+        from psycopg import sql
+
+        self._execute(sql.SQL("CHECKPOINT").format())
+
     def _execute(self, statement: Composed) -> None:
-        # Both statements are refused inside a transaction.
+        # Databases are neither made nor dropped inside a transaction.
         import psycopg
 
         with psycopg.connect(
