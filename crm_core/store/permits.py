@@ -241,16 +241,15 @@ class Permits:
         if not isinstance(record_type.access, Via) or self.session.actor.system or self._kernel:
             return
         moved = [row for row, change in rows if not change.keys().isdisjoint(record_type.access.fields)]
-        if moved:
-            for _, target, wanted, criterion in self.session.visibility.parents(record_type, moved, (), "update"):
-                beneath = wanted - self.created.of(target)
-                if beneath and criterion is not None and beneath - self._matching(target, beneath, criterion):
-                    raise PermissionDenied(
-                        "{principal} may not move a {record} there.",
-                        mend="Ask the owner of the target.",
-                        principal=self.session.actor.principal,
-                        record=record_type.name,
-                    )
+        for _, target, wanted, criterion in self.session.visibility.parents(record_type, moved, (), "update"):
+            beneath = wanted - self.created.of(target)
+            if beneath and criterion is not None and beneath - self._matching(target, beneath, criterion):
+                raise PermissionDenied(
+                    "{principal} may not move a {record} there.",
+                    mend="Ask the owner of the target.",
+                    principal=self.session.actor.principal,
+                    record=record_type.name,
+                )
 
 
 @functools.cache

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
+import attrs
 import pytest
 from sqlalchemy import delete, select, update
 
@@ -16,10 +18,12 @@ from crm_core.domain.external import ExternalRef
 from crm_core.domain.organisation import Membership, Unit, User
 from crm_core.domain.ownership import Ownership, OwnershipRole, Share
 from crm_core.errors import Conflict, NotFound, PermissionDenied
+from crm_core.store.policy import Role, Scope
 from crm_core.store.session import CrmSession
+from crm_core.store.store import Store
 from crm_core.store.visibility import Visibility
 
-from .access_records import Badge, Channel, Ledger, Memo, Node, Secret
+from .access_records import POLICY, TYPES, Badge, Channel, Ledger, Memo, Node, Secret, grants
 from .conftest import Company, like, refusal
 
 DAY = dt.timedelta(days=1)
@@ -317,3 +321,109 @@ def test_a_lost_update_is_refused(company: Company) -> None:
         first.rollback()
     with company.session("li") as session:
         assert session.require(Account, company.acme).grade == "A"
+
+
+def becomes(company: Company, login: str, role: str, unit: str = "East") -> None:
+    """The only role of somebody from now on."""
+    with company.session() as session:
+        session.execute(delete(Membership).where(Membership.user_id == company.users[login]))
+    place(company, login, unit, role)
+
+
+def test_who_once_wrote_a_membership_may_not_change_it_for_that(company: Company) -> None:
+    """Other public records may be changed by whoever made them; rights would follow from these."""
+    ned, root = company.users["ned"], company.units["Root"]
+    with company.session("qian") as session:
+        lent = session.add_one(Membership(user_id=ned, unit_id=company.units["West"], role="reader")).id
+        unit = session.add_one(Unit(name="North", parent_id=root)).id
+        user = session.add_one(User(login="new", name="New")).id
+        channel = session.add_one(Channel(name="own")).id
+    becomes(company, "qian", "sales", "Root")
+    for cls, values in (
+        (Membership, {"id": lent, "role": "admin"}),
+        (Unit, {"id": unit, "parent_id": None}),
+        (User, {"id": user, "name": "x"}),
+    ):
+        text = refusal(company, "qian", lambda s, c=cls, v=values: s.update_many(c, [v]))
+        assert text.startswith("PermissionDenied"), cls
+        text = refusal(company, "qian", lambda s, c=cls, v=values: s.delete_many(c, [v["id"]]))
+        assert text.startswith("PermissionDenied"), cls
+    assert refusal(company, "qian", lambda s: s.update_many(Channel, [{"id": channel, "name": "x"}])) == ""
+
+
+def test_what_hangs_on_nothing_is_its_makers_while_they_may_read_such(company: Company) -> None:
+    with company.session("li") as session:
+        session.add(Activity(kind="call", subject="Think", user_id=company.users["li"]))
+    mine = select(Activity.subject).where(Activity.account_id.is_(None))
+    for role, expected in (("sales", ["Think"]), ("reader", ["Think"]), ("looker", []), ("guest", [])):
+        becomes(company, "li", role)
+        with company.session("li", read_only=True) as session:
+            assert session.scalars(mine).all() == expected, role
+
+
+def test_what_was_assigned_before_a_rule_of_the_kernel_needs_a_permission(company: Company) -> None:
+    with company.session("mei") as session:
+        session.require(Account, company.acme).name = "Hacked"
+        with pytest.raises(PermissionDenied), session.writer.as_kernel():
+            raise AssertionError("what came before is written first")
+        session.rollback()
+    with company.session("mei") as session:
+        with session.writer.as_kernel():
+            session.require(Account, company.acme).name = "By a rule"
+        session.check()
+        session.rollback()
+    becomes(company, "li", "reader")
+    with company.session("li") as session:
+        with session.writer.as_kernel(seeing={"account": [company.beta]}):
+            session.require(Account, company.acme).name = "By a rule"
+            session.add(Activity(kind="call", subject="x", account_id=company.beta))
+        session.check()
+        assert not session.writer.is_kernel
+        with pytest.raises(NotFound), session.writer.as_kernel():
+            session.add(Activity(kind="call", subject="x", account_id=company.beta))
+        session.rollback()
+
+
+def test_what_no_role_allows_is_refused_with_the_permission_it_needs(company: Company, database_url: str) -> None:
+    """Before anything is looked for; but not to a rule of the kernel."""
+    reading = attrs.evolve(POLICY, roles={"sales": Role("sales", grants(Scope.OWN, "read"))})
+    works: dict[str, Callable[[CrmSession], Any]] = {
+        "create": lambda s: s.add_one(Account(name="x")),
+        "update": lambda s: s.update_many(Account, [{"id": company.acme, "name": "x"}]),
+        "delete": lambda s: s.delete_many(Account, [company.acme]),
+    }
+    with closing(Store(database_url, TYPES, reading)) as store:
+        for verb, work in works.items():
+            with store.session("li") as session:
+                with pytest.raises(PermissionDenied) as caught:
+                    work(session)
+                    session.check()
+                session.rollback()
+            assert str(caught.value) == (
+                f"li may not {verb} records of type account. A role with the permission account.{verb} is needed."
+            )
+        with store.session("li") as session, session.writer.as_kernel():
+            works["update"](session)
+        with store.session("li", read_only=True) as session:
+            assert session.require(Account, company.acme).name == "x"
+
+
+def test_who_answers_for_whom(company: Company) -> None:
+    """Whether permissions reach whatever somebody owns, now and later."""
+    asked = ("account.read", "account.update")
+    answers = {}
+    for login in ("li", "zhou", "wu", "qian", "mei", "ned", "tao"):
+        with company.session(login, read_only=True) as session:
+            answers[login] = {
+                other for other in ("li", "wang", "sun") if session.writer.answers_for(company.users[other], asked)
+            }
+    assert answers == {
+        "li": {"li"}, "zhou": {"li", "wang"}, "wu": {"li", "wang", "sun"}, "qian": {"li", "wang", "sun"},
+        "mei": set(), "ned": set(), "tao": set(),
+    }  # fmt: skip
+    with company.session("mei", read_only=True) as session:
+        assert session.writer.answers_for(company.users["li"], ["account.read"])
+        assert not session.writer.answers_for(company.users["sun"], ["account.read"])
+        assert session.writer.answers_for(company.users["sun"], [])
+    with company.session(read_only=True) as session:
+        assert session.writer.answers_for(company.users["sun"], asked)
