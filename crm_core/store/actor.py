@@ -36,7 +36,7 @@ class Reach:
     @property
     def nothing(self) -> bool:
         """Whether no grant at all stands behind it (shares may still)."""
-        return not (self.all or self.own or self.units or self.subtrees)
+        return not (self.all or self.own)  # every scope reaches what the actor owns
 
 
 NOWHERE = Reach()
