@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     from crm_core.hooks import TimelineEntry as TimelineEntry
     from crm_core.hooks import Touch as Touch
     from crm_core.hooks import hookimpl as hookimpl
+    from crm_core.hooks import only_for as only_for
     from crm_core.records import Dated as Dated
     from crm_core.records import Record as Record
     from crm_core.records import RecordType as RecordType
@@ -178,7 +179,7 @@ _MODULES: dict[str, str] = {
     **dict.fromkeys(
         (
             "Finding", "GiveWay", "Job", "Merging", "News", "NextAction",
-            "OpenItem", "Panel", "Signal", "TimelineEntry", "Touch", "hookimpl",
+            "OpenItem", "Panel", "Signal", "TimelineEntry", "Touch", "hookimpl", "only_for",
         ),
         "crm_core.hooks",
     ),

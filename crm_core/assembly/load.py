@@ -24,7 +24,7 @@ from crm_core.assembly.structuring import structure
 from crm_core.assembly.switched_off import EVERY, SwitchedOff, matches
 from crm_core.assembly.verdicts import Verdicts
 from crm_core.errors import BuildError, CrmError, Problem, nearest
-from crm_core.hooks import SPECS, Dispatcher, going, mistakes
+from crm_core.hooks import SPECS, Dispatcher, going, mistakes, unknown_records
 from crm_core.records import KERNEL, link
 from crm_core.records.types import mapper_registry
 
@@ -156,6 +156,9 @@ def _load(
     new = Contributions()
     if not reasons:
         new, reasons = contributions(manifest.name, namespace)
+        known = {*catalogue.types, *(each.name for each in new.types)}
+        owners = {manifest.name, *(each.name for each in loaded)}
+        reasons += unknown_records(manifest.name, namespace, known, owners)
     reasons += catalogue.clashes(manifest, new)
     # Of a plugin that could not be looked into, nobody knows whether it has settings.
     settings, wrong = (None, []) if reasons and new.settings is None else _settings(manifest.name, new, file)

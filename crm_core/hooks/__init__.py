@@ -5,8 +5,8 @@ object, ``crm_gather_*`` is asked while somebody looks, ``crm_on_*`` is told aft
 """
 
 from crm_core.hooks.dispatcher import Dispatcher
-from crm_core.hooks.implementations import Implementation, going, mistakes
-from crm_core.hooks.markers import PROJECT, Deprecation, deprecated, hookimpl
+from crm_core.hooks.implementations import Implementation, going, mistakes, unknown_records
+from crm_core.hooks.markers import PROJECT, Deprecation, OnlyFor, deprecated, hookimpl, only_for
 from crm_core.hooks.specs import SPECS, HookSpec
 from crm_core.hooks.values import (
     Failed,
@@ -39,6 +39,7 @@ __all__ = [
     "Merging",
     "News",
     "NextAction",
+    "OnlyFor",
     "OpenItem",
     "Panel",
     "Signal",
@@ -48,4 +49,6 @@ __all__ = [
     "going",
     "hookimpl",
     "mistakes",
+    "only_for",
+    "unknown_records",
 ]

@@ -15,6 +15,7 @@ import attrs
 
 from crm_core.errors import BuildError, HookError, Objection, Problem
 from crm_core.hooks.implementations import Implementation, mistakes
+from crm_core.hooks.markers import only_for_of
 from crm_core.hooks.specs import SPECS, new_manager
 from crm_core.hooks.values import (
     Failed,
@@ -63,12 +64,17 @@ class Dispatcher:
         self.manager.check_pending()
         self._implementations: Mapping[str, tuple[Implementation, ...]] = {
             hook: tuple(
-                Implementation(found.plugin_name, hook, found.function, tuple(found.argnames))
+                Implementation(
+                    found.plugin_name, hook, found.function, tuple(found.argnames), only_for_of(found.function)
+                )
                 for found in getattr(self.manager.hook, hook).get_hookimpls()
             )
             for hook in SPECS
         }
-        self._hears = bool(self.implementations("crm_check_changes") or self.implementations("crm_on_changes"))
+        hearers = (*self.implementations("crm_check_changes"), *self.implementations("crm_on_changes"))
+        self._hears = bool(hearers)
+        self._hears_all = any(call.only_for is None or not call.only_for.records for call in hearers)
+        self._heard = frozenset(name for call in hearers if call.only_for for name in call.only_for.records)
 
     def implementations(self, hook: str) -> tuple[Implementation, ...]:
         """Who implements ``hook``, in call order."""
@@ -88,13 +94,13 @@ class Dispatcher:
 
     # Checks: everybody is asked, objections are raised together, a failure is an error.
 
-    def hears_changes(self) -> bool:
-        """Whether any plugin implements a change hook, so that batches are worth building."""
-        return self._hears
+    def hears_changes(self, record: str | None = None) -> bool:
+        """Whether any plugin implements a change hook (for that record type), so that batches are worth building."""
+        return self._hears if record is None else self._hears_all or record in self._heard
 
     def check_changes(self, session: CrmSession, batch: ChangeBatch) -> None:
         """Ask ``crm_check_changes``; raises :class:`~crm_core.errors.Objection` or ``HookError``."""
-        calls = self.implementations("crm_check_changes")
+        calls = [call for call in self.implementations("crm_check_changes") if call.concerns(batch)]
         if not calls:
             return
         objections: dict[str, list[Problem]] = {}
@@ -269,6 +275,8 @@ class Dispatcher:
         A failing implementation is rolled back and kept in ``info["failed_hooks"]``.
         """
         for call in self.implementations("crm_on_changes"):
+            if not call.concerns(batch):
+                continue
             # Opening the savepoint flushes what was pending before: an error in that is not the plugin's.
             savepoint = session.begin_nested()
             try:

@@ -7,17 +7,20 @@ default: each of these is looked for here, so that an author sees all of them at
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pluggy
 
 from crm_core.errors import Problem, nearest
-from crm_core.hooks.markers import PROJECT, Deprecation
+from crm_core.hooks.markers import PROJECT, Deprecation, OnlyFor, only_for_of
 from crm_core.hooks.specs import SPECS, HookSpec
 
-__all__ = ["Implementation", "going", "mistakes"]
+if TYPE_CHECKING:
+    from crm_core.store.changes import ChangeBatch
+
+__all__ = ["Implementation", "going", "mistakes", "unknown_records"]
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _HOOK_GOES = "The hook {hook} goes: it is deprecated since the contract {since}, and removed in {removed}."
@@ -27,16 +30,25 @@ _PARAMETER_GOES = (
 # Reads marks and knows no plugin: what it tells follows from the function alone.
 _MARKS = pluggy.PluginManager(PROJECT)
 _ORDERING = ("tryfirst", "trylast", "wrapper", "hookwrapper")
+_OPERATIONS = ("create", "update", "delete")
 
 
 @attrs.frozen
 class Implementation:
-    """One plugin's implementation of one hook; ``parameters`` are those it asks for."""
+    """One plugin's implementation of one hook; ``parameters`` are those it asks for.
+
+    ``only_for`` are the changes it is for, where it says so.
+    """
 
     plugin: str
     hook: str
     function: Callable[..., Any]
     parameters: tuple[str, ...]
+    only_for: OnlyFor | None = None
+
+    def concerns(self, batch: ChangeBatch) -> bool:
+        """Whether it is to be called with a batch."""
+        return self.only_for is None or self.only_for.concerns(batch)
 
     def __call__(self, arguments: Mapping[str, Any]) -> Any:
         """Call it with those of ``arguments`` that it asks for."""
@@ -72,6 +84,7 @@ def mistakes(plugin: str, namespace: object) -> list[Problem]:
             )
             continue
         problems += _signature_mistakes(plugin, spec, getattr(namespace, name))
+        problems += _marked_mistakes(plugin, spec, only_for_of(getattr(namespace, name)))
         for option in _ORDERING:
             if options.get(option):
                 problems.append(
@@ -98,6 +111,60 @@ def going(plugin: str, namespace: object, specs: Mapping[str, HookSpec] = SPECS)
         for parameter in inspect.signature(getattr(namespace, name)).parameters:
             if parameter in spec.deprecated_parameters:
                 yield _gone(plugin, spec, _PARAMETER_GOES, spec.deprecated_parameters[parameter], parameter=parameter)
+
+
+def unknown_records(plugin: str, namespace: object, known: Collection[str], owners: Collection[str]) -> list[Problem]:
+    """Record types that an implementation says it is only for, and that do not exist: it would never be called.
+
+    ``known`` are those that exist, ``owners`` the plugins they belong to; of others nobody can say what they have.
+    """
+    problems = []
+    for name in dir(namespace):
+        options = _MARKS.parse_hookimpl_opts(namespace, name)
+        spec = None if options is None else SPECS.get(options.get("specname") or name)
+        only = None if spec is None else only_for_of(getattr(namespace, name))
+        for record in sorted(only.records.difference(known)) if only is not None else ():
+            owner, dot, _ = record.rpartition(".")
+            if spec is not None and (not dot or owner in owners):
+                problems.append(
+                    _problem(
+                        plugin,
+                        spec,
+                        "{hook} is only for {record!r}, which is no record type.",
+                        "Did you mean {near}?",
+                        record=record,
+                        near=nearest(record, known),
+                    )
+                )
+    return problems
+
+
+def _marked_mistakes(plugin: str, spec: HookSpec, only: OnlyFor | None) -> Iterator[Problem]:
+    if only is None:
+        return
+    if "batch" not in spec.parameters:
+        yield _problem(
+            plugin,
+            spec,
+            "{hook} is not about changes, so @only_for says nothing.",
+            "Remove @only_for.",
+        )
+    elif wrong := only.operations.difference(_OPERATIONS):
+        yield _problem(
+            plugin,
+            spec,
+            "{hook} is only for the operation {operation!r}, which does not exist.",
+            "Name some of {known}.",
+            operation=min(wrong),
+            known=", ".join(_OPERATIONS),
+        )
+    elif not only.records and not only.operations:
+        yield _problem(
+            plugin,
+            spec,
+            "{hook} does not say what it is only for.",
+            "Name record types or operations in @only_for, or remove it.",
+        )
 
 
 def _gone(plugin: str, spec: HookSpec, problem: str, found: Deprecation, **values: Any) -> Problem:

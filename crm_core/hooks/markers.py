@@ -1,17 +1,24 @@
-"""The two decorators of the contract.
+"""The decorators of the contract.
 
-``hookspec`` declares a hook, ``hookimpl`` marks a plugin's answer to it.
+``hookspec`` declares a hook, ``hookimpl`` marks a plugin's answer to it, ``only_for`` says which changes it is for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import pluggy
 
-__all__ = ["PROJECT", "Deprecation", "deprecated", "deprecation_of", "hookimpl", "hookspec"]
+if TYPE_CHECKING:
+    from crm_core.records import Record
+    from crm_core.store.changes import ChangeBatch, Operation
+
+__all__ = [
+    "PROJECT", "Deprecation", "OnlyFor", "deprecated", "deprecation_of", "hookimpl", "hookspec", "only_for",
+    "only_for_of",
+]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,4 +55,40 @@ def deprecated(hook: Deprecation | None = None, /, **parameters: Deprecation) ->
 def deprecation_of(function: Callable[..., Any]) -> tuple[Deprecation | None, Mapping[str, Deprecation]]:
     """What of a hook goes: itself, and its parameters by name."""
     found: tuple[Deprecation | None, Mapping[str, Deprecation]] = function.__dict__.get("crm_deprecated", (None, {}))
+    return found
+
+
+@attrs.frozen
+class OnlyFor:
+    """The changes that an implementation is for: of these record types, with these operations; none means all."""
+
+    records: frozenset[str] = frozenset()
+    operations: frozenset[str] = frozenset()
+
+    def concerns(self, batch: ChangeBatch) -> bool:
+        """Whether there is anything in a batch that it is for."""
+        if self.records and batch.type.name not in self.records:
+            return False
+        return not self.operations or any(change.operation in self.operations for change in batch)
+
+
+def only_for(*records: type[Record] | str, operations: Iterable[Operation] = ()) -> Callable[[F], F]:
+    """Say which changes an implementation of ``crm_check_changes`` or ``crm_on_changes`` is for; stands at ``@hookimpl``.
+
+    ``records`` are classes, or the names of record types; without any it is for all of them. With ``operations``
+    (``"create"``, ``"update"``, ``"delete"``) it is for batches that hold at least one of these, and gets them whole.
+    It is not called for anything else, which then costs nothing: no savepoint, and no session of the system.
+    """
+
+    def mark(function: F) -> F:
+        names = frozenset(each if isinstance(each, str) else each.crm_type.name for each in records)
+        function.__dict__["crm_only_for"] = OnlyFor(names, frozenset(operations))
+        return function
+
+    return mark
+
+
+def only_for_of(function: Callable[..., Any]) -> OnlyFor | None:
+    """What an implementation says it is for; ``None`` where it says nothing."""
+    found: OnlyFor | None = getattr(function, "crm_only_for", None)
     return found

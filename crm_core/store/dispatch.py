@@ -17,8 +17,8 @@ __all__ = ["Dispatch", "NoPlugins"]
 class Dispatch(Protocol):
     """How the store and the views reach plugins: in batches, never per record."""
 
-    def hears_changes(self) -> bool:
-        """Whether any plugin implements a change hook, so that batches are worth building."""
+    def hears_changes(self, record: str | None = None) -> bool:
+        """Whether any plugin implements a change hook (for that record type), so that batches are worth building."""
 
     def check_changes(self, session: CrmSession, batch: ChangeBatch) -> None:
         """Ask ``crm_check_changes``; an objection propagates with the plugin's name."""
@@ -68,7 +68,7 @@ class Dispatch(Protocol):
 class NoPlugins:
     """A dispatcher for a store without plugins: it tells nobody. Views need a real one."""
 
-    def hears_changes(self) -> bool:
+    def hears_changes(self, record: str | None = None) -> bool:
         return False
 
     def check_changes(self, session: CrmSession, batch: ChangeBatch) -> None:

@@ -332,9 +332,7 @@ class Writer(Permits):
                 self._rules_after(record_type, group)
             self.session.kernel_reactions(batches)
             dispatch = self.session.store.dispatch
-            if not dispatch.hears_changes():
-                continue
-            told = _told(batches)
+            told = _told([(each, group) for each, group in batches if dispatch.hears_changes(each.name)])
             for batch in told:
                 dispatch.check_changes(self.session, batch)
             for batch in told:

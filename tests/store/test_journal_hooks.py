@@ -26,7 +26,7 @@ class Plugins:
         self.on: Callable[[CrmSession, ChangeBatch], None] | None = None
         self.told: list[tuple[str, list[str]]] = []
 
-    def hears_changes(self) -> bool:
+    def hears_changes(self, record=None) -> bool:
         return True
 
     def check_changes(self, session: CrmSession, batch: ChangeBatch) -> None:

@@ -113,7 +113,8 @@ class _Looking:
                     yield call, {"session": session, "system": system, "merging": merging}
                 batch = ChangeBatch(crm.types[name], [Change(name, self.ids[name], "delete", {"name": "x"}, {})])
                 for call in implementations(crm, plugin, ("crm_check_changes", "crm_on_changes")):
-                    yield call, {"session": session, "system": system, "batch": batch}
+                    if call.concerns(batch):
+                        yield call, {"session": session, "system": system, "batch": batch}
             session.rollback()
 
     @contextmanager

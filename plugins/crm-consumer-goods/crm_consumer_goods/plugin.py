@@ -22,6 +22,7 @@ from crm_core import (
     Signal,
     TimelineEntry,
     hookimpl,
+    only_for,
 )
 
 _WRITING = ("create", "update")
@@ -57,24 +58,21 @@ def crm_register_vocabularies() -> Mapping[str, Mapping[str, str]]:
 
 
 @hookimpl
+@only_for(outlets.Outlet, visits.Visit, store_checks.StoreCheck)
 def crm_check_changes(system: CrmSession, batch: ChangeBatch) -> Iterable[Problem]:
     """Refuse impossible frequencies, figures, times and places, and a second open check-in."""
-    match batch.type.name:
-        case "consumer_goods.outlet":
-            return outlets.problems(batch)
-        case "consumer_goods.visit":
-            return visits.problems(system, batch)
-        case "consumer_goods.store_check":
-            return store_checks.problems(system, batch)
-        case _:
-            return ()
+    if batch.type is outlets.Outlet.crm_type:
+        return outlets.problems(batch)
+    if batch.type is visits.Visit.crm_type:
+        return visits.problems(system, batch)
+    return store_checks.problems(system, batch)
 
 
 @hookimpl
+@only_for(visits.Visit, operations=_WRITING)
 def crm_on_changes(session: CrmSession, batch: ChangeBatch) -> None:
     """Count the minutes of visits."""
-    if batch.type.name == "consumer_goods.visit":
-        visits.count_minutes(session, batch)
+    visits.count_minutes(session, batch)
 
 
 @hookimpl

@@ -21,6 +21,7 @@ from crm_core import (
     TimelineEntry,
     Touch,
     hookimpl,
+    only_for,
 )
 from crm_industrial import daily, departments, programmes, signals, touches, views
 from crm_industrial.open_work import open_work
@@ -73,15 +74,12 @@ def crm_register_vocabularies() -> Mapping[str, Mapping[str, str]]:
 
 
 @hookimpl
+@only_for(programmes.Programme, touches.NurtureTouch)
 def crm_check_changes(system: CrmSession, batch: ChangeBatch) -> Iterable[Problem]:
     """Refuse what would overrun a budget, and impossible figures and times."""
-    match batch.type.name:
-        case "industrial.programme":
-            return programmes.problems(system, batch)
-        case "industrial.touch":
-            return touches.problems(system, batch)
-        case _:
-            return ()
+    if batch.type is programmes.Programme.crm_type:
+        return programmes.problems(system, batch)
+    return touches.problems(system, batch)
 
 
 @hookimpl

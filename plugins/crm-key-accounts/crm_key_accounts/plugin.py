@@ -19,6 +19,7 @@ from crm_core import (
     Scope,
     TimelineEntry,
     hookimpl,
+    only_for,
 )
 from crm_key_accounts import alerts, daily, profiles, snapshots, views
 from crm_key_accounts.open_work import open_work
@@ -75,23 +76,21 @@ def crm_check_merge() -> Iterable[GiveWay]:
 
 
 @hookimpl
+@only_for(profiles.Profile, snapshots.Snapshot)
 def crm_check_changes(session: CrmSession, batch: ChangeBatch) -> Iterable[Problem]:
     """Refuse scores that nobody could have computed, and negative targets."""
-    match batch.type.name:
-        case "key_accounts.profile":
-            return profiles.problems(batch)
-        case "key_accounts.snapshot":
-            return snapshots.problems(session, batch)
-        case _:
-            return ()
+    if batch.type is profiles.Profile.crm_type:
+        return profiles.problems(batch)
+    return snapshots.problems(session, batch)
 
 
 @hookimpl
+@only_for(snapshots.Snapshot, alerts.Alert)
 def crm_on_changes(session: CrmSession, batch: ChangeBatch) -> None:
     """Alert in the same transaction when the value score moves."""
-    if batch.type.name == "key_accounts.snapshot":
+    if batch.type is snapshots.Snapshot.crm_type:
         alerts.follow(session, batch)
-    elif batch.type.name == "key_accounts.alert":
+    else:
         alerts.drop_doubles(session, batch)
 
 

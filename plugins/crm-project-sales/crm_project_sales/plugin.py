@@ -22,6 +22,7 @@ from crm_core import (
     TimelineEntry,
     Touch,
     hookimpl,
+    only_for,
 )
 from crm_project_sales import checks, daily, signals, views
 from crm_project_sales.decisions import Decision
@@ -89,13 +90,12 @@ def crm_register_foreign_names() -> Iterable[Path]:
 
 
 @hookimpl
+@only_for(Project, Score)
 def crm_check_changes(session: CrmSession, batch: ChangeBatch) -> Iterable[Problem]:
     """Refuse scores out of range, unknown criteria, and bids without a decision to go."""
     if batch.type is Project.crm_type:
         return checks.project_problems(session, batch)
-    if batch.type is Score.crm_type:
-        return checks.score_problems(session, batch)
-    return ()
+    return checks.score_problems(session, batch)
 
 
 @hookimpl

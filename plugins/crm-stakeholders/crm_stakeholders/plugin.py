@@ -20,6 +20,7 @@ from crm_core import (
     SoftReference,
     TimelineEntry,
     hookimpl,
+    only_for,
 )
 from crm_stakeholders import checks, daily, views
 from crm_stakeholders.open_work import open_work
@@ -92,17 +93,18 @@ def crm_check_merge() -> Iterable[GiveWay]:
 
 
 @hookimpl
+@only_for(StakeholderRole, operations=("create", "update"))
 def crm_check_changes(session: CrmSession, batch: ChangeBatch) -> Iterable[Problem]:
     """Refuse estimates out of range, unknown scopes and subjects of another account."""
-    return checks.problems(session, batch) if batch.type is StakeholderRole.crm_type else ()
+    return checks.problems(session, batch)
 
 
 @hookimpl
+@only_for(operations=("delete",))
 def crm_on_changes(session: CrmSession, batch: ChangeBatch) -> None:
     """Roles around a subject go with it; the undo of the change set brings back both."""
-    gone = [change.id for change in batch.of("delete")]
-    if gone and batch.type is not StakeholderRole.crm_type:
-        checks.forget_subjects(session, batch.type.name, gone)
+    if batch.type is not StakeholderRole.crm_type:
+        checks.forget_subjects(session, batch.type.name, [change.id for change in batch.of("delete")])
 
 
 @hookimpl

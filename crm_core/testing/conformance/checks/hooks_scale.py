@@ -132,7 +132,8 @@ def _ways(
         # The feed never tells two change sets by one id, and a hook may remember which it has heard.
         return hearing_of(crm, call, change_sets(every[:size], sets, next(last), crm.store.clock()))
 
-    yield from ((call, CHANGES, partial(at_once, call)) for call in calls[CHANGES])
+    whole = ChangeBatch(record_type, every)
+    yield from ((call, CHANGES, partial(at_once, call)) for call in calls[CHANGES] if call.concerns(whole))
     for sets in (1, SETS):
         yield from ((call, CHANGE_SETS, partial(by_feed, call, sets)) for call in calls[CHANGE_SETS])
 
