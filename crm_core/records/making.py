@@ -16,7 +16,8 @@ _set = object.__setattr__
 
 def refuse_unknown(cls: Any, record: str, fields: Mapping[str, Field]) -> None:
     """Let a class that attrs made say in a :class:`ValidationError` what is missing, or that there is no such field."""
-    cls.__init__ = _init(cls.__init__, record, fields)
+    own = any(hasattr(cls, name) for name in ("__attrs_init__", "__attrs_pre_init__", "__attrs_post_init__"))
+    cls.__init__ = (_init if own else _fill)(cls.__init__, record, fields)
     cls.__setattr__ = _setattr(record, fields)
 
 
@@ -30,6 +31,36 @@ def _init(made: Callable[..., None], record: str, fields: Mapping[str, Field]) -
             if not problems:
                 raise
             raise ValidationError("{record} cannot be written.", problems, record=record) from None
+
+    return initialise
+
+
+def _fill(made: Callable[..., None], record: str, fields: Mapping[str, Field]) -> Callable[..., None]:
+    """Like :func:`_init`, for a class whose making is attrs' alone: values are checked and laid into the object.
+
+    Assigned one by one they would go through SQLAlchemy's attributes, which note for each that it was not there before.
+    Of a new object that is known, and it was most of what it cost to make one.
+    """
+    refusing = _init(made, record, fields)
+    checks = {name: field.check for name, field in fields.items()}
+    names, required = frozenset(fields), frozenset(name for name, field in fields.items() if field.required)
+    factories = {name: field.factory for name, field in fields.items() if field.factory is not None}
+    # They are immutable, and were checked when the record was declared.
+    defaults = {
+        name: field.default if field.default is None else field.check(field.default, record)
+        for name, field in fields.items()
+        if not field.required and field.factory is None
+    }
+
+    def initialise(self: Any, **values: Any) -> None:
+        if not (required <= values.keys() <= names):
+            refusing(self, **values)
+            return
+        new = {**defaults, **{name: checks[name](value, record) for name, value in values.items()}}
+        for name, factory in factories.items():
+            if name not in values:
+                new[name] = checks[name](factory(), record)
+        self.__dict__.update(new)
 
     return initialise
 

@@ -12,6 +12,7 @@ from sqlalchemy import BindParameter, ColumnElement, FromClause, Select, bindpar
 from crm_core.domain.organisation import Membership, User
 from crm_core.errors import Conflict, NotFound, PermissionDenied
 from crm_core.store.policy import Policy, Scope
+from crm_core.store.quick import quickly
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -110,7 +111,7 @@ def system_actor(principal: str) -> Actor:
 
 def load_actor(connection: Connection, login: str, now: dt.datetime) -> Actor:
     """The active user called ``login`` with the memberships valid at ``now``."""
-    rows = connection.execute(_places(), {"login": login, "now": now}).all()
+    rows = quickly(connection, _places(), {"login": login, "now": now}).all()
     if not rows:
         raise NotFound(
             "There is no user with the login {login!r}.",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Dialect
 
 __all__ = ["insert_tuples"]
 
@@ -20,12 +21,12 @@ def insert_tuples(connection: Connection, table: str, columns: Sequence[str], ro
     """Insert rows that are already in the driver's form."""
     if not rows:
         return
-    quote = connection.dialect.identifier_preparer.quote
-    names = ", ".join(quote(column) for column in columns)
-    if connection.dialect.name == "postgresql" and len(rows) >= _COPY_FROM:
+    dialect = connection.dialect
+    if dialect.name == "postgresql" and len(rows) >= _COPY_FROM:
         driver = connection.connection.driver_connection
         assert driver is not None
-        copying = f"COPY {quote(table)} ({names}) FROM STDIN"
+        quote = dialect.identifier_preparer.quote
+        copying = f"COPY {quote(table)} ({', '.join(map(quote, columns))}) FROM STDIN"
         try:
             with driver.cursor() as cursor, cursor.copy(copying) as copy:
                 write = copy.write_row
@@ -33,12 +34,16 @@ def insert_tuples(connection: Connection, table: str, columns: Sequence[str], ro
                     write(row)
         except Exception as error:
             # The driver's errors in SQLAlchemy's terms, as for every other statement.
-            raise DBAPIError.instance(copying, None, error, connection.dialect.loaded_dbapi.Error) from error
+            raise DBAPIError.instance(copying, None, error, dialect.loaded_dbapi.Error) from error
         return
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    marks = ", ".join([mark] * len(columns))
+    connection.exec_driver_sql(_insertion(dialect, table, tuple(columns)), list(rows) if len(rows) > 1 else rows[0])
+
+
+@functools.lru_cache(
+    maxsize=1024
+)  # as many tables as builds of one process have; made anew it costs as much as it does
+def _insertion(dialect: Dialect, table: str, columns: tuple[str, ...]) -> str:
+    quote = dialect.identifier_preparer.quote
+    marks = ", ".join(["?" if dialect.name == "sqlite" else "%s"] * len(columns))
     # Names are quoted identifiers of declared tables; values are always parameters.
-    connection.exec_driver_sql(
-        f"INSERT INTO {quote(table)} ({names}) VALUES ({marks})",  # noqa: S608
-        list(rows) if len(rows) > 1 else rows[0],
-    )
+    return f"INSERT INTO {quote(table)} ({', '.join(map(quote, columns))}) VALUES ({marks})"  # noqa: S608

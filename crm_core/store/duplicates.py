@@ -308,8 +308,8 @@ def holders_of(session: CrmSession, record_type: RecordType, keys: Iterable[Key]
             found.hidden[key].add(id_)
         elif source_id == id_ or source_id in read:
             found.seen[key].add(id_)
-    conditions = visible_keys(session, record_type)
-    if common and conditions:
+    conditions = visible_keys(session, record_type) if common else []
+    if conditions:
         held_by = MATCH_KEY.c
         query = select(held_by.kind, held_by.key, held_by.record_id).distinct()
         many = or_(*(and_(held_by.kind == kind, held_by.key.in_(some)) for kind, some in common.items()))

@@ -22,7 +22,7 @@ __all__ = ["BEGIN", "missing_file", "open_engine", "parse_url", "recount", "requ
 _SMALL_CACHE = -8192
 
 BEGIN = "crm_begin"
-"""Execution option: how a transaction begins on SQLite."""
+"""Execution option: how a transaction begins on SQLite; empty for one statement, which is a transaction by itself."""
 
 _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 
@@ -136,7 +136,9 @@ def _sqlite(url: URL, options: dict[str, Any]) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
         # A read that later writes would fail with BUSY_SNAPSHOT whatever the timeout, so writers say so at once.
-        connection.exec_driver_sql(connection.get_execution_options().get(BEGIN, "BEGIN IMMEDIATE"))
+        how = connection.get_execution_options().get(BEGIN, "BEGIN IMMEDIATE")
+        if how:
+            connection.exec_driver_sql(how)
 
     return engine
 

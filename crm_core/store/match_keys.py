@@ -21,6 +21,7 @@ from crm_core.store.bulk import insert_tuples
 from crm_core.store.erasure import ERASED
 from crm_core.store.parts import in_parts
 from crm_core.store.policy import DuplicateRules
+from crm_core.store.quick import quickly
 from crm_core.store.tables import MATCH_KEY
 
 if TYPE_CHECKING:
@@ -239,7 +240,8 @@ def follow_keys(session: CrmSession, entries: Sequence[Entry]) -> None:
             fresh += keys_of(session, name, current)
     for part in in_parts(sorted(gone)):
         records = sorted({record for record, _ in part})
-        session.core(_DROP, {"records": records, "sources": [source for _, source in part]})
+        values = {"records": records, "sources": [source for _, source in part]}
+        quickly(session.core_connection(), _DROP, values)
     insert_tuples(session.core_connection(), MATCH_KEY.name, _COLUMNS, fresh)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from crm_core.records import RecordType, Via
 from crm_core.store.created import Created
 from crm_core.store.key_fields import require_steward
 from crm_core.store.parts import in_parts
+from crm_core.store.quick import quickly
 from crm_core.store.values import from_columns
 
 if TYPE_CHECKING:
@@ -110,14 +111,21 @@ class Permits:
                 return False
         return True
 
+    def _outside(
+        self, record_type: RecordType, ids: set[int], criterion: Callable[[], ColumnElement[bool] | None]
+    ) -> set[int]:
+        """Those of ``ids`` that do not meet a criterion, which is made only if there are any."""
+        meets = criterion() if ids else None
+        return set() if meets is None else ids - self._matching(record_type, ids, meets)
+
     def _matching(self, record_type: RecordType, ids: Iterable[int], criterion: ColumnElement[bool] | None) -> set[int]:
         found: set[int] = set()
         ordered = sorted(ids)
         for part in in_parts(ordered):
-            query = _by_ids(record_type)
-            if criterion is not None:
-                query = query.where(criterion)
-            found.update(self.session.core(query, {"ids": part}).scalars())
+            if criterion is None:
+                found.update(quickly(self.session.core_connection(), _by_ids(record_type), {"ids": part}).scalars())
+            else:
+                found.update(self.session.core(_by_ids(record_type).where(criterion), {"ids": part}).scalars())
         return found
 
     def rows(
@@ -221,7 +229,7 @@ class Permits:
             )
         for name, target, wanted, criterion in self.session.visibility.parents(record_type, rows, ids):
             beneath = wanted - self.created.of(target)
-            if beneath and criterion is not None and (missing := beneath - self._matching(target, beneath, criterion)):
+            if missing := self._outside(target, beneath, criterion):
                 raise PermissionDenied(
                     "{principal} may not add a {record} to the {target} {id}.",
                     mend="Ask its owner, or a role whose permission {permission} reaches it.",
@@ -243,7 +251,7 @@ class Permits:
         moved = [row for row, change in rows if not change.keys().isdisjoint(record_type.access.fields)]
         for _, target, wanted, criterion in self.session.visibility.parents(record_type, moved, (), "update"):
             beneath = wanted - self.created.of(target)
-            if beneath and criterion is not None and beneath - self._matching(target, beneath, criterion):
+            if self._outside(target, beneath, criterion):
                 raise PermissionDenied(
                     "{principal} may not move a {record} there.",
                     mend="Ask the owner of the target.",

@@ -16,6 +16,7 @@ from crm_core.errors import Conflict
 from crm_core.records import RecordType
 from crm_core.store.giving import leaver_stays
 from crm_core.store.parts import in_parts
+from crm_core.store.quick import quickly
 from crm_core.store.responsible import leaver_hands_over, owners_are_active
 from crm_core.store.tables import UNIT_CLOSURE
 
@@ -98,9 +99,9 @@ def rebuild_closure(session: CrmSession) -> None:
 
 def _own_new_accounts(session: CrmSession, created: Sequence[int]) -> None:
     """Whoever creates an account owns it, unless the change set names an owner."""
-    owned: set[int] = set()
-    for part in in_parts(created):
-        owned.update(session.core(_owned_among(), {"ids": part}).scalars())
+    owned = _owned_in_log(session)
+    for part in in_parts([id_ for id_ in created if id_ not in owned]):
+        owned.update(quickly(session.core_connection(), _owned_among(), {"ids": part}).scalars())
     missing = [id_ for id_ in created if id_ not in owned]
     if missing:
         session.add_many(
@@ -110,6 +111,14 @@ def _own_new_accounts(session: CrmSession, created: Sequence[int]) -> None:
                 for id_ in missing
             ],
         )
+
+
+def _owned_in_log(session: CrmSession) -> set[int]:
+    """Accounts to which this change set has just given owners; of those the database need not be asked."""
+    changes = [entry for entry in session.writer.log if entry.name == Ownership.crm_type.name]
+    if any(entry.operation != "create" for entry in changes):
+        return set()  # what was given may have been taken again
+    return {entry.after["account_id"] for entry in changes}
 
 
 @functools.cache

@@ -15,6 +15,7 @@ from crm_core.domain.ownership import Ownership
 from crm_core.errors import Conflict
 from crm_core.records import RecordType
 from crm_core.store.parts import in_parts
+from crm_core.store.quick import quickly
 
 if TYPE_CHECKING:
     from crm_core.store.journal import Entry
@@ -86,7 +87,8 @@ def owners_are_active(session: CrmSession, _type: RecordType, entries: Sequence[
     now = session.clock()
     begun = [entry.id for entry in entries if _begins(session, entry, now)]
     for part in in_parts(begun):
-        for row in session.core(_receiving(), {"ids": part, "now": now}):
+        values = {"ids": part, "now": now}
+        for row in quickly(session.core_connection(), _receiving(), values):
             if not row.active:
                 raise Conflict(
                     "{login} is not active and cannot be responsible for an account.",

@@ -70,7 +70,7 @@ class Store:
         self.search = SearchIndex(types, self.dialect, search)
         self._reading = self.engine.execution_options(**{BEGIN: "BEGIN"})
         # One statement needs no transaction around it: to begin and end one are two more ways to PostgreSQL and back.
-        asking = {"isolation_level": "AUTOCOMMIT"} if self.dialect == "postgresql" else {BEGIN: "BEGIN"}
+        asking = {"isolation_level": "AUTOCOMMIT"} if self.dialect == "postgresql" else {BEGIN: ""}
         self._asking = self.engine.execution_options(**asking)
         # On PostgreSQL ranges of ids stand for ranges of time, so that none is kept for long.
         self._ids = ids.IdPool(ids.KEPT if self.dialect == "postgresql" else None)

@@ -345,8 +345,8 @@ class Visibility:
 
     def parents(
         self, record_type: RecordType, rows: Sequence[Mapping[str, Any]], ids: Sequence[int], verb: str = "create"
-    ) -> Iterator[tuple[str, RecordType, set[int], Criterion]]:
-        """For new (or moved) rows: the ids they are hung on, with the criterion that these must meet."""
+    ) -> Iterator[tuple[str, RecordType, set[int], Callable[[], Criterion]]]:
+        """For new (or moved) rows: the ids they are hung on, with what makes the criterion that these must meet."""
         access = record_type.access
         if not isinstance(access, Via):
             return
@@ -366,7 +366,7 @@ class Visibility:
             target = self.types[target_name]
             if parent_ids and not isinstance(target.access, Public):
                 reaches = frozenset({reach, self.reach(target.permission("read"))})
-                yield name, target, parent_ids, self._rows(target, target.table, reaches, "read")
+                yield name, target, parent_ids, functools.partial(self._rows, target, target.table, reaches, "read")
 
     def shareable(self, record_type: RecordType) -> tuple[str, ...]:
         """The fields along which a share of an account may reach down to records of this type."""

@@ -10,6 +10,7 @@ from sqlalchemy import BindParameter, Column, bindparam, delete, select, update
 from crm_core.records import RecordType
 from crm_core.store.bulk import insert_tuples
 from crm_core.store.parts import in_parts
+from crm_core.store.quick import quickly
 from crm_core.store.search.indexed import Document, Indexed
 from crm_core.store.search.texts import tokens_of
 from crm_core.store.tables import SEARCH_DOCUMENT, SEARCH_STATE
@@ -223,7 +224,8 @@ def stored(session: CrmSession, type_name: str, records: Iterable[int], *, other
     ordered = sorted(set(records))
     for part in in_parts(ordered):
         for query in (_MAIN, _OTHERS) if others else (_MAIN,):
-            found.update(_documents(session.core(query, {"ids": part, "type": type_name})))
+            values = {"ids": part, "type": type_name}
+            found.update(_documents(quickly(session.core_connection(), query, values)))
     return found
 
 
@@ -252,4 +254,4 @@ def drop(session: CrmSession, documents: Mapping[int, Document]) -> None:
     driver.remove(connection, ((id_, tokens_of(document.body)) for id_, document in documents.items()))
     ids = list(documents)
     for part in in_parts(ids):
-        session.core(_DROP, {"ids": part})
+        quickly(connection, _DROP, {"ids": part})
