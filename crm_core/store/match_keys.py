@@ -25,10 +25,11 @@ from crm_core.store.quick import quickly
 from crm_core.store.tables import MATCH_KEY
 
 if TYPE_CHECKING:
+    from crm_core.store.current import Current
     from crm_core.store.journal import Entry
     from crm_core.store.session import CrmSession
 
-__all__ = ["KEYED", "KINDS_OF", "READ_FROM", "Key", "Row", "check_keys", "follow_keys", "keys_of", "reindex"]
+__all__ = ["FIELDS", "KEYED", "KINDS_OF", "READ_FROM", "Key", "Row", "check_keys", "follow_keys", "keys_of", "reindex"]
 
 Key: TypeAlias = tuple[str, str]
 """Kind and key."""
@@ -151,6 +152,10 @@ _SOURCES: dict[str, _Source] = {
 }  # fmt: skip
 
 
+FIELDS: Mapping[str, frozenset[str]] = {name: source.fields for name, source in _SOURCES.items()}
+"""By record type the fields that keys are read from."""
+
+
 def keys_of(
     session: CrmSession,
     name: str,
@@ -199,7 +204,7 @@ def _people(session: CrmSession, ids: Iterable[int]) -> dict[int, set[str]]:
 # -- following changes -----------------------------------------------------------------------------------------
 
 
-def follow_keys(session: CrmSession, entries: Sequence[Entry]) -> None:
+def follow_keys(session: CrmSession, entries: Sequence[Entry], rows_now: Current) -> None:
     """Keep the table in step with changes that are about to be journalled."""
     created: defaultdict[str, dict[int, Mapping[str, Any]]] = defaultdict(dict)
     stale: defaultdict[str, dict[int, Mapping[str, Any]]] = defaultdict(dict)
@@ -234,7 +239,7 @@ def follow_keys(session: CrmSession, entries: Sequence[Entry]) -> None:
     for name, before in stale.items():
         if before:
             source = _SOURCES[name]
-            current = session.writer.rows(source.type, before, fields=source.fields)
+            current = rows_now.rows(source.type, before)
             for id_, values in current.items():
                 gone |= _owned(name, id_, values) | _owned(name, id_, {**values, **before[id_]})
             fresh += keys_of(session, name, current)

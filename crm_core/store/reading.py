@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, func, inspect, select
-from sqlalchemy.orm import ORMExecuteState
+from sqlalchemy.orm import Mapper, ORMExecuteState
 
 from crm_core.errors import PermissionDenied, UnsupportedStatement
 from crm_core.fields.field import Field
 from crm_core.records import Record, RecordType
 from crm_core.records.mapping import record_type_target
 from crm_core.store.froms import make_orm
-from crm_core.store.guard import inspect_statement, trusted
+from crm_core.store.guard import Footprint, inspect_statement, trusted
 from crm_core.store.options import inspect_options
 from crm_core.store.restricted import attributes_of, open_options
 from crm_core.store.shapes import Criteria, Shape, Way, values_of
@@ -36,6 +36,12 @@ _GATHER = "crm_gather"
 def get_options() -> dict[str, Any]:
     """Execution options by which the session marks its own look-ups by id."""
     return {GET: _TOKEN, "all_dates": True}
+
+
+@functools.cache
+def _footprint_of_get(mapper: Mapper[Any]) -> Footprint:
+    """What ``get`` touches without options of the caller's: SQLAlchemy makes it the same statement each time."""
+    return inspect_statement(select(mapper), loading=True)
 
 
 class Reading:
@@ -84,8 +90,13 @@ class Reading:
         _without_ours(state)
         # Of a union SQLAlchemy does not say what it wants a connection for.
         state.bind_arguments.setdefault("clause", state.statement)
-        options = inspect_options(getattr(state.statement, "_with_options", ()))
-        footprint = inspect_statement(state.statement, options.criteria, loading=loading)
+        given_options = getattr(state.statement, "_with_options", ())
+        options = inspect_options(given_options)
+        mapper = state.bind_mapper
+        if state.execution_options.get(GET) is _TOKEN and not given_options and mapper is not None:
+            footprint = _footprint_of_get(mapper)
+        else:
+            footprint = inspect_statement(state.statement, options.criteria, loading=loading)
         reachable = self._reachable(footprint.types) if options.given else footprint.types
         all_dates = bool(state.execution_options.get("all_dates")) or (
             state.is_relationship_load and state.loader_strategy_path is not None

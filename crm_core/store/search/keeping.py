@@ -17,16 +17,17 @@ from crm_core.store.tables import SEARCH_DOCUMENT, SEARCH_STATE
 from crm_core.store.visibility import bare
 
 if TYPE_CHECKING:
+    from crm_core.store.current import Current
     from crm_core.store.journal import Entry
     from crm_core.store.session import CrmSession
 
-__all__ = ["documents_of", "drop", "keep", "put", "renew", "stored", "take"]
+__all__ = ["documents_of", "drop", "keep", "put", "stored", "take"]
 
 _CHUNK = 1000
 _COLUMNS = ("id", "record_id", "type", "permission", "account_id", "shown_id", "size", "body")
 
 
-def keep(session: CrmSession, entries: Sequence[Entry]) -> None:
+def keep(session: CrmSession, entries: Sequence[Entry], rows_now: Current) -> None:
     """Bring the index up to date with changes that are about to be journalled."""
     index = session.store.search
     indexed, watched = index.plan.indexed, index.watched
@@ -55,23 +56,23 @@ def keep(session: CrmSession, entries: Sequence[Entry]) -> None:
         made += _laid(session, indexed[name], documents_of(session, indexed[name], rows))
     _write(session, made)
     for name, group in updated.items():
-        _update(session, name, group)
+        _update(session, name, group, rows_now)
 
 
-def _update(session: CrmSession, name: str, entries: Sequence[Entry]) -> None:
+def _update(session: CrmSession, name: str, entries: Sequence[Entry], rows_now: Current) -> None:
     plan = session.store.search.plan
     if name in plan.indexed:
-        renew(session, plan.indexed[name], [entry.id for entry in entries])
+        _renew(session, plan.indexed[name], [entry.id for entry in entries], rows_now)
     ways = {step.field for step in plan.steps[name]}
     moved = {entry.id for entry in entries if not ways.isdisjoint(entry.after)}
     if moved:
         _move_beneath(session, session.types[name], moved, frozenset())
 
 
-def renew(session: CrmSession, indexed: Indexed, ids: Sequence[int]) -> None:
+def _renew(session: CrmSession, indexed: Indexed, ids: Sequence[int], rows_now: Current) -> None:
     """Make the documents of changed records anew, where they differ."""
     for part in in_parts(ids):
-        rows = session.writer.rows(indexed.type, part, fields=indexed.touched_by)
+        rows = rows_now.rows(indexed.type, part)
         put(session, indexed, documents_of(session, indexed, rows), replacing=part)
 
 
