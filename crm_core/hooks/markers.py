@@ -73,11 +73,12 @@ class OnlyFor:
 
 
 def only_for(*records: type[Record] | str, operations: Iterable[Operation] = ()) -> Callable[[F], F]:
-    """Say which changes an implementation of ``crm_check_changes`` or ``crm_on_changes`` is for; stands at ``@hookimpl``.
+    """Say which changes an implementation of ``crm_check_changes`` or ``crm_on_changes`` is for.
 
     ``records`` are classes, or the names of record types; without any it is for all of them. With ``operations``
     (``"create"``, ``"update"``, ``"delete"``) it is for batches that hold at least one of these, and gets them whole.
-    It is not called for anything else, which then costs nothing: no savepoint, and no session of the system.
+    It is not called for anything else, which then costs nothing: no savepoint, and no session of the system. Stands
+    beside ``@hookimpl``, above or below.
     """
 
     def mark(function: F) -> F:

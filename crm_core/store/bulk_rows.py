@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from crm_core.errors import Problem, ValidationError
@@ -11,7 +12,7 @@ from crm_core.records import Record, RecordType
 from crm_core.store.collecting import uncollected
 from crm_core.store.differences import overlay
 from crm_core.store.parts import in_parts
-from crm_core.store.values import preparer
+from crm_core.store.values import Preparer, preparer
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -25,21 +26,28 @@ def add(session: CrmSession, entity: type[Record], rows: Iterable[Mapping[str, A
     """See :meth:`CrmSession.add_many`."""
     session.flush()
     record_type = session._own_type(entity.crm_type)
-    prepare = preparer(record_type, session.dialect).values
+    prepared = preparer(record_type, session.dialect)
     ids: list[int] = []
-    for part in in_parts(rows, min(batch, _BATCH)):
-        ids += _add(session, record_type, prepare, part)
+    left, size = iter(rows), min(batch, _BATCH)
+    while part := _taken(left, size):
+        ids += _add(session, record_type, prepared, part)
     return ids
+
+
+@uncollected
+def _taken(left: Iterator[Mapping[str, Any]], size: int) -> list[Mapping[str, Any]]:
+    """The next rows: whoever makes them in a generator makes a mapping for each."""
+    return list(islice(left, size))
 
 
 @uncollected
 def _add(
     session: CrmSession,
     record_type: RecordType,
-    prepare: Callable[[Mapping[str, Any]], dict[str, Any]],
+    prepared: Preparer,
     rows: Sequence[Mapping[str, Any]],
 ) -> list[int]:
-    values = [prepare(row) for row in rows]
+    values = prepared.all_values(rows)
     given = [row.get("id") for row in rows]
     if not record_type.extends:
         session._require_own((id_ for id_ in given if id_ is not None), record_type)

@@ -276,14 +276,14 @@ class Holders:
     seen: defaultdict[Key, set[int]] = attrs.field(factory=lambda: defaultdict(set))
 
 
-def holders_of(session: CrmSession, record_type: RecordType, keys: Iterable[Key]) -> Holders:
+def holders_of(session: CrmSession, record_type: RecordType, keys: Collection[Key]) -> Holders:
     """Who holds these keys already; one statement, and one for each type of record involved where somebody does.
 
     What is common is judged by what the actor sees: that many others have a key must not show either.
     """
-    by_kind: defaultdict[str, set[str]] = defaultdict(set)
+    by_kind: defaultdict[str, list[str]] = defaultdict(list)
     for each_kind, text in keys:
-        by_kind[each_kind].add(text)
+        by_kind[each_kind].append(text)
     found = Holders()
     held: list[tuple[Key, int, int]] = []
     common: defaultdict[str, list[str]] = defaultdict(list)

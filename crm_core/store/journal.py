@@ -135,7 +135,8 @@ def _write_at_its_place(connection: Connection, values: tuple[Any, ...]) -> None
 
 def coalesce(entries: Sequence[Entry]) -> list[Entry]:
     """One entry per record: the earliest before, the latest after, nothing for what came and went."""
-    if len({(entry.name, entry.id) for entry in entries}) == len(entries):
+    # Of a record and its extension, which share an id, each is found in the longer way.
+    if len({entry.id for entry in entries}) == len(entries):
         return [entry for entry in entries if entry.operation != "update" or entry.before or entry.after]
     merged: dict[tuple[str, int], Entry] = {}
     for entry in entries:

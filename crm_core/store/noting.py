@@ -105,7 +105,7 @@ def _look(session: CrmSession, entries: Sequence[Entry], people: Mapping[int, Ma
     by_type: defaultdict[str, dict[int, Mapping[str, Any]]] = defaultdict(dict)
     for entry in entries:
         by_type[entry.name][entry.id] = entry.after
-    wanted: dict[str, defaultdict[Key, dict[int, None]]] = {name: defaultdict(dict) for name in KEYED}
+    wanted: dict[str, dict[Key, list[int]]] = {name: {} for name in KEYED}
     created = {name: session.writer.created.of(session.types[name]) for name in KEYED}
     worked_out = session.noted.worked_out
     for name, rows in by_type.items():
@@ -115,7 +115,9 @@ def _look(session: CrmSession, entries: Sequence[Entry], people: Mapping[int, Ma
             shares[source_id].append(row)
             # Only what is new itself: of an older record it was told when it was created.
             if record_id in created[record_type]:
-                wanted[record_type][kind, key][record_id] = None
+                holders = wanted[record_type].setdefault((kind, key), [])
+                if record_id not in holders[-1:]:
+                    holders.append(record_id)
         for id_, values in rows.items():
             worked_out[id_] = (values, shares[id_])
     for name, new in wanted.items():
@@ -123,13 +125,14 @@ def _look(session: CrmSession, entries: Sequence[Entry], people: Mapping[int, Ma
             _tell(session, name, new)
 
 
-def _tell(session: CrmSession, name: str, new: Mapping[Key, Mapping[int, None]]) -> None:
+def _tell(session: CrmSession, name: str, new: Mapping[Key, Sequence[int]]) -> None:
     record_type, rules, noted = session.types[name], session.policy.duplicates, session.noted
     there = holders_of(session, record_type, new)
     pairs: defaultdict[tuple[int, int], set[Key]] = defaultdict(set)
-    for key, fresh in new.items():
-        if len(fresh) == 1 and key not in there.seen:
+    for key, ids in new.items():
+        if len(ids) == 1 and key not in there.seen:
             continue
+        fresh = dict.fromkeys(ids)
         everybody = sorted({*fresh, *there.seen.get(key, ())})
         if 1 < len(everybody) <= rules.most:
             for id_ in fresh:
@@ -151,7 +154,7 @@ def _tell(session: CrmSession, name: str, new: Mapping[Key, Mapping[int, None]])
         _tell_served(session, new, there)
 
 
-def _tell_served(session: CrmSession, new: Mapping[Key, Mapping[int, None]], there: Holders) -> None:
+def _tell_served(session: CrmSession, new: Mapping[Key, Sequence[int]], there: Holders) -> None:
     """That somebody serves the customer, and perhaps who: of however many that are out of sight, the oldest's owner."""
     account = session.types["account"]
     own = session.writer.created.of(account)

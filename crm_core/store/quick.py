@@ -1,8 +1,8 @@
 """Small statements that every single write asks, handed to the driver as text.
 
 SQLAlchemy finds what it compiled of a statement by a key that it makes of the whole statement each time, sets it up for
-the ids that are given, and converts what comes: three quarters of what a look at one row costs. What is asked with a few
-ids, and answers with numbers and texts, needs none of that after the first time.
+the ids that are given, and converts what comes: three quarters of what a look at one row costs. What is asked with a
+few ids, and answers with numbers and texts, needs none of that after the first time.
 """
 
 from __future__ import annotations
@@ -60,6 +60,6 @@ def _text(
             parameter.value, parameter.required = values[parameter.key], False
 
     # Like params(), which statements that delete do not have.
-    sample: Any = cloned_traverse(statement, {"maintain_key": True}, {"bindparam": give})  # type: ignore[type-var]
+    sample: Any = cloned_traverse(statement, {"maintain_key": True}, {"bindparam": give})  # type: ignore[call-overload]
     compiled = sample.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
     return str(compiled), compiled.positiontup

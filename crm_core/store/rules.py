@@ -261,13 +261,16 @@ def lock_keys(session: CrmSession, record_type: RecordType, exclusive: Exclusive
 
 
 def check_exclusive(session: CrmSession, record_type: RecordType, rows: Sequence[Mapping[str, Any]]) -> None:
-    """At any instant at most one row per key, future rows included; called after the rows were written."""
+    """At any instant at most one row per key, future rows included; called after the rows were written.
+
+    What ``rows`` do not name is absent.
+    """
     for number, exclusive in enumerate(record_type.exclusive):
         parent = session.types.get(record_type.by_name[exclusive.fields[0]].target or "")
         keys: set[tuple[Any, ...]] = set()
         for row in rows:
             if all(row.get(name) == value for name, value in exclusive.when):
-                key = tuple(row[name] for name in exclusive.fields)
+                key = tuple([row.get(name) for name in exclusive.fields])
                 # The first row of a parent that was created in this transaction has nothing to overlap with.
                 if parent is None or not session.writer.first_of_new((record_type.name, number), parent, key):
                     keys.add(key)

@@ -6,7 +6,7 @@ import datetime as dt
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -17,6 +17,14 @@ from crm_core.fields.kinds.times import FIRST, LAST
 from crm_core.records import RecordType
 
 __all__ = ["Preparer", "column_values", "decode_values", "encode_values", "from_columns", "key_column", "preparer"]
+
+Fill: TypeAlias = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+_WORTH_IT = 50
+"""A function is written for as many rows."""
+
+_FILLERS = 32
+"""So many are kept for a record type; whoever gives its fields in more ways has them filled in the general way."""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
@@ -88,6 +96,7 @@ class Preparer:
         self.columns: tuple[str, ...] = tuple(column.name for column in record_type.table.c)
         self.known = frozenset(field.name for field in record_type.fields) | {"custom"}
         self._fill, self.driver_row = _generate(record_type, dialect, self.columns)
+        self._fillers: dict[tuple[str, ...], Fill] = {}
 
     def values(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """All field values of a new record, checked and completed; raises :class:`ValidationError`."""
@@ -96,6 +105,16 @@ class Preparer:
                 if name != "id":
                     self.type.field(name)  # raises with the nearest names
         return self._fill(row)
+
+    def all_values(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The same for many rows, of which most give the same names: those are not looked for in each anew."""
+        names = tuple(rows[0])
+        fill = self._fillers.get(names)
+        if fill is None:
+            if len(rows) < _WORTH_IT or len(self._fillers) >= _FILLERS or not self.known.issuperset(names):
+                return [self.values(row) for row in rows]
+            fill = self._fillers[names] = _fill_given(self.type, frozenset(names))
+        return [fill(row) if tuple(row) == names else self.values(row) for row in rows]
 
     def check(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Some field values of an existing record, checked."""
@@ -128,7 +147,7 @@ def _present(custom: Mapping[str, Any]) -> dict[str, Any]:
 
 def _generate(
     record_type: RecordType, dialect: str, columns: Sequence[str]
-) -> tuple[Callable[[Mapping[str, Any]], dict[str, Any]], Callable[..., tuple[Any, ...]]]:
+) -> tuple[Fill, Callable[..., tuple[Any, ...]]]:
     """Write two functions as source: checking a row, and laying values out for the driver.
 
     Per-field calls cost ten times as much as one generated function (see the design's figures); all names that appear
@@ -155,6 +174,44 @@ def _generate(
     exec(filling, scope)  # noqa: S102 - made of declared field names only  # nosec B102
     exec(lay, scope)  # noqa: S102 - the same  # nosec B102
     return scope["fill"], scope["lay"]
+
+
+def _fill_given(record_type: RecordType, given: frozenset[str]) -> Fill:
+    """Write a function for rows that give exactly these names: all else is known beforehand."""
+    scope: dict[str, Any] = {
+        "date_": dt.date, "datetime_": dt.datetime, "utc_": dt.UTC, "first_": FIRST, "last_": LAST, "Decimal": Decimal,
+        "present": _present,
+    }  # fmt: skip
+    source, items = ["def fill(row):"], []
+    for number, field in enumerate(record_type.fields):
+        if field.name in given:
+            scope[f"check{number}"] = functools.partial(field.check, record=record_type.name)
+            scope[f"kind{number}"] = field.kind
+            fast = field.kind.fast(f"v{number}").replace("kind_", f"kind{number}")
+            absent = f" v{number} is not None and" if field.optional else ""
+            source.append(f" v{number} = row[{field.name!r}]")
+            source.append(f" if{absent} not ({fast}): v{number} = check{number}(v{number})")
+            items.append(f"{field.name!r}: v{number}")
+        elif field.required:
+            scope[f"default{number}"] = _missing(field, record_type.name)
+            items.append(f"{field.name!r}: default{number}()")
+        elif field.factory is not None:
+            scope[f"default{number}"] = functools.partial(_made, field, record_type.name)
+            items.append(f"{field.name!r}: default{number}()")
+        else:
+            scope[f"default{number}"] = field.default if field.default is None else field.check(field.default)
+            items.append(f"{field.name!r}: default{number}")
+    source.append(f" values = {{{', '.join(items)}}}")
+    if "custom" in given:
+        source += [" custom = row['custom']", " if custom: values['custom'] = present(custom)"]
+    source.append(" return values")
+    exec("\n".join(source), scope)  # noqa: S102 - made of declared field names only  # nosec B102
+    fill: Fill = scope["fill"]
+    return fill
+
+
+def _made(field: Field, record: str) -> Any:
+    return field.check(field.initial(), record)
 
 
 def _fill_field(field: Field, number: int, scope: dict[str, Any], source: list[str], record: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -347,9 +349,10 @@ class Writer(Permits):
 
     def _batches(self, entries: Iterable[Entry]) -> list[tuple[RecordType, list[Entry]]]:
         grouped: dict[RecordType, list[Entry]] = {}
-        for entry in entries:
-            if entry.type is not None:
-                grouped.setdefault(entry.type, []).append(entry)
+        # Those of one type mostly stand together.
+        for record_type, group in groupby(entries, key=attrgetter("type")):
+            if record_type is not None:
+                grouped.setdefault(record_type, []).extend(group)
         return list(grouped.items())
 
     def _rules_after(self, record_type: RecordType, entries: Sequence[Entry]) -> None:
@@ -359,8 +362,7 @@ class Writer(Permits):
         updated = [entry.id for entry in entries if entry.operation == "update"]
         if updated:
             rows = [*rows, *self.rows(record_type, updated).values()]
-        completed = [{**dict.fromkeys(record_type.by_name), **row} for row in rows]
-        rules.check_exclusive(self.session, record_type, completed)
+        rules.check_exclusive(self.session, record_type, rows)
 
     def write_down(self) -> None:
         """Check and journal what is pending, so that the tables that follow from records are up to date."""

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped
 
 from crm_core.errors import Objection
 from crm_core.fields import number, ref, text
-from crm_core.hooks import Finding, Panel, TimelineEntry, hookimpl
+from crm_core.hooks import Finding, Panel, TimelineEntry, hookimpl, only_for
 from crm_core.records import Record, extends, owned, parent, public, record, via
 from crm_core.store.policy import Role, Scope
 

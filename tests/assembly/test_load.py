@@ -454,3 +454,21 @@ def test_files_about_other_systems_are_known_with_the_plugin_that_brings_them(bu
 
     (problem,) = told(build, misses)
     assert "load_no_file.crm_register_foreign_names: There is no file" in problem
+
+
+def test_a_hook_for_records_that_do_not_exist_is_told_and_one_for_those_of_a_plugin_that_is_absent_is_not(
+    build, write_plugin
+) -> None:
+    source = """
+    @hookimpl
+    @only_for({records})
+    def crm_check_changes(batch): ...
+    """
+    loads = write_plugin("load_only_for", source.format(records='"account", "load_absent.thing"'))
+    misspelt = write_plugin("load_misspelt_record", source.format(records='"acount"'))
+
+    assert [plugin.name for plugin in build(loads).plugins] == ["crm", "load_only_for"]
+    assert told(build, misspelt) == [
+        "load_misspelt_record.crm_check_changes: crm_check_changes is only for 'acount', which is no record type. "
+        "Did you mean account?"
+    ]

@@ -9,8 +9,10 @@ import attrs
 import pytest
 from structlog.testing import capture_logs
 
+from crm_core import Account
 from crm_core.errors import HookError, Objection, Problem
-from crm_core.hooks import Failed, Finding, News, NextAction, OpenItem, Panel, Signal, TimelineEntry, Touch
+from crm_core.hooks import Failed, Finding, News, NextAction, OpenItem, Panel, Signal, TimelineEntry, Touch, only_for
+from crm_core.store.changes import Change, ChangeBatch
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -354,6 +356,87 @@ def test_changes_are_heard_by_checks_and_by_listeners(dispatcher, plugin) -> Non
 
     assert dispatcher(plugin("a", crm_on_changes)).hears_changes()
     assert dispatcher(plugin("a", crm_check_changes)).hears_changes()
+
+
+def batch_of(name: str, *operations: str) -> ChangeBatch:
+    record = SimpleNamespace(name=name)
+    return ChangeBatch(record, [Change(name, number, each, {}, {}) for number, each in enumerate(operations)])
+
+
+def test_a_listener_that_is_for_another_record_is_not_called_and_costs_no_savepoint(
+    dispatcher, plugin, session
+) -> None:
+    told = []
+
+    @only_for("contact", Account)
+    def crm_on_changes(batch):
+        told.append(batch.type.name)
+
+    calls = dispatcher(plugin("a", crm_on_changes))
+    for name in ("account", "activity", "contact", "ownership"):
+        calls.on_changes(session, batch_of(name, "create"))
+
+    assert told == ["account", "contact"]
+    assert session.calls == ["savepoint", "released"] * 2
+    assert [calls.hears_changes(name) for name in ("account", "activity")] == [True, False]
+
+
+def test_a_listener_that_is_for_deletions_gets_the_whole_batch_where_there_is_one(dispatcher, plugin, session) -> None:
+    told = []
+
+    @only_for(operations=("delete",))
+    def crm_on_changes(batch):
+        told.append([change.operation for change in batch])
+
+    calls = dispatcher(plugin("a", crm_on_changes))
+    for operations in (("create", "update"), ("create", "delete")):
+        calls.on_changes(session, batch_of("account", *operations))
+
+    assert told == [["create", "delete"]]
+    assert calls.hears_changes("whatever")
+
+
+def test_both_the_record_and_the_operation_must_be_those(dispatcher, plugin, session) -> None:
+    told = []
+
+    @only_for("account", operations=("update",))
+    def crm_check_changes(batch):
+        told.append((batch.type.name, batch.changes[0].operation))
+
+    calls = dispatcher(plugin("a", crm_check_changes))
+    for name in ("account", "contact"):
+        for operation in ("create", "update", "delete"):
+            calls.check_changes(session, batch_of(name, operation))
+
+    assert told == [("account", "update")]
+
+
+def test_the_systems_session_is_opened_only_for_whoever_is_called(dispatcher, plugin, session) -> None:
+    @only_for("account")
+    def crm_check_changes(system): ...
+
+    calls = dispatcher(plugin("a", crm_check_changes))
+    calls.check_changes(session, batch_of("contact", "create"))
+    assert session.calls == []
+
+    calls.check_changes(session, batch_of("account", "create"))
+    assert session.calls == ["system for crm_check_changes", "closed"]
+
+
+def test_beside_whoever_is_only_for_some_records_the_others_hear_all(dispatcher, plugin, session) -> None:
+    told = []
+
+    @only_for("account")
+    def crm_check_changes(): ...
+
+    def crm_on_changes(batch):
+        told.append(batch.type.name)
+
+    calls = dispatcher(plugin("a", crm_check_changes), plugin("b", crm_on_changes))
+    calls.on_changes(session, batch_of("contact", "create"))
+
+    assert told == ["contact"]
+    assert calls.hears_changes("contact")
 
 
 def test_commits_are_told_plugin_by_plugin_and_a_failure_is_returned(dispatcher, plugin) -> None:

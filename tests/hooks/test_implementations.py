@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from crm_core.errors import BuildError
-from crm_core.hooks import SPECS, Dispatcher, hookimpl, mistakes
+from crm_core.hooks import SPECS, Dispatcher, hookimpl, mistakes, only_for, unknown_records
 
 
 def test_a_misspelt_hook_names_the_one_that_was_meant(plugin) -> None:
@@ -141,3 +141,50 @@ def test_names_follow_the_grammar_of_their_family() -> None:
     }
 
     assert all(spec.name.startswith(prefixes[spec.family]) for spec in SPECS.values())
+
+
+def test_only_for_says_something_of_changes_alone(plugin) -> None:
+    @only_for("account")
+    def crm_gather_overview(session, accounts): ...
+
+    (problem,) = mistakes(*plugin("a", crm_gather_overview))
+
+    assert str(problem) == (
+        "a.crm_gather_overview: crm_gather_overview is not about changes, so @only_for says nothing. Remove @only_for."
+    )
+
+
+def test_only_for_an_operation_that_does_not_exist_names_those_that_do(plugin) -> None:
+    @only_for("account", operations=("created",))
+    def crm_on_changes(session, batch): ...
+
+    (problem,) = mistakes(*plugin("a", crm_on_changes))
+
+    assert str(problem) == (
+        "a.crm_on_changes: crm_on_changes is only for the operation 'created', which does not exist. "
+        "Name some of create, update, delete."
+    )
+
+
+def test_only_for_nothing_is_refused_because_nobody_knows_what_was_meant(plugin) -> None:
+    @only_for()
+    def crm_on_changes(session, batch): ...
+
+    (problem,) = mistakes(*plugin("a", crm_on_changes))
+
+    assert "does not say what it is only for" in str(problem)
+
+
+def test_only_for_a_record_that_does_not_exist_would_never_be_called(plugin) -> None:
+    @only_for("acount", "a.thign", "b.gone", "elsewhere.thing")
+    def crm_on_changes(session, batch): ...
+
+    name, module = plugin("a", crm_on_changes)
+    found = unknown_records(name, module, {"account", "contact", "a.thing", "b.thing"}, {"a", "b", "crm"})
+
+    assert [str(problem) for problem in found] == [
+        "a.crm_on_changes: crm_on_changes is only for 'a.thign', which is no record type. Did you mean a.thing?",
+        "a.crm_on_changes: crm_on_changes is only for 'acount', which is no record type. Did you mean account?",
+        "a.crm_on_changes: crm_on_changes is only for 'b.gone', which is no record type. Did you mean b.thing, "
+        "a.thing, account?",
+    ]

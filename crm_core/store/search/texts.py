@@ -193,7 +193,8 @@ def tokens_of(body: str) -> list[str]:
     words = text.split()
     found: list[str] = []
     for word in words:
-        found += grams(word)
+        # Most are short: not to call another function for each is a tenth of the time.
+        found += _short_grams(word) if len(word) <= _REMEMBERED else grams(word)
     if not text.isascii():
         # A single Chinese character is a word, so that it can be asked for; grams begin with every other one.
         found += [word[-1] for word in words if word[-1] >= "\u2e80"]
