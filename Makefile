@@ -25,6 +25,11 @@ PYTEST_ARGS ?=
 # Twice the processors: many tests wait for processes that they start.
 WORKERS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 1))))
 
+# Long tests are first, and workers are given tests in rows of this length: see conftest.py.
+DISTRIBUTED := -n $(WORKERS) --maxschedchunk=16
+# Hundreds of processes are started; where Python may not write what it has compiled, each compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Two runs of make in one tree must not install at once.
 LOCK := $(if $(shell command -v flock),flock .venv.lock)
 
@@ -79,7 +84,7 @@ demo: $(STAMP)
 ifeq ($(strip $(TESTS)),)
 test: $(STAMP)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	$(BIN)/coverage run -m pytest $(DISTRIBUTED) $(PYTEST_ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=$(COVERAGE_MIN)
 else
@@ -89,7 +94,7 @@ endif
 
 .PHONY: test-postgresql
 test-postgresql: $(STAMP)
-	$(BIN)/python -m pytest -n $(WORKERS) -m store --postgresql $(PYTEST_ARGS) $(TESTS)
+	$(BIN)/python -m pytest $(DISTRIBUTED) -m store --postgresql $(PYTEST_ARGS) $(TESTS)
 
 .PHONY: lint
 lint: $(STAMP)

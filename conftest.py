@@ -5,10 +5,18 @@ It lies at the root because the plugins' tests lie beside the kernel's, not unde
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import cache
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
+from pkgutil import walk_packages
 
+import attrs
 import hypothesis
 import pytest
 
@@ -40,6 +48,86 @@ def pytest_configure(config: pytest.Config) -> None:
     """Choose how long properties are looked at, before the first of them is read."""
     if config.getoption("postgresql", False) and "HYPOTHESIS_PROFILE" not in os.environ and in_ci():
         hypothesis.settings.load_profile("ci-postgresql")
+
+
+@attrs.frozen
+class Long:
+    """A test that takes long: ``seconds`` of the processor, and whether its coverage is ``measured``."""
+
+    seconds: float
+    measured: bool
+
+
+def long_tests() -> dict[str, Long]:
+    """The tests that take long by their names, with or without parameters, as ``tests/long.txt`` tells them."""
+    lines = (ROOT / "tests" / "long.txt").read_text(encoding="utf-8").splitlines()
+    told = (line.split(maxsplit=1) for line in lines if line and not line.startswith("#"))
+    return {name: Long(float(seconds.rstrip("+")), seconds.endswith("+")) for seconds, name in told}
+
+
+LONG = long_tests()
+
+
+def _long(item: pytest.Item) -> Long | None:
+    return LONG.get(item.nodeid) or LONG.get(item.nodeid.partition("[")[0])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no processor has to wait for one test at the end.
+
+    Workers are given tests in rows, so that the first row of each has its share of the long ones.
+    """
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    known = {item: long for item in items if (long := _long(item)) is not None}
+    first = sorted(known, key=lambda item: known[item].seconds, reverse=True)
+    shares = [item for number in range(workers) for item in first[number::workers]]
+    items[:] = [*shares, *(item for item in items if item not in known)]
+
+
+def pytest_collection_finish() -> None:
+    """Let Python look for garbage less often: what was collected stays, and to go through it was a quarter of the time.
+
+    Tests that are about the garbage call its collector themselves.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Measure no coverage of a long test that reaches only what others reach, too."""
+    long = _long(item)
+    with nullcontext() if long is None or long.measured else unmeasured():
+        return (yield)
+
+
+@cache
+def _import_the_kernel() -> None:
+    """A module that is imported for the first time where nobody measures would seem never to have been."""
+    import crm_core
+
+    for module in walk_packages(crm_core.__path__, "crm_core."):
+        if not module.name.startswith(("crm_core.migrations.", "crm_core.templates.")):
+            import_module(module.name)
+
+
+@contextmanager
+def unmeasured() -> Iterator[None]:
+    """Neither this process nor one that it starts measures its coverage within the block."""
+    measuring = sys.modules["coverage"].Coverage.current() if "coverage" in sys.modules else None
+    if measuring is None:
+        yield
+        return
+    told = {name: os.environ.pop(name) for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+            if name in os.environ}  # fmt: skip
+    _import_the_kernel()
+    measuring.stop()
+    try:
+        yield
+    finally:
+        os.environ.update(told)
+        measuring.start()
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ import pytest
 
 from crm_core.testing.absence import missing
 from crm_core.testing.filling import FillDatabase, PostgreSQLDatabases, SQLiteDatabases
-from crm_core.testing.postgresql import PostgreSQLServer, PostgreSQLUnavailable, start_server
+from crm_core.testing.postgresql import PostgreSQLServer, PostgreSQLUnavailable, in_memory, start_server
 
 __all__ = ["database_url", "fill_database", "postgresql_server"]
 
@@ -39,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Open what lasts as long as the run."""
     config.addinivalue_line("markers", "store: touches a database; set by itself on tests that use database_url")
+    config.addinivalue_line("markers", "any_database: uses database_url, but what it shows is the same on any database")
     config.stash[RESOURCES] = ExitStack()
 
 
@@ -57,7 +58,8 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what touches a database, so that it can be run again on another one."""
     for item in items:
-        if "database_url" in getattr(item, "fixturenames", ()):
+        needs_one = "database_url" in getattr(item, "fixturenames", ())
+        if needs_one and item.get_closest_marker("any_database") is None:
             item.add_marker("store")
 
 
@@ -76,7 +78,7 @@ def _shared_server(config: pytest.Config) -> PostgreSQLServer:
     if "postgresql_port" in worker:
         return PostgreSQLServer(worker["postgresql_port"])
     if SHARED_SERVER not in config.stash:
-        config.stash[SHARED_SERVER] = config.stash[RESOURCES].enter_context(start_server())
+        config.stash[SHARED_SERVER] = config.stash[RESOURCES].enter_context(start_server(in_memory()))
     return config.stash[SHARED_SERVER]
 
 

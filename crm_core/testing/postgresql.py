@@ -32,6 +32,7 @@ __all__ = [
     "PostgreSQLServer",
     "PostgreSQLUnavailable",
     "find_programs",
+    "in_memory",
     "new_cluster",
     "running_cluster",
     "start_server",
@@ -42,6 +43,10 @@ HOST = "127.0.0.1"
 SUPERUSER = "postgres"
 SECONDS_TO_START = 60.0
 SECONDS_TO_STOP = 15.0
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 - what lies there has a name that nobody can foresee
+_ROOM = 8 * 1024**3
+"""Bytes that must be free there: a run of all tests has some hundred databases of ten megabytes, and as much again."""
 
 _SETTINGS = (
     f"listen_addresses={HOST}",
@@ -222,6 +227,16 @@ def running_cluster(folder: Path, settings: Iterable[str] = ()) -> Iterator[Clus
         yield cluster
     finally:
         cluster.stop()
+
+
+def in_memory() -> Path | None:
+    """A folder whose files are kept in memory, for a server that makes and drops thousands of databases.
+
+    ``None`` where the system has none, or one with little room, as containers often have.
+    """
+    if not _MEMORY.is_dir() or not os.access(_MEMORY, os.W_OK | os.X_OK):
+        return None
+    return _MEMORY if shutil.disk_usage(_MEMORY).free >= _ROOM else None
 
 
 @contextmanager

@@ -11,7 +11,9 @@ from sqlalchemy.exc import OperationalError
 from crm_core import CrmError, Manifest, MigrationError, NotFound
 from crm_core.assembly import given
 from crm_core.testing import CHECKS, Check, Finding, check_plugin, verify
+from crm_core.testing.conformance import running
 from crm_core.testing.conformance.population import populate
+from crm_core.testing.conformance.subject import EXAMPLES
 from crm_core.translation import Translator
 
 
@@ -108,6 +110,19 @@ def test_the_line_in_a_test_suite_lists_all_findings(twins):
     with broken.installed(), pytest.raises(AssertionError, match=r"There is no hook"):
         check_plugin(broken.plugin, only=["loads"])
     check_plugin("stakeholders", only=["loads"])
+
+
+def test_on_another_database_only_what_may_differ_is_looked_at_again(twins, monkeypatch):
+    (broken,) = [each for each in twins if each.folder.name == "loads"]
+    with broken.installed():
+        check_plugin(broken.plugin, only=["loads"], again=True)  # it touches no database, and so it is left out
+
+    asked = []
+    monkeypatch.setattr(running, "verify", lambda name, **options: asked.append(options) or run())
+    check_plugin("stakeholders", skip=["erasure"], again=True)
+    left_out = {each.name for each in CHECKS if not each.database} | {"hooks-scale", "constant-statements", "erasure"}
+    assert set(asked[0]["skip"]) == left_out
+    assert 0 < asked[0]["examples"] < EXAMPLES
 
 
 def test_notes_of_a_check_are_shown_with_its_result():

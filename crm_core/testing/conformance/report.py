@@ -56,13 +56,15 @@ def one_line(error: Exception) -> str:
 class Check:
     """A check of the kit: its name, what it ``proves`` when it finds nothing, and the function that looks.
 
-    ``database`` says that it writes to databases, so that it can be run on SQLite and on PostgreSQL.
+    ``database`` says that it writes to databases, so that it can be run on SQLite and on PostgreSQL; ``alike`` that it
+    counts or measures what the plugin does, which is the same on either.
     """
 
     name: str
     proves: str
     function: Callable[[Subject], Iterable[Finding]]
     database: bool = False
+    alike: bool = False
 
 
 @attrs.frozen

@@ -124,4 +124,5 @@ CHECK = Check(
     "one customer, and pages and lists of its records, for 200 of its rows.",
     _look,
     database=True,
+    alike=True,
 )

@@ -225,4 +225,5 @@ CHECK = Check(
     "much in either.",
     _look,
     database=True,
+    alike=True,
 )
