@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 if TYPE_CHECKING:
+    from psycopg import Connection
     from psycopg.sql import Composed
 
 __all__ = [
@@ -57,6 +58,10 @@ _SETTINGS = (
     "autovacuum=off",
     "timezone=UTC",
 )
+
+
+_connections: dict[tuple[int, int], Connection] = {}
+"""To the database `postgres` of each server, by this process's id and the server's port."""
 
 
 class PostgreSQLUnavailable(RuntimeError):
@@ -100,13 +105,26 @@ class PostgreSQLServer:
         self._execute(sql.SQL("CHECKPOINT").format())
 
     def _execute(self, statement: Composed) -> None:
-        # Databases are neither made nor dropped inside a transaction.
+        # A connection is kept, as thousands of databases are made and dropped: to make one costs as much as either.
         import psycopg
 
-        with psycopg.connect(
-            host=HOST, port=self.port, user=SUPERUSER, dbname="postgres", autocommit=True, connect_timeout=10
-        ) as connection:
-            connection.execute(statement)
+        kept = os.getpid(), self.port
+        if kept in _connections:
+            try:
+                _connections[kept].execute(statement)
+            except psycopg.OperationalError:
+                if not _connections[kept].closed:
+                    raise
+            else:
+                return
+        # There is none yet, or the server was stopped and started meanwhile. Databases are neither made nor dropped
+        # inside a transaction.
+        _connections[kept] = connection = psycopg.connect(
+            host=HOST, port=self.port, user=SUPERUSER, dbname="postgres", autocommit=True, connect_timeout=10,
+            prepare_threshold=None,
+        )  # fmt: skip
+        atexit.register(connection.close)
+        connection.execute(statement)
 
 
 def find_programs() -> Path:

@@ -8,6 +8,8 @@ from crm_core import Account, Crm, Unit, User, organisation, ownership, shares
 from crm_core.errors import PermissionDenied
 from crm_core.translation import Translator
 
+pytestmark = pytest.mark.any_database  # what is asked is how texts are worded
+
 ROLES = {
     "crew": {"label": "Field crew", "permissions": {"*.read": "all"}},
     "desk": {"label": "Desk", "permissions": {"account.read": "own", "share.create": "own"}},

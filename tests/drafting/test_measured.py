@@ -23,6 +23,8 @@ from crm_core.exchange.templates import Template
 
 from .conftest import chinese
 
+pytestmark = pytest.mark.any_database  # a mapping is drafted from a file
+
 EXAMPLES = Path(__file__).parents[2] / "examples" / "imports"
 Uses = dict[tuple[str, str], set[tuple[str, str]]]
 

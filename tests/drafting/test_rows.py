@@ -17,6 +17,8 @@ from crm_core.exchange.drafting import as_json, as_toml, draft
 
 from .conftest import BUILD, chinese
 
+pytestmark = pytest.mark.any_database  # a mapping is drafted from a file
+
 Make = Callable[..., Path]
 CODES = [base + uscc.calc_check_digit(base) for base in (f"91310000{600037341 + 7 * number}" for number in range(12))]
 COMPANIES = [f"华东{char}机床有限公司" for char in "甲乙丙丁戊己庚辛壬癸子丑"]

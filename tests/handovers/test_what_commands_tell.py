@@ -16,6 +16,8 @@ from crm_core.cli.running import run
 from .conftest import POOLS, Company, found
 from .test_commands import Ended
 
+pytestmark = pytest.mark.any_database  # what is asked is how texts are worded
+
 Run = Callable[..., Ended]
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 

@@ -13,6 +13,8 @@ from crm_core.errors import NotFound
 from .leaver import Company
 from .test_commands import BUILD
 
+pytestmark = pytest.mark.any_database  # what is asked is how texts are worded
+
 Opened = Callable[..., Any]
 Command = Callable[..., Any]
 

@@ -134,6 +134,7 @@ BREAKS = {
 }
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("how", BREAKS)
 def test_a_plugin_whose_code_is_broken(
     company: Company, file: Path, site: Any, command: Command, opened: Opened, tmp_path: Path, how: str
@@ -187,12 +188,14 @@ def test_a_plugin_that_is_gone(
     assert rows(opened()) == before
 
 
+@pytest.mark.any_database
 def test_only_those_in_charge_see_it(company: Company, file: Path, command: Command) -> None:
     assert "may not do this" in command("--user", "wang.fang", "plugins", "footprint", "leaver", code=5).err
     assert "may not do this" in command("--user", "wang.fang", "plugins", "remove", "leaver", "--yes", code=5).err
     assert "leaver__visit" in command("--user", "li.wei", "plugins", "footprint", "leaver").out
 
 
+@pytest.mark.any_database
 def test_in_chinese(file: Path, command: Command) -> None:
     assert "已加载" in command("--lang", "zh_CN", "plugins", "footprint", "leaver").out
     assert "未作任何更改" in command("--lang", "zh_CN", "plugins", "remove", "leaver", "--dry-run").out

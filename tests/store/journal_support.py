@@ -95,6 +95,21 @@ def open_store(url: str, types: Types | None = None, **policy: Any) -> Store:
     return store
 
 
+def make_tables(url: str) -> None:
+    """What ``fill_database`` copies for tests that begin with an empty store."""
+    open_store(url).close()
+
+
+@contextmanager
+def reopened(url: str) -> Iterator[Store]:
+    """The store on a database in which :func:`make_tables` has made the tables, closed at the end."""
+    store = Store(url, all_types(), Policy(custom=CUSTOM))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
 @contextmanager
 def opened(url: str, types: Types | None = None, **policy: Any) -> Iterator[Store]:
     """A store, closed at the end."""

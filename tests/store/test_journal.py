@@ -17,8 +17,9 @@ from tests.store import journal_support as support
 
 
 @pytest.fixture
-def store(database_url):
-    with support.opened(database_url) as store:
+def store(database_url, fill_database):
+    fill_database(support.make_tables)
+    with support.reopened(database_url) as store:
         yield store
 
 

@@ -21,8 +21,9 @@ TARGETS = {"account": Account, "contact": Contact, "unit": Unit, "user": User, "
 
 
 @pytest.fixture
-def store(database_url):
-    with support.opened(database_url) as store:
+def store(database_url, fill_database):
+    fill_database(support.make_tables)
+    with support.reopened(database_url) as store:
         yield store
 
 

@@ -25,6 +25,8 @@ from crm_core.translation import Translator
 from crm_core.views import overview, today
 from crm_core.views.html import overview_page, today_page
 
+pytestmark = pytest.mark.any_database  # what is asked is how a page is laid out
+
 NOW = dt.datetime.now(dt.UTC)
 BAD = "<script>alert('x')</script>\"'&{{7*7}}{x}"
 
