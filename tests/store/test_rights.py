@@ -427,3 +427,23 @@ def test_who_answers_for_whom(company: Company) -> None:
         assert session.writer.answers_for(company.users["sun"], [])
     with company.session(read_only=True) as session:
         assert session.writer.answers_for(company.users["sun"], asked)
+
+
+def test_the_system_may_whatever_there_is_to_be_allowed(company: Company) -> None:
+    with company.session(read_only=True) as session:
+        for permission in ("account.delete", "contact.read_notes", "system.undo", "made.up"):
+            assert session.can(permission)
+            assert session.visibility.reach(permission).all
+    with company.session("zhou", read_only=True) as session:
+        assert [session.can(each) for each in ("account.delete", "contact.read_notes", "made.up")] == [
+            True,
+            False,
+            False,
+        ]
+
+
+def test_a_role_that_the_build_no_longer_has_gives_nothing(company: Company) -> None:
+    place(company, "ned", "East", "forgotten")
+    assert seen(company, "ned") == set()
+    place(company, "ned", "East", "clerk")
+    assert seen(company, "ned") == {"Acme", "Beta"}
