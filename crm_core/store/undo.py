@@ -375,7 +375,7 @@ class _Undo:
             else:
                 versions[id_] = row.version + 1
                 stamps[id_] = (values.get("created_at"), values.get("created_by"))
-                later = {field.name: None if field.optional else field.initial() for field in record_type.fields}
+                later = {field.name: field.initial() for field in record_type.fields}
                 rows[id_] = later | {each: value for each, value in values.items() if each not in STORES_OWN}
         self._find_gaps(record_type, rows)
         if rows and not self.report.conflicts:

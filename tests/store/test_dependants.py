@@ -169,6 +169,16 @@ def test_a_pending_change_of_a_cleared_record_is_kept(store):
     assert support.replay(store) == support.state(store)
 
 
+def test_a_pending_change_of_the_very_reference_that_is_cleared_is_kept(store):
+    ids = build(store)
+    with store.session(principal="test") as session:
+        spare, account = session.get(Machine, ids["spare"]), session.get(Account, ids["account"])
+        spare.spare_for_id = ids["other"]
+        session.delete(account)
+    assert support.state(store)["journal_test.machine", ids["spare"]]["spare_for_id"] == ids["other"]
+    assert support.replay(store) == support.state(store)
+
+
 def test_objects_in_hand_know_what_happened(store):
     ids = build(store)
     with store.session(principal="test") as session:

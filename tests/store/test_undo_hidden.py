@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -116,5 +117,30 @@ def test_undoing_for_others_deletes_only_what_one_may_delete(company: Company, d
         store.close()
     with company.session() as session:
         assert session.get(Account, made) is not None
-        session.undo(creation)
-        assert session.get(Account, made) is None
+    may = Role("undoer", (*undoer.grants, ("account.delete", Scope.ALL), ("ownership.delete", Scope.ALL)))
+    with closing(Store(database_url, TYPES, Policy(roles={**POLICY.roles, "undoer": may}))) as store:
+        with store.session("ned") as session:
+            assert session.undo(creation).deleted["account"] == 1
+        with store.session("ned") as session:
+            assert session.get(Account, made) is None
+
+
+def test_a_dry_run_tells_nothing_of_what_would_have_gone_well(company: Company) -> None:
+    """Where something unseen stands in the way of one of three records."""
+    with company.session("li") as session:
+        call = session.add_one(Activity(kind="call", subject="x", account_id=company.acme)).id
+    with company.session("li") as session:
+        session.update_many(Contact, [{"id": company.ann, "note": "first"}])
+        session.delete_many(Activity, [call])
+        session.add(Activity(kind="call", subject="y", account_id=company.acme))
+    made = session.last_change_set
+    assert made is not None
+    with company.session() as session:
+        session.require(Contact, company.ann).note = "second"
+    with company.session("li") as session:
+        report = session.undo(made, dry_run=True)
+        assert [each.problem for each in report.conflicts] == [UNSEEN]
+        assert (report.deleted, report.restored, report.reverted) == ({}, {}, {})
+    with company.session() as session:
+        report = session.undo(made, dry_run=True)
+        assert (report.deleted, report.restored) != ({}, {})

@@ -57,7 +57,7 @@ AREAS = (
         _tests("domain", "account_verbs", "dated_edges", "ownership_verbs", "own_rights", "users")
         + _tests("pools", "assigning", "claiming", "recycling")
         + _tests("handovers", "leaving", "rights")
-        + _tests("store", "dated_hidden", "lending", "required_custom_fields", "rights_meet"),
+        + _tests("store", "dated_hidden", "lending", "required_custom_fields", "rights_meet", "rules_of_writing"),
     ),
     Area(
         "journal",
