@@ -55,7 +55,7 @@ AREAS = (
          *_store("giving", "responsible", "rules", "pools/assigning", "pools/claiming", "pools/free", "pools/members",
                  "pools/recycling")),
         _tests("domain", "account_verbs", "dated_edges", "ownership_verbs", "own_rights", "users")
-        + _tests("pools", "assigning", "claiming", "recycling")
+        + _tests("pools", "assigning", "claiming", "recycling", "who_and_what")
         + _tests("handovers", "leaving", "rights")
         + _tests("store", "dated_hidden", "lending", "required_custom_fields", "rights_meet", "rules_of_writing"),
     ),

@@ -81,7 +81,7 @@ class Bound:
             (true() if each is None else func.coalesce(each.where(table), literal(False)), literal(number))
             for number, each in enumerate(self.filters)
         ]
-        return case(*met, else_=null())
+        return case(*met)
 
     def taken_by(self, pool: Pool, table: FromClause) -> ColumnElement[bool]:
         """Of rows of accounts: those that belong to a pool, owned or not; written so that databases can plan by it."""
