@@ -104,6 +104,35 @@ def test_by_default_a_registration_number_is_no_oracle(company: Company) -> None
     assert told(company, "li", **SAME) == free == ([], [], 0)
 
 
+def test_what_is_rolled_back_is_served_by_nobody(database_url: str) -> None:
+    with opened(database_url, duplicates={"tell": "whom"}) as crm:
+        company = populate(crm)
+        company.account("sun", **SAME)
+        with company.session("li") as session:
+            kept = session.add_one(Account(**SAME)).id
+            with pytest.raises(RuntimeError), session.begin_nested():
+                session.add(Account(**SAME))
+                session.check()
+                assert len(session.served) == 2
+                raise RuntimeError
+            assert [(each.id, each.ask) for each in session.served] == [(kept, "Sun")]
+            session.rollback()
+            assert session.served == []
+
+
+def test_a_person_is_looked_for_by_the_latest_name(company: Company) -> None:
+    acme = company.account("li", name="Acme")
+    ann, eve = company.person(acme, "Ann"), company.person(acme, "Eve")
+    with company.session("li") as session:
+        new = session.add_one(Contact(name="Eve"))
+        session.flush()
+        new.name = "Ann"
+        session.add(Affiliation(account_id=acme, contact_id=new.id))
+        session.check()
+        assert [each.other_id for each in session.duplicates] == [ann], eve
+        session.rollback()
+
+
 def test_an_unowned_customer_is_served_by_nobody(database_url: str) -> None:
     with opened(database_url, duplicates={"tell": "whom"}) as crm:
         company = populate(crm)

@@ -244,6 +244,7 @@ def test_the_past_cannot_be_written_or_stepped_through(store):
 def test_a_record_of_the_past_says_its_version(store):
     with store.session(principal="test") as session:
         (id_,) = session.add_many(Account, [{"name": "one", "custom": {"colour": "red"}}])
+        created = session.require(Account, id_).created_at
     moments = [moment_of(store)]
     for name in ("two", "three"):
         with store.session(principal="test") as session:
@@ -257,3 +258,4 @@ def test_a_record_of_the_past_says_its_version(store):
         with store.session(principal="test", as_of=moment) as session:
             record = session.get(Account, id_)
             assert (record.version, record.name, record.custom) == (version, name, {"colour": colour})
+            assert (record.created_at, record.created_by) == (created, None)
