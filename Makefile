@@ -22,8 +22,8 @@ COVERAGE_MIN ?= 95
 # `make test TESTS=tests/test_fields.py PYTEST_ARGS=-x` runs a part, and asks no coverage of it.
 TESTS ?=
 PYTEST_ARGS ?=
-# Twice the processors: many tests wait for processes that they start.
-WORKERS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 1))))
+# One more than processors, as some tests wait for processes that they start; each worker reads all tests by itself.
+WORKERS ?= $(shell echo $$((1 + $$(nproc 2>/dev/null || echo 1))))
 
 # Long tests are first, and workers are given tests in rows of this length: see conftest.py.
 DISTRIBUTED := -n $(WORKERS) --maxschedchunk=16
@@ -96,13 +96,22 @@ endif
 test-postgresql: $(STAMP)
 	$(BIN)/python -m pytest $(DISTRIBUTED) -m store --postgresql $(PYTEST_ARGS) $(TESTS)
 
-.PHONY: lint
-lint: $(STAMP)
+# Its parts need each other not: `make --jobs=2 lint`.
+.PHONY: lint lint-style lint-security lint-types lint-layers
+lint: lint-types lint-security lint-layers lint-style
+
+lint-style: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+lint-security: $(STAMP)
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml crm_core plugins torture
+
+lint-types: $(STAMP)
 	$(BIN)/mypy crm_core torture $(wildcard tests/typing) $(wildcard plugins/*/crm_*) \
 		$(foreach folder,$(FOREIGN),$(wildcard $(folder)/crm_*))
+
+lint-layers: $(STAMP)
 	$(BIN)/lint-imports
 	$(BIN)/python downstream/public_api.py
 

@@ -31,14 +31,20 @@ if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD") or not entry_points(group="p
 
 # A build server has patience, and must fail today for what it failed for yesterday. The second run, on PostgreSQL,
 # looks for what is different there: what is wrong on both the first one has found.
-hypothesis.settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
+# No profile minds how long an example takes: a busy machine would fail what is right.
+SLOW = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile(
+    "ci", suppress_health_check=SLOW, max_examples=100, deadline=None, derandomize=True, print_blob=True
+)
 hypothesis.settings.register_profile("ci-postgresql", hypothesis.settings.get_profile("ci"), max_examples=30)
-hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
+hypothesis.settings.register_profile("dev", suppress_health_check=SLOW, max_examples=50, deadline=None)
 # For a night: HYPOTHESIS_PROFILE=thorough.
-hypothesis.settings.register_profile("thorough", max_examples=2000, deadline=None, print_blob=True)
+hypothesis.settings.register_profile(
+    "thorough", suppress_health_check=SLOW, max_examples=2000, deadline=None, print_blob=True
+)
 # Many runs that end at the first failure, which nobody reads: the smallest example is not looked for.
 hypothesis.settings.register_profile(
-    "mutation", max_examples=30, deadline=None, derandomize=True, database=None,
+    "mutation", max_examples=30, deadline=None, derandomize=True, database=None, suppress_health_check=SLOW,
     phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
 )  # fmt: skip
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if in_ci() else "dev"))
@@ -91,7 +97,7 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(100_000, 20, 50)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -19,7 +19,7 @@ def main() -> None:
 
     # Most of what a command makes in its first second stays to its end; to go through it each time that seven hundred
     # more objects are there was a sixth of that second.
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(100_000, 20, 50)
 
     from crm_core.cli.running import run
 

@@ -290,7 +290,7 @@ STEPS = st.builds(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(steps=st.lists(STEPS, max_size=6), look=st.integers(0, 400))
 def test_compliance_agrees_with_a_plain_model(world: World, steps: list[Step], look: int) -> None:
     """Every example has an account of its own; the model knows only what happened when."""

@@ -115,7 +115,8 @@ def test_nobody_lends_the_right_to_decide_without_having_it(world: World) -> Non
         lend(session)
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])  # each example is rolled back
+# each example is rolled back
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(

@@ -174,7 +174,7 @@ class TestTimes:
         assert (report.rejected, report.created) == (1, 1)
         assert reason in report.first_rejects[0].reason
 
-    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
     @given(st.text(max_size=60) | st.sampled_from(["RRULE:FREQ=DAILY;COUNT=x", "DTEND:", "DURATION:P", "EXDATE:x"]))
     def test_any_line_is_read_or_rejected(self, crm: Crm, tmp_path_factory: pytest.TempPathFactory, line: str) -> None:
         path = tmp_path_factory.mktemp("any") / "a.ics"

@@ -220,7 +220,7 @@ class TestRoundTrip:
         assert report.count("created") == 1
 
     @settings(
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
         max_examples=30,
         deadline=None,
     )

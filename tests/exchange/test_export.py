@@ -209,7 +209,7 @@ class TestRoundTrip:
             with other.system_session("test", read_only=True) as session:
                 assert contents(session, [other.types[name] for name in names]) == before
 
-    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=25)
     @given(
         rows=st.lists(st.tuples(NAMES, st.one_of(st.none(), TEXTS), st.sets(TAGS, max_size=2)), min_size=1, max_size=5),
         lossless=st.booleans(),

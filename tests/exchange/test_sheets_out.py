@@ -158,7 +158,11 @@ def custom(account: Account) -> Any:
 
 
 class TestRoundTrip:
-    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+    @settings(
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+        max_examples=25,
+        deadline=None,
+    )
     @given(
         rows=st.lists(
             st.fixed_dictionaries({

@@ -113,7 +113,9 @@ class TestPlannedAndPromised:
 
 
 # Each example writes to a real database, so a few dozen must do.
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 @given(st.lists(st.tuples(st.integers(-5, 5), st.none() | st.integers(-5, 8), st.booleans()), max_size=5))
 def test_promises_against_a_model(company: Company, calls: list[tuple[int, int | None, bool]]) -> None:
     """A promise is open unless something was held after it, at its due date or later."""

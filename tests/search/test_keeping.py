@@ -425,7 +425,7 @@ class Machine:
                 self.commit()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(steps=STEPS)
 def test_the_index_is_always_what_a_new_one_would_be(store, steps):
     machine = Machine(store)

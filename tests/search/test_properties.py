@@ -124,7 +124,7 @@ def holds(name, word):
     return False
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(names=ACCOUNTS, data=st.data())
 def test_the_database_finds_what_plain_python_finds(store, names, data):
     with store.session(principal="test") as session:

@@ -146,7 +146,7 @@ STEPS = st.lists(
 
 @settings(
     max_examples=25,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 @given(change_sets=st.lists(STEPS, min_size=1, max_size=3), streaming=st.booleans())

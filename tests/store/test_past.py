@@ -80,7 +80,7 @@ ORDERS = [None, "name", "name desc", "grade, name", "grade desc", "employees des
 @settings(
     max_examples=15,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(sets=steps(), where=st.sampled_from(WHERES), order=st.sampled_from(ORDERS), limit=st.integers(1, 3))
 def test_a_list_of_the_past_is_what_the_list_was(store, sets, where, order, limit):

@@ -44,7 +44,9 @@ def targets(store) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("name", TYPES)
-@settings(max_examples=8, phases=PHASES, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=8, phases=PHASES, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_what_is_written_is_read(store, targets, name, data):
     record_type = store.types[name]

@@ -102,7 +102,7 @@ def perform(store: Store, operations) -> int | None:
 
 @settings(
     max_examples=25,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 @given(before=OPERATIONS, operations=OPERATIONS)

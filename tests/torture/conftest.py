@@ -36,7 +36,7 @@ def torture(database_url: str, request: pytest.FixtureRequest, tmp_path: Path) -
         path = os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", "")))
         ended = subprocess.run(
             [sys.executable, script, program, "--database", database, "--seed", "7", *map(str, options)],
-            cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=280,
+            cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=800,
             check=False,
         )  # fmt: skip
         return Ended(ended.returncode, ended.stdout + ended.stderr)

@@ -174,7 +174,7 @@ def test_valid_inputs_are_taken_on_a_server(tmp_path: Path, postgresql_server: P
 
 def test_mutations_end_and_stay_within_bounds() -> None:
     chance = random.Random(1)
-    begun = time.monotonic()
+    begun = time.process_time()
     data = b"BEGIN:X\r\nA:1\r\nEND:X\r\n"
     seen = {mutated(chance, data, (b"A",), (b"B",), 500) for _ in range(2000)}
-    assert len(seen) > 1000 and max(map(len, seen)) <= 500 and time.monotonic() - begun < 60
+    assert len(seen) > 1000 and max(map(len, seen)) <= 500 and time.process_time() - begun < 60

@@ -107,7 +107,7 @@ def mypy(tmp_path: Path, source: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--follow-imports=silent",
          "--cache-dir", str(cache), str(file)],
-        cwd=ROOT, env={**os.environ, "MYPYPATH": str(ROOT)}, capture_output=True, text=True, timeout=280, check=False,
+        cwd=ROOT, env={**os.environ, "MYPYPATH": str(ROOT)}, capture_output=True, text=True, timeout=800, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
 

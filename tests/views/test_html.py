@@ -77,7 +77,7 @@ def test_hostile_texts_are_only_text(template, text, read_html):
     assert shown.count(visible) > 20
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(text=st.text(max_size=40))
 def test_whatever_the_text_the_page_is_well_formed(read_html, text):
     environment = rendering._environment()

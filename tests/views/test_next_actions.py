@@ -224,7 +224,9 @@ def test_statements_do_not_grow(crm, statements):
     assert len(set(counts)) == 1, counts
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_nobody_is_told_of_accounts_that_they_do_not_see(crm, data):
     logins = ["li.wei", "wang.fang", "zhao.min"]

@@ -322,7 +322,9 @@ def test_the_accounts_of_its_reader_are_not_gathered_for_one(crm, statements):
     assert gathering in seen[-1]
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_nobody_learns_of_accounts_that_they_do_not_see(crm, data):
     logins = ["li.wei", "wang.fang", "zhao.min"]

@@ -264,7 +264,7 @@ def model(plan, seen, start, end, accounts=None, user=None) -> tuple[int, int, i
 
 
 # Each example begins by deleting all visits; it costs a dozen sessions, so a few dozen must do.
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_coverage_agrees_with_a_plain_model(company, data) -> None:
     plan = data.draw(plans)

@@ -266,7 +266,7 @@ steps = st.lists(
 
 
 # Each step is a session of its own on a real database, so a few dozen sequences must do.
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(sequence=steps)
 def test_no_sequence_overruns_the_budget(company, sequence) -> None:
     with company.session("boss") as session:

@@ -501,7 +501,7 @@ values = st.fixed_dictionaries(dict.fromkeys(EVEN, st.integers(0, 100)))
 
 
 # Each example writes to a real database, so a few dozen must do.
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(0, 9), values), min_size=1, max_size=5))
 def test_alerts_follow_any_order_of_assessments(company, assessments) -> None:
     with company.crm.system_session("test") as session:
