@@ -26,22 +26,28 @@ def steps_away(order: Order) -> bool:
 def cursor_values(session: CrmSession, order: Order, record: Any) -> tuple[Any, ...]:
     """The values of a record in an order, from which its next page continues."""
     if not steps_away(order):
-        return own_values(order, record)
+        return own_values(order)(record)
     table = order.record_type.table
     row = session.core(select(*order.values()).where(table.c.id == record.id)).first()
     return tuple(row) if row is not None else (None,) * len(order.keys)
 
 
-def own_values(order: Order, record: Any) -> tuple[Any, ...]:
-    """The same in memory, for an order over the record's own fields."""
-    return tuple(_value(key, record) for key in order.keys)
+def own_values(order: Order) -> Callable[[Any], tuple[Any, ...]]:
+    """The same in memory, for an order over the record's own fields; of a record, or of its values by name."""
+    readers = [_reader(key) for key in order.keys]
+    return lambda record: tuple(read(record) for read in readers)
 
 
-def _value(key: Key, record: Any) -> Any:
-    value = key.leaf.memory()(record, None)
-    if value is not None and key.leaf.field.folded and not key.leaf.custom:
-        return sort_key(value, surname=key.leaf.field.surname)
-    return value
+def _reader(key: Key) -> Callable[[Any], Any]:
+    field, read = key.leaf.field, key.leaf.memory()
+    if not field.folded or key.leaf.custom:
+        return lambda record: read(record, None)
+
+    def folded(record: Any) -> str | None:
+        value = read(record, None)
+        return None if value is None else sort_key(value, surname=field.surname)
+
+    return folded
 
 
 def comparable(order: Order) -> Callable[[Sequence[Any]], Any]:

@@ -331,7 +331,8 @@ def _as_then(session: CrmSession, record_type: RecordType, page: list[Any], mome
 def _page(order: Order, records: Iterable[Any], limit: int | None, after: Sequence[Any] | None) -> list[Any]:
     """What the database found and what was rebuilt, in one order."""
     key = comparable(order)
-    keyed = [(key(own_values(order, record)), record) for record in records]
+    values = own_values(order)
+    keyed = [(key(values(record)), record) for record in records]
     if after is not None:
         last = key(tuple(after))
         keyed = [pair for pair in keyed if pair[0] > last]
