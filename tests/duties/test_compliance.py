@@ -226,6 +226,22 @@ def test_who_may_not_read_a_record_learns_nothing_of_its_updates(world: World) -
     assert standing(world, "mei", duty=None) == {}
 
 
+def test_an_update_of_what_one_does_not_see_is_none_to_them(world: World) -> None:
+    """Mei sees every customer and every person, but only her own customers' numbers."""
+    from crm_core.store.policy import Role, Scope
+
+    everything = ("account.read", "ownership.read", "affiliation.read", "contact.read")
+    world.crm.build.policy.roles["clerk"] = Role(  # type: ignore[index]
+        "clerk", (*((each, Scope.ALL) for each in everything), ("contact_point.read", Scope.OWN))
+    )
+    world.clock.forward(80)
+    new_number(world, "li", "Acme")
+    world.clock.forward(20)
+    told = {login: standing(world, login)["Acme"].last for login in ("li", "mei")}
+    assert told["li"] == START + 80 * DAY
+    assert told["mei"] != told["li"]
+
+
 def test_units_roll_up(world: World) -> None:
     world.clock.forward(100)
     new_number(world, "wang", "Cave")
