@@ -447,3 +447,10 @@ def test_a_role_that_the_build_no_longer_has_gives_nothing(company: Company) -> 
     assert seen(company, "ned") == set()
     place(company, "ned", "East", "clerk")
     assert seen(company, "ned") == {"Acme", "Beta"}
+
+
+def test_a_share_in_a_role_that_the_build_does_not_have_gives_nothing(company: Company) -> None:
+    """And may be lent by whoever may lend at all: nothing is taken from that."""
+    with company.session("li") as session:
+        session.add(Share(account_id=company.acme, user_id=company.users["ned"], role="forgotten", reason="a case"))
+    assert seen(company, "ned") == set()
