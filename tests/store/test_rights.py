@@ -454,3 +454,27 @@ def test_a_share_in_a_role_that_the_build_does_not_have_gives_nothing(company: C
     with company.session("li") as session:
         session.add(Share(account_id=company.acme, user_id=company.users["ned"], role="forgotten", reason="a case"))
     assert seen(company, "ned") == set()
+
+
+@pytest.mark.parametrize("verb", ["create", "read", "update", "delete"])
+def test_nobody_lends_the_one_verb_that_they_lack(company: Company, database_url: str, verb: str) -> None:
+    verbs = {"create", "read", "update", "delete"}
+    roles = {
+        "whole": Role("whole", (("share.*", Scope.OWN), ("account.*", Scope.OWN), ("activity.*", Scope.OWN))),
+        "lacking": Role("lacking", (
+            ("share.*", Scope.OWN), ("account.*", Scope.OWN),
+            *((f"activity.{other}", Scope.OWN) for other in sorted(verbs - {verb})),
+        )),
+        "lent": Role("lent", ((f"activity.{verb}", Scope.OWN),)),
+    }  # fmt: skip
+    made = {"account_id": company.acme, "user_id": company.users["ned"], "role": "lent", "reason": "a case"}
+    with closing(Store(database_url, TYPES, attrs.evolve(POLICY, roles=roles))) as store:
+        for role in ("lacking", "whole"):
+            becomes(company, "li", role)
+            with store.session("li") as session:
+                if role == "lacking":
+                    with pytest.raises(PermissionDenied, match="cannot lend the role lent"):
+                        session.add_many(Share, [made])
+                    session.rollback()
+                else:
+                    session.add_many(Share, [made])
