@@ -12,7 +12,8 @@ import pytest
 from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import Affiliation, ContactPoint, PointKind
 from crm_core.domain.organisation import User
-from crm_core.errors import NotFound, ValidationError
+from crm_core.domain.ownership import Ownership, OwnershipRole
+from crm_core.errors import Conflict, NotFound, ValidationError
 from crm_core.store.store import Store
 
 from .access_records import POLICY, TYPES, Node, Term
@@ -125,3 +126,33 @@ def test_a_reference_that_is_known_already_is_no_leave_for_the_next(company: Com
             with pytest.raises(NotFound, match="contact_id: there is no contact"):
                 session.add_many(Affiliation, [{"account_id": account, "contact_id": company.ann}])
         session.rollback()
+
+
+def test_nobody_who_has_left_becomes_responsible_now_or_later(company: Company) -> None:
+    """What ended before may be written down; two rows of one statement are judged one by one."""
+    gone, now = company.users["ned"], dt.datetime.now(dt.UTC)
+    with company.session() as session:
+        session.update_many(User, [{"id": gone, "active": False}])
+
+    def owning(**dates: Any) -> dict[str, Any]:
+        return {"account_id": company.acme, "user_id": gone, "role": OwnershipRole.BACKUP, **dates}
+
+    works: dict[str, tuple[list[dict[str, Any]], bool]] = {
+        "for good": ([owning()], False),
+        "for a day": ([owning(valid_from=now - DAY, valid_to=now + DAY)], False),
+        "from tomorrow": ([owning(valid_from=now + DAY, valid_to=now + 2 * DAY)], False),
+        "until yesterday": ([owning(valid_to=now - DAY)], True),
+        "before and after": ([owning(valid_to=now - DAY), owning(valid_from=now - DAY, valid_to=now + DAY)], False),
+    }
+    for name, (rows, allowed) in works.items():
+        with company.session() as session:
+            try:
+                session.add_many(Ownership, rows)
+                session.check()
+                told = ""
+            except Conflict as error:
+                told = str(error)
+            finally:
+                session.rollback()
+        assert (told == "") is allowed, name
+        assert allowed or "ned is not active" in told, name
