@@ -219,6 +219,10 @@ HOLD: dict[str, tuple[Form, Any]] = {
         lambda s: s.scalars(_correlated("beta", lambda each: each.correlate(Account))).all(), ["Beta"]),
     "exists, correlate_except what is its own": (
         lambda s: s.scalars(_correlated("beta", lambda each: each.correlate_except(User))).all(), ["Beta"]),
+    "correlated over two levels openly": (
+        lambda s: s.scalars(select(Account.name).where(exists(select(1).select_from(Unit).where(
+            exists(select(1).select_from(User).where(func.lower(Account.name) == "beta").correlate(Account)))))).all(),
+        ["Beta"]),
     "correlated from beside a join": (
         lambda s: s.scalars(select(Account.name).where(exists(select(1).join_from(User, Unit, true()).where(
             func.lower(Account.name) == "beta")))).all(), ["Beta"]),
