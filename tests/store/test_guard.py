@@ -547,11 +547,15 @@ def test_a_statement_that_is_executed_again_is_walked_once_and_holds_for_each_re
 
 
 def test_a_navigation_to_an_alias_brings_the_rights_of_its_records(company: Company) -> None:
-    """Han sees every activity, and no account."""
-    along = select(func.count()).select_from(Activity).join(Activity.account.of_type(A))
-    for login, expected in (("han", 0), ("wang", 1), ("qian", 2)):
+    """Wang sees what was done at Beta, also where Ann took part, whom he does not see."""
+    with company.session() as session:
+        session.add(Activity(kind="call", subject="Shared", account_id=company.beta, contact_id=company.ann))
+    person = aliased(Contact)
+    shared = select(func.count()).select_from(Activity).where(Activity.subject == "Shared")
+    for login, alone, along in (("wang", 1, 0), ("li", 0, 0), ("qian", 1, 1)):
         with company.session(login) as session:
-            assert session.scalar(along) == expected, login
+            assert session.scalar(shared) == alone, login
+            assert session.scalar(shared.join(Activity.contact.of_type(person))) == along, login
 
 
 def test_a_statement_tells_what_it_reads() -> None:
