@@ -324,17 +324,10 @@ class Writer(Permits):
     def _check(self) -> None:
         for _ in range(_ROUNDS):
             self.session.flush()
-            entries = coalesce(self.log[self.checked :])
-            if not entries:
-                self.checked = len(self.log)
+            told = self._judged()
+            if told is None:
                 return
-            self.checked = len(self.log)
-            batches = self._batches(entries)
-            for record_type, group in batches:
-                self._rules_after(record_type, group)
-            self.session.kernel_reactions(batches)
             dispatch = self.session.store.dispatch
-            told = _told([(each, group) for each, group in batches if dispatch.hears_changes(each.name)])
             for batch in told:
                 dispatch.check_changes(self.session, batch)
             for batch in told:
@@ -346,6 +339,24 @@ class Writer(Permits):
                 mend="Two of them undo each other's work: see 'crm plugins' for who implements the hook.",
                 rounds=_ROUNDS,
             )
+
+    @uncollected
+    def _judged(self) -> list[ChangeBatch] | None:
+        """Let the kernel's own rules see what was not checked yet, and say what plugins hear; ``None``: all is checked."""
+        entries = coalesce(self.log[self.checked :])
+        self.checked = len(self.log)
+        if not entries:
+            return None
+        batches = self._batches(entries)
+        for record_type, group in batches:
+            self._rules_after(record_type, group)
+        self.session.kernel_reactions(batches)
+        hears = self.session.store.dispatch.hears_changes
+        return [
+            ChangeBatch(record_type, [entry.change() for entry in group])
+            for record_type, group in batches
+            if hears(record_type.name)
+        ]
 
     def _batches(self, entries: Iterable[Entry]) -> list[tuple[RecordType, list[Entry]]]:
         grouped: dict[RecordType, list[Entry]] = {}
@@ -381,8 +392,3 @@ class Writer(Permits):
             follow(self.session, entries)
             self.session.grown.add(each.type.table.name for each in entries if each.operation == "create" and each.type)
             self.journal.write(self.session.core_connection(), self.session.change_set_id(), entries)
-
-
-@uncollected
-def _told(batches: Sequence[tuple[RecordType, Sequence[Entry]]]) -> list[ChangeBatch]:
-    return [ChangeBatch(record_type, [entry.change() for entry in group]) for record_type, group in batches]
