@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crm_core.errors import Problem, ValidationError
@@ -28,16 +27,9 @@ def add(session: CrmSession, entity: type[Record], rows: Iterable[Mapping[str, A
     record_type = session._own_type(entity.crm_type)
     prepared = preparer(record_type, session.dialect)
     ids: list[int] = []
-    left, size = iter(rows), min(batch, _BATCH)
-    while part := _taken(left, size):
+    for part in in_parts(rows, min(batch, _BATCH)):
         ids += _add(session, record_type, prepared, part)
     return ids
-
-
-@uncollected
-def _taken(left: Iterator[Mapping[str, Any]], size: int) -> list[Mapping[str, Any]]:
-    """The next rows: whoever makes them in a generator makes a mapping for each."""
-    return list(islice(left, size))
 
 
 @uncollected

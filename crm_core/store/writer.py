@@ -342,7 +342,7 @@ class Writer(Permits):
 
     @uncollected
     def _judged(self) -> list[ChangeBatch] | None:
-        """Let the kernel's own rules see what was not checked yet, and say what plugins hear; ``None``: all is checked."""
+        """Let the kernel's rules see what was not checked yet, and say what plugins hear; ``None``: all is checked."""
         entries = coalesce(self.log[self.checked :])
         self.checked = len(self.log)
         if not entries:
