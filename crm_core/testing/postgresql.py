@@ -45,7 +45,7 @@ SUPERUSER = "postgres"
 SECONDS_TO_START = 60.0
 SECONDS_TO_STOP = 15.0
 
-_MEMORY = Path("/dev/shm")  # noqa: S108 - what lies there has a name that nobody can foresee
+_MEMORY = Path("/dev/shm")  # what lies there has a name that nobody can foresee  # noqa: S108 # nosec B108
 _ROOM = 8 * 1024**3
 """Bytes that must be free there: a run of all tests has some hundred databases of ten megabytes, and as much again."""
 

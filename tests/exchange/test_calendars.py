@@ -23,8 +23,6 @@ from crm_core.errors import ExchangeError, PermissionDenied
 from crm_core.exchange.calendars import EventReport, export_calendar, finding, import_events, importing
 from crm_core.store import parts
 
-pytestmark = pytest.mark.any_database  # what is asked is how files are read; test_cards_in.py writes likewise
-
 Take = Callable[..., EventReport]
 UTC = dt.UTC
 START = "DTSTART;TZID=Asia/Shanghai:20260901T100000"

@@ -34,8 +34,6 @@ from crm_core.domain.ownership import OwnershipRole, Share
 
 from .conftest import POOLS, found
 
-pytestmark = pytest.mark.any_database  # the others of this folder ask the database
-
 PEOPLE = ("li", "wang", "sun")
 
 

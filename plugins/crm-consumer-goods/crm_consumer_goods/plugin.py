@@ -69,7 +69,7 @@ def crm_check_changes(system: CrmSession, batch: ChangeBatch) -> Iterable[Proble
 
 
 @hookimpl
-@only_for(visits.Visit, operations=_WRITING)
+@only_for(visits.Visit, operations=("create", "update"))
 def crm_on_changes(session: CrmSession, batch: ChangeBatch) -> None:
     """Count the minutes of visits."""
     visits.count_minutes(session, batch)
