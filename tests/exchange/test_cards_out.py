@@ -165,7 +165,14 @@ class TestRoundTrip:
         assert (report.count("unchanged"), report.change_set) == (2, None)
 
     @pytest.mark.parametrize(
-        "line", ["EMAIL:wechat:li", "X-MS-IMADDRESS:weixin:li", "NICKNAME:A\u00a0\u3000B", "IMPP:wechat:li"]
+        "line",
+        [
+            "EMAIL:wechat:li",
+            "X-MS-IMADDRESS:weixin:li",
+            "NICKNAME:A\u00a0\u3000B",
+            "IMPP:wechat:li",
+            "X-CRM-OTHER;TYPE=pager:tel:123",
+        ],
     )
     def test_what_looks_like_something_else_is_known_when_it_comes_back(
         self, crm: Crm, tmp_path: Path, line: str

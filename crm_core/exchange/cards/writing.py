@@ -177,7 +177,7 @@ def _told(point: ContactPoint) -> bool:
 
 def _other(point: ContactPoint, label: str, types: list[str], value: str, version: Version) -> str:
     parameters = _parameters(types, point.preferred, version)
-    if "pager" in types:
+    if "pager" in types and not value.lower().startswith("tel:"):
         return f"TEL{parameters}:{value}"
     if label.split()[-1:] == [_ADDRESS]:
         return f"ADR{parameters}:;;{value};;;;"
