@@ -123,7 +123,9 @@ def _be_victim(work: Work, ground: Ground, fault: Fault | None, told: int) -> No
         if fault is not None and fault.bytes is not None:
             # Python ignores the signal, so that a write fails as on a disk that is full.
             resource.setrlimit(resource.RLIMIT_FSIZE, (fault.bytes, resource.RLIM_INFINITY))
-        options = {"clock": _jumping(random.Random(fault.seed))} if fault is not None and fault.clock else {}
+        options = {}
+        if fault is not None and fault.clock:
+            options["clock"] = _jumping(random.Random(fault.seed), lambda: tell(struck=True))
         with ground.open(**options) as crm:
             work.run(ground, crm)
         code = 0
@@ -178,14 +180,17 @@ def _crash(place: PostgresqlPlace) -> None:
     os.kill(number, signal.SIGQUIT)
 
 
-def _jumping(chance: random.Random) -> Callable[[], dt.datetime]:
-    """A clock that goes wrong and is set right again: behind by seconds, by hours, by days."""
+def _jumping(chance: random.Random, told: Callable[[], None]) -> Callable[[], dt.datetime]:
+    """A clock that goes wrong and is set right again: behind by seconds, by hours, by days; told when it goes back."""
     offset = dt.timedelta()
 
     def now() -> dt.datetime:
         nonlocal offset
         if chance.random() < 0.2:
+            before = offset
             offset = dt.timedelta(seconds=chance.choice((1, 60, 3600, 86400, 20 * 86400)) * chance.random())
+            if offset > before:
+                told()
         return dt.datetime.now(dt.UTC) - offset
 
     return now
