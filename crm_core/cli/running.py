@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -101,11 +102,15 @@ def _known(error: Exception) -> CrmError | None:
         from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
         if isinstance(error, DBAPIError) and not isinstance(error, IntegrityError | ProgrammingError):
+            reason = " ".join(str(error.orig).split()).rstrip(".")
+            missing = re.search(r'database "([^"]+)" does not exist$', reason)
             return StoreError(
                 "The database cannot be used: {reason}.",
-                mend="Check its address in the build file, and whether it is running, readable and not locked.",
-                reason=" ".join(str(error.orig).split()).rstrip("."),
-            )
+                mend="Create it ('createdb {database}'), or correct its address." if missing
+                else "Check its address in the build file, and whether it is running, readable and not locked.",
+                reason=reason,
+                database=missing[1] if missing else "",
+            )  # fmt: skip
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         return CrmError(

@@ -65,6 +65,8 @@ def test_an_error_of_the_database(company, crm, raising):
     ended = crm("plugins", code=10)
     assert ended.err.startswith("The database cannot be used: server closed the connection. Check its address")
     assert "secret" not in ended.err
+    raising(OperationalError("", {}, Exception('connection failed: FATAL:  database "acme" does not exist\n')))
+    assert "Create it ('createdb acme'), or correct its address." in crm("plugins", code=10).err
     raising(ProgrammingError("SELECT 1", {}, Exception("no such column")))
     crm("plugins", code=70)
 

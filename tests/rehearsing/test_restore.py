@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import errno
+import fcntl
 import os
 import sqlite3
 import zipfile
@@ -214,6 +215,24 @@ def test_what_does_not_hold_what_was_saved_is_not_put_there(build_file, saved, o
     with pytest.raises(StoreError, match="crm_contact"):
         restore(saved, other_database, force=True)
     assert "Later" in names(build_file, other_database)
+
+
+def test_what_a_restore_that_was_killed_has_left_is_tidied_up(
+    request, build_file, saved, other_database, tmp_path, monkeypatch
+):
+    if not request.config.getoption("postgresql"):
+        pytest.skip("on SQLite it lies beside the file")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    gone, used = tmp_path / ".crm-restore.part-gone", tmp_path / ".crm-restore.part-used"
+    for folder in (gone, used):
+        folder.mkdir()
+        (folder / "in-use").touch()
+        (folder / "database.dump").write_text("customers", encoding="utf-8")
+    with (used / "in-use").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        restored = restore(saved, other_database)
+    assert [each.path for each in restored.left] == [str(gone)]
+    assert [each.name for each in tmp_path.glob(".crm-restore*")] == [used.name]
 
 
 def test_a_sqlite_file_in_use_is_not_replaced(request, build_file, saved, other_database):

@@ -52,6 +52,9 @@ class Workplace:
 
 def _tidy(parent: Path, prefix: str) -> Iterator[Left]:
     for folder in sorted(parent.glob(f"{prefix}*")):
+        # Where others may write, too, nothing of theirs is opened or taken away.
+        if folder.is_symlink() or (hasattr(os, "getuid") and folder.stat().st_uid != os.getuid()):
+            continue
         with suppress(OSError), (folder / _LOCK).open("ab") as lock:
             if not _locked(lock):
                 continue

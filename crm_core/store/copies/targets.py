@@ -80,8 +80,9 @@ class _PostgresqlTarget:
 
     @contextmanager
     def workplace(self) -> Iterator[Workplace]:
-        with tempfile.TemporaryDirectory(prefix="crm-restore-", ignore_cleanup_errors=True) as folder:
-            yield Workplace(Path(folder))
+        # A run that is killed leaves all customers there: the next one tidies up.
+        with Workplace.beside(Path(tempfile.gettempdir()) / "crm-restore") as workplace:
+            yield workplace
 
     def is_empty(self) -> bool:
         from crm_core.store.copies.contents import postgresql_tables
