@@ -21,7 +21,7 @@ def test_the_tests_of_a_new_plugin_pass_at_once(tmp_path, tests_of, in_project):
     made = new_plugin("my_vertical", folder, label="My vertical")
     done = tests_of(folder)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "8 passed" in done.stdout  # conformance, and what it does
+    assert "11 passed" in done.stdout  # conformance, and what it does
     quick = [f"--only={name}" for name in ("loads", "names", "requirements", "translations", "documentation", "drift")]
     run = "import sys; from crm_core.cli.running import run; sys.exit(run(sys.argv[1:]))"
     verified = in_project(folder, "-c", run, "plugin", "verify", made.distribution, "--json", *quick)

@@ -8,13 +8,11 @@ from sqlalchemy import select
 
 from crm_core import ChangeBatch, CrmSession, Finding, Problem, Touch, dated
 from crm_project_sales.decisions import decisions
-from crm_project_sales.projects import BIDDING, CLOSED, Project, ProjectStage
+from crm_project_sales.projects import BIDDING, CLOSED, Project
 from crm_project_sales.scores import Verdict
 from crm_project_sales.settings import BEST, settings_of
 
 __all__ = ["findings", "project_problems", "score_problems"]
-
-_EARLY = (None, ProjectStage.IDEA, ProjectStage.QUALIFIED)
 
 
 def project_problems(session: CrmSession, batch: ChangeBatch) -> Iterator[Problem]:
@@ -29,8 +27,11 @@ def project_problems(session: CrmSession, batch: ChangeBatch) -> Iterator[Proble
                 "Give a number from 0 to 1; 0.4 is forty per cent.",
                 {"probability": probability},
             )
+    # From wherever it comes: a project that was closed meanwhile is no way round the decision.
     bidding = [
-        change.id for change in written if change.after.get("stage") in BIDDING and change.before.get("stage") in _EARLY
+        change.id
+        for change in written
+        if change.after.get("stage") in BIDDING and change.before.get("stage") not in BIDDING
     ]
     if bidding and settings_of(session).bid_needs_go:
         # The decision may be of this very change set, so it is asked for at the present moment.

@@ -167,6 +167,14 @@ def test_nobody_bids_without_a_decision_to_go(company):
         session.add_many(Project, [{"account_id": company.acme, "name": "Other", "stage": ProjectStage.NEGOTIATION}])
 
 
+@pytest.mark.parametrize("closed", ["dropped", "lost", "won"])
+def test_nobody_bids_without_a_decision_by_way_of_a_closed_project(company, closed):
+    with company.session("li") as session:
+        company.project_of(session).stage = ProjectStage(closed)
+    with pytest.raises(Objection, match="no decision to go"):
+        bid(company)
+
+
 def test_a_decision_of_the_same_change_set_counts(company):
     with company.session("li") as session:
         project = company.project_of(session)

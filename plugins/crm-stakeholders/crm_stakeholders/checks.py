@@ -48,7 +48,7 @@ def _out_of_range(change: Change) -> Iterator[Problem]:
 
 def _subjects(session: CrmSession, written: Sequence[Change]) -> Iterator[Problem]:
     """A subject exists for the actor and lies under the account; one query per type of subject."""
-    wanted: defaultdict[str, dict[int, int]] = defaultdict(dict)
+    wanted: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
     for account_id, subject_type, subject_id in _keys(session, written):
         if (subject_type is None) != (subject_id is None):
             yield Problem(
@@ -57,8 +57,8 @@ def _subjects(session: CrmSession, written: Sequence[Change]) -> Iterator[Proble
                 "Give both, or neither for the account as a whole.",
             )
         elif subject_type is not None and subject_id is not None:
-            wanted[subject_type][subject_id] = account_id
-    for subject_type, accounts in wanted.items():
+            wanted[subject_type].add((subject_id, account_id))
+    for subject_type, pairs in wanted.items():
         record_type = session.types.get(subject_type)
         if record_type is None or "account_id" not in record_type.by_name:
             yield Problem(
@@ -69,9 +69,9 @@ def _subjects(session: CrmSession, written: Sequence[Change]) -> Iterator[Proble
             )
             continue
         subject: Any = record_type.cls
-        query = select(subject.id, subject.account_id).where(subject.id.in_(sorted(accounts)))
+        query = select(subject.id, subject.account_id).where(subject.id.in_(sorted({id_ for id_, _ in pairs})))
         found: dict[int, int] = dict(session.execute(query, execution_options={"all_dates": True}).all())
-        for subject_id, account_id in accounts.items():
+        for subject_id, account_id in sorted(pairs):
             if found.get(subject_id) != account_id:
                 yield Problem(
                     "subject_id",

@@ -158,6 +158,21 @@ def test_a_role_is_not_moved_to_a_subject_of_another_account(company):
         row.subject_type, row.subject_id = "activity", elsewhere.id
 
 
+def test_a_sound_role_around_the_same_subject_does_not_excuse_another(company):
+    with company.crm.system_session("test") as session:
+        elsewhere = session.add_one(Activity(kind="visit", subject="At Beta", account_id=company.beta))
+    wrong, sound = (
+        {
+            "account_id": account_id, "contact_id": company.ann, "role": "user",
+            "subject_type": "activity", "subject_id": elsewhere.id,
+        }
+        for account_id in (company.acme, company.beta)
+    )  # fmt: skip
+    for rows in ([wrong, sound], [sound, wrong]):
+        with pytest.raises(Objection, match="no activity"), company.crm.system_session("test") as session:
+            session.add_many(StakeholderRole, rows)
+
+
 def test_roles_go_with_their_subject_and_come_back_with_it(company):
     with company.session("li") as session:
         acme = company.acme_of(session)
