@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from crm_core.assembly import Build, Crm
     from crm_core.assembly.discovery import Found
     from crm_core.cli.output import Output
+    from crm_core.errors import HookError
     from crm_core.store.session import CrmSession
 
 __all__ = ["BUILD_FILE", "PRINCIPAL", "Application", "pass_application"]
@@ -73,7 +74,7 @@ class Application:
         from crm_core.cli.logs import log_to_stderr
 
         root = click.get_current_context().find_root()
-        root.call_on_close(log_to_stderr(self.debug))
+        root.call_on_close(log_to_stderr(self.debug, self._failed))
         crm = self._crm = Crm.open(
             self.build_file(), strict=False if self.tolerant else None, check=check, without=self.without
         )
@@ -93,6 +94,12 @@ class Application:
             self.output.note("Not as locked: {difference}", difference=self.translator.error(each))
         self._require_plugin(crm)
         return crm
+
+    def _failed(self, failure: HookError) -> str:
+        return self.translator.format(
+            "{failure} What was changed stands, without what the plugin does on it; 'crm --debug ...' shows more.",
+            failure=self.translator.error(failure),
+        )
 
     def open_without(self, plugin: str) -> Crm:
         """Open the build for work on one plugin, without it where it cannot be loaded.

@@ -131,7 +131,8 @@ class Shapes:
         """The shape of somebody's rights: the roles, and which of them are in the same unit."""
         numbers = _numbers(actor)
         places = tuple((numbers[unit], role) for unit, role in _places(actor))
-        key = (actor.system, places)
+        # With what the roles grant, in case that somebody changes the policy of a store that is open.
+        key = (actor.system, places, tuple(self._policy.roles.get(role) for _, role in places))
         with self._lock:
             found = self._shapes.get(key)
             if found is None:

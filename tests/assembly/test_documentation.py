@@ -46,15 +46,17 @@ def test_the_guide_to_writing_a_hook_works(install_project, tmp_path, monkeypatc
     assert "crm_calm_visits.hooks" in sys.modules
 
 
-def test_the_example_in_the_reference_of_hooks_is_an_implementation() -> None:
+def test_the_examples_in_the_reference_of_hooks_are_implementations() -> None:
     from types import ModuleType
 
-    module = ModuleType("example")
-    (example,) = blocks("reference/hooks.md", "python")
-    exec(compile(example, "hooks.md", "exec"), module.__dict__)
+    heard = []
+    for example in blocks("reference/hooks.md", "python"):
+        module = ModuleType("example")
+        exec(compile(example, "hooks.md", "exec"), module.__dict__)
+        assert mistakes("example", module) == []
+        heard.append(Dispatcher([("example", module)]).hears_changes())
 
-    assert mistakes("example", module) == []
-    assert Dispatcher([("example", module)]).hears_changes()
+    assert any(heard)
 
 
 def test_the_whole_build_file_in_the_reference_is_assembled(tmp_path) -> None:

@@ -122,6 +122,26 @@ def test_panels_and_failures_of_plugins(company, crm, install_plugin, listed):
     assert "Traceback" in crm("--debug", "timeline", "Acme Bearings").err
 
 
+LISTENER = """
+from crm_core import hookimpl
+
+
+@hookimpl
+def crm_on_changes(session, batch):
+    raise RuntimeError("broken part")
+"""
+
+
+def test_a_plugin_that_fails_on_changes_is_told_of_once(company, crm, install_plugin, listed):
+    install_plugin("cli_listening", plugin=LISTENER)
+    listed("cli_listening")
+    ended = crm("undo", "--last")
+    assert ended.err.count("cli_listening: crm_on_changes failed: RuntimeError: broken part") == 1
+    assert "What was changed stands, without what the plugin does on it" in ended.err
+    assert "Traceback" not in ended.err and "crm_on_changes" not in ended.out
+    assert "crm_on_changes" not in crm("list", "account").err
+
+
 EXTENSION = """
 from crm_core import Mapped, Record, extends, hookimpl, text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
 import subprocess
 import sys
@@ -11,10 +12,21 @@ from pathlib import Path
 import pytest
 from coverage import CoverageData
 
-import conftest
 from crm_core.fields import folding
 
-ROOT = Path(conftest.__file__).parent
+ROOT = Path(__file__).parents[2]
+
+
+def _loaded(path: Path):
+    # By its path: pytest calls the conftest.py of each plugin's tests by the same name.
+    spec = importlib.util.spec_from_file_location("conftest_of_all", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+conftest = _loaded(ROOT / "conftest.py")
 
 
 @pytest.mark.parametrize("name", sorted(conftest.LONG))
