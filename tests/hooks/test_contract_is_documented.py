@@ -6,9 +6,11 @@ import ast
 import re
 from pathlib import Path
 
+import attrs
 import pytest
 
 from crm_core.hooks import SPECS
+from crm_core.store.changes import Change, ChangeBatch
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs/reference/hooks.md").read_text(encoding="utf-8")
@@ -45,3 +47,12 @@ def test_the_reference_names_no_hook_that_is_gone() -> None:
     written = set(re.findall(r"^### `(crm_\w+)\(", REFERENCE, re.MULTILINE))
 
     assert written == set(SPECS)
+
+
+@pytest.mark.parametrize(("word", "cls"), [("batch", ChangeBatch), ("change", Change)])
+def test_the_reference_names_all_that_a_change_tells(word: str, cls: type) -> None:
+    public = {name for name in dir(cls) if not name.startswith("_")} | {each.name for each in attrs.fields(cls)}
+    public -= {"changes"}  # what one iterates over
+    rows = re.findall(rf"^\| `{word}\.(\w+)", REFERENCE, re.MULTILINE)
+
+    assert set(rows) == public

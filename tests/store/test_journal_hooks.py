@@ -94,6 +94,33 @@ def test_one_call_for_a_type_and_change_set(store, plugins):
     assert told == [("journal_test.note", 2500), ("account", 1)]
 
 
+def test_a_change_tells_what_the_reference_says(store, plugins):
+    heard = []
+    plugins.on = lambda _session, batch: heard.extend(
+        (change.operation, change.before, change.after) for change in batch if batch.type is Account.crm_type
+    )
+    with store.session(principal="test") as session:
+        account = session.add_one(Account(name="Acme", grade="B"))
+        session.flush()
+        account.grade = "A"
+    with store.session(principal="test") as session:
+        account = session.require(Account, account.id)
+        account.name = "Beta"
+        session.flush()
+        account.grade = None
+    with store.session(principal="test") as session:
+        session.delete_many(Account, [account.id])
+    created, updated, deleted = heard
+    assert created[:2] == ("create", {})
+    assert (created[2]["name"], created[2]["grade"]) == ("Acme", "A")
+    assert "industry" not in created[2]
+    assert updated == ("update", {"name": "Acme", "grade": "A"}, {"name": "Beta", "grade": None})
+    assert (deleted[0], deleted[2]) == ("delete", {})
+    assert deleted[1]["name"] == "Beta"
+    assert deleted[1].keys() >= {"kind", "version"}
+    assert "grade" not in deleted[1]
+
+
 def test_what_a_hook_changes_is_in_the_same_change_set(store, plugins):
     def number(session: CrmSession, batch: ChangeBatch) -> None:
         if batch.type is Account.crm_type:
