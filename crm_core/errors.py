@@ -109,6 +109,10 @@ class CrmError(Exception):
     def __str__(self) -> str:
         return self.text()
 
+    def __repr__(self) -> str:
+        # Filled in: in a list of errors, the template alone would tell nothing.
+        return f"{type(self).__name__}({self.text()!r})"
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.__dict__)
 

@@ -149,13 +149,16 @@ def _marked_mistakes(plugin: str, spec: HookSpec, only: OnlyFor | None) -> Itera
             "{hook} is not about changes, so @only_for says nothing.",
             "Remove @only_for.",
         )
+    elif only.wrong:
+        for each in only.wrong:
+            yield _problem(plugin, spec, each.problem, each.mend, **each.values)
     elif wrong := only.operations.difference(_OPERATIONS):
         yield _problem(
             plugin,
             spec,
             "{hook} is only for the operation {operation!r}, which does not exist.",
             "Name some of {known}.",
-            operation=min(wrong),
+            operation=min(wrong, key=str),
             known=", ".join(_OPERATIONS),
         )
     elif not only.records and not only.operations:

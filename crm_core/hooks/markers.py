@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import pluggy
+
+from crm_core.errors import Problem
 
 if TYPE_CHECKING:
     from crm_core.records import Record
@@ -60,10 +63,15 @@ def deprecation_of(function: Callable[..., Any]) -> tuple[Deprecation | None, Ma
 
 @attrs.frozen
 class OnlyFor:
-    """The changes that an implementation is for: of these record types, with these operations; none means all."""
+    """The changes that an implementation is for: of these record types, with these operations; none means all.
+
+    ``wrong`` is what could not be read of the mark: kept, so that assembly can tell it with everything else that is
+    wrong with a plugin. Its texts may name the ``{hook}``.
+    """
 
     records: frozenset[str] = frozenset()
     operations: frozenset[str] = frozenset()
+    wrong: tuple[Problem, ...] = ()
 
     def concerns(self, batch: ChangeBatch) -> bool:
         """Whether there is anything in a batch that it is for."""
@@ -81,12 +89,48 @@ def only_for(*records: type[Record] | str, operations: Iterable[Operation] = ())
     beside ``@hookimpl``, above or below.
     """
 
+    bare: Any = records[0] if len(records) == 1 else None
+    if inspect.isroutine(bare):
+        # Without parentheses it is called with the implementation itself, which stays what it is.
+        bare.__dict__["crm_only_for"] = OnlyFor(wrong=(Problem("", _BARE, _SAY_WHAT),))
+        return bare
+
     def mark(function: F) -> F:
-        names = frozenset(each if isinstance(each, str) else each.crm_type.name for each in records)
-        function.__dict__["crm_only_for"] = OnlyFor(names, frozenset(operations))
+        names = [each if isinstance(each, str) else _name_of(each) for each in records]
+        wrong = [*_no_records(each for each, name in zip(records, names, strict=True) if name is None)]
+        known: Iterable[str] = operations
+        if isinstance(operations, str):
+            wrong.append(Problem("", _ONE_TEXT, "Write a tuple: operations=({given!r},).", {"given": operations}))
+            known = ()
+        function.__dict__["crm_only_for"] = OnlyFor(
+            frozenset(name for name in names if name is not None), frozenset(known), tuple(wrong)
+        )
         return function
 
     return mark
+
+
+_BARE = "Above {hook}, @only_for stands without parentheses, so it does not say what it is only for."
+_SAY_WHAT = 'Name record types or operations: @only_for(Account), or @only_for("account", operations=("create",)).'
+_ONE_TEXT = (
+    "The operations that {hook} is only for are one text, {given!r}, of which each letter would be an operation."
+)
+
+
+def _name_of(record: Any) -> str | None:
+    """The name of the record type of a class; ``None`` for what is no record."""
+    name: str | None = getattr(getattr(record, "crm_type", None), "name", None)
+    return name
+
+
+def _no_records(given: Iterable[Any]) -> Iterator[Problem]:
+    for each in given:
+        yield Problem(
+            "",
+            "{hook} is only for {given}, which is no record.",
+            "Name classes that @record or @extends declares, or record types by their names, as texts.",
+            {"given": getattr(each, "__qualname__", None) or repr(each)},
+        )
 
 
 def only_for_of(function: Callable[..., Any]) -> OnlyFor | None:

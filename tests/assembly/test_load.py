@@ -472,3 +472,20 @@ def test_a_hook_for_records_that_do_not_exist_is_told_and_one_for_those_of_a_plu
         "load_misspelt_record.crm_check_changes: crm_check_changes is only for 'acount', which is no record type. "
         "Did you mean account?"
     ]
+
+
+def test_a_mark_that_cannot_be_read_is_told_as_that_and_not_as_a_failed_import(build, write_plugin) -> None:
+    source = """
+    {mark}
+    def crm_check_changes(batch): ...
+    """
+    marks = ('@only_for("account", operations="update")', "@only_for", "@only_for(dict)")
+    plugins = [
+        write_plugin(f"load_mark_{at}", source.format(mark=f"@hookimpl\n    {mark}")) for at, mark in enumerate(marks)
+    ]
+
+    text, bare, no_record = told(build, *plugins)
+
+    assert "Write a tuple: operations=('update',)." in text
+    assert "stands without parentheses" in bare
+    assert "only for dict, which is no record" in no_record

@@ -328,6 +328,8 @@ def test_a_failing_listener_is_rolled_back_and_the_others_are_told(dispatcher, p
     (failure,) = session.info["failed_hooks"]
     assert isinstance(failure, HookError)
     assert str(failure).startswith("a: crm_on_changes failed: KeyError: 'tier'")
+    # The whole list is legible where somebody prints it.
+    assert repr(session.info["failed_hooks"]) == f"[HookError({str(failure)!r})]"
     assert [log["event"] for log in logs] == ["hook failed"]
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from crm_core import Record
 from crm_core.errors import BuildError
 from crm_core.hooks import SPECS, Dispatcher, hookimpl, mistakes, only_for, unknown_records
 
@@ -173,6 +174,59 @@ def test_only_for_nothing_is_refused_because_nobody_knows_what_was_meant(plugin)
     (problem,) = mistakes(*plugin("a", crm_on_changes))
 
     assert "does not say what it is only for" in str(problem)
+
+
+def test_one_operation_as_a_text_is_told_with_the_tuple_that_was_meant(plugin) -> None:
+    @only_for("account", operations="update")
+    def crm_on_changes(session, batch): ...
+
+    (problem,) = mistakes(*plugin("a", crm_on_changes))
+
+    assert str(problem) == (
+        "a.crm_on_changes: The operations that crm_on_changes is only for are one text, 'update', of which each letter "
+        "would be an operation. Write a tuple: operations=('update',)."
+    )
+
+
+@pytest.mark.parametrize("above", [True, False])
+def test_only_for_without_parentheses_is_told_as_that(above: bool) -> None:
+    def crm_on_changes(session, batch): ...
+
+    marked = only_for(hookimpl(crm_on_changes)) if above else hookimpl(only_for(crm_on_changes))
+    (problem,) = mistakes("a", SimpleNamespace(crm_on_changes=marked))
+
+    assert str(problem) == (
+        "a.crm_on_changes: Above crm_on_changes, @only_for stands without parentheses, so it does not say what it is "
+        "only for. "
+        'Name record types or operations: @only_for(Account), or @only_for("account", operations=("create",)).'
+    )
+
+
+def test_only_for_what_is_no_record_is_told_with_all_else_that_is_wrong(plugin) -> None:
+    class Settings: ...
+
+    @only_for(Settings, ["contact"], "account", operations="create")
+    def crm_on_changes(session, batch, more): ...
+
+    found = [str(problem) for problem in mistakes(*plugin("a", crm_on_changes))]
+
+    assert "crm_on_changes has no parameter 'more'" in found[0]
+    assert "Settings, which is no record. Name classes that @record or @extends declares" in found[1]
+    assert "crm_on_changes is only for ['contact'], which is no record." in found[2]
+    assert "Write a tuple: operations=('create',)" in found[3]
+    assert len(found) == 4
+
+
+def test_a_record_class_that_is_not_declared_is_no_record(plugin) -> None:
+    class Undeclared(Record):
+        __abstract__ = True
+
+    @only_for(Undeclared)
+    def crm_on_changes(session, batch): ...
+
+    (problem,) = mistakes(*plugin("a", crm_on_changes))
+
+    assert "Undeclared, which is no record" in str(problem)
 
 
 def test_only_for_a_record_that_does_not_exist_would_never_be_called(plugin) -> None:
