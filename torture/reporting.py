@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import shlex
 import sys
 import time
@@ -84,6 +85,8 @@ class Report:
     the program ends with 1. ``remarks`` are what a reader of the figures must know: what was left out, and why.
     ``seed`` is absent where nothing is random. ``going_on`` says how a run that was interrupted goes on where it was;
     one that does not say so begins again. ``figures`` are what the tables were made of, for other programs.
+    ``measured`` is how much was tried, by the program's own measure; a run with 0 found nothing because it looked at
+    nothing, and ends with :data:`FAILED`. ``nothing`` is what is said at the end of a run without findings.
     """
 
     program: str
@@ -97,6 +100,8 @@ class Report:
     going_on: str = ""
     figures: list[Mapping[str, Cell | None]] = attrs.field(factory=list)
     options: list[str] = attrs.field(factory=_options)
+    measured: int | None = None
+    nothing: str = "nothing found"
 
     @property
     def repeated_by(self) -> str:
@@ -110,11 +115,18 @@ class Report:
         """How long it took until now."""
         return round(time.monotonic() - self.begun)
 
+    @property
+    def measured_by(self) -> str:
+        """On which day, by which command, for how long and on which machine, in one line."""
+        facts = "; ".join(f"{name} {value}" for name, value in self.facts.items())
+        return f"{_today()}, `{self.repeated_by}`, {self.seconds} s. {facts}."
+
     def as_json(self) -> dict[str, Any]:
         """Everything, for other programs."""
         return {
             "program": self.program,
             "seed": self.seed,
+            "repeated_by": self.repeated_by,
             "day": _today(),
             "seconds": self.seconds,
             "machine": dict(self.facts),
@@ -137,7 +149,7 @@ def reporting_in(page: Path, *, seeded: bool = True) -> Callable[[F], F]:
     def add(function: F) -> F:
         function = click.option(
             "--markdown", "markdown", is_flag=False, flag_value=str(page), default=None,
-            type=click.Path(path_type=Path), metavar="FILE",
+            type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
             help=f"Write the tables into this page, between their markers.  [without FILE: {page.relative_to(_ROOT)}]",
         )(function)  # fmt: skip
         function = click.option(
@@ -162,7 +174,10 @@ def telling(
     It ends with :data:`FOUND` where something was found. Where somebody interrupted the block, or an error came out of
     it, what was measured until then is told all the same, with a remark, and the process ends with :data:`INTERRUPTED`
     or :data:`FAILED`; a page keeps whole runs alone. ``finish`` makes tables of what was measured, however that ended.
+
+    Raises :class:`click.UsageError` before anything is measured where a file that was asked for cannot be written.
     """
+    _check_places(report, json_file, markdown)
     ended, how = None, ""
     try:
         yield
@@ -175,6 +190,8 @@ def telling(
     if ended is not None:
         again = report.going_on or f"It begins again by `{report.repeated_by}`."
         report.remarks.append(f"{how} (after {report.seconds} s): what is told was measured until then. {again}")
+    elif report.measured == 0 and not report.findings:
+        ended = FAILED
     _print(report)
     if json_file is not None:
         json_file.write_text(json.dumps(report.as_json(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -183,12 +200,39 @@ def telling(
     sys.exit(ended or (FOUND if report.findings else 0))
 
 
+def _check_places(report: Report, json_file: Path | None, markdown: Path | None) -> None:
+    """Whoever waits for hours must not learn at their end that nothing can be written."""
+    wrong = ""
+    for option, file in (("--json", json_file), ("--markdown", markdown)):
+        if file is None:
+            continue
+        folder = file.absolute().parent
+        if not folder.is_dir():
+            wrong = f"{option} {file}: there is no folder {folder}. Make it, or name another file."
+        elif not os.access(file if file.exists() else folder, os.W_OK):
+            wrong = f"{option} {file}: it may not be written. Change its permissions, or name another file."
+    if not wrong and markdown is not None and markdown.exists():
+        text, (begin, end) = markdown.read_text(encoding="utf-8"), _markers(report)
+        if text.strip() and not 0 <= text.find(begin) < text.find(end):
+            wrong = (
+                f"--markdown {markdown}: it has no place for these tables. Write the lines `{begin}` and `{end}` where"
+                " they belong, in this order, or name a file that is not there yet."
+            )
+    if wrong:
+        raise click.UsageError(wrong, click.get_current_context(silent=True))
+
+
+def _markers(report: Report) -> tuple[str, str]:
+    begin, end = (f"<!-- {report.package} {report.program}: {each} -->" for each in ("begin", "end"))
+    return begin, end
+
+
 def keep(report: Report, page: Path) -> None:
     """Put the tables into a page, between ``<!-- torture NAME: begin -->`` and its end; at the end if it has none.
 
     The word before the name is the report's package.
     """
-    begin, end = (f"<!-- {report.package} {report.program}: {each} -->" for each in ("begin", "end"))
+    begin, end = _markers(report)
     text = page.read_text(encoding="utf-8") if page.exists() else ""
     if begin not in text or end not in text:
         text = f"{text.rstrip()}\n\n{begin}\n{end}\n".lstrip()
@@ -206,8 +250,7 @@ def as_markdown(report: Report) -> str:
         lines += [_line(_shown(cell) for cell in row) for row in table.rows]
         lines.append("")
     lines += [f"- {remark}" for remark in report.remarks] + ([""] if report.remarks else [])
-    facts = "; ".join(f"{name} {value}" for name, value in report.facts.items())
-    lines += [f"{_today()}, `{report.repeated_by}`, {report.seconds} s. {facts}.", ""]
+    lines += [report.measured_by, ""]
     return "\n".join(lines)
 
 
@@ -227,6 +270,8 @@ def _print(report: Report) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else 150, markup=False, highlight=False, emoji=False)
     for table in report.tables:
+        if not table.rows:
+            continue
         printed = Printed(title=table.title, title_justify="left")
         for number, name in enumerate(table.columns):
             printed.add_column(name, justify="right" if table.numeric(number) else "left", overflow="fold")
@@ -237,9 +282,11 @@ def _print(report: Report) -> None:
         console.print(remark)
     for finding in report.findings:
         console.print(f"FOUND: {finding}")
-    found = f"{len(report.findings)} found" if report.findings else "nothing found"
-    seed = "" if report.seed is None else f"seed {report.seed}, "
-    console.print(f"{seed}{report.seconds} s, {found}")
+    # In one line, however long, so that the command can be copied.
+    console.print(report.measured_by, soft_wrap=True)
+    nothing = "nothing measured" if report.measured == 0 else report.nothing
+    if said := f"{len(report.findings)} found" if report.findings else nothing:
+        console.print(said)
 
 
 def _today() -> str:

@@ -63,7 +63,7 @@ def command(
             copies_for(size, clerk)
     except ValueError as error:
         raise click.UsageError(f"{error}. Name other --accounts, or another --clerk.") from None
-    report = Report("growth", None, package="benchmarks")
+    report = Report("growth", None, package="benchmarks", nothing="")
     if keep is not None:
         report.going_on = f"What is whole is kept; `{report.repeated_by}` builds the rest, and measures."
     found: dict[str, list[Measured]] = {}
@@ -81,6 +81,7 @@ def command(
 
 def _sum_up(report: Report, found: Mapping[str, Sequence[Measured]]) -> None:
     """The tables of all sizes that are measured whole."""
+    report.measured = sum(map(len, found.values()))
     for database, some in found.items():
         if some:
             report.tables += tables(DATABASES[database], some)

@@ -15,6 +15,17 @@ def test_nothing_is_found_where_nothing_is_wrong(torture):
     assert "clock set back" in ended.out and "plugin fails" in ended.out
 
 
+def test_a_fault_that_cannot_strike_there_is_told(torture, request):
+    fault = "full" if request.config.getoption("postgresql") else "cut"
+    ended = torture("faults", "--attempts", 5, "--work", "edit", "--fault", fault)
+    assert ended.code == 3, ended.out
+    said = " ".join(ended.out.split())
+    assert re.search(
+        rf"(SQLite|PostgreSQL): {fault} \([a-z ]+\) cannot strike edit there, and was not tried\.", said
+    ), said
+    assert "nothing measured" in ended.out.splitlines()
+
+
 # Between the rows and their journal there is a commit, and then so much that a kill falls there.
 TORN = """
 from sqlalchemy import text

@@ -18,7 +18,8 @@ from crm_core.testing.postgresql import PostgreSQLServer
 from torture.fuzz import command, targets, watching
 from torture.fuzz.minimising import minimised
 from torture.fuzz.mutating import mutated
-from torture.fuzz.target import Loss, Target, Verdict, judged
+from torture.fuzz.scene import CASE
+from torture.fuzz.target import Loss, Refused, Target, Verdict, judged
 from torture.fuzz.watching import Judge, Searched, search_for
 
 
@@ -170,6 +171,24 @@ def test_valid_inputs_are_taken_on_a_server(tmp_path: Path, postgresql_server: P
     for _ in range(2):
         verdicts = [judged(found, each) for each in found.seeds()]
         assert verdicts and {each.kind for each in verdicts} == {"accepted"}, verdicts
+
+
+@pytest.mark.parametrize("data", [b"<a>", b"", b"&e;", b"<!DOCTYPE a><a/>"])
+def test_a_document_that_is_refused_counts_as_refused(tmp_path: Path, data: bytes) -> None:
+    verdict = judged(targets.target("xml")(tmp_path), data)
+    assert verdict.kind == "refused" and verdict.detail.strip(), verdict
+
+
+def test_so_does_a_table_that_says_of_itself_what_cannot_be(tmp_path: Path) -> None:
+    assert judged(targets.target("csv")(tmp_path), CASE + b"{}").kind == "refused"
+
+
+def test_a_refusal_without_a_word_is_found(tmp_path: Path) -> None:
+    class Mute(Reader):
+        def attempt(self, data: bytes) -> str:
+            raise Refused(data.decode())
+
+    assert [judged(Mute(tmp_path), each).kind for each in (b"x", b" ")] == ["refused", "traceback"]
 
 
 def test_mutations_end_and_stay_within_bounds() -> None:

@@ -143,6 +143,17 @@ def test_the_program_tells_what_it_found_and_ends_with_one(company, tmp_path, mo
     assert table["rows"][-1]["asked by"] == "all" and table["rows"][-1]["leaks"] > 0
 
 
+def test_ways_that_were_not_asked_are_named(company, monkeypatch):
+    monkeypatch.setattr(running, "companies", lambda *_: (each for each in [company]))
+    monkeypatch.setattr(command, "GROUPS", {"verbs": verbs, "questions": questions, "refusals": refusals})
+    options = ["--seed", "5", "--database", "sqlite", "--probes", "1"]
+    ended = CliRunner().invoke(command.command, options)
+    said = " ".join(ended.output.split())
+    assert "SQLite: not asked in this run were questions, refusals: --probes was reached before." in said
+    ended = CliRunner().invoke(command.command, [*options, "--only", "verbs"])
+    assert ended.exit_code == 0 and "not asked" not in ended.output, ended.output
+
+
 def test_whoever_interrupts_it_is_told_what_was_compared_until_then(company, monkeypatch):
     plant(monkeypatch, "account_address", None)
 

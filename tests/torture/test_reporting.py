@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 import types
 
@@ -10,8 +12,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.report import PERFORMANCE
 from torture import __main__, programs
-from torture.reporting import FAILED, INTERRUPTED, Report, Table, keep, reporting, telling
+from torture.reporting import FAILED, INTERRUPTED, PAGE, Report, Table, keep, reporting, telling
 
 FACTS = {"Python": "3.11"}
 
@@ -57,6 +60,75 @@ def test_tables_are_printed_and_the_seed_is_told(planted):
     assert result.exit_code == 0, result.output
     for part in ("On SQLite", "import | undo", "1,200", "12.2", "PostgreSQL was left out.", "seed 7", "nothing found"):
         assert part in result.output
+
+
+def test_the_last_lines_say_when_by_what_and_where_it_was_measured(planted):
+    result = CliRunner().invoke(__main__.main, ["faults", "--attempts", "5", "--small"])
+    *_, measured, last = result.output.splitlines()
+    assert last == "nothing found"
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\d, `python -m torture faults --attempts 5 --small --seed 7`, \d+ s\. Python 3\.11\.", measured
+    )
+
+
+def test_a_program_that_looks_for_nothing_does_not_say_that_it_found_nothing(capsys):
+    made = Report("growth", None, facts=FACTS, package="benchmarks", nothing="")
+    with pytest.raises(SystemExit) as ended, telling(made, None, None):
+        pass
+    said = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert said.endswith("s. Python 3.11.\n") and "found" not in said
+
+
+def test_a_program_that_measured_nothing_says_so(capsys, tmp_path):
+    made = Report("faults", 7, [Table("Empty", ("what",))], facts=FACTS, measured=0)
+    page = tmp_path / "page.md"
+    with pytest.raises(SystemExit) as ended, telling(made, None, page):
+        pass
+    said = capsys.readouterr().out
+    assert ended.value.code == FAILED and not page.exists()
+    assert said.splitlines()[-1] == "nothing measured"
+    assert "Empty" not in said and "nothing found" not in said
+
+
+@pytest.mark.parametrize("option", ["--json", "--markdown"])
+def test_a_file_in_a_folder_that_is_not_there_is_refused_before_the_start(planted, tmp_path, option):
+    CUT.append(AssertionError("it was begun"))
+    result = CliRunner().invoke(__main__.main, ["faults", option, str(tmp_path / "none" / "found")])
+    assert result.exit_code == 2, result.output
+    said = " ".join(result.output.split())
+    assert f"{option} {tmp_path / 'none' / 'found'}: there is no folder {tmp_path / 'none'}. Make it, or" in said
+
+
+def test_so_is_a_file_that_may_not_be_written(planted, tmp_path, monkeypatch):
+    CUT.append(AssertionError("it was begun"))
+    monkeypatch.setattr(os, "access", lambda place, _: place != tmp_path)
+    result = CliRunner().invoke(__main__.main, ["faults", "--json", str(tmp_path / "found")])
+    assert result.exit_code == 2 and "it may not be written" in result.output
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["# Page\n", "# Page\n<!-- torture faults: begin -->\n",
+     "# Page\n<!-- torture faults: end -->\n<!-- torture faults: begin -->\n"],
+    ids=["none", "one", "the wrong way round"],
+)  # fmt: skip
+def test_so_is_a_page_without_a_place_for_the_tables(planted, tmp_path, text):
+    CUT.append(AssertionError("it was begun"))
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    result = CliRunner().invoke(__main__.main, ["faults", "--markdown", str(page)])
+    assert result.exit_code == 2, result.output
+    said = " ".join(result.output.split())
+    assert "Write the lines `<!-- torture faults: begin -->` and `<!-- torture faults: end -->`" in said
+    assert page.read_text() == text
+
+
+def test_the_pages_of_this_repository_have_a_place_for_every_program():
+    for package, names, page in (("torture", programs.PROGRAMS, PAGE),
+                                 ("benchmarks", ("growth", "peers"), PERFORMANCE)):  # fmt: skip
+        for name in names:
+            assert f"<!-- {package} {name}: begin -->" in page.read_text(encoding="utf-8")
 
 
 def test_a_program_that_found_something_ends_with_one(planted):
@@ -119,6 +191,7 @@ def test_json_holds_everything(planted, tmp_path):
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["findings"] == ["lost"]
     assert found["machine"] == FACTS
+    assert found["repeated_by"] == "python -m torture faults --attempts 300 --seed 7"
     assert found["tables"][0]["rows"][0] == {"what": "import | undo", "attempts": 1200, "share": 0.5}
 
 

@@ -52,5 +52,9 @@ def test_whoever_interrupts_it_waits_for_nobody(torture):
     begun = time.monotonic()
     ended = torture("writers", "--seconds", 800, "--processes", "2", planted=INTERRUPTED)
     assert ended.code == 130, ended.out
-    assert "Interrupted (after" in ended.out
+    said = " ".join(ended.out.split())
+    assert "Interrupted (after" in said
+    assert "writers: cut short before what they were told was compared; nothing of it is told here." in said
+    assert "nothing measured" in ended.out.splitlines()
+    assert "At once" not in ended.out and "nothing found" not in ended.out
     assert time.monotonic() - begun < 400

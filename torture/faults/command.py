@@ -62,12 +62,14 @@ def command(
                 if arena is not None:
                     share = max(1, attempts // (2 if database == "all" else 1))
                     some = outcomes.setdefault(name, [])
+                    _tell_left_out(report, arena, doing, faults)
                     for outcome in _run(arena, doing, faults or tuple(FAULTS), share, random.Random(seed)):
                         some.append(outcome)
 
 
 def _sum_up(report: Report, works: Sequence[Work], outcomes: dict[str, list[Outcome]]) -> None:
     """The tables and findings of all trials."""
+    report.measured = sum(map(len, outcomes.values()))
     report.tables.append(_table("By work", "work", outcomes, [(each.name, each.name) for each in works]))
     report.tables.append(_table("By fault", "fault", outcomes, list(FAULTS.items())))
     report.findings += [
@@ -76,6 +78,17 @@ def _sum_up(report: Report, works: Sequence[Work], outcomes: dict[str, list[Outc
         for each in some
         for why in [*map(str, dict.fromkeys(each.complaints)), *filter(None, [each.unrecoverable])]
     ]
+
+
+def _tell_left_out(report: Report, arena: Arena, works: Sequence[Work], faults: Sequence[What]) -> None:
+    """Of faults and works that somebody asked for, those that come to nothing on this database."""
+    database = DATABASES[arena.place.dialect]
+    for what in faults:
+        if not any(arena.can(what, work) for work in works):
+            which = "any of the works" if len(works) == len(WORKS) else ", ".join(work.name for work in works)
+            report.remarks.append(
+                f"{database}: {what} ({FAULTS[what]}) cannot strike {which} there, and was not tried."
+            )
 
 
 def _run(

@@ -120,6 +120,7 @@ def report_of(report: Report, results: Sequence[Searched], keep: Path | None) ->
     columns = ("target", "database", "inputs", "taken", "refused", "answers", "tracebacks", "hangs", "memory", "lost",
                "slowest, s", "MB per 1,000 inputs")  # fmt: skip
     table = Table("Fuzz", columns)
+    report.measured = sum(each.inputs for each in results)
     for each in results:
         report.findings += [_finding(each, answer, keep) for answer in each.found.values()]
         counts = each.counts

@@ -12,7 +12,7 @@ import attrs
 from crm_core.errors import CrmError
 from crm_core.testing.postgresql import PostgreSQLServer
 
-__all__ = ["KINDS", "Kind", "Loss", "Target", "Verdict", "judged"]
+__all__ = ["KINDS", "Kind", "Loss", "Refused", "Target", "Verdict", "judged"]
 
 Kind: TypeAlias = Literal["accepted", "refused", "traceback", "lost", "memory", "hang", "died"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -25,6 +25,10 @@ class Loss(Exception):
     def __init__(self, what: str, detail: str = "") -> None:
         super().__init__(f"{what}: {detail}" if detail else what)
         self.what = what
+
+
+class Refused(Exception):
+    """An input was refused by something that has no error of the CRM for it; the text is what a user is told."""
 
 
 class Target:
@@ -56,7 +60,7 @@ class Target:
         """Read an input, and look whether all of it came out.
 
         Returns what kind of answer it was: an input with one that was not seen before is kept and mutated. Raises
-        :class:`CrmError` for an input that is refused, and :class:`Loss` when something is lost.
+        :class:`CrmError` or :class:`Refused` for an input that is refused, and :class:`Loss` when something is lost.
         """
         raise NotImplementedError
 
@@ -81,6 +85,10 @@ def judged(target: Target, data: bytes) -> Verdict:
         return Verdict("accepted", target.attempt(data))
     except CrmError as error:
         return _refusal(error)
+    except Refused as error:
+        if not str(error).strip():
+            return Verdict("traceback", "a refusal without a text")
+        return Verdict("refused", str(error)[:30], str(error))
     except Loss as error:
         return Verdict("lost", error.what, str(error))
     except MemoryError:

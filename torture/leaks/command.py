@@ -42,6 +42,7 @@ def command(
     runs: dict[str, Run] = {}
 
     def finish() -> None:
+        report.measured = sum(found.tally.total for found in runs.values())
         for name, found in runs.items():
             report_of(report, found, DATABASES[name])
 
@@ -70,4 +71,7 @@ def report_of(report: Report, found: Run, database: str) -> None:
         f"{database}: {found.organisations} organisations with {found.records:,} records of {found.types} types, "
         f"{found.users} users who asked."
     )
+    if found.left_out:
+        why = ": --probes was reached before" if tally.total >= found.probes else ""
+        report.remarks.append(f"{database}: not asked in this run were {', '.join(found.left_out)}{why}.")
     report.findings += [str(wrong) for wrong in tally.wrong.values()]

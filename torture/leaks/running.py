@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -44,13 +44,21 @@ _SEVERAL: Mapping[str, int] = {"views": 3, "commands": 1}
 
 @attrs.define
 class Run:
-    """What was asked so far."""
+    """What was asked so far: of the groups that are ``wanted`` those in ``asked``, until ``probes`` were compared."""
 
     tally: Tally = attrs.field(factory=Tally)
     organisations: int = 0
     users: int = 0
     records: int = 0
     types: int = 0
+    probes: int = 0
+    wanted: Collection[str] = ()
+    asked: set[str] = attrs.field(factory=set)
+
+    @property
+    def left_out(self) -> list[str]:
+        """The groups that were wanted, and never asked."""
+        return [name for name in self.wanted if name not in self.asked]
 
 
 def run(
@@ -69,6 +77,7 @@ def run(
     """
     databases = Databases(address, folder)
     made = companies(databases, seed, sizes)
+    found.probes, found.wanted = probes, tuple(groups)
     try:
         while found.tally.total < probes:
             company = next(made)
@@ -98,6 +107,7 @@ def _organisation(company: Company, found: Run, probes: int, groups: Mapping[str
                     )
                     with capture_logs():
                         group(asker)
+                    found.asked.add(name)
                     _tell(found)
 
 

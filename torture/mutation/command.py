@@ -121,3 +121,4 @@ def _sum_up(report: Report, reasons: Counter[tuple[str, str, str]]) -> None:
     left.rows.extend((module, function, count, why) for (module, function, why), count in sorted(reasons.items()))
     numbers = [sum(int(row[column]) for row in changes.rows) for column in range(2, len(changes.columns))]
     changes.rows.append(("all", "", *numbers))
+    report.measured = numbers[_COLUMNS.index("tried") - 2]

@@ -56,6 +56,7 @@ def command(
     table, kinds = Table("At once", _COLUMNS), Table("By what is done", ("database", "writers", "what", "done",
                                                                          "conflicts", "refused", "errors"))  # fmt: skip
     report.tables += [table, kinds]
+    report.measured = 0
     with telling(report, json_file, markdown):
         for name in chosen(database):
             numbers = [1] if name == "sqlite" else [int(each) for each in processes.split(",")]
@@ -64,7 +65,20 @@ def command(
                     continue
                 for number in numbers:
                     click.echo(f"{DATABASES[name]}: {number} writers", err=True)
-                    _round(ground, number, _READERS if name == "sqlite" else 0, seconds, seed, report)
+                    with _whole(report, f"{DATABASES[name]}, {number} writers"):
+                        _round(ground, number, _READERS if name == "sqlite" else 0, seconds, seed, report)
+
+
+@contextmanager
+def _whole(report: Report, where: str) -> Iterator[None]:
+    """Nothing is known before what was told is compared with what is there: a round that is cut short is named."""
+    try:
+        yield
+    except BaseException:
+        report.remarks.append(
+            f"{where}: cut short before what they were told was compared; nothing of it is told here."
+        )
+        raise
 
 
 def _round(base: Ground, writers: int, readers: int, seconds: float, seed: int, report: Report) -> None:
@@ -110,6 +124,7 @@ def _note(
         report.tables[1].rows.append(
             (database, len(done), what, each["done"], each["conflict"], each["refused"], each["error"])
         )
+    report.measured = (report.measured or 0) + total(counts, "done")
     where = f"{database}, {len(done)} writers"
     report.findings += [f"{where}: {line}" for line in verdict.lines]
     report.findings += [f"{where}: somebody was shown: {line}" for line in dict.fromkeys(errors)]

@@ -18,7 +18,7 @@ from crm_core.exchange.guard import unguarded
 from crm_core.exchange.sources import open_source
 from crm_core.exchange.templates import column_template
 from torture.fuzz.scene import CASE, Scene, SceneTarget, as_case, sometimes
-from torture.fuzz.target import Loss
+from torture.fuzz.target import Loss, Refused
 from torture.fuzz.targets.entries import count_rejects
 from torture.fuzz.texts import encoded, text
 
@@ -152,7 +152,7 @@ class Tables(SceneTarget):
             content, encoding = _written(given, rows), str(given["encoding"])
             data = content.encode(encoding)
         except (ValueError, KeyError, TypeError, LookupError, RecursionError, csv.Error):
-            return "no case"
+            raise Refused("this is no case") from None
         path = self.scene.file("in.jsonl" if given.get("json") else "in.csv", data)
         section: dict[str, Any] = {
             "record": "account", "file": path.name, "key": "id", "fields": {name: name for name in _FIELDS},

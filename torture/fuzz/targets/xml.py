@@ -10,7 +10,7 @@ from crm_core.exchange import run_import
 from crm_core.exchange.drafting import draft
 from crm_core.exchange.transforms.xml import texts, xml
 from torture.fuzz.scene import SceneTarget, sometimes
-from torture.fuzz.target import Loss
+from torture.fuzz.target import Loss, Refused
 from torture.fuzz.targets.tables import accounted_for
 from torture.fuzz.texts import text
 
@@ -83,7 +83,7 @@ class Xml(SceneTarget):
         except ValueError as error:
             if sometimes(data, 10):
                 self._as_a_cell(source)
-            return f"refused: {str(error)[:30]}"
+            raise Refused(str(error)) from None
         other = _texts(source)
         if dict(found) != other:
             differ = {name for name in {*found, *other} if found.get(name, "?") != other.get(name, "?")}
