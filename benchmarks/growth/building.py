@@ -51,8 +51,21 @@ def copies_for(accounts: int, clerks: int) -> int:
     """How many patterns a size is made of; raises :class:`ValueError` where it cannot be made."""
     copies, rest = divmod(accounts - clerks, 9 * clerks)
     if rest or copies < 1:
-        raise ValueError(f"{accounts} accounts cannot be made of {clerks} and multiples of {9 * clerks}")
+        raise ValueError(_others_than(accounts, clerks))
     return copies
+
+
+def _others_than(accounts: int, clerks: int) -> str:
+    """Why a size cannot be made, and which can: these are the clerk's accounts and a multiple of nine times as many."""
+    least, step = 10 * clerks, 9 * clerks
+    text = f"{accounts} accounts cannot be made where the clerk has {clerks}: "
+    if accounts < least:
+        text += f"the least are {least}, then come {least + step} and each {step} more."
+    else:
+        below = accounts - (accounts - least) % step
+        text += f"the next smaller size is {below}, the next larger {below + step}; the least is {least}."
+    fitting = next((accounts // each for each in range(10, accounts // 10 + 1, 9) if accounts % each == 0), None)
+    return f"{text} With --clerk {fitting} it can be made." if fitting else f"{text} Name one of these as --accounts."
 
 
 def build(kept: Kept, name: str, accounts: int, clerks: int, note: Note) -> Pattern:

@@ -13,7 +13,7 @@ import click
 from benchmarks.growth.asking import Answer, asked
 from benchmarks.growth.building import Writing, build, copies_for, known, opened, pattern_of, sizes, written
 from benchmarks.growth.keeping import Kept, kept
-from benchmarks.growth.telling import Measured, tables
+from benchmarks.growth.telling import AIMS, Measured, tables
 from benchmarks.report import measured
 from crm_core.testing.postgresql import PostgreSQLUnavailable
 from torture.databases import DATABASES, chosen, scratch
@@ -35,7 +35,8 @@ def _numbers(_context: click.Context, _parameter: click.Parameter, value: str) -
     default="10000,100000,1000000",
     show_default=True,
     callback=_numbers,
-    help="The sizes: as many as are the clerk's, and a multiple of nine times as many.",
+    help="How many accounts the company has, with commas between several sizes. The least is ten times --clerk, and"
+    " each that can be made is nine times --clerk larger: 10000, 19000, 28000 and so on, where the clerk has 1000.",
 )
 @click.option("--database", type=click.Choice([*DATABASES, "all"]), default="all", show_default=True)
 @click.option(
@@ -44,10 +45,26 @@ def _numbers(_context: click.Context, _parameter: click.Parameter, value: str) -
     help="Keep the databases in this folder; those that are there already are only measured.",
 )
 @click.option(
-    "--rounds", default=15, show_default=True, help="How often each question is asked, after twice to warm up."
+    "--rounds",
+    default=15,
+    type=click.IntRange(1),
+    show_default=True,
+    help="How often each question is asked, after twice to warm up.",
 )
-@click.option("--clerk", default=1000, show_default=True, help="How many accounts the clerk has, at every size.")
-@click.option("--records", default=100_000, show_default=True, help="How many are imported and taken back, at most.")
+@click.option(
+    "--clerk",
+    default=1000,
+    type=click.IntRange(1),
+    show_default=True,
+    help="How many accounts the clerk has, at every size.",
+)
+@click.option(
+    "--records",
+    default=100_000,
+    type=click.IntRange(1),
+    show_default=True,
+    help="How many are imported and taken back, at most.",
+)
 @measured
 def command(
     accounts: tuple[int, ...], database: str, keep: Path | None, rounds: int, clerk: int, records: int,
@@ -62,7 +79,7 @@ def command(
         for size in accounts:
             copies_for(size, clerk)
     except ValueError as error:
-        raise click.UsageError(f"{error}. Name other --accounts, or another --clerk.") from None
+        raise click.UsageError(str(error)) from None
     report = Report("growth", None, package="benchmarks", nothing="")
     if keep is not None:
         report.going_on = f"What is whole is kept; `{report.repeated_by}` builds the rest, and measures."
@@ -86,6 +103,8 @@ def _sum_up(report: Report, found: Mapping[str, Sequence[Measured]]) -> None:
         if some:
             report.tables += tables(DATABASES[database], some)
             report.figures += [figure for one in some for figure in one.figures(database)]
+    if report.measured:
+        report.remarks.append(AIMS)
 
 
 def _measure(place: Kept, size: int, clerk: int, records: int, rounds: int, note: Callable[[str], None]) -> Measured:

@@ -24,6 +24,10 @@ __all__ = ["command"]
 
 _PLUGIN_JOBS = ("start", "bulk", "single", "edit", "first", "visible", "memory")
 _SMALL = Size(300, 2)
+_READ = (
+    "Of each round the time of a side is divided by that of ours in the same round: the ratio is the median of these,"
+    " the milliseconds are the median of the side's rounds. Where rounds differ it is not the quotient of two cells."
+)
 
 Place: TypeAlias = Mapping[str, Any]
 
@@ -53,7 +57,7 @@ def command(
         needed = with_required(plugin)
         alone.append(ours(plugin, f"+ {' + '.join(needed)}", needed))
     alone.append(ours("all", "+ all of them", repository_plugins()))
-    with telling(report, json_file, markdown), scratch() as folder:
+    with telling(report, json_file, markdown, lambda: _sum_up(report)), scratch() as folder:
         data = folder / "customers.jsonl"
         write_customers(data, size.everything)
         for each in chosen(database):
@@ -67,6 +71,13 @@ def command(
                     click.echo(f"on {DATABASES[each]}, what each plugin costs", err=True)
                     with _noted(report, each, "plugins", _costs, alone) as found:
                         measure(found, each, size, partial(_made, server, folder, "plugins_"), _analyse, data, folder)
+
+
+def _sum_up(report: Report) -> None:
+    """How much was measured, and how to read it."""
+    report.measured = len(report.figures)
+    if report.measured:
+        report.remarks.append(_READ)
 
 
 @contextmanager
@@ -92,8 +103,8 @@ def _note(report: Report, database: str, group: str, found: Measured) -> None:
             if value is not None:
                 ratio = found.ratio(job, kind.name, found.kinds[0].name)
                 report.figures.append(
-                    {"database": database, "group": group, "job": job, "side": kind.name, "value": value,
-                     "ratio": ratio}
+                    {"database": database, "group": group, "job": job, "job_title": JOBS[job], "side": kind.name,
+                     "side_title": kind.title, "value": value, "ratio": ratio}
                 )  # fmt: skip
 
 

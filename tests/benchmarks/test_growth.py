@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,6 +110,9 @@ def test_the_program_measures_keeps_and_tells(tmp_path: Path, monkeypatch: pytes
                "--markdown", str(tmp_path / "page.md")]  # fmt: skip
     result = CliRunner().invoke(command.command, options)
     assert result.exit_code == 0, result.output
+    said = " ".join(result.output.split())
+    assert "✗ marks what misses its aim: with up to 1,000,000 accounts a page" in said
+    assert "`python -m benchmarks.growth --accounts 80,152 --database sqlite" in said and "found" not in said
     found = json.loads((tmp_path / "found.json").read_text())
     waits, means = found["tables"]
     assert len(waits["rows"]) == len(QUESTIONS) * len(READERS)
@@ -163,8 +167,37 @@ def test_a_database_whose_import_was_not_taken_back_is_built_anew(
     assert "the pattern is written" not in again.output
 
 
-def test_a_size_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
-    options = ["--database", "sqlite", "--accounts", "81", "--clerk", "8", "--keep", str(tmp_path)]
+@pytest.mark.parametrize(
+    ("accounts", "clerk", "told"),
+    [
+        ("81", "8", "81 accounts cannot be made where the clerk has 8: the next smaller size is 80, the next larger"
+                    " 152; the least is 80. Name one of these as --accounts."),
+        ("1000", "1000", "1000 accounts cannot be made where the clerk has 1000: the least are 10000, then come 19000"
+                         " and each 9000 more. With --clerk 100 it can be made."),
+        ("-3", "8", "the least are 80"), ("0", "8", "the least are 80"),
+    ],
+)  # fmt: skip
+def test_a_size_that_cannot_be_made_is_refused_with_those_that_can(
+    tmp_path: Path, accounts: str, clerk: str, told: str
+) -> None:
+    options = ["--database", "sqlite", "--accounts", accounts, "--clerk", clerk, "--keep", str(tmp_path)]
     result = CliRunner().invoke(command.command, options)
-    assert result.exit_code == 2 and "81 accounts cannot be made" in result.output
-    assert CliRunner().invoke(command.command, ["--accounts", "many"]).exit_code == 2
+    assert result.exit_code == 2 and told in " ".join(result.output.split()), result.output
+
+
+def test_the_sizes_that_are_named_can_be_made() -> None:
+    for accounts, clerk in ((1000, 1000), (123, 8), (5000, 100), (19_001, 1000)):
+        with pytest.raises(ValueError, match="cannot be made") as refused:
+            building.copies_for(accounts, clerk)
+        sizes, _, other = str(refused.value).partition(": ")[2].partition(" With --clerk ")
+        for number in re.findall(r"(?:are|come|is|larger) (\d+)", sizes):
+            assert building.copies_for(int(number), clerk) >= 1
+        if other:
+            assert building.copies_for(accounts, int(other.split()[0])) >= 1
+
+
+@pytest.mark.parametrize("option", ["--accounts", "--clerk", "--rounds", "--records"])
+def test_numbers_that_are_none_are_refused(option: str) -> None:
+    assert CliRunner().invoke(command.command, [option, "many"]).exit_code == 2
+    if option != "--accounts":
+        assert CliRunner().invoke(command.command, [option, "0"]).exit_code == 2

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from benchmarks.peers import environments, sides
 from benchmarks.peers.command import command
 from benchmarks.peers.data import PAGE, USERS, Known, customers
-from benchmarks.peers.jobs import JOBS
+from benchmarks.peers.jobs import JOBS, Measured
 from benchmarks.peers.sides import Kind
 from crm_core.assembly import Crm
 from crm_core.fields import sort_key
@@ -65,6 +65,13 @@ def test_everybody_does_every_job(tmp_path, database_url):
         (job, name) for job in JOBS for name in ("ours", *chosen)
     }
     assert all(each["value"] > 0 and each["ratio"] > 0 for each in found["figures"])
+    titles = {(each["job"], each["job_title"]) for each in found["figures"]}
+    assert titles == set(JOBS.items())
+    assert {("ours", "crm-core, everything on"), ("raw", "driver alone")} <= {
+        (each["side"], each["side_title"]) for each in found["figures"]
+    }
+    said = " ".join(ended.output.split())
+    assert "the ratio is the median of these" in said and "no result was wrong" in said and "nothing found" not in said
     assert "<!-- benchmarks peers: begin -->" in page.read_text()
 
 
@@ -143,6 +150,16 @@ def test_a_plugin_is_measured_with_what_it_requires():
         assert found[-1] == plugin and set(found) <= set(plugins)
         Crm.open({"crm": {"database": "sqlite://", "plugins": found}}, check=False).close()
     assert sides.with_required("project_sales") == ["stakeholders", "project_sales"]
+
+
+def test_a_ratio_is_the_median_of_rounds_that_stand_side_by_side():
+    """The machine was slow in the second round, for both."""
+    found = Measured([], {"first": {"ours": [1.0, 30.0, 2.0], "other": [2.0, 15.0, 4.0]}})
+    assert found.ratio("first", "other", "ours") == 2.0
+    assert (found.value("first", "other"), found.value("first", "ours")) == (4.0, 2.0)
+    found = Measured([], {"first": {"ours": [0.2, 0.42], "other": [0.21, 0.14]}})
+    assert round(found.ratio("first", "other", "ours"), 2) == 0.69
+    assert round(found.value("first", "other") / found.value("first", "ours"), 2) == 0.56
 
 
 def test_names_are_unique_and_sort_alike_by_pinyin_and_by_code_point():
