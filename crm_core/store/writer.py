@@ -180,7 +180,8 @@ class Writer(Permits):
         table = record_type.table
         now = session.clock()
         groups: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
-        for entry in entries:
+        # By id: of two who change the same records the other way round, PostgreSQL would end one, after a second.
+        for entry in sorted(entries, key=lambda entry: entry.id):
             row: dict[str, Any] = {}
             for name, value in entry.after.items():
                 if name == "custom":
