@@ -254,3 +254,14 @@ def test_a_session_that_only_looks_claims_nothing(company: Company) -> None:
     for options in ({"read_only": True}, {"at": dt.date(2026, 1, 1)}):
         with company.session("li", **options) as session, pytest.raises(PermissionDenied):
             pools.claim(session, "north", acme)
+
+
+def test_whoever_waits_too_long_for_another_is_told_of_a_conflict(company: Company) -> None:
+    if company.crm.store.dialect != "postgresql":
+        pytest.skip("on SQLite the second waits before its first statement")
+    acme = company.account("Acme")
+    with company.crm.store.engine.begin() as other:
+        other.exec_driver_sql(f"SELECT id FROM crm_account WHERE id = {acme} FOR UPDATE")
+        with pytest.raises(Conflict, match="Another writer"), company.session("li") as session:
+            session.core_connection().exec_driver_sql("SET LOCAL lock_timeout = '50ms'")
+            pools.claim(session, "north", acme)

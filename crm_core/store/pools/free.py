@@ -29,6 +29,8 @@ from crm_core.errors import NotFound, nearest
 from crm_core.store.parts import in_parts
 
 if TYPE_CHECKING:
+    from sqlalchemy import Table
+
     from crm_core.expressions import Environment, Filter
     from crm_core.records import RecordType
     from crm_core.store.session import CrmSession
@@ -141,10 +143,13 @@ def lock(session: CrmSession, record_type: RecordType, ids: Sequence[int]) -> No
     wait until we are done; references to them are not held up. On SQLite there is only one writer anyway.
     """
     if session.dialect == "postgresql":
-        table = record_type.table
-        for part in in_parts(sorted(ids)):
-            query = select(table.c.id).where(table.c.id.in_(part)).order_by(table.c.id)
-            session.core(query.with_for_update(key_share=True)).all()
+        session._translated(lambda: _lock(session, record_type.table, sorted(ids)))
+
+
+def _lock(session: CrmSession, table: Table, ids: Sequence[int]) -> None:
+    for part in in_parts(ids):
+        query = select(table.c.id).where(table.c.id.in_(part)).order_by(table.c.id)
+        session.core(query.with_for_update(key_share=True)).all()
 
 
 def untaken(session: CrmSession, account_ids: Sequence[int], scope: str) -> set[int]:
