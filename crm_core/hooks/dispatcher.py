@@ -31,6 +31,7 @@ from crm_core.hooks.values import (
     TimelineEntry,
     Touch,
 )
+from crm_core.logs import logger
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from crm_core.assembly.crm import Crm
     from crm_core.store.changes import ChangeBatch, ChangeSet
     from crm_core.store.session import CrmSession
-from crm_core.logs import logger
 
 __all__ = ["Dispatcher"]
 
