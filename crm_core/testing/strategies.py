@@ -11,6 +11,7 @@ because only the caller knows what exists::
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -125,10 +126,16 @@ def _of_kind(kind: Kind) -> SearchStrategy[Any]:
     raise TypeError(f"There is no strategy for the field kind {kind.name}.")
 
 
+@functools.cache
+def _values(kind: Kind, optional: bool) -> SearchStrategy[Any]:
+    # Kept, because Hypothesis looks through every strategy that it has not seen, which takes longer than to draw of it.
+    drawn = _of_kind(kind)
+    return st.none() | drawn if optional else drawn
+
+
 def values(field: Field) -> SearchStrategy[Any]:
     """Values that ``field`` accepts, ``None`` among them where it is optional."""
-    drawn = _of_kind(field.kind)
-    return st.none() | drawn if field.optional else drawn
+    return _values(field.kind, field.optional)
 
 
 @st.composite
