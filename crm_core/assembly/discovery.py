@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 
 import attrs
@@ -33,7 +36,23 @@ Discovery = Callable[[], Iterable[Found]]
 
 
 def installed() -> tuple[Found, ...]:
-    """The plugins of all installed distributions, by name."""
+    """The plugins of all installed distributions, by name.
+
+    They are looked for again as soon as a folder that Python imports from has changed, as by an installation.
+    """
+    return _installed(tuple((folder, _changed(folder)) for folder in sys.path))
+
+
+def _changed(folder: str) -> int:
+    """When something came into a folder or went, in nanoseconds; 0 for one that is not there."""
+    try:
+        return os.stat(folder or ".").st_mtime_ns
+    except OSError:
+        return 0
+
+
+@functools.lru_cache(maxsize=4)  # to ask every distribution takes longer than to assemble a build of a few plugins
+def _installed(_folders: tuple[tuple[str, int], ...]) -> tuple[Found, ...]:
     from importlib.metadata import entry_points
 
     found = [

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -19,6 +19,7 @@ __all__ = ["Mentions", "Place", "mentions_in"]
 
 _LEFT_OUT = frozenset({"migrations", "locale", "testing", "inspection", "tests"})
 _TEXTS = frozenset({"__all__"})
+_READING = (ast.Attribute, ast.Constant, ast.Call)
 
 
 @attrs.frozen(order=True)
@@ -53,15 +54,20 @@ def mentions_in(folder: Path, package: str) -> Mentions:
             module = ".".join((package, *parts[1:])).removesuffix(".__init__") if folder.is_dir() else package
             for name, place in _read(file, module):
                 found[name].append(place)
-    return {name: tuple(sorted(set(places))) for name, places in found.items()}
+    return {name: tuple(sorted(set(places), key=_in_order)) for name, places in found.items()}
+
+
+def _in_order(place: Place) -> tuple[str, int, bool]:
+    return place.module, place.line, place.text
 
 
 def _read(file: Path, module: str) -> Iterator[tuple[str, Place]]:
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    aside = _aside(tree)
-    words = frozenset(_words(tree))
-    for node in ast.walk(tree):
-        if id(node) in aside:
+    # Gone through once: the kernel's own source has half a million of them.
+    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    aside = _aside(nodes)
+    words = frozenset(_words(nodes))
+    for node in nodes:
+        if not isinstance(node, _READING) or id(node) in aside:
             continue
         for name in _names(node):
             yield name, Place(module, getattr(node, "lineno", 0), isinstance(node, ast.Constant), words)
@@ -101,12 +107,12 @@ def _in_text(text: str) -> Iterator[str]:
                 yield node.attr
 
 
-def _aside(tree: ast.AST) -> set[int]:
+def _aside(nodes: Sequence[ast.AST]) -> set[int]:
     """Texts that read nothing: docstrings, lists of exports, the keys of dictionaries, which name what is filled, and
     words that are values: members of enumerations, what something is compared with, what an object is made of.
     """
     found: set[int] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
                 first = node.body[0] if node.body else None
@@ -142,9 +148,9 @@ def _name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
-def _words(tree: ast.AST) -> Iterator[str]:
+def _words(nodes: Sequence[ast.AST]) -> Iterator[str]:
     """Names of classes, and texts that may name a record type."""
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Name(id=name) if name[:1].isupper():
                 yield name
