@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from crm_core.domain.redirects import Redirect as Redirect
     from crm_core.errors import BuildError as BuildError
     from crm_core.errors import Conflict as Conflict
+    from crm_core.errors import Contention as Contention
     from crm_core.errors import ContractError as ContractError
     from crm_core.errors import CrmError as CrmError
     from crm_core.errors import DeclarationError as DeclarationError
@@ -162,7 +163,7 @@ _MODULES: dict[str, str] = {
     **dict.fromkeys(("Pool", "PoolEvent", "PoolEventKind", "PoolRules", "RecycleRule"), "crm_core.domain.pools"),
     **dict.fromkeys(
         (
-            "BuildError", "Conflict", "ContractError", "CrmError", "DeclarationError", "StillNeeded",
+            "BuildError", "Conflict", "Contention", "ContractError", "CrmError", "DeclarationError", "StillNeeded",
             "ExchangeError", "ExpressionError", "HookError", "MergeConflict", "MigrationError", "NotFound", "Objection",
             "PastDetached", "PermissionDenied", "Problem",
             "StoreError", "UndoConflict", "UnsupportedStatement", "ValidationError",

@@ -14,6 +14,7 @@ import attrs
 __all__ = [
     "BuildError",
     "Conflict",
+    "Contention",
     "ContractError",
     "CrmError",
     "DeclarationError",
@@ -204,6 +205,10 @@ class Conflict(CrmError):
     """Somebody else changed the same thing meanwhile, or two dated rows would hold at once."""
 
     exit_code = 7
+
+
+class Contention(Conflict):
+    """Somebody else was writing the same just now. What was tried is not wrong: repeated, it may well succeed."""
 
 
 class UndoConflict(_Listed):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from crm_core.domain.external import ExternalRef
 from crm_core.domain.quality import propose
-from crm_core.errors import Problem, ValidationError
-from crm_core.exchange.entries import AN_ENTRYS_FAULT
+from crm_core.errors import Contention, Problem, ValidationError
+from crm_core.exchange.entries import AN_ENTRYS_FAULT, whole
 from crm_core.exchange.lookups import AMBIGUOUS, Resolver
 from crm_core.exchange.pending import Outcome, Pending
 from crm_core.exchange.plan import FieldPlan, LookupPlan, SectionPlan
@@ -262,12 +263,12 @@ class Batch:
         """Write rows together; when they are refused, find out which of them is at fault."""
         session = self.session
         try:
-            with session.begin_nested():
-                self._write_together(rows)
-                session.check()
+            whole(session, lambda: self._write_together(rows))
         except AN_ENTRYS_FAULT as error:
-            if len(rows) == 1:
-                self.outcome.reject(rows[0].line, rows[0].key, rows[0].cells, error)
+            if len(rows) == 1 or isinstance(error, Contention):
+                # Others who stand in the way of all stand in the way of each: to try them one by one would take long.
+                for row in rows:
+                    self.outcome.reject(row.line, row.key, row.cells, error)
                 return
             half = len(rows) // 2
             self._write(rows[:half])
@@ -291,7 +292,8 @@ class Batch:
         if changed:
             session.update_many(cls, [{**row.change, "id": row.id} for row in changed])
         self._propose([row for row in rows if row.proposals])
-        unknown = [row for row in rows if row.ref_id is None]
+        # In the order of their keys: who brings the same new ones waits for us at the first of them.
+        unknown = sorted((row for row in rows if row.ref_id is None), key=attrgetter("key"))
         if unknown:
             session.add_many(
                 ExternalRef,

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import attrs
 
-from crm_core.errors import Conflict, CrmError, NotFound, Objection, PermissionDenied, Problem, ValidationError
+from crm_core.errors import (
+    Conflict,
+    Contention,
+    CrmError,
+    NotFound,
+    Objection,
+    PermissionDenied,
+    Problem,
+    ValidationError,
+)
 from crm_core.exchange.rejects import Rejects
 from crm_core.exchange.report import Rejected
 
@@ -18,7 +27,11 @@ if TYPE_CHECKING:
     from crm_core.exchange.content_lines import Component
     from crm_core.store.session import CrmSession
 
-__all__ = ["AN_ENTRYS_FAULT", "EntryRun", "Taking", "said", "taking"]
+__all__ = ["AN_ENTRYS_FAULT", "EntryRun", "Taking", "said", "taking", "whole"]
+
+T = TypeVar("T")
+
+_TRIES = 4
 
 AN_ENTRYS_FAULT = (ValidationError, NotFound, Conflict, Objection, PermissionDenied)
 """What may be wrong with one entry: it is rejected, and the others go on."""
@@ -59,6 +72,27 @@ def taking(
     except BaseException:
         rejects.abandon()
         raise
+
+
+def whole(session: CrmSession, work: Callable[[], T]) -> T:
+    """Do ``work`` and check it, all or nothing of it.
+
+    That somebody else was writing the same just then is no fault of an entry: it is done anew, and raises
+    :class:`~crm_core.errors.Contention` only after some tries in vain.
+    """
+    for _ in range(1, _TRIES):
+        try:
+            return _once(session, work)
+        except Contention:
+            session.expire_all()
+    return _once(session, work)
+
+
+def _once(session: CrmSession, work: Callable[[], T]) -> T:
+    with session.begin_nested():
+        done = work()
+        session.check()
+    return done
 
 
 class EntryRun:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from crm_core.exchange.plan import SectionPlan
 from crm_core.exchange.report import ImportReport, Progress, SectionReport, Tell, Warned
 from crm_core.exchange.sections import SectionRun
 from crm_core.store.engine import small_cache
+from crm_core.store.locking import in_turn
 
 if TYPE_CHECKING:
     from crm_core.assembly import Crm
@@ -70,6 +71,7 @@ def run_import(
     ) as current:
         session, rejects = current.session, current.rejects
         may_import(session)
+        _wait_for_others(session, plans)
         resolver = Resolver(session)
         files: set[tuple[Path, str]] = set()
         with small_cache(session):
@@ -111,6 +113,17 @@ def _teller(progress: Tell | None, name: str, number: int, of: int) -> Callable[
             progress(Progress(name, number, of, rows, share))
 
     return tell
+
+
+def _wait_for_others(session: CrmSession, plans: Iterable[SectionPlan]) -> None:
+    """Of imports that change records of one type, one goes on at a time; those that only add some go on together.
+
+    Each holds what it has changed until it ends, and comes to the rest in the order of its own files: of two beside
+    each other, neither could go on.
+    """
+    changing = {plan.record_type.name for plan in plans if plan.mapping.on_update != "skip"}
+    adding = {plan.record_type.name for plan in plans}
+    in_turn(session, (f"import {name}" for name in changing), beside=(f"import {name}" for name in adding))
 
 
 def may_import(session: CrmSession) -> None:

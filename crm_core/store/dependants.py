@@ -160,11 +160,11 @@ def _referring(session: CrmSession, table: Table, column: str, ids: Iterable[int
 
 def _read(session: CrmSession, owner: RecordType | None, name: str, table: Table, ids: set[int]) -> Rows:
     if owner is not None:
-        return Rows(owner, name, table, session.writer.rows(owner, ids, lock=True))
+        return Rows(owner, name, table, session.writer.rows(owner, ids, lock="row"))
     rows = Rows(None, name, table)
     ordered = sorted(ids)
     for part in in_parts(ordered):
-        query = select(table).where(table.c.id.in_(part)).with_for_update()
+        query = select(table).where(table.c.id.in_(part)).order_by(table.c.id).with_for_update()
         for row in session.core(query).mappings():
             rows.values[row["id"]] = {RAW: {str(key): value for key, value in row.items()}, "version": row["version"]}
     return rows

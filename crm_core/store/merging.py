@@ -61,7 +61,7 @@ def merge(
         session.writer.may_change(record_type, ids, verb)
     report = MergeReport(record_type.name, *ids, dry_run)
     own, extensions = _sorted_choices(session, record_type, choose or {})
-    rows = session.writer.rows(record_type, ids, lock=True)
+    rows = session.writer.rows(record_type, ids, lock="row")
     if rows.keys() != set(ids):
         raise NotFound("There is no {record} {id}.", record=record_type.name, id=min(set(ids) - rows.keys()))
     if _refuse_erased(record_type, ids, rows, report):

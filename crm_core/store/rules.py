@@ -20,6 +20,7 @@ from crm_core.fields.kinds import EmailKind, Kind, RefKind, json_form
 from crm_core.records import Exclusive, RecordType
 from crm_core.store.giving import check_items, check_shares
 from crm_core.store.key_fields import check_proposals
+from crm_core.store.locking import lock
 from crm_core.store.parts import in_parts
 
 if TYPE_CHECKING:
@@ -246,18 +247,9 @@ def check_references(
 
 def lock_keys(session: CrmSession, record_type: RecordType, exclusive: Exclusive, keys: set[tuple[Any, ...]]) -> None:
     """On PostgreSQL, let writers of the same key wait for each other: the second then sees the first's rows."""
-    if session.dialect != "postgresql":
-        return
     field = record_type.by_name.get(exclusive.fields[0])
-    if field is None or field.target is None:
-        return
-    table = session.types[field.target].table
-    session.core(
-        select(table.c.id)
-        .where(table.c.id.in_(sorted({key[0] for key in keys})))
-        .order_by(table.c.id)
-        .with_for_update(key_share=True)
-    ).all()
+    if field is not None and field.target is not None:
+        lock(session, session.types[field.target], {key[0] for key in keys})
 
 
 def check_exclusive(session: CrmSession, record_type: RecordType, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
-from crm_core.errors import Conflict, NotFound, StoreError, UnsupportedStatement
+from crm_core.errors import Conflict, Contention, NotFound, StoreError, UnsupportedStatement
 from crm_core.records import RecordType
 from crm_core.store.actor import Actor
 from crm_core.store.statistics import Grown, refresh
@@ -204,7 +204,7 @@ class SessionBase(Session):
         try:
             return work()
         except StaleDataError as error:
-            raise Conflict(
+            raise Contention(
                 "Somebody else changed the same record meanwhile.", mend="Read it again and repeat the change."
             ) from error
         except IntegrityError as error:
@@ -216,7 +216,7 @@ class SessionBase(Session):
         except OperationalError as error:
             # Waiting too long for another writer, or two that wait for each other, is nobody's mistake.
             if "locked" in str(error.orig) or getattr(error.orig, "sqlstate", "") in _OTHERS_HOLD:
-                raise Conflict("Another writer holds the database.", mend="Repeat the change.") from error
+                raise Contention("Another writer holds the database.", mend="Repeat the change.") from error
             raise
 
     # -- savepoints --------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import attrs
 from sqlalchemy import bindparam, update
 from sqlalchemy import delete as sql_delete
 
-from crm_core.errors import Conflict, NotFound
+from crm_core.errors import Conflict, Contention, NotFound
 from crm_core.records import Record, RecordType
 from crm_core.store import held, rules
 from crm_core.store.bulk import insert_tuples
@@ -147,7 +147,9 @@ class Writer(Permits):
         self.may_change(record_type, changes, "update")
         touched = {name for values in changes.values() for name in values}.union(rules.beside(record_type))
         held = {name for name in getattr(record_type.access, "fields", ()) if name != "id"}
-        old = self.rows(record_type, changes, fields=touched | held if touched & held else touched)
+        fields = touched | held if touched & held else touched
+        # Others who want to change them wait from here on, rather than find in the end that somebody was quicker.
+        old = self.rows(record_type, changes, fields=fields, lock="values")
         missing = changes.keys() - old.keys()
         if missing:
             raise NotFound("There is no {record} {id}.", mend="Check the id.", record=record_type.name, id=min(missing))
@@ -180,8 +182,7 @@ class Writer(Permits):
         table = record_type.table
         now = session.clock()
         groups: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
-        # By id: of two who change the same records the other way round, PostgreSQL would end one, after a second.
-        for entry in sorted(entries, key=lambda entry: entry.id):
+        for entry in entries:
             row: dict[str, Any] = {}
             for name, value in entry.after.items():
                 if name == "custom":
@@ -203,7 +204,7 @@ class Writer(Permits):
             for part in in_parts(rows):
                 result: Any = session.core(statement, part)
                 if result.rowcount not in (len(part), -1):
-                    raise Conflict(
+                    raise Contention(
                         "Somebody else changed records of type {record} meanwhile.",
                         mend="Read them again and repeat the change.",
                         record=record_type.name,
@@ -258,7 +259,7 @@ class Writer(Permits):
         self._take(entries)
 
     def _take_cleared(self, record_type: RecordType, changes: Mapping[int, Mapping[str, Any]]) -> None:
-        old = self.rows(record_type, changes)
+        old = self.rows(record_type, changes, lock="values")
         entries = [
             Entry(record_type, record_type.name, id_, "update", {name: old[id_][name] for name in values},
                   dict(values), old[id_]["version"] + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.domain.quality import note_issues
 from crm_core.errors import Problem, ValidationError
-from crm_core.exchange.entries import AN_ENTRYS_FAULT, EntryRun, Taking, taking
+from crm_core.exchange.entries import AN_ENTRYS_FAULT, EntryRun, Taking, taking, whole
 from crm_core.exchange.moved.columns import Columns, Wanted
 from crm_core.exchange.moved.finding import Found
 from crm_core.exchange.moved.report import Flagged, Move, MovedReport, What
@@ -122,9 +123,7 @@ class _Run(EntryRun):
                         "The person stands in line {line} already.", mend="Keep one of the rows.",
                         line=self._lines[person.id],
                     )  # fmt: skip
-                with self.session.begin_nested():
-                    move, added = self._carry_out(found, row, person)
-                    self.session.check()
+                move, added = whole(self.session, functools.partial(self._carry_out, found, row, person))
             except AN_ENTRYS_FAULT as error:
                 self.reject(row.line, row.key, row.cells, error)
                 continue

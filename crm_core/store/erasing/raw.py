@@ -35,7 +35,12 @@ def erase_raw(session: CrmSession, known: Absent, ids: Iterable[int]) -> None:
     before, after = {RAW: dict.fromkeys(tombstone, ERASED)}, {RAW: tombstone}
     custom = type_coerce(table.c.custom, Json())
     for part in in_parts(sorted(ids)):
-        query = select(table.c.id, table.c.version, custom.label("own")).where(table.c.id.in_(part)).with_for_update()
+        query = (
+            select(table.c.id, table.c.version, custom.label("own"))
+            .where(table.c.id.in_(part))
+            .order_by(table.c.id)
+            .with_for_update()
+        )
         for row in session.core(query).all():
             values: dict[str, Any] = dict(tombstone)
             own = row.own or {}

@@ -42,7 +42,8 @@ def _references(engine: Engine, name: str, target: str, pairs: Mapping[int, int]
 
 def _rows(engine: Engine, name: str, reference: Reference, table: Table, pairs: Mapping[int, int]) -> None:
     session, column = engine.session, table.c[reference.column]
-    query = select(table.c.id, column, table.c.version).where(column.in_(sorted(pairs))).with_for_update()
+    query = select(table.c.id, column, table.c.version).where(column.in_(sorted(pairs)))
+    query = query.order_by(table.c.id).with_for_update()
     if reference.type_column is not None:
         query = query.where(table.c[reference.type_column] == name)
     by_target: defaultdict[int, list[int]] = defaultdict(list)
@@ -69,9 +70,9 @@ def _extension(engine: Engine, reference: Reference, table: Table, pairs: Mappin
     """The extension of a source becomes the target's; where both have one, only its plugin could join them."""
     session = engine.session
     wanted = sorted({*pairs, *pairs.values()})
+    query = select(table).where(table.c.id.in_(wanted)).order_by(table.c.id).with_for_update()
     rows: dict[int, dict[str, Any]] = {
-        row["id"]: {str(key): value for key, value in row.items()}
-        for row in session.core(select(table).where(table.c.id.in_(wanted)).with_for_update()).mappings()
+        row["id"]: {str(key): value for key, value in row.items()} for row in session.core(query).mappings()
     }
     for source, target in pairs.items():
         if source not in rows:

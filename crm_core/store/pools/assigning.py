@@ -13,8 +13,9 @@ from sqlalchemy import func, select
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.domain.pools import Pool, PoolEvent, PoolEventKind, first_day_after
+from crm_core.store.locking import lock
 from crm_core.store.pools.claiming import held_by_grade, over_capacity, require_writing
-from crm_core.store.pools.free import Bound, account_type, bound, free, lock
+from crm_core.store.pools.free import Bound, account_type, bound, free
 from crm_core.store.pools.members import receivers
 from crm_core.store.pools.recycling import require_run
 

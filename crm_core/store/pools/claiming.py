@@ -15,7 +15,8 @@ from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.domain.pools import ALL_GRADES, Pool, PoolEvent, PoolEventKind, first_day_after
 from crm_core.errors import Conflict, NotFound
-from crm_core.store.pools.free import account_type, bound, find, free, held, lock
+from crm_core.store.locking import lock
+from crm_core.store.pools.free import account_type, bound, find, free, held
 from crm_core.store.pools.members import require_member
 from crm_core.store.tables import CHANGE, CHANGE_SET
 from crm_core.store.values import decode_values

@@ -29,13 +29,11 @@ from crm_core.errors import NotFound, nearest
 from crm_core.store.parts import in_parts
 
 if TYPE_CHECKING:
-    from sqlalchemy import Table
-
     from crm_core.expressions import Environment, Filter
     from crm_core.records import RecordType
     from crm_core.store.session import CrmSession
 
-__all__ = ["Bound", "account_type", "bound", "find", "free", "held", "lock", "untaken"]
+__all__ = ["Bound", "account_type", "bound", "find", "free", "held", "untaken"]
 
 
 def account_type(session: CrmSession) -> RecordType:
@@ -136,20 +134,6 @@ def free(table: FromClause, scope: str, moment: dt.datetime) -> ColumnElement[bo
     owner = Ownership.crm_type.table.alias()
     owned = exists(select(literal(1)).where(owner.c.account_id == table.c.id, held(owner, scope, moment)))
     return and_(table.c.active == true(), ~owned)
-
-
-def lock(session: CrmSession, record_type: RecordType, ids: Sequence[int]) -> None:
-    """On PostgreSQL, let others who want to change the ownership of these accounts (or the accounts of these users)
-    wait until we are done; references to them are not held up. On SQLite there is only one writer anyway.
-    """
-    if session.dialect == "postgresql":
-        session._translated(lambda: _lock(session, record_type.table, sorted(ids)))
-
-
-def _lock(session: CrmSession, table: Table, ids: Sequence[int]) -> None:
-    for part in in_parts(ids):
-        query = select(table.c.id).where(table.c.id.in_(part)).order_by(table.c.id)
-        session.core(query.with_for_update(key_share=True)).all()
 
 
 def untaken(session: CrmSession, account_ids: Sequence[int], scope: str) -> set[int]:

@@ -11,9 +11,10 @@ import attrs
 from crm_core.domain.accounts import Account
 from crm_core.domain.pools import Pool, PoolEvent, PoolEventKind, RecycleRule
 from crm_core.errors import PermissionDenied
+from crm_core.store.locking import lock
 from crm_core.store.parts import in_parts
 from crm_core.store.pools.claiming import end_ownership, require_writing
-from crm_core.store.pools.free import Bound, account_type, bound, lock
+from crm_core.store.pools.free import Bound, account_type, bound
 from crm_core.store.pools.standing import Deadline, Owned, Standing, look, owned
 
 if TYPE_CHECKING:
