@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from sqlalchemy import Select, Table, func, select
@@ -22,21 +22,49 @@ if TYPE_CHECKING:
     from crm_core.records import RecordType
     from crm_core.store.session import CrmSession
 
-__all__ = ["all_at_once", "in_turn", "lock"]
+__all__ = ["all_at_once", "in_turn", "lock", "lock_selected"]
 
 _TURNS = 0x43524D54
 """The advisory locks of :func:`in_turn` among those of PostgreSQL: four letters, CRMT."""
 _TRIES = 10
+_REMEMBERED = 20_000
 
 
-def lock(session: CrmSession, record_type: RecordType, ids: Iterable[int]) -> None:
+def lock(session: CrmSession, record_type: RecordType, ids: Collection[int], *, shared: bool = False) -> None:
     """Let others who want to change these records wait until we are done; references to them are not held up.
 
-    Who locks several gets them in the order of their ids, as everybody does.
+    Who locks several gets them in the order of their ids, as everybody does. ``shared`` lets others lock them so, too.
     """
+    if session.dialect != "postgresql":
+        return
+    known = session.writer.locked[record_type.name]
+    wanted = sorted(set(ids) - known)
+    for part in in_parts(wanted):
+        _lock(session, _by_id(record_type.table, part).with_for_update(key_share=not shared, read=shared))
+    if not shared:
+        _remember(known, wanted)
+
+
+def lock_selected(session: CrmSession, record_type: RecordType, ids: Select[int]) -> None:
+    """Like :func:`lock` for the records whose ids a query finds."""
     if session.dialect == "postgresql":
-        rows = _Rows(record_type.table, sorted(ids), whole=False)
-        session._translated(lambda: rows.wait(session.core_connection()))
+        query = _by_id(record_type.table, ids).with_for_update(key_share=True)
+        _remember(session.writer.locked[record_type.name], _lock(session, query))
+
+
+def _lock(session: CrmSession, query: Select[int]) -> Sequence[int]:
+    return session._translated(lambda: session.core(query).scalars().all())
+
+
+def _by_id(table: Table, ids: Any) -> Select[int]:
+    return select(table.c.id).where(table.c.id.in_(ids)).order_by(table.c.id)
+
+
+def _remember(known: set[int], ids: Iterable[int]) -> None:
+    """What is locked need not be locked again; a long work must not grow with its length."""
+    if len(known) > _REMEMBERED:
+        known.clear()
+    known.update(ids)
 
 
 def all_at_once(
@@ -58,6 +86,8 @@ def all_at_once(
         if ids
     ]
     session._translated(lambda: _all_at_once(session.core_connection(), rows))
+    for record_type, ids in (*changing.items(), *(going or {}).items()):
+        _remember(session.writer.locked[record_type.name], ids)
 
 
 def in_turn(session: CrmSession, names: Iterable[str], *, beside: Iterable[str] = ()) -> None:
@@ -102,8 +132,7 @@ class _Rows:
         return None
 
     def _query(self, ids: Sequence[int], *, skip_locked: bool = False) -> Select[int]:
-        query = select(self.table.c.id).where(self.table.c.id.in_(ids)).order_by(self.table.c.id)
-        return query.with_for_update(key_share=not self.whole, skip_locked=skip_locked)
+        return _by_id(self.table, ids).with_for_update(key_share=not self.whole, skip_locked=skip_locked)
 
 
 def _all_at_once(connection: Connection, wanted: Sequence[_Rows]) -> None:

@@ -15,6 +15,7 @@ from crm_core.errors import Conflict, NotFound
 from crm_core.fields.folding import sort_key
 from crm_core.records import Record, RecordType, Via
 from crm_core.store import rules
+from crm_core.store.above import above_work
 from crm_core.store.dependants import plan_delete
 from crm_core.store.differences import STORES_OWN, difference, filled
 from crm_core.store.inserting import insert_pending
@@ -62,6 +63,7 @@ def track_flush(session: CrmSession) -> None:
         raise
     if work:
         writer.require_open()
+        above_work(session, work)
     now = session.clock()
     created: defaultdict[RecordType, list[tuple[Record, Entry]]] = defaultdict(list)
     for record, entry in work:

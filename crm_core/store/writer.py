@@ -15,6 +15,7 @@ from sqlalchemy import delete as sql_delete
 from crm_core.errors import Conflict, Contention, NotFound
 from crm_core.records import Record, RecordType
 from crm_core.store import held, rules
+from crm_core.store.above import above_changes, above_new
 from crm_core.store.bulk import insert_tuples
 from crm_core.store.changes import ChangeBatch
 from crm_core.store.collecting import uncollected
@@ -62,6 +63,8 @@ class Writer(Permits):
         """Says which missing records of a type an undo will yet restore."""
         self.inserted: list[Record] = []
         self.verified: defaultdict[str, set[int]] = defaultdict(set)
+        self.locked: defaultdict[str, set[int]] = defaultdict(set)
+        """By record type what this transaction has locked, as far as it remembers."""
         self.wrote = False
         self.closed = False
         """A merge is all that this change set holds: its undo must not take back anything else."""
@@ -76,6 +79,7 @@ class Writer(Permits):
         self.checked = 0
         self.created.clear()
         self.verified.clear()
+        self.locked.clear()
         self._met.clear()
         self.journal.forget()
         self.wrote = self.closed = False
@@ -108,6 +112,7 @@ class Writer(Permits):
         if versions is None:
             rules.check_filled(session, record_type, rows)
         self.may_create(record_type, rows, ids)
+        above_new(session, record_type, rows)
         prepared = preparer(record_type, session.dialect)
         now, actor_id = session.clock(), session.actor.user_id
         at = session.driver_moment(now)
@@ -148,6 +153,7 @@ class Writer(Permits):
         touched = {name for values in changes.values() for name in values}.union(rules.beside(record_type))
         held = {name for name in getattr(record_type.access, "fields", ()) if name != "id"}
         fields = touched | held if touched & held else touched
+        above_changes(session, record_type, changes)
         # Others who want to change them wait from here on, rather than find in the end that somebody was quicker.
         old = self.rows(record_type, changes, fields=fields, lock="values")
         missing = changes.keys() - old.keys()
@@ -302,6 +308,7 @@ class Writer(Permits):
         del self.log[mark.length :]
         self.checked = min(mark.checked, self.checked)
         self.verified.clear()
+        self.locked.clear()
         self.closed = mark.closed
         self.journal.back(mark.journal)
 
