@@ -116,14 +116,9 @@ def _teller(progress: Tell | None, name: str, number: int, of: int) -> Callable[
 
 
 def _wait_for_others(session: CrmSession, plans: Iterable[SectionPlan]) -> None:
-    """Of imports that change records of one type, one goes on at a time; those that only add some go on together.
-
-    Each holds what it has changed until it ends, and comes to the rest in the order of its own files: of two beside
-    each other, neither could go on.
-    """
-    changing = {plan.record_type.name for plan in plans if plan.mapping.on_update != "skip"}
-    adding = {plan.record_type.name for plan in plans}
-    in_turn(session, (f"import {name}" for name in changing), beside=(f"import {name}" for name in adding))
+    """Of imports that change records of one type, one goes on at a time; those that only add some go on together."""
+    changing = [plan.record_type for plan in plans if plan.mapping.on_update != "skip"]
+    in_turn(session, changing, adding=[plan.record_type for plan in plans])
 
 
 def may_import(session: CrmSession) -> None:

@@ -57,6 +57,9 @@ def change(session: CrmSession, entity: type[Record], rows: Iterable[Mapping[str
     record_type = session._own_type(entity.crm_type)
     check = preparer(record_type, session.dialect).check
     changed = 0
+    if session.dialect == "postgresql" and isinstance(rows, Sequence):
+        # Batch by batch in the order of their ids, as within each: whoever changes the same waits at the first.
+        rows = sorted(rows, key=lambda row: row.get("id") or 0)
     for part in in_parts(rows, batch):
         changes: dict[int, dict[str, Any]] = {}
         for row in part:

@@ -90,15 +90,17 @@ def all_at_once(
         _remember(session.writer.locked[record_type.name], ids)
 
 
-def in_turn(session: CrmSession, names: Iterable[str], *, beside: Iterable[str] = ()) -> None:
-    """Wait for other works that do something by the same name, and let others wait, until the transaction ends.
+def in_turn(session: CrmSession, changing: Iterable[RecordType], *, adding: Iterable[RecordType] = ()) -> None:
+    """Let one long work at a time change records of these types, until the transaction ends.
 
-    Works that name something only as ``beside`` do not wait for each other, but for those that want it alone.
+    A long work comes to its records batch by batch, and holds those that it has changed: of two that have some in
+    common, each might wait for the other. Those that are only ``adding`` do not wait for each other. Whoever changes a
+    few records, and knows which, calls :func:`all_at_once`.
     """
     if session.dialect != "postgresql":
         return
-    alone = set(names)
-    for name in sorted(alone.union(beside)):
+    alone = {record_type.name for record_type in changing}
+    for name in sorted(alone.union(record_type.name for record_type in adding)):
         wait = func.pg_advisory_xact_lock if name in alone else func.pg_advisory_xact_lock_shared
         key = zlib.crc32(name.encode()) - (1 << 31)
         session._translated(functools.partial(session.core, select(wait(_TURNS, key))))

@@ -13,7 +13,7 @@ from crm_core.errors import Conflict, MergeConflict, NotFound, Objection, PastDe
 from crm_core.records import Record, RecordType
 from crm_core.store.erasure import is_erased
 from crm_core.store.key_fields import check_key_fields
-from crm_core.store.merges.engine import Engine
+from crm_core.store.merges.engine import Engine, referring
 from crm_core.store.merges.report import FieldChoice, MergeReport
 from crm_core.store.merges.survivors import Survivors, choose_fields
 from crm_core.store.tables import CHANGE
@@ -61,6 +61,7 @@ def merge(
         session.writer.may_change(record_type, ids, verb)
     report = MergeReport(record_type.name, *ids, dry_run)
     own, extensions = _sorted_choices(session, record_type, choose or {})
+    session.writer.hold(referring(session, record_type, ids), {record_type: ids})
     rows = session.writer.rows(record_type, ids, lock="row")
     if rows.keys() != set(ids):
         raise NotFound("There is no {record} {id}.", record=record_type.name, id=min(set(ids) - rows.keys()))

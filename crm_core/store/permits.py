@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -14,6 +15,7 @@ from crm_core.errors import NotFound, PermissionDenied
 from crm_core.records import RecordType, Via
 from crm_core.store.created import Created
 from crm_core.store.key_fields import require_steward
+from crm_core.store.locking import all_at_once
 from crm_core.store.parts import in_parts
 from crm_core.store.quick import quickly
 from crm_core.store.values import from_columns
@@ -38,6 +40,8 @@ class Permits:
         self.created = Created()
         self.seeing: Mapping[str, Collection[int]] = {}
         """By record type, what new records may refer to although the actor does not see it."""
+        self.locked: defaultdict[str, set[int]] = defaultdict(set)
+        """By record type what this transaction has locked, as far as it remembers."""
         self._kernel = False
 
     @contextmanager
@@ -157,6 +161,12 @@ class Permits:
                     values["custom"] = row["custom"]
                 found[row["id"]] = values
         return found
+
+    def hold(
+        self, changing: Mapping[RecordType, Collection[int]], going: Mapping[RecordType, Collection[int]] | None = None
+    ) -> None:
+        """Before anything is written: see :func:`crm_core.store.locking.all_at_once`."""
+        all_at_once(self.session, changing, going)
 
     def may(self, record_type: RecordType, verb: str) -> None:
         """Refuse what no role or share of the actor allows anywhere."""

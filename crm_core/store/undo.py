@@ -24,6 +24,7 @@ from crm_core.store.history import change_set
 from crm_core.store.partitions.recorded import require_recorded
 from crm_core.store.parts import in_parts
 from crm_core.store.tables import CHANGE, CHANGE_SET
+from crm_core.store.undo_holding import hold
 from crm_core.store.undo_raw import take_back_raw
 from crm_core.store.unseen import is_hidden, refuse_unseen, seen_before, touches_hidden, unseen_keys
 from crm_core.store.values import decode_values
@@ -105,6 +106,7 @@ def undo(
     streaming, session.streaming = session.streaming, session.streaming or work.size > _LARGE
     session.writer.expected = work.will_come
     try:
+        hold(session, change_set_id, part, large=work.size > _LARGE)
         with session.writer.as_kernel(seen) if own else nullcontext():
             for rows in _pages(session, change_set_id):
                 work.page(rows if part is None else [row for row in rows if row.record_id in part.get(row.type, ())])

@@ -63,8 +63,6 @@ class Writer(Permits):
         """Says which missing records of a type an undo will yet restore."""
         self.inserted: list[Record] = []
         self.verified: defaultdict[str, set[int]] = defaultdict(set)
-        self.locked: defaultdict[str, set[int]] = defaultdict(set)
-        """By record type what this transaction has locked, as far as it remembers."""
         self.wrote = False
         self.closed = False
         """A merge is all that this change set holds: its undo must not take back anything else."""
@@ -152,10 +150,9 @@ class Writer(Permits):
         self.may_change(record_type, changes, "update")
         touched = {name for values in changes.values() for name in values}.union(rules.beside(record_type))
         held = {name for name in getattr(record_type.access, "fields", ()) if name != "id"}
-        fields = touched | held if touched & held else touched
         above_changes(session, record_type, changes)
         # Others who want to change them wait from here on, rather than find in the end that somebody was quicker.
-        old = self.rows(record_type, changes, fields=fields, lock="values")
+        old = self.rows(record_type, changes, fields=touched | held if touched & held else touched, lock="values")
         missing = changes.keys() - old.keys()
         if missing:
             raise NotFound("There is no {record} {id}.", mend="Check the id.", record=record_type.name, id=min(missing))

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from crm_core.domain.contacts import Affiliation
 from crm_core.domain.handovers.answering import require_active, withdraw
 from crm_core.domain.handovers.finding import accounts_of, follow_items, items, require_pool, seen_as_kernel
-from crm_core.domain.handovers.owning import Unchanged, write_owners
+from crm_core.domain.handovers.owning import Unchanged, hold_owners, write_owners
 from crm_core.domain.handovers.records import MOOT, WAITING, Handover, HandoverItem, HandoverState, ItemState
 from crm_core.domain.ownership import OwnershipRole
 from crm_core.errors import Conflict, HookError
@@ -93,6 +93,7 @@ def do(session: CrmSession, handover: Handover, *, partial: bool = False) -> Dee
             total=len(found),
         )
     session.writer.require_transfer(accounts_of(ready))
+    hold_owners(session, handover.leaver_id, ready)
     require_pool(session, ready)
     require_active(session, ready)
     now = session.clock()

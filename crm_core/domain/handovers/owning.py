@@ -18,7 +18,7 @@ from crm_core.domain.ownership import Ownership, OwnershipRole
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["Unchanged", "Written", "write_owners"]
+__all__ = ["Unchanged", "Written", "hold_owners", "write_owners"]
 
 _ALL_DATES = {"all_dates": True}
 
@@ -88,6 +88,13 @@ def write_owners(
         begun=begun,
         unchanged=_unchanged(session, [item for item in ready if not changed[item.id]], moment),
     )
+
+
+def hold_owners(session: CrmSession, leaver_id: int, ready: Sequence[HandoverItem]) -> None:
+    """Wait for whoever is changing the accounts, or who is responsible there, before anything is written."""
+    if session.dialect == "postgresql":
+        owned = {row["id"] for row in _rows(session, leaver_id, ready)[0]}
+        session.writer.hold({session.types["account"]: accounts_of(ready), Ownership.crm_type: owned})
 
 
 def _unchanged(session: CrmSession, found: Sequence[HandoverItem], moment: dt.datetime) -> tuple[Unchanged, ...]:

@@ -9,7 +9,7 @@ from json import dumps
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, literal, select, union_all
 
 from crm_core.domain.external import ExternalRef
 from crm_core.domain.quality import json_value
@@ -26,7 +26,7 @@ from crm_core.store.parts import in_parts
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "referring"]
 
 
 @attrs.frozen
@@ -275,6 +275,22 @@ class Engine:
                 record=min(left),
             )
         self.session.writer.carry_out(plan)
+
+
+def referring(session: CrmSession, record_type: RecordType, ids: Iterable[int]) -> dict[RecordType, set[int]]:
+    """What refers to records, for those who will lock it: on PostgreSQL alone."""
+    fields = session.types.referring(record_type.name) if session.dialect == "postgresql" else ()
+    if not fields:
+        return {}
+    queries = [
+        select(literal(child.name), child.table.c.id).where(child.table.c[field.column_names[0]].in_(ids))
+        for child, field in fields
+    ]
+    found: defaultdict[RecordType, set[int]] = defaultdict(set)
+    rows: Any = session.core(union_all(*queries)).all()
+    for name, id_ in rows:
+        found[session.types[name]].add(id_)
+    return found
 
 
 def _shown(record_type: RecordType, field: str, value: Any) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.domain.pools import Pool, PoolEvent, PoolEventKind, first_day_after
-from crm_core.store.locking import lock
+from crm_core.store.locking import in_turn, lock
 from crm_core.store.pools.claiming import held_by_grade, over_capacity, require_writing
 from crm_core.store.pools.free import Bound, account_type, bound, free
 from crm_core.store.pools.members import receivers
@@ -58,6 +58,7 @@ def assign(
     require_run(session)
     if not dry_run:
         require_writing(session)
+        in_turn(session, [account_type(session)])
     pools = bound(session)
     steps: list[Assigned] = []
     left: dict[str, int] = {}

@@ -11,7 +11,7 @@ import attrs
 from crm_core.domain.accounts import Account
 from crm_core.domain.pools import Pool, PoolEvent, PoolEventKind, RecycleRule
 from crm_core.errors import PermissionDenied
-from crm_core.store.locking import lock
+from crm_core.store.locking import in_turn, lock
 from crm_core.store.parts import in_parts
 from crm_core.store.pools.claiming import end_ownership, require_writing
 from crm_core.store.pools.free import Bound, account_type, bound
@@ -97,6 +97,7 @@ def recycle(
     require_run(session)
     if not dry_run:
         require_writing(session)
+        in_turn(session, [account_type(session)])
     now = session.clock()
     pools = bound(session)
     steps: list[Recycled] = []
