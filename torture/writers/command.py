@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ __all__ = ["command"]
 
 _SOON = dt.timedelta(milliseconds=50)
 _READERS = 4
+_PATIENCE = 120.0
+"""Seconds in which all must have opened the CRM."""
 _MOST = 8
 _SETTINGS = ("synchronous_commit=on", "max_connections=200")
 _COLUMNS = (
@@ -135,10 +138,11 @@ def _at_once(
 ) -> tuple[list[Done], list[Done], tuple[Any, ...]]:
     """Fork them, let them begin together, and gather what each was told."""
     context = multiprocessing.get_context("fork")
-    end = time.monotonic() + 1 + seconds
+    # The time counts from when all have opened the CRM: eight take longer to begin than two.
+    ready = context.Barrier(writers + readers)
     files = [ground.folder / f"done-{number}.json" for number in range(writers + readers)]
     children = [
-        context.Process(target=_side, args=(ground, number, number >= writers, end, seed, files[number]))
+        context.Process(target=_side, args=(ground, number, number >= writers, ready, seconds, seed, files[number]))
         for number in range(writers + readers)
     ]
     try:
@@ -161,14 +165,15 @@ def _at_once(
     return done[:writers], done[writers:], told
 
 
-def _side(ground: Ground, number: int, reads: bool, end: float, seed: int, file: Path) -> None:
+def _side(ground: Ground, number: int, reads: bool, ready: Barrier, seconds: float, seed: int, file: Path) -> None:
     # Whoever interrupts the program is heard by the process that began this one, and ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A job that meets somebody else is told in the log, and done again; that is no news here.
     structlog.configure(processors=[_untold])
     with ground.open() as crm:
         side = (Reader if reads else Writer)(ground, crm, number, seed)
-        side.until(end).write(file)
+        ready.wait(_PATIENCE)
+        side.until(time.monotonic() + seconds).write(file)
 
 
 def _untold(*_: object) -> MutableMapping[str, Any]:

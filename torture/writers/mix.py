@@ -192,7 +192,11 @@ class Writer(_Person):
         if self.chance.random() < 0.5:
             numbers.reverse()
         write_rows(folder, numbers, self._name("imported"))
-        self._told(run_import(self.crm, folder / "mapping.toml", folder).change_set)
+        report = run_import(self.crm, folder / "mapping.toml", folder)
+        self._told(report.change_set)
+        if report.rejected:
+            # There is nothing wrong with any row, so that none may be refused because somebody else was writing.
+            raise RuntimeError(f"{report.rejected} rows were rejected: {report.first_rejects[0].reason}")
 
     def _work(self) -> None:
         with self.crm.system_session("writer") as session:
