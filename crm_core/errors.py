@@ -208,7 +208,7 @@ class Conflict(CrmError):
 
 
 class Contention(Conflict):
-    """Somebody else was writing the same just now. What was tried is not wrong: read again and repeated, it may succeed."""
+    """Somebody else was writing the same just now. Nothing else is wrong: read again and repeated, it may succeed."""
 
 
 class UndoConflict(_Listed):

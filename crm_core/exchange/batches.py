@@ -18,6 +18,7 @@ from crm_core.fields.field import Field
 from crm_core.fields.kinds import json_form
 from crm_core.records import RecordType
 from crm_core.store.key_fields import guarded, not_steward_of, touched
+from crm_core.store.locking import lock
 from crm_core.store.rules import check_filled, check_values
 from crm_core.store.session import CrmSession
 from crm_core.store.values import preparer
@@ -284,6 +285,8 @@ class Batch:
         session, cls = self.session, self.type.cls
         created = [row for row in rows if not row.known]
         changed = [row for row in rows if row.known and row.change]
+        # Whoever is changing one of them is waited for now, and not met in the end.
+        lock(session, self.type, [row.id for row in changed])
         if created:
             session.add_many(cls, ({**row.all_values, "id": row.id} for row in created))
         if self.plan.mapping.on_update == "date":

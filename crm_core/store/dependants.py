@@ -160,7 +160,7 @@ def _referring(session: CrmSession, table: Table, column: str, ids: Iterable[int
 
 def _read(session: CrmSession, owner: RecordType | None, name: str, table: Table, ids: set[int]) -> Rows:
     if owner is not None:
-        return Rows(owner, name, table, session.writer.rows(owner, ids, lock="row"))
+        return Rows(owner, name, table, session.writer.rows(owner, ids, lock=True))
     rows = Rows(None, name, table)
     ordered = sorted(ids)
     for part in in_parts(ordered):

@@ -62,7 +62,7 @@ def merge(
     report = MergeReport(record_type.name, *ids, dry_run)
     own, extensions = _sorted_choices(session, record_type, choose or {})
     session.writer.hold(referring(session, record_type, ids), {record_type: ids})
-    rows = session.writer.rows(record_type, ids, lock="row")
+    rows = session.writer.rows(record_type, ids, lock=True)
     if rows.keys() != set(ids):
         raise NotFound("There is no {record} {id}.", record=record_type.name, id=min(set(ids) - rows.keys()))
     if _refuse_erased(record_type, ids, rows, report):

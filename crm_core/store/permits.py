@@ -6,7 +6,7 @@ import functools
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, select
 
@@ -24,10 +24,7 @@ if TYPE_CHECKING:
     from crm_core.store.actor import Reach
     from crm_core.store.session import CrmSession
 
-__all__ = ["Lock", "Permits"]
-
-Lock: TypeAlias = Literal["values", "row"]
-"""What of a record is locked: its values, or the whole row, to which nothing can refer then."""
+__all__ = ["Permits"]
 
 _BESIDE = ("id", "version", "created_at", "created_by", "custom")
 
@@ -141,18 +138,18 @@ class Permits:
         ids: Iterable[int],
         *,
         fields: Collection[str] | None = None,
-        lock: Lock | None = None,
+        lock: bool = False,
     ) -> dict[int, dict[str, Any]]:
         """Rows by id: values of all ``fields``, and ``version``, ``created_at``, ``created_by``, ``custom``.
 
-        On PostgreSQL, ``lock`` keeps others until the transaction ends from changing them (``"values"``), or also from
-        deleting them or hanging something on them (``"row"``).
+        ``lock`` keeps others from changing them, or hanging something on them, until the transaction ends.
         """
         found: dict[int, dict[str, Any]] = {}
         ordered = sorted(ids)
-        if self.session.dialect == "sqlite":
-            lock = None
-        query = _rows_by_ids(record_type, None if fields is None else frozenset(fields), lock)
+        query = _rows_by_ids(record_type, None if fields is None else frozenset(fields))
+        if lock:
+            # By id: of two who lock the same records the other way round, PostgreSQL would end one, after a second.
+            query = query.order_by(record_type.table.c.id).with_for_update()
         for part in in_parts(ordered):
             for row in self.session.core(query, {"ids": part}).mappings().all():
                 values = from_columns(record_type, dict(row))
@@ -282,13 +279,11 @@ def _by_ids(record_type: RecordType) -> Select[tuple[int]]:
 
 
 @functools.lru_cache(maxsize=1024)  # whoever changes records chooses the fields
-def _rows_by_ids(record_type: RecordType, fields: frozenset[str] | None, lock: Lock | None) -> Select[Any]:
+def _rows_by_ids(record_type: RecordType, fields: frozenset[str] | None) -> Select[Any]:
     """Rows, whole or with some fields and what stands beside them; kept, because every change asks it."""
     table = record_type.table
     columns = list(table.c)
     if fields is not None:
         wanted = {name for field in record_type.fields if field.name in fields for name in field.column_names}
         columns = [table.c[name] for name in (*sorted(wanted), *_BESIDE)]
-    query = select(*columns).where(table.c.id.in_(bindparam("ids", expanding=True)))
-    # By id: of two who lock the same records the other way round, PostgreSQL would end one, after a second.
-    return query if lock is None else query.order_by(table.c.id).with_for_update(key_share=lock == "values")
+    return select(*columns).where(table.c.id.in_(bindparam("ids", expanding=True)))

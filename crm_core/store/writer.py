@@ -24,6 +24,7 @@ from crm_core.store.differences import difference, filled
 from crm_core.store.inserting import forget_inserted
 from crm_core.store.journal import Entry, Journal, coalesce
 from crm_core.store.key_fields import check_key_fields
+from crm_core.store.locking import lock
 from crm_core.store.noting import note
 from crm_core.store.parts import in_parts
 from crm_core.store.permits import Permits
@@ -151,8 +152,7 @@ class Writer(Permits):
         touched = {name for values in changes.values() for name in values}.union(rules.beside(record_type))
         held = {name for name in getattr(record_type.access, "fields", ()) if name != "id"}
         above_changes(session, record_type, changes)
-        # Others who want to change them wait from here on, rather than find in the end that somebody was quicker.
-        old = self.rows(record_type, changes, fields=touched | held if touched & held else touched, lock="values")
+        old = self.rows(record_type, changes, fields=touched | held if touched & held else touched)
         missing = changes.keys() - old.keys()
         if missing:
             raise NotFound("There is no {record} {id}.", mend="Check the id.", record=record_type.name, id=min(missing))
@@ -167,11 +167,8 @@ class Writer(Permits):
         check_key_fields(session, record_type, ((entry.id, entry.after) for entry in entries))
         rules.check_references(session, record_type, news)
         beside = rules.beside(record_type)
-        rules.check_values(
-            session,
-            record_type,
-            [{**{name: old[entry.id][name] for name in beside}, **entry.after} for entry in entries],
-        )
+        whole = [{**{name: old[entry.id][name] for name in beside}, **entry.after} for entry in entries]
+        rules.check_values(session, record_type, whole)
         if not restored:
             rules.check_kept(session, record_type, news)
         self.may_move(record_type, [({**old[entry.id], **entry.after}, entry.after) for entry in entries])
@@ -184,6 +181,9 @@ class Writer(Permits):
         session = self.session
         table = record_type.table
         now = session.clock()
+        if len(entries) > 1:
+            # Of two who change the same records the other way round, PostgreSQL would end one, after a second.
+            lock(session, record_type, [entry.id for entry in entries])
         groups: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
         for entry in entries:
             row: dict[str, Any] = {}
@@ -262,7 +262,7 @@ class Writer(Permits):
         self._take(entries)
 
     def _take_cleared(self, record_type: RecordType, changes: Mapping[int, Mapping[str, Any]]) -> None:
-        old = self.rows(record_type, changes, lock="values")
+        old = self.rows(record_type, changes)
         entries = [
             Entry(record_type, record_type.name, id_, "update", {name: old[id_][name] for name in values},
                   dict(values), old[id_]["version"] + 1)

@@ -180,7 +180,7 @@ def lock(session: CrmSession, found: Sequence[HandoverItem]) -> list[HandoverIte
 def hold(session: CrmSession, found: Sequence[HandoverItem]) -> list[HandoverItem]:
     """These items as they are now, held until the transaction ends."""
     ids = [item.id for item in found]
-    session.writer.rows(HandoverItem.crm_type, ids, fields=(), lock="row")
+    session.writer.rows(HandoverItem.crm_type, ids, fields=(), lock=True)
     for start in range(0, len(ids), 1000):
         fresh = select(HandoverItem).where(HandoverItem.id.in_(ids[start : start + 1000]))
         session.scalars(fresh, execution_options={"populate_existing": True}).all()

@@ -134,7 +134,7 @@ def _in_state(session: CrmSession, handover_id: int, *states: ItemState) -> list
 
 def _locked(session: CrmSession, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
     """The items that are done as they are now, held until the transaction ends."""
-    rows = session.writer.rows(HandoverItem.crm_type, ids, fields=_ITEM, lock="row")
+    rows = session.writer.rows(HandoverItem.crm_type, ids, fields=_ITEM, lock=True)
     return {id_: row for id_, row in rows.items() if row["state"] is ItemState.DONE}
 
 
