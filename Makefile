@@ -108,7 +108,7 @@ lint-security: $(STAMP)
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml crm_core plugins torture
 
 lint-types: $(STAMP)
-	$(BIN)/mypy crm_core torture $(wildcard tests/typing) $(wildcard plugins/*/crm_*) \
+	$(BIN)/mypy crm_core torture benchmarks $(wildcard tests/typing) $(wildcard plugins/*/crm_*) \
 		$(foreach folder,$(FOREIGN),$(wildcard $(folder)/crm_*))
 
 lint-layers: $(STAMP)

@@ -132,7 +132,7 @@ def measure(folder: Path, data: str, files: Sequence[str], url: str) -> Iterator
 
 def results(folder: Path) -> list[Result]:
     """All figures of all sets."""
-    found = []
+    found: list[Result] = []
     with tempfile.TemporaryDirectory(prefix="crm-duplicates-") as scratch:
         for number, (data, files) in enumerate(SETS.items()):
             found += measure(folder, data, files, f"sqlite:///{scratch}/{number}.db")
@@ -144,7 +144,7 @@ def imports(folder: Path) -> list[dict[str, Any]]:
     from crm_core.exchange import run_import
 
     examples = Path(__file__).parents[1] / "examples" / "imports"
-    found = []
+    found: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="crm-duplicates-") as scratch:
         for name, data in COMPANIES.items():
             crm = Crm.open(examples / name / "crm.toml", database=f"sqlite:///{scratch}/{name}.db", check=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy import select, tuple_
 
@@ -16,6 +17,8 @@ from crm_core.store.store import Store
 
 READERS = ("user3", "boss", "admin")
 PAGE = 50
+MAPPED: Any = Account
+"""By this name it has columns that are not declared as fields, such as the key by which names are sorted."""
 
 
 def median_ms(work: Callable[[], object], times: int = 60) -> float:
@@ -57,7 +60,7 @@ def _works(session: CrmSession) -> tuple[Callable[[], object], ...]:
 
     def entities() -> object:
         session.expunge_all()
-        return session.scalars(select(Account).order_by(Account.name_key, Account.id).limit(PAGE)).all()
+        return session.scalars(select(Account).order_by(MAPPED.name_key, Account.id).limit(PAGE)).all()
 
     def entities_core() -> object:
         query = select(table).order_by(table.c.name_key, table.c.id).limit(PAGE)
@@ -65,7 +68,7 @@ def _works(session: CrmSession) -> tuple[Callable[[], object], ...]:
 
     def rows() -> object:
         columns = [getattr(Account, name) for name in names]
-        return session.execute(select(*columns).order_by(Account.name_key, Account.id).limit(PAGE)).all()
+        return session.execute(select(*columns).order_by(MAPPED.name_key, Account.id).limit(PAGE)).all()
 
     def rows_core() -> object:
         query = select(*(table.c[name] for name in names)).order_by(table.c.name_key, table.c.id).limit(PAGE)
@@ -78,14 +81,14 @@ def keyset_ms(store: Store, login: str) -> float:
     """A page from the middle of the list, continued after a key."""
     with store.session(login, read_only=True) as session:
         middle = session.execute(
-            select(Account.name_key, Account.id).order_by(Account.name_key, Account.id).offset(4000).limit(1)
+            select(MAPPED.name_key, Account.id).order_by(MAPPED.name_key, Account.id).offset(4000).limit(1)
         ).one()
 
         def page() -> object:
             session.expunge_all()
-            after = tuple_(Account.name_key, Account.id) > tuple_(*middle)
+            after = tuple_(MAPPED.name_key, Account.id) > tuple_(*middle)
             return session.scalars(
-                select(Account).where(after).order_by(Account.name_key, Account.id).limit(PAGE)
+                select(Account).where(after).order_by(MAPPED.name_key, Account.id).limit(PAGE)
             ).all()
 
         return median_ms(page)

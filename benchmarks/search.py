@@ -76,7 +76,7 @@ def cost_figures(store: Store, database: str, scale: int, times: int) -> list[Fi
     without = tuple(each for each in kept if each is not keep)
 
     def measure(followers: Sequence[Callable[..., None]], start: int) -> float:
-        upkeep._FOLLOWERS = tuple(followers)  # type: ignore[assignment]
+        upkeep._FOLLOWERS = tuple(followers)
         try:
             return crm_bulk(store, scale, start)
         finally:

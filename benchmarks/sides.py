@@ -11,14 +11,14 @@ from typing import Any
 from sqlalchemy import bindparam, func, insert, select, update
 
 from benchmarks.rows import SINCE, Row, customers
-from crm_core import Account, Affiliation, Contact, Membership, Ownership, OwnershipRole, Unit, User
+from crm_core import Account, Affiliation, Contact, Membership, Ownership, OwnershipRole, Record, Unit, User
 from crm_core.assembly import Crm
 from crm_core.fields import sort_key
 from crm_core.hooks import Dispatcher, hookimpl
 from crm_core.store.store import Store
 
 BATCH = 1000
-TABLES = (Account, Contact, Affiliation, Ownership)
+TABLES: tuple[type[Record], ...] = (Account, Contact, Affiliation, Ownership)
 
 
 class Listener:

@@ -16,10 +16,14 @@ from crm_core.testing.conformance.oracle import Oracle
 from torture.leaks.company import Company
 from torture.leaks.tally import Tally
 
-__all__ = ["MISSING", "Asker"]
+__all__ = ["MISSING", "TOLD_OF_LOST", "Asker"]
 
 MISSING = 999_999_999
 """The id of no record."""
+TOLD_OF_LOST = frozenset(
+    {("account", "name"), ("pool_event", "reason"), ("handover", "message"), ("ownership", "reason")}
+)
+"""The fields of which somebody is told, on purpose, when an account ceases to be theirs."""
 
 
 @attrs.define(eq=False, slots=False)
@@ -90,6 +94,10 @@ class Asker:
             for word in words
             if self.company.marks.get(word) and not any(map(self._may_read, self.company.marks[word]))
         }
+
+    def hidden_fields(self, words: Iterable[str]) -> set[tuple[str, str]]:
+        """The record types and fields in which the hidden ones of the words stand."""
+        return {(mark.record, mark.field) for word in self.hidden(words) for mark in self.company.marks[word]}
 
     def _may_read(self, mark: Mark) -> bool:
         record_type = self.crm.types[mark.record]

@@ -14,7 +14,7 @@ import attrs
 from crm_core.testing.conformance.commanding import Ended, run_command, toml
 from crm_core.testing.conformance.marks import marks_in
 from crm_core.testing.conformance.pruning import prune
-from torture.leaks.asker import MISSING, Asker
+from torture.leaks.asker import MISSING, TOLD_OF_LOST, Asker
 
 __all__ = ["commands"]
 
@@ -29,11 +29,16 @@ _USAGE = 2
 
 @attrs.frozen
 class Line:
-    """A command; ``same`` says that it must print the same where there is nothing but what the user sees."""
+    """A command.
+
+    ``same`` says that it must print the same where there is nothing but what the user sees; ``beyond`` are fields that
+    are told beyond that on purpose.
+    """
 
     words: tuple[str, ...]
     record: str | None = None
     same: bool = True
+    beyond: frozenset[tuple[str, str]] = frozenset()
 
 
 def commands(asker: Asker) -> None:
@@ -52,7 +57,8 @@ def commands(asker: Asker) -> None:
         way = " ".join(line.words[:2]) if line.words[0] in ("pool", "quality", "handover") else line.words[0]
         shown = marks_in(ended.text)
         record = line.record or "words"
-        asker.tally.said(GROUP, way, record, shown, asker.hidden(shown), set())
+        told = {word for word in asker.hidden(shown) if not asker.hidden_fields([word]) <= line.beyond}
+        asker.tally.said(GROUP, way, record, shown, told, set())
         if ended.code in (_BUG, _USAGE):
             asker.tally.bad("hidden", GROUP, way, record, f"{line.words}: {ended.text[:300]}")
         if line in expected:
@@ -84,7 +90,8 @@ def _lines(asker: Asker, accounts: list[int]) -> Iterator[Line]:
         yield Line(("timeline", str(id_), "--json"))
         yield Line(("pool", "history", str(id_), "--json"))
     yield Line(("search", "zq", "--limit", "1000", "--json"))
-    yield Line(("today", "--keep", "--json"), same=False)  # what was lost is told on purpose; views look at it
+    # What was lost is told on purpose, within bounds; views look at how much.
+    yield Line(("today", "--keep", "--json"), same=False, beyond=TOLD_OF_LOST)
     yield Line(("duplicates", "--json"))
     yield Line(("duplicates", "contact", "--json"))
     yield Line(("duties", "--json"))

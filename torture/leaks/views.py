@@ -36,7 +36,7 @@ from crm_core.views import (
     timeline,
     whats_new,
 )
-from torture.leaks.asker import Asker
+from torture.leaks.asker import TOLD_OF_LOST, Asker
 from torture.leaks.telling import told
 from torture.leaks.verbs import like
 
@@ -45,9 +45,10 @@ __all__ = ["views"]
 GROUP = "views"
 GATHERERS = "gatherers"
 _ACCOUNTS = 8
-_TOLD_OF_LOST = {("account", "name"), ("pool_event", "reason"), ("handover", "message"), ("ownership", "reason")}
 _HINTS = "industrial crm_check_contact"
 """Warns of what another department spends, on purpose, without record or figure, where the build wants it."""
+_HELD = "Credit control holds the account {account}: it does not change hands now."
+"""Said on purpose to whoever would move such an account; the amounts it rests on are not."""
 _YEAR = dt.timedelta(days=366)
 
 
@@ -167,7 +168,13 @@ def _about(session: CrmSession, question: Question, id_: int) -> Any:
 
 
 def _merge(session: CrmSession, source: int, target: int) -> Any:
-    return merges.merge(session, session.require(Account, target), session.require(Account, source), dry_run=True)
+    """The preview, without what credit control says of either: by lines that are not seen, on purpose."""
+    both = (session.require(Account, target), session.require(Account, source))
+    report = merges.merge(session, *both, dry_run=True)
+    report.conflicts = [
+        each for each in report.conflicts if each.problem != _HELD or each.values["account"] not in {target, source}
+    ]
+    return report
 
 
 def _delete(session: CrmSession, cls: Any, id_: int) -> Any:
@@ -213,9 +220,7 @@ def _lost(asker: Asker) -> None:
     told_of = {each.account_id for each in lost}
     asker.tally.right(GROUP, "accounts that were lost", len(asker.ids("account")))
     extra = {id_ for id_ in told_of if id_ not in ended and merged.get(id_) not in ended}
-    places = {
-        (mark.record, mark.field) for word in asker.hidden(marks_in(told(lost))) for mark in asker.company.marks[word]
-    }
-    extra |= {0} if places - _TOLD_OF_LOST else set()
+    places = asker.hidden_fields(marks_in(told(lost)))
+    extra |= {0} if places - TOLD_OF_LOST else set()
     if extra:
         asker.tally.bad("leak", GROUP, "accounts that were lost", "account", f"{extra}: {places}")
