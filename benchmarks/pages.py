@@ -87,9 +87,7 @@ def keyset_ms(store: Store, login: str) -> float:
         def page() -> object:
             session.expunge_all()
             after = tuple_(MAPPED.name_key, Account.id) > tuple_(*middle)
-            return session.scalars(
-                select(Account).where(after).order_by(MAPPED.name_key, Account.id).limit(PAGE)
-            ).all()
+            return session.scalars(select(Account).where(after).order_by(MAPPED.name_key, Account.id).limit(PAGE)).all()
 
         return median_ms(page)
 
