@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import and_
-from sqlalchemy.orm import composite, deferred, foreign, relationship, remote
+from sqlalchemy import BindParameter, and_
+from sqlalchemy.orm import CompositeProperty, composite, deferred, foreign, relationship, remote
 
 from crm_core.fields.field import Field
 from crm_core.records.types import ParentField, RecordType, declared, mapper_registry
@@ -26,6 +26,7 @@ def map_record(record_type: RecordType) -> None:
             properties[field.name] = composite(
                 _maker(field),
                 *(table.c[name] for name in names),
+                comparator_factory=_Whole,
                 return_none_on=lambda *values: all(value is None for value in values),
                 deferred=bool(field.restricted),
                 raiseload=bool(field.restricted),
@@ -44,6 +45,19 @@ def map_record(record_type: RecordType) -> None:
         version_id_col=table.c.version,
         confirm_deleted_rows=True,
     )
+
+
+class _Whole(CompositeProperty.Comparator[Any]):
+    """Takes a value in ``update().values()``: SQLAlchemy does only where a class makes values, not a function."""
+
+    def _bulk_update_tuples(self, value: Any) -> list[tuple[Any, Any]]:
+        given = value.value if isinstance(value, BindParameter) else value
+        record_type: RecordType = self.prop.parent.class_.crm_type
+        field = record_type.by_name[self.prop.key]
+        checked = field.check(given, record_type.name)
+        elements = self._comparable_elements
+        parts = [None] * len(elements) if checked is None else field.kind.split(checked)
+        return list(zip(elements, parts, strict=True))
 
 
 def _maker(field: Field) -> Callable[..., Any]:

@@ -43,6 +43,8 @@ def test_a_reference_leads_to_its_row_whatever_the_time(company: Company, load: 
         assert clause.term.name == "over"
         assert session.scalars(select(Term)).all() == []
         session.expunge_all()
+        assert session.require(Term, clause.term_id).name == "over", "so does whoever names it by its id"
+        session.expunge_all()
         affiliation = session.scalars(select(Affiliation).options(*([load(Affiliation.account)] if load else []))).one()
         assert affiliation.account.name == "Beta"
 

@@ -97,6 +97,7 @@ CLOSED: dict[str, Callable[[CrmSession], Any]] = {
     "update where": lambda s: s.execute(update(Contact).where(Contact.note.like("%debt%")).values(language="en")),
     "filter language": lambda s: s.list(Contact, 'note == "x"'),
     "order language": lambda s: s.list(Contact, order="note"),
+    "place in an order": lambda s: s.cursor(first(s), "note"),
     "count by the filter language": lambda s: s.count(Contact, 'contains(note, "debt")'),
     "money": lambda s: s.get(Secret, _beta(s)).limit,
     "money's amount": lambda s: s.scalars(select(Secret.limit)).all(),
@@ -274,3 +275,12 @@ def test_the_permission_of_a_role_that_is_over_opens_nothing(told: Company) -> N
                 first(session).note
             with pytest.raises(PermissionDenied):
                 session.scalars(select(Activity.note)).all()
+
+
+def test_what_is_gathered_needs_a_further_permission_as_much_as_what_is_probed(told: Company) -> None:
+    rows = Activity.crm_type.table
+    for login, found in (("tao", {told.beta_visit}), ("wang", set())):
+        with told.session(login, read_only=True) as session:
+            for visibility in (session.visibility, session.gathered):
+                may = visibility.criterion(Activity.crm_type, rows, permission="activity.read_notes")
+                assert set(session.core(select(rows.c.id).where(may)).scalars()) == found, (login, visibility)

@@ -17,7 +17,8 @@ from crm_core.domain.contacts import Contact
 from crm_core.domain.external import ExternalRef
 from crm_core.domain.organisation import Membership, Unit, User
 from crm_core.domain.ownership import Ownership, OwnershipRole, Share
-from crm_core.errors import Conflict, NotFound, PermissionDenied
+from crm_core.errors import Conflict, NotFound, PermissionDenied, ValidationError
+from crm_core.fields import Money
 from crm_core.store.policy import Role, Scope
 from crm_core.store.session import CrmSession
 from crm_core.store.store import Store
@@ -97,6 +98,29 @@ def test_a_change_by_criteria_changes_all_or_none(company: Company) -> None:
         session.execute(update(Account).values(grade="C"))
     with company.session() as session:
         assert set(session.scalars(select(Account.grade))) == {None}
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"limit": Money(7, "USD")}, Money(7, "USD")), ({Secret.limit: Money(7, "USD")}, Money(7, "USD")),
+        ({Secret._limit_amount: 7, Secret._limit_currency: "USD"}, Money(7, "USD")),  # type: ignore[attr-defined]
+        ({"limit": None}, None), ({"limit": 7}, "Expected Money, not int."),
+    ],
+)  # fmt: skip
+def test_a_change_by_criteria_writes_a_value_of_several_columns_as_one(
+    company: Company, given: Any, found: Any
+) -> None:
+    with company.session() as session:
+        session.add_many(Secret, [{"id": each, "limit": Money(5, "EUR")} for each in (company.acme, company.beta)])
+    with company.session() as session:
+        if isinstance(found, str):
+            with pytest.raises(ValidationError, match=found):
+                update(Secret).values(given)
+            return
+        session.execute(update(Secret).where(Secret.id == company.acme).values(given))
+        limits = {record.id: record.limit for record in session.list(Secret)}
+        assert limits == {company.acme: found, company.beta: Money(5, "EUR")}
 
 
 def test_two_roles_in_one_unit_do_not_open_everything(company: Company) -> None:

@@ -68,8 +68,10 @@ class Ground:
             link = self.folder / name
             if not link.is_symlink():
                 link.symlink_to(ROOT / name)
+        # All of the area, also those that are not tried now: mutmut looks but once which tests run through a function,
+        # and takes a module that it copied unchanged for one that has no changes.
         settings = _SETTINGS.format(
-            only=json.dumps([*self.files]), copied=json.dumps([*_COPIED]), tests=json.dumps([*self.area.tests]),
+            only=json.dumps([*self.area.files()]), copied=json.dumps([*_COPIED]), tests=json.dumps([*self.area.tests]),
             left_out=json.dumps([*_LEFT_OUT]),
         )  # fmt: skip
         own = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
