@@ -43,8 +43,8 @@ AREAS = (
     Area("expressions", ("crm_core/expressions/*.py",), ("tests/expressions",)),
     Area(
         "access",
-        _store("actor", "criteria", "froms", "gathered", "guard", "options", "permits", "policy", "reading", "restricted",
-               "shapes", "visibility"),
+        _store("actor", "criteria", "froms", "gathered", "guard", "options", "permits", "policy", "reading",
+               "restricted", "shapes", "visibility"),
         _tests("store", "access_cost", "elevated", "guard", "lending", "loading", "no_hints", "required_custom_fields",
                "restricted_fields", "rights", "rights_meet", "role_names", "shapes", "shares_grant_no_creation")
         + _tests("domain", "own_rights", "users")
