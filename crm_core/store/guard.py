@@ -122,6 +122,9 @@ def _walk(roots: tuple[Any, ...]) -> Iterator[tuple[Any, Froms | None]]:
         froms = froms_of(element, context) if isinstance(element, selectable.Select) else None
         yield element, froms
         if isinstance(element, elements.ColumnClause):
+            # A FROM that only its columns name stands nowhere else; a computed one leads to no record by itself.
+            if element.table is not None and not _plain(element.table):
+                stack.append((element.table, context))
             continue
         if isinstance(element, selectable.AliasedReturnsRows):
             if isinstance(element.element, Table):
@@ -130,6 +133,12 @@ def _walk(roots: tuple[Any, ...]) -> Iterator[tuple[Any, Froms | None]]:
         if froms is not None:
             context = Context(froms.own, froms.own | context.all)
         stack.extend((child, context) for child in _children(element))
+
+
+def _plain(from_: Any) -> bool:
+    """Whether a FROM is a table or an alias of one: its columns say whose they are."""
+    inner = from_.element if isinstance(from_, selectable.AliasedReturnsRows) else from_
+    return isinstance(inner, selectable.TableClause)
 
 
 def _children(element: Any) -> list[Any]:

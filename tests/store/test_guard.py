@@ -61,10 +61,15 @@ from .conftest import Company
 TABLE = Account.__table__  # type: ignore[attr-defined]
 A, B, UP = aliased(Account), aliased(Account), aliased(Node)
 Form = Callable[[CrmSession], Any]
+
+
+def _shouted() -> Any:
+    """Names as an expression: a column of this as a subquery is no record's."""
+    return select((Account.name + "!").label("n"))
+
+
 # Wang sees Beta and not Acme. Each form would show "Acme" (or count it) if it escaped.
 HOLD: dict[str, tuple[Form, Any]] = {
-    "computed column of a subquery": (
-        lambda s: s.scalars(select(select(func.length(Account.name).label("n")).subquery().c.n)).all(), [4]),
     "entity": (lambda s: [a.name for a in s.scalars(select(Account))], ["Beta"]),
     "column": (lambda s: s.scalars(select(Account.name)).all(), ["Beta"]),
     "alias": (lambda s: s.scalars(select(A.name)).all(), ["Beta"]),
@@ -177,6 +182,19 @@ HOLD: dict[str, tuple[Form, Any]] = {
     "join to an alias along a navigation": (
         lambda s: s.scalars(select(A.name).select_from(Affiliation).join(Affiliation.account.of_type(A))).all(),
         ["Beta"]),
+    "computed column of a subquery": (lambda s: s.scalars(select(_shouted().subquery().c.n)).all(), ["Beta!"]),
+    "computed column of a CTE": (lambda s: s.scalars(select(_shouted().cte().c.n)).all(), ["Beta!"]),
+    "computed column of a subquery in another": (
+        lambda s: s.scalars(select((select(_shouted().subquery().c.n).subquery().c.n + "?").label("m"))).all(),
+        ["Beta!?"]),
+    "computed column of a subquery in a union": (
+        lambda s: s.scalars(union(select(_shouted().subquery().c.n), select(literal("x")))).all(), ["Beta!", "x"]),
+    "computed column of a subquery in a condition": (
+        lambda s: s.scalars(select(literal(1)).where(_shouted().subquery().c.n == "Acme!")).all(), []),
+    "aggregate as a column of a subquery": (
+        lambda s: s.scalars(select(select(func.count(Account.id).label("n")).subquery().c.n)).all(), [1]),
+    "constant as a column of a subquery": (
+        lambda s: s.scalars(select(select(literal(1).label("n")).select_from(Account).subquery().c.n)).all(), [1]),
     "join objects within a subquery": (
         lambda s: s.scalar(select(func.count()).select_from(
             orm.join(Account, Affiliation, Affiliation.account_id == Account.id).select().subquery())), 1),
@@ -329,6 +347,17 @@ REFUSED: dict[str, tuple[Form, str]] = {
     "Core column": (lambda s: s.execute(select(TABLE.c.name)), "on the table"),
     "Core alias": (lambda s: s.execute(select(TABLE.alias())), "on the table"),
     "Core subquery": (lambda s: s.execute(select(select(TABLE.c.name).subquery())), "on the table"),
+    "Core in a computed column of a subquery": (
+        lambda s: s.execute(select(select((TABLE.c.name + "!").label("n")).subquery().c.n)), "on the table"),
+    "Core in a count as a column of a subquery": (
+        lambda s: s.execute(select(select(func.count().label("n")).select_from(TABLE).subquery().c.n)), "on the table"),
+    "Core in a computed column of a lateral": (
+        lambda s: s.execute(select(Unit.name, select((TABLE.c.name + "!").label("n")).lateral().c.n)), "on the table"),
+    "Core in a column of values": (
+        lambda s: s.execute(select(values(column("n", sa.String), name="v").data(
+            [(select(TABLE.c.name).scalar_subquery(),)]).c.n)), "on the table"),
+    "text in a computed column of a subquery": (
+        lambda s: s.execute(select(select(func.length(text("name")).label("n")).subquery().c.n)), "as text"),
     "Core in exists": (lambda s: s.execute(UNIT.where(exists(select(TABLE.c.id)))), "on the table"),
     "Core in a join": (lambda s: s.execute(UNIT.join(TABLE, true())), "on the table"),
     "Core left of a join": (lambda s: s.execute(UNIT.join_from(TABLE, Unit, true())), "on the table"),

@@ -54,6 +54,8 @@ CLOSED: dict[str, Callable[[CrmSession], Any]] = {
     "column of an alias": lambda s: s.scalars(select(C.note)).all(),
     "subquery": lambda s: s.scalars(select(select(Contact.note).subquery())).all(),
     "column of an entity's subquery": lambda s: s.scalars(select(select(Contact).subquery().c.note)).all(),
+    "computed column of a subquery": lambda s: s.scalars(
+        select(select(func.length(Contact.note).label("n")).subquery().c.n)).all(),
     "cte": lambda s: s.scalars(select(select(Contact.note).cte())).all(),
     "union": lambda s: s.scalars(union(select(Contact.note), select(literal("x")))).all(),
     "scalar subquery": lambda s: s.scalar(select(select(func.max(Contact.note)).scalar_subquery())),

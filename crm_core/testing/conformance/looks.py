@@ -78,6 +78,7 @@ LOOKS: dict[str, Look] = {
     "exists": _exists,
     "in a subquery": lambda s, c: s.scalars(select(c.id).where(c.id.in_(select(c.id)))),
     "subquery": lambda s, c: s.scalars(select(select(c.id).subquery().c.id)),
+    "computed in a subquery": lambda s, c: s.scalars(select(select((c.id + 0).label("n")).subquery().c.n)),
     "common table expression": _cte,
     "union": _union,
     "scalar subquery": _scalar_subquery,
