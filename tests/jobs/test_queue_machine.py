@@ -278,8 +278,6 @@ def test_the_queue_does_what_its_model_does(database_url):
     store.create_all()
     machine = type("TestedMachine", (Machine,), {"store": store, "queue": store.queue, "clock": clock})
     try:
-        run_state_machine_as_test(
-            machine, settings=settings(max_examples=max(settings().max_examples, 120), stateful_step_count=60)
-        )
+        run_state_machine_as_test(machine, settings=settings(stateful_step_count=60))
     finally:
         store.close()

@@ -132,7 +132,10 @@ def test_a_row_that_is_lost_in_the_kernel_is_found_and_can_be_repeated(monkeypat
 
     monkeypatch.setattr(sources.SourceRows, "_csv", planted)
     monkeypatch.setattr(command, "_MINIMISING", 5.0)
-    code, said = run("--target", "csv", "--minutes", "0.25", "--seed", "3")
+    for minutes in ("0.04", "0.1", "0.4"):  # a busy machine needs longer
+        code, said = run("--target", "csv", "--minutes", minutes, "--seed", "3")
+        if code:
+            break
     assert code == 1 and "csv, SQLite, lost: rows of the file were not read" in said
     coded = said.partition("rows of the file were not read")[2].partition("--repeat ")[2].partition(" ")[0]
     assert len(base64.b64decode(coded)) < 20
