@@ -74,8 +74,25 @@ def long_tests() -> dict[str, Long]:
 LONG = long_tests()
 
 
+def unmeasured_tests() -> frozenset[str]:
+    """Files, and tests by their names without parameters, that ``tests/unmeasured.txt`` tells."""
+    lines = (ROOT / "tests" / "unmeasured.txt").read_text(encoding="utf-8").splitlines()
+    return frozenset(line for line in lines if line and not line.startswith("#"))
+
+
+UNMEASURED = frozenset() if os.environ.get("CRM_MEASURE_ALL") else unmeasured_tests()
+
+
 def _long(item: pytest.Item) -> Long | None:
     return LONG.get(item.nodeid) or LONG.get(item.nodeid.partition("[")[0])
+
+
+def _measured(item: pytest.Item) -> bool:
+    long = _long(item)
+    if long is not None:
+        return long.measured
+    test = item.nodeid.partition("[")[0]
+    return test not in UNMEASURED and test.partition("::")[0] not in UNMEASURED
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -102,9 +119,8 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Measure no coverage of a long test that reaches only what others reach, too."""
-    long = _long(item)
-    with nullcontext() if long is None or long.measured else unmeasured():
+    """Measure no coverage of a test that reaches only what others reach, too."""
+    with nullcontext() if _measured(item) else unmeasured():
         return (yield)
 
 
