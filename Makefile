@@ -92,6 +92,12 @@ test: $(STAMP)
 	$(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)
 endif
 
+# Each worker reads all tests by itself; what pytest makes of them is kept, so that only the first time takes long. What is
+# wrong with them is told by the run itself.
+.PHONY: read-tests
+read-tests: $(STAMP)
+	$(BIN)/python -m pytest --collect-only --quiet --quiet >/dev/null || true
+
 .PHONY: test-postgresql
 test-postgresql: $(STAMP)
 	$(BIN)/python -m pytest $(DISTRIBUTED) -m store --postgresql $(PYTEST_ARGS) $(TESTS)
