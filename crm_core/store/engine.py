@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
 from crm_core.errors import MigrationError, StoreError
+from crm_core.store.planning import keep_plans, prepare_after
 from crm_core.store.resting import ask_when_in_doubt
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def open_engine(url: str | URL, **options: Any) -> Engine:
     """An engine for ``url``. On SQLite transactions begin IMMEDIATE unless the connection says otherwise."""
     parsed = parse_url(url)
     if parsed.get_backend_name() == "postgresql":
+        parsed, after = prepare_after(parsed)
         try:
             engine = create_engine(parsed, **_DISCREET, **options)
         except ModuleNotFoundError as error:
@@ -81,6 +83,7 @@ def open_engine(url: str | URL, **options: Any) -> Engine:
                 name=error.name,
             ) from error
         event.listen(engine, "connect", _without_compiler)
+        keep_plans(engine, after)
         ask_when_in_doubt(engine)
         return engine
     return _sqlite(parsed, options)

@@ -17,6 +17,7 @@ from crm_core.records.mapping import record_type_target
 from crm_core.store.froms import make_orm
 from crm_core.store.guard import Footprint, inspect_statement, trusted
 from crm_core.store.options import inspect_options
+from crm_core.store.planning import planned_once
 from crm_core.store.restricted import attributes_of, open_options
 from crm_core.store.shapes import Criteria, Shape, Way, values_of
 from crm_core.store.values import key_column
@@ -54,11 +55,15 @@ class Reading:
     @contextmanager
     def each_by_itself(self) -> Iterator[None]:
         """What is read meanwhile concerns few records: to look at each costs less than to gather all that is seen."""
-        before, self._each = self._each, True
-        try:
+        if self._each:
             yield
+            return
+        self._each = True
+        try:
+            with planned_once(self.session.core_connection()):
+                yield
         finally:
-            self._each = before
+            self._each = False
 
     @functools.cached_property
     def _shape(self) -> Shape:

@@ -305,7 +305,8 @@ def test_statements_do_not_grow(crm, statements):
                 overview(session, found)
             counts.append(len(seen))
     assert len(set(counts)) == 1, counts
-    assert counts[0] <= 30
+    # On PostgreSQL two more say how it is to be planned.
+    assert counts[0] <= (32 if crm.store.dialect == "postgresql" else 30)
 
 
 def test_the_accounts_of_its_reader_are_not_gathered_for_one(crm, statements):
