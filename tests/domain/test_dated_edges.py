@@ -194,3 +194,15 @@ def test_a_share_that_is_still_to_come_ends_with_its_reason_too(crm: Crm) -> Non
     with crm.system_session("test") as session:
         left = session.list(Share, all_dates=True)
         assert [(each.reason, each.valid_to is not None) for each in left] == [("delivered", True)]
+
+
+def test_shares_with_one_reason_end_at_one_moment(crm: Crm) -> None:
+    acme = account(crm)
+    with crm.system_session("test") as session:
+        record = session.require(Account, acme)
+        delivery = session.add_one(Activity(kind="task", subject="Delivery", account_id=acme))
+        for login in ("wang.fang", "li.wei"):
+            shares.grant(session, record, user=login, reason="delivers", because=delivery)
+    with crm.system_session("test") as session:
+        assert shares.close_reason(session, session.require(Activity, delivery.id)) == 2
+        assert len({each.valid_to for each in session.list(Share, all_dates=True)}) == 1

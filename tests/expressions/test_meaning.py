@@ -36,6 +36,7 @@ EDGES: list[tuple[str, dict[str, Any], bool | None]] = [
 CASES: list[tuple[str, bool | None]] = [
     ("0 < size <= 51", True),
     ("1 < 2 < size", True),
+    ("0 < size < 51", False),
     ("share == 0.25", True),
     ("share * 4 == 1", True),
     ("size * 0.0001 == 0.0051", True),
@@ -203,7 +204,8 @@ def test_a_prefix_without_case_is_found_by_the_index_of_the_key(database_connect
         statement = select(kit.company.table.c.id).where(kit.bind(source).where())
         compiled = statement.compile(database_connection, compile_kwargs={"literal_binds": True})
         plan = database_connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}").all()
-        assert "USING COVERING INDEX" in str(plan) or "USING INDEX" in str(plan)
+        # A scan of an index would say USING INDEX, too.
+        assert "SEARCH" in str(plan) and "INDEX" in str(plan)
 
 
 def test_a_world_is_demanded_only_where_other_records_are_asked(kit: Any) -> None:
@@ -212,6 +214,8 @@ def test_a_world_is_demanded_only_where_other_records_are_asked(kit: Any) -> Non
         assert bound.needs_world
         with pytest.raises(TypeError, match="needs_world"):
             bound.value(ROW)
+        with pytest.raises(TypeError, match="needs_world"):
+            bound.matches(ROW)
     assert kit.bind("any(jobs)").value({"id": None}) is False
     assert kit.bind("boss.age > 1 or chief.age > 1 or vip.tier is None").value({}) is True
 

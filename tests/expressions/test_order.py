@@ -112,6 +112,19 @@ def test_an_order_of_columns_that_are_never_absent_continues_by_a_comparison_of_
 
 
 @pytest.mark.parametrize(
+    ("source", "demanded"),
+    [
+        ("founded > closed", True), ("closed < founded", True), ("founded in (closed, closed)", True),
+        ("founded is not None", True), ("active and (loyal and founded == closed)", True), ("founded is None", False),
+        ("founded > closed or active", False), ("active", False), ("closed is not None", False),
+    ],
+)  # fmt: skip
+def test_a_filter_says_where_the_absent_cannot_be_on_a_page(kit: Any, source: str, demanded: bool) -> None:
+    order = parse_order(kit.types, kit.company, "founded", kit.environment()).within(kit.bind(source))
+    assert order.keys[0].present is demanded
+
+
+@pytest.mark.parametrize(
     ("marked", "message"),
     [
         ("name, ^nam", "Did you mean name"),

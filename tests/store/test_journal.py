@@ -11,6 +11,7 @@ from crm_core.domain.contacts import Contact
 from crm_core.domain.organisation import Membership, Unit, User
 from crm_core.errors import Conflict, CrmError, ValidationError
 from crm_core.fields import Address, Money
+from crm_core.store.journal import Entry, coalesce
 from crm_core.store.policy import Role, Scope
 from crm_core.store.store import Store
 from tests.store import journal_support as support
@@ -396,3 +397,10 @@ def test_records_in_hand_show_what_was_written_in_bulk(store):
         record.grade = "C"
     assert record.grade == "C"
     assert support.replay(store) == support.state(store)
+
+
+def test_an_update_that_changes_nothing_is_no_entry():
+    nothing = Entry(None, "account", 1, "update", {}, {}, 2)
+    change = Entry(None, "account", 2, "update", {"a": 1}, {}, 2)
+    assert coalesce([nothing, change]) == [change]
+    assert coalesce([nothing, change, nothing]) == [change]

@@ -139,6 +139,8 @@ def test_what_tests_notice_is_told_apart_from_what_they_do_not(tmp_path, monkeyp
     again = json.loads((tmp_path / "again.json").read_text())
     assert again["tables"][0]["rows"][0]["left, with reason"] == row["left"]
     assert [each["why"] for each in again["tables"][1]["rows"]] == ["Told."]
+    assert again["remarks"][1].startswith(f"{row['noticed']} of them were noticed in earlier runs")
+    assert len(found["remarks"]) == 1
 
 
 def test_whoever_interrupts_it_is_told_what_tests_noticed_until_then(tmp_path, monkeypatch):

@@ -55,23 +55,26 @@ def command(
     report = Report("mutation", seed, facts=machine("mutmut"))
     report.tables += [Table("Changes", _COLUMNS), Table("Left, with reason", ("module", "function", "changes", "why"))]
     reasons: Counter[tuple[str, str, str]] = Counter()
+    kept: list[int] = []
     most = f"at most {sample} of each module, drawn by the seed" if sample else "all"
     report.remarks.append(f"Tried are {most}. Functions with decorators and texts of errors are not changed.")
     report.going_on = f"What was noticed is kept; `{report.repeated_by}` tries the rest."
     if work is None:
         report.going_on = "A run with --work FOLDER would keep what was noticed, and the next one would try the rest."
     with (
-        telling(report, json_file, markdown, lambda: _sum_up(report, reasons)),
+        telling(report, json_file, markdown, lambda: _sum_up(report, reasons, sum(kept))),
         nullcontext(work) if work is not None else scratch() as folder,
     ):
         for area, files in areas:
-            _try(Ground(folder.resolve() / area.name, area, files), sample, processes, seed, report, reasons)
+            ground = Ground(folder.resolve() / area.name, area, files)
+            _try(ground, sample, processes, seed, report, reasons, kept)
 
 
 def _try(
-    ground: Ground, sample: int, processes: int, seed: int, report: Report, reasons: Counter[tuple[str, str, str]]
-) -> None:
-    """One area: draw its changes, run the tests, and note what became of each."""
+    ground: Ground, sample: int, processes: int, seed: int, report: Report, reasons: Counter[tuple[str, str, str]],
+    kept: list[int],
+) -> None:  # fmt: skip
+    """One area: draw its changes, run the tests, and note what became of each; and how many were noticed before."""
     ground.prepare()
     drawn: dict[str, list[str]] = {}
     for file in ground.files:
@@ -80,6 +83,7 @@ def _try(
         drawn[file] = random.Random(f"{seed} {file}").sample(names, min(sample or len(names), len(names)))
     again = [name for file, names in drawn.items() for name in names
              if outcome(ground.results(file)[name]) in _AGAIN]  # fmt: skip
+    kept.append(sum(map(len, drawn.values())) - len(again))
     click.echo(f"{ground.area.name}: {len(again)} changes", err=True)
     whole = False
     try:
@@ -115,10 +119,12 @@ def _note(ground: Ground, file: str, names: list[str], report: Report, reasons: 
     report.findings += [f"{outcome(results[f'{each.module}.{each.name}'])}: {each}" for each in left]
 
 
-def _sum_up(report: Report, reasons: Counter[tuple[str, str, str]]) -> None:
-    """What was left with reason, and a last row with the whole."""
+def _sum_up(report: Report, reasons: Counter[tuple[str, str, str]], kept: int) -> None:
+    """What was left with reason, a last row with the whole, and what was not tried again."""
     changes, left = report.tables
     left.rows.extend((module, function, count, why) for (module, function, why), count in sorted(reasons.items()))
     numbers = [sum(int(row[column]) for row in changes.rows) for column in range(2, len(changes.columns))]
     changes.rows.append(("all", "", *numbers))
+    if kept:
+        report.remarks.append(f"{kept:,} of them were noticed in earlier runs, which took time of their own.")
     report.measured = numbers[_COLUMNS.index("tried") - 2]
