@@ -190,7 +190,7 @@ def makers(session: CrmSession, record_type: RecordType, ids: Iterable[int]) -> 
     return found
 
 
-def change_set(session: CrmSession, id_: int, *, known: bool) -> ChangeSet:
+def change_set(session: CrmSession, id_: int, *, known: bool = False) -> ChangeSet:
     """The head of a change set, for whoever may know of it; ``known`` says that a rule of the kernel asks."""
     row = session.core(select(CHANGE_SET).where(CHANGE_SET.c.id == id_)).first()
     if row is None or not (known or _may_know(session, row)):

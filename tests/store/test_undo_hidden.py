@@ -12,7 +12,8 @@ from crm_core.domain.accounts import Account
 from crm_core.domain.activities import Activity
 from crm_core.domain.contacts import Contact
 from crm_core.domain.organisation import Membership
-from crm_core.errors import PermissionDenied, UndoConflict
+from crm_core.errors import NotFound, PermissionDenied, UndoConflict
+from crm_core.store.history import change_set
 from crm_core.store.policy import Policy, Role, Scope
 from crm_core.store.store import Store
 from crm_core.store.tables import CHANGE, CHANGE_SET
@@ -51,6 +52,18 @@ def test_a_conflict_about_a_field_that_one_may_not_read_is_not_told(company: Com
     assert "note" not in str(caught.value)
     with company.session() as session, pytest.raises(UndoConflict, match="note was changed since"):
         session.undo(overwritten)
+
+
+def test_the_head_of_a_change_set_is_for_whoever_made_it_and_whoever_may_undo_all(
+    company: Company, overwritten: int
+) -> None:
+    for login, may in (("li", True), ("wang", False), ("zhou", False), ("qian", True), (None, True)):
+        with company.session(login) as session:
+            if may:
+                assert change_set(session, overwritten).id == overwritten
+            else:
+                with pytest.raises(NotFound, match=f"no change set {overwritten}"):
+                    change_set(session, overwritten)
 
 
 def test_an_extension_that_came_later_stands_in_the_way(company: Company) -> None:
