@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import pickle
+from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +16,8 @@ from sqlalchemy import create_engine, event, select
 from crm_core.errors import ExpressionError
 from crm_core.expressions import Environment, parse
 from crm_core.fields import Address, Money
+
+from .conftest import World
 
 MIDNIGHT = dt.datetime(2026, 11, 22, 16, tzinfo=dt.UTC)  # of the 23rd in Shanghai
 
@@ -218,6 +221,12 @@ def test_a_world_is_demanded_only_where_other_records_are_asked(kit: Any) -> Non
             bound.matches(ROW)
     assert kit.bind("any(jobs)").value({"id": None}) is False
     assert kit.bind("boss.age > 1 or chief.age > 1 or vip.tier is None").value({}) is True
+
+
+def test_a_row_matches_by_what_the_world_knows_of_others(kit: Any) -> None:
+    world = World(defaultdict(lambda: {7: {"id": 7, "age": 5, "version": 1}}), MIDNIGHT)
+    older = kit.bind("boss.age > 4")
+    assert [older.matches({"boss_id": boss}, world) for boss in (7, 8, None)] == [True, False, False]
 
 
 def test_names_are_those_that_were_written(kit: Any) -> None:

@@ -191,6 +191,19 @@ def test_releasing_ends_every_part_and_is_logged(company: Company) -> None:
         assert session.count(Ownership, all_dates=True) == 2
 
 
+def test_releasing_ends_also_what_was_to_end_later(company: Company) -> None:
+    acme = company.account("Acme")
+    with company.session("li") as session:
+        pools.claim(session, "north", acme)
+    with company.session() as session:
+        (row,) = session.list(Ownership, f"account_id == {acme}")
+        row.valid_to = session.now + dt.timedelta(days=30)
+    company.clock.forward(days=1)
+    with company.session("li") as session:
+        pools.release(session, acme)
+    assert company.owner(acme) is None
+
+
 def test_only_the_owner_and_their_manager_release(company: Company) -> None:
     acme, beta = company.account("Acme", owner="li"), company.account("Beta", owner="li")
     with company.session() as session:
