@@ -200,7 +200,7 @@ def test_releasing_ends_also_what_was_to_end_later(company: Company) -> None:
         row.valid_to = session.now + dt.timedelta(days=30)
     company.clock.forward(days=1)
     with company.session("li") as session:
-        pools.release(session, acme)
+        pools.release(session, session.require(Account, acme), reason="moved away")
     assert company.owner(acme) is None
 
 
