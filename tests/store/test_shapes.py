@@ -128,7 +128,8 @@ def test_only_so_many_shapes_are_kept(company: Company) -> None:
     first = shapes.of(Actor("x", user_id=1, places=((1, "role"),)))
     for number in range(_KEPT):
         assert shapes.of(Actor("x", user_id=1, places=((1, "role"),))) is first
-        shapes.of(Actor("x", user_id=1, places=tuple((unit, "role") for unit in range(number + 2))))
+        latest = Actor("x", user_id=1, places=tuple((unit, "role") for unit in range(number + 2)))
+        assert shapes.of(latest) is shapes.of(latest)
     assert len(shapes._shapes) == _KEPT
 
 

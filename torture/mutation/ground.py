@@ -76,7 +76,16 @@ class Ground:
         )  # fmt: skip
         own = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
         (self.folder / "pyproject.toml").write_text(own + settings, encoding="utf-8")
+        self._forget_stale_tests()
         self._run([sys.executable, "-c", _MAKE], "making the changes")
+
+    def _forget_stale_tests(self) -> None:
+        """Of a test that changed mutmut would not see that it runs through other functions now."""
+        known = self.mutants / "mutmut-stats.json"
+        places = [ROOT / test for test in self.area.tests]
+        files = [file for place in places for file in ([place] if place.is_file() else place.rglob("*.py"))]
+        if known.exists() and any(file.stat().st_mtime > known.stat().st_mtime for file in files):
+            known.unlink()
 
     def results(self, file: str) -> Mapping[str, int | None]:
         """Every change of a module with the exit code of its tests; ``None`` if they were not run."""
