@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 
 from crm_core.testing.absence import missing
 from torture import __main__
-from torture.mutation import areas, changes, command
+from torture.mutation import areas, changes, command, ground
 from torture.mutation.areas import AREAS, Area, chosen
 from torture.mutation.changes import Known, Survivor, known, outcome, survivor_of
 from torture.mutation.ground import Ground
@@ -141,6 +142,23 @@ def test_what_tests_notice_is_told_apart_from_what_they_do_not(tmp_path, monkeyp
     assert [each["why"] for each in again["tables"][1]["rows"]] == ["Told."]
     assert again["remarks"][1].startswith(f"{row['noticed']} of them were noticed in earlier runs")
     assert len(found["remarks"]) == 1
+
+
+@pytest.mark.parametrize(("age", "stays"), [(-60, True), (60, False)])
+def test_what_is_known_of_tests_is_forgotten_once_one_of_them_changed(tmp_path, monkeypatch, age, stays):
+    monkeypatch.setattr(ground, "ROOT", tmp_path)
+    test = tmp_path / "tests" / "prices" / "test_prices.py"
+    test.parent.mkdir(parents=True)
+    test.touch()
+    monkeypatch.setattr(Ground, "_run", lambda *_: None)
+    (tmp_path / "pyproject.toml").touch()
+    tried = Ground(tmp_path / "work", Area("prices", (), ("tests/prices",)), ())
+    tried.mutants.mkdir(parents=True)
+    known_tests = tried.mutants / "mutmut-stats.json"
+    known_tests.touch()
+    os.utime(test, (known_tests.stat().st_mtime + age,) * 2)
+    tried.prepare()
+    assert known_tests.exists() is stays
 
 
 def test_whoever_interrupts_it_is_told_what_tests_noticed_until_then(tmp_path, monkeypatch):
