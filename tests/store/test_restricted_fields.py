@@ -21,9 +21,10 @@ from crm_core.errors import CrmError, ExpressionError, PermissionDenied
 from crm_core.fields import Money
 from crm_core.store.history import history
 from crm_core.store.session import CrmSession
+from crm_core.store.visibility import Visibility
 from crm_core.testing.statements import counted
 
-from .access_records import Secret
+from .access_records import Secret, Term
 from .conftest import Company
 
 C = aliased(Contact)
@@ -286,3 +287,44 @@ def test_what_is_gathered_needs_a_further_permission_as_much_as_what_is_probed(t
             for visibility in (session.visibility, session.gathered):
                 may = visibility.criterion(Activity.crm_type, rows, permission="activity.read_notes")
                 assert set(session.core(select(rows.c.id).where(may)).scalars()) == found, (login, visibility)
+
+
+def test_a_record_that_is_held_shows_what_was_written_in_bulk(company: Company) -> None:
+    with company.session() as session:
+        term = session.add_one(Term(account_id=company.acme, name="a", price=Money(5, "EUR")))
+        term.custom = {"colour": "red"}
+        session.flush()
+        assert (term.price, term.custom) == (Money(5, "EUR"), {"colour": "red"})
+        session.update_many(Term, [{"id": term.id, "price": Money(7, "USD"), "custom": {"colour": "blue"}}])
+        assert (term.price, term.custom) == (Money(7, "USD"), {"colour": "blue"})
+        assert (term._price_amount, term._price_currency) == (7, "USD")  # type: ignore[attr-defined]
+        term.price = Money(5, "EUR")
+    with company.session() as session:
+        assert session.require(Term, term.id).price == Money(5, "EUR")
+
+
+def test_a_list_of_the_past_is_the_same_for_whoever_sees_much(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = dt.datetime.now(dt.UTC)
+    with company.session() as session:
+        session.update_many(Account, [{"id": company.acme, "name": "Zenith"}, {"id": company.beta, "name": "Zulu"}])
+    for wide in (False, True):
+        monkeypatch.setattr(Visibility, "wide", wide)
+        with company.session("li", as_of=before) as session:
+            assert [each.name for each in session.list(Account, order="name")] == ["Acme"]
+            assert session.list(Account, 'name == "Zenith"') == []
+
+
+def test_what_held_by_the_knowledge_of_then_is_in_the_list_of_then(company: Company) -> None:
+    now = dt.datetime.now(dt.UTC)
+    with company.session() as session:
+        ids = [session.add_one(Term(account_id=company.acme, name=name)).id for name in ("begun", "ended", "left")]
+    before = dt.datetime.now(dt.UTC)
+    with company.session() as session:
+        session.update_many(Term, [{"id": ids[0], "valid_from": now + dt.timedelta(days=1)}])
+        session.update_many(Term, [{"id": ids[1], "valid_to": now - dt.timedelta(days=1)}])
+    with company.session("li") as session:
+        assert [each.name for each in session.list(Term)] == ["left"]
+    with company.session("li", as_of=before) as session:
+        assert [each.name for each in session.list(Term, order="name")] == ["begun", "ended", "left"]
