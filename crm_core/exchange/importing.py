@@ -36,6 +36,7 @@ def run_import(
     *,
     dry_run: bool = False,
     progress: Tell | None = None,
+    waiting: Callable[[str], None] | None = None,
     rejects_path: str | Path | None = None,
     principal: str = "import",
     login: str | None = None,
@@ -52,8 +53,9 @@ def run_import(
 
     ``dry_run`` does everything and then takes it back. The import runs as the system ``principal``, or with ``login``
     with the rights of a user, who needs the permission ``system.import`` and must be allowed to keep keys of other
-    systems (``external_ref.*`` at scope all). ``progress`` is told of each batch; ``translate`` puts reasons into
-    another language. ``sheet`` names the sheet of spreadsheets for which the mapping names none.
+    systems (``external_ref.*`` at scope all). ``progress`` is told of each batch; ``waiting`` the record type that
+    another import is changing just then, on PostgreSQL: this one begins when that has ended. ``translate`` puts
+    reasons into another language. ``sheet`` names the sheet of spreadsheets for which the mapping names none.
 
     Raises :class:`~crm_core.errors.ExchangeError`, with every mistake, when mapping and files do not fit together.
     """
@@ -71,7 +73,7 @@ def run_import(
     ) as current:
         session, rejects = current.session, current.rejects
         may_import(session)
-        _wait_for_others(session, plans)
+        _wait_for_others(session, plans, waiting)
         resolver = Resolver(session)
         files: set[tuple[Path, str]] = set()
         with small_cache(session):
@@ -115,10 +117,10 @@ def _teller(progress: Tell | None, name: str, number: int, of: int) -> Callable[
     return tell
 
 
-def _wait_for_others(session: CrmSession, plans: Iterable[SectionPlan]) -> None:
+def _wait_for_others(session: CrmSession, plans: Iterable[SectionPlan], waiting: Callable[[str], None] | None) -> None:
     """Of imports that change records of one type, one goes on at a time; those that only add some go on together."""
     changing = [plan.record_type for plan in plans if plan.mapping.on_update != "skip"]
-    in_turn(session, changing, adding=[plan.record_type for plan in plans])
+    in_turn(session, changing, adding=[plan.record_type for plan in plans], waiting=waiting)
 
 
 def may_import(session: CrmSession) -> None:

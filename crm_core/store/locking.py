@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import zlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -90,19 +90,30 @@ def all_at_once(
         _remember(session.writer.locked[record_type.name], ids)
 
 
-def in_turn(session: CrmSession, changing: Iterable[RecordType], *, adding: Iterable[RecordType] = ()) -> None:
+def in_turn(
+    session: CrmSession,
+    changing: Iterable[RecordType],
+    *,
+    adding: Iterable[RecordType] = (),
+    waiting: Callable[[str], None] | None = None,
+) -> None:
     """Let one long work at a time change records of these types, until the transaction ends.
 
     A long work comes to its records batch by batch, and holds those that it has changed: of two that have some in
     common, each might wait for the other. Those that are only ``adding`` do not wait for each other. Whoever changes a
-    few records, and knows which, calls :func:`all_at_once`.
+    few records, and knows which, calls :func:`all_at_once`. ``waiting`` is told the type for which others are at it.
     """
     if session.dialect != "postgresql":
         return
     alone = {record_type.name for record_type in changing}
     for name in sorted(alone.union(record_type.name for record_type in adding)):
-        wait = func.pg_advisory_xact_lock if name in alone else func.pg_advisory_xact_lock_shared
         key = zlib.crc32(name.encode()) - (1 << 31)
+        if waiting is not None:
+            free = func.pg_try_advisory_xact_lock if name in alone else func.pg_try_advisory_xact_lock_shared
+            if session.core(select(free(_TURNS, key))).scalar():
+                continue
+            waiting(name)
+        wait = func.pg_advisory_xact_lock if name in alone else func.pg_advisory_xact_lock_shared
         session._translated(functools.partial(session.core, select(wait(_TURNS, key))))
 
 

@@ -62,6 +62,7 @@ class Company:
         numbers: list[int],
         *sections: Mapping[str, Any],
         progress: Callable[[Progress], None] | None = None,
+        waiting: Callable[[str], None] | None = None,
     ) -> ImportReport:
         """Import accounts in this order, all with the same name and city."""
         folder = self.folder / name
@@ -69,7 +70,7 @@ class Company:
         rows = [f"{number},{name} {number},{name},li" for number in numbers]
         (folder / "data.csv").write_text("\n".join(["id,name,city,owner", *rows, ""]))
         mapping = {"source": {"system": "old"}, "section": [*sections]}
-        return run_import(self.crm, mapping, folder, progress=progress)
+        return run_import(self.crm, mapping, folder, progress=progress, waiting=waiting)
 
     def thread(self, work: Callable[[], Any]) -> threading.Thread:
         def run() -> None:
@@ -180,6 +181,21 @@ def test_imports_of_the_same_accounts_in_opposite_orders(
     with company.crm.system_session("test", read_only=True) as session:
         cities = {each.address.city for each in session.scalars(select(AccountAddress))}
     assert cities == company.names()
+
+
+def test_an_import_says_what_it_waits_for(company: Company) -> None:
+    waited: list[str] = []
+
+    def other() -> None:
+        assert company.load("other", NUMBERS, ACCOUNTS, waiting=waited.append).rejected == 0
+
+    assert company.beside(other, ADDRESSES, ACCOUNTS).rejected == 0
+    company.require_peace()
+    assert waited == (["account"] if company.crm.store.dialect == "postgresql" else [])
+    # Where nobody is in its way it says nothing.
+    waited.clear()
+    other()
+    assert waited == []
 
 
 def test_imports_that_only_add_go_on_together(company: Company) -> None:

@@ -134,8 +134,15 @@ def import_(
             total = round(progress.rows / progress.share) if progress.share > 0 else None
             bar.update(tasks[progress.number], completed=progress.rows, total=total)
 
+        def wait(record: str) -> None:
+            application.output.note(
+                "Something else, such as an import, is changing records of type {record}. This begins when it has "
+                "ended.",
+                record=record,
+            )
+
         return run_import(
-            crm, mapping, data, dry_run=dry_run, progress=tell, rejects_path=rejects, principal=PRINCIPAL,
+            crm, mapping, data, dry_run=dry_run, progress=tell, waiting=wait, rejects_path=rejects, principal=PRINCIPAL,
             login=application.user, reason=reason, translate=application.translator, sheet=sheet,
         )  # fmt: skip
 
