@@ -55,6 +55,13 @@ def test_so_is_a_change_of_a_default(changed):
     assert (found.function, found.before, found.after) == ("longer", "text, by=1):", "text, by=2):")
 
 
+def test_two_runs_do_not_share_a_folder(tmp_path):
+    with ground.alone(tmp_path):
+        ended = CliRunner().invoke(command.command, ["--only", "ownership", "--work", str(tmp_path)])
+    assert ended.exit_code == 2
+    assert "Another run is at work" in ended.output
+
+
 @pytest.mark.parametrize(
     ("code", "expected"),
     [(0, "survived"), (1, "killed"), (3, "killed"), (33, "not reached"), (-24, "timed out"), (None, "not tried"),

@@ -14,7 +14,7 @@ from torture.databases import scratch
 from torture.machine import machine
 from torture.mutation.areas import chosen
 from torture.mutation.changes import Survivor, known, outcome, survivor_of
-from torture.mutation.ground import Ground
+from torture.mutation.ground import Ground, alone
 from torture.reporting import Report, Table, reporting, telling
 
 __all__ = ["command"]
@@ -62,8 +62,9 @@ def command(
     if work is None:
         report.going_on = "A run with --work FOLDER would keep what was noticed, and the next one would try the rest."
     with (
-        telling(report, json_file, markdown, lambda: _sum_up(report, reasons, sum(kept))),
         nullcontext(work) if work is not None else scratch() as folder,
+        alone(folder),
+        telling(report, json_file, markdown, lambda: _sum_up(report, reasons, sum(kept))),
     ):
         for area, files in areas:
             ground = Ground(folder.resolve() / area.name, area, files)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import attrs
+import click
 
 from torture.mutation.areas import ROOT, Area
 
-__all__ = ["Failed", "Ground"]
+__all__ = ["Failed", "Ground", "alone"]
 
 _COPIED = ("conftest.py", "constraints.txt", "docs", "examples", "plugins", "README.md", "tests", "torture")
 """What tests read besides the kernel."""
@@ -46,6 +49,20 @@ run.create_mutants(1)"
 
 class Failed(Exception):
     """mutmut came to no end; the message is the end of what it said."""
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep another run out of the folder: while one copies the tests, those of the other fail, and seem to notice."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise click.UsageError(
+                f"Another run is at work in {folder}. Wait for its end, or name another folder."
+            ) from None
+        yield
 
 
 @attrs.frozen
