@@ -10,7 +10,7 @@ from typing import Any
 from crm_core.domain.external import ExternalRef
 from crm_core.domain.quality import propose
 from crm_core.errors import Contention, Problem, ValidationError
-from crm_core.exchange.entries import AN_ENTRYS_FAULT, whole
+from crm_core.exchange.entries import AN_ENTRYS_FAULT, all_or_nothing
 from crm_core.exchange.lookups import AMBIGUOUS, Resolver
 from crm_core.exchange.pending import Outcome, Pending
 from crm_core.exchange.plan import FieldPlan, LookupPlan, SectionPlan
@@ -264,7 +264,7 @@ class Batch:
         """Write rows together; when they are refused, find out which of them is at fault."""
         session = self.session
         try:
-            whole(session, lambda: self._write_together(rows))
+            all_or_nothing(session, lambda: self._write_together(rows))
         except AN_ENTRYS_FAULT as error:
             if len(rows) == 1 or isinstance(error, Contention):
                 # Others who stand in the way of all stand in the way of each: to try them one by one would take long.

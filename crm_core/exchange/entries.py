@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from crm_core.exchange.content_lines import Component
     from crm_core.store.session import CrmSession
 
-__all__ = ["AN_ENTRYS_FAULT", "EntryRun", "Taking", "said", "taking", "whole"]
+__all__ = ["AN_ENTRYS_FAULT", "EntryRun", "Taking", "all_or_nothing", "said", "taking"]
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ def taking(
         raise
 
 
-def whole(session: CrmSession, work: Callable[[], T]) -> T:
+def all_or_nothing(session: CrmSession, work: Callable[[], T]) -> T:
     """Do ``work`` and check it, all or nothing of it.
 
     That somebody else was writing the same just then is no fault of an entry: it is done anew, and raises

@@ -57,8 +57,8 @@ def commands(asker: Asker) -> None:
         way = " ".join(line.words[:2]) if line.words[0] in ("pool", "quality", "handover") else line.words[0]
         shown = marks_in(ended.text)
         record = line.record or "words"
-        told = {word for word in asker.hidden(shown) if not asker.hidden_fields([word]) <= line.beyond}
-        asker.tally.said(GROUP, way, record, shown, told, set())
+        leaked = {word for word in asker.hidden(shown) if not asker.hidden_fields([word]) <= line.beyond}
+        asker.tally.said(GROUP, way, record, shown, leaked, set())
         if ended.code in (_BUG, _USAGE):
             asker.tally.bad("hidden", GROUP, way, record, f"{line.words}: {ended.text[:300]}")
         if line in expected:

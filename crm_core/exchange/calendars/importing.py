@@ -17,7 +17,7 @@ from crm_core.exchange.calendars.headings import Heading, read_heading
 from crm_core.exchange.calendars.reading import Event, Occurrence, Window, named_zones, read_event
 from crm_core.exchange.calendars.report import SYSTEM, EventReport, TakenEvent
 from crm_core.exchange.content_lines import Component, components, file_encoding
-from crm_core.exchange.entries import AN_ENTRYS_FAULT, EntryRun, Taking, said, taking, whole
+from crm_core.exchange.entries import AN_ENTRYS_FAULT, EntryRun, Taking, all_or_nothing, said, taking
 from crm_core.exchange.importing import may_import
 from crm_core.exchange.own_keys import own_id, uid_of
 from crm_core.exchange.report import Progress, Tell
@@ -180,7 +180,7 @@ class _Run(EntryRun):
         known = Known.of(self.session, [event for _, event in events], self.system)
         for component, event in events:
             try:
-                taken = whole(self.session, functools.partial(self._take, known, event))
+                taken = all_or_nothing(self.session, functools.partial(self._take, known, event))
             except AN_ENTRYS_FAULT as error:
                 self.reject_component(component, event.uid, error)
                 continue

@@ -21,7 +21,7 @@ from crm_core.exchange.cards.reading import read_card
 from crm_core.exchange.cards.report import SYSTEM, CardReport, TakenCard, What
 from crm_core.exchange.content_lines import Component, components, file_encoding
 from crm_core.exchange.doubles import first_doubles, served_already
-from crm_core.exchange.entries import AN_ENTRYS_FAULT, EntryRun, Taking, said, taking, whole
+from crm_core.exchange.entries import AN_ENTRYS_FAULT, EntryRun, Taking, all_or_nothing, said, taking
 from crm_core.exchange.importing import may_import
 from crm_core.exchange.moved.finding import is_called
 from crm_core.exchange.report import Progress, Tell
@@ -124,7 +124,7 @@ class _Run(EntryRun):
                         "The card stands in line {line} already.", mend="Keep one of them.",
                         line=self._lines[person.key],
                     )  # fmt: skip
-                taken, added = whole(self.session, functools.partial(self._take, known, person))
+                taken, added = all_or_nothing(self.session, functools.partial(self._take, known, person))
             except AN_ENTRYS_FAULT as error:
                 self.reject_component(component, person.key, error)
                 continue

@@ -17,7 +17,7 @@ from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.domain.quality import note_issues
 from crm_core.errors import Problem, ValidationError
-from crm_core.exchange.entries import AN_ENTRYS_FAULT, EntryRun, Taking, taking, whole
+from crm_core.exchange.entries import AN_ENTRYS_FAULT, EntryRun, Taking, all_or_nothing, taking
 from crm_core.exchange.moved.columns import Columns, Wanted
 from crm_core.exchange.moved.finding import Found
 from crm_core.exchange.moved.report import Flagged, Move, MovedReport, What
@@ -123,7 +123,7 @@ class _Run(EntryRun):
                         "The person stands in line {line} already.", mend="Keep one of the rows.",
                         line=self._lines[person.id],
                     )  # fmt: skip
-                move, added = whole(self.session, functools.partial(self._carry_out, found, row, person))
+                move, added = all_or_nothing(self.session, functools.partial(self._carry_out, found, row, person))
             except AN_ENTRYS_FAULT as error:
                 self.reject(row.line, row.key, row.cells, error)
                 continue
