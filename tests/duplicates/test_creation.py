@@ -65,6 +65,25 @@ def test_a_contact_that_gets_its_points_later_in_the_session(company: Company) -
         assert session.noted.count == 1
 
 
+def test_what_is_known_already_hides_nothing_that_comes_with_it(company: Company) -> None:
+    """One more key of a pair that was told, another pair, and a key that nobody has: all in one writing."""
+    acme = company.account("li", name="Acme")
+    ann = company.person(acme, "Ann", ("email", "ann@acme.example"))
+    eve = company.person(acme, "Eve")
+    with company.session("li") as session:
+        first = session.add_one(Contact(name="Ann"))
+        session.add(Affiliation(account_id=acme, contact_id=first.id))
+        session.check()
+        second = session.add_one(Contact(name="Eve"))
+        session.add(ContactPoint(contact_id=first.id, kind=PointKind.EMAIL, value="nobody@acme.example"))
+        session.add(ContactPoint(contact_id=first.id, kind=PointKind.EMAIL, value="ann@acme.example"))
+        session.add(Affiliation(account_id=acme, contact_id=second.id))
+        session.check()
+        told = [(each.id, each.other_id, [key.kind for key in each.keys]) for each in session.duplicates]
+        assert told == [(first.id, ann, ["email", "name"]), (second.id, eve, ["name"])]
+        assert session.noted.count == 2
+
+
 def test_what_is_rolled_back_was_never_found(company: Company) -> None:
     company.account("li", name="Acme")
     with company.session("li") as session:

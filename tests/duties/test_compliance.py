@@ -55,6 +55,17 @@ def test_a_person_who_updates_fulfils_it(world: World) -> None:
     assert not standing(world)["Cave"].fulfilled
 
 
+def test_each_account_is_confirmed_by_itself(world: World) -> None:
+    moments = {}
+    for account in ("Acme", "Cave"):
+        moments[account] = world.clock.forward(10)
+        with world.session("qian") as session:
+            duties.confirm(session, "contact_details", session.require(Account, world.accounts[account]))
+    found = standing(world)
+    assert {account: found[account].last for account in moments} == moments
+    assert found["Delta"].last is None
+
+
 def test_what_the_system_writes_does_not_count(world: World) -> None:
     world.clock.forward(100)
     new_number(world, None, "Acme")

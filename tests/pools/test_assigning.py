@@ -48,6 +48,15 @@ def test_one_after_the_other_and_on_from_there(company: Company) -> None:
         assert {each.reason for each in session.list(Ownership)} == {"assigned: North"}
 
 
+def test_however_long_a_pool_is_called(make_company: Founder) -> None:
+    company = make_company({"north": TURNS | {"label": "North " * 50}})
+    mill = company.account("Mill")
+    assert hand_out(company) == ["li"]
+    with company.session("li") as session:
+        (owned,) = session.list(Ownership, f"account_id == {mill}")
+        assert owned.reason == ("assigned: " + "North " * 50)[:200]
+
+
 def test_who_is_new_comes_first_once_and_then_in_turn(company: Company) -> None:
     some(company, 5)
     assert hand_out(company) == ["li", "wang", "deng", "li", "wang"]

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from crm_core import Account, Conflict, OwnershipRole, PermissionDenied, organisation, ownership, pools
+from crm_core import (
+    Account,
+    AccountAddress,
+    Conflict,
+    CrmError,
+    OwnershipRole,
+    PermissionDenied,
+    organisation,
+    ownership,
+    pools,
+)
 from crm_core.domain.organisation import User
+from crm_core.fields import Address
 from crm_core.store.pools import assigning
 
 from .conftest import POOLS, Company, Founder
@@ -145,3 +156,16 @@ def test_what_is_handed_out_in_a_dry_run_is_counted_once(
         assert [each.account_id for each in report.steps] == ids[:3]
         assert report.left == {"north": 2}
         assert told == [2, 4, 5]
+
+
+def test_a_pool_may_ask_for_what_belongs_to_an_account(make_company: Founder) -> None:
+    """Its condition holds for everybody alike, also where it looks at records that the one who claims does not see."""
+    company = make_company({"east": {"where": 'any(addresses, address.city == "上海")', "roles": ["sales"]}})
+    mill, other = company.account("Mill"), company.account("Other")
+    with company.session() as session:
+        session.add(AccountAddress(account_id=mill, kind="works", address=Address(city="上海")))
+    with company.session("li") as session:
+        with pytest.raises(CrmError):
+            pools.claim(session, "east", other)
+        pools.claim(session, "east", mill)
+    assert (company.owner(mill), company.owner(other)) == ("li", None)

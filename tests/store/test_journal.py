@@ -257,6 +257,18 @@ def test_custom_fields_are_journalled_name_by_name(store):
     assert support.replay(store) == {}
 
 
+def test_held_records_show_what_was_changed_in_bulk(store):
+    id_ = account(store, grade="A", note="n")
+    with store.session(principal="test") as session:
+        held = session.get(Account, id_)
+        held.custom = {"colour": "red", "size": "1"}
+        session.flush()
+        session.update_many(Account, [{"id": id_, "grade": "B", "note": "n2", "custom": {"size": "1.5"}}])
+        assert (held.grade, held.note, held.version) == ("B", "n2", 3)
+        assert held.custom == {"colour": "red", "size": "1.5"}
+    assert support.state(store)["account", id_]["custom"] == {"colour": "red", "size": "1.5"}
+
+
 def test_a_savepoint_that_is_rolled_back_takes_only_its_own_changes(store):
     with store.session(principal="test") as session:
         first = session.add_one(Account(name="before"))

@@ -26,6 +26,7 @@ LENT = {
     "merger": {"*.read": "own", "account.merge": "own"},
     "digger": {"*.read": "own", "system.undo": "own"},
     "details": {"*.read": "own", "handover.read_details": "own"},
+    "appointer": {"*.read": "own", "ownership.create": "own"},
     "seller": {"*.read": "own", "contact.update": "own", "contact.merge": "own"},
 }
 
@@ -62,6 +63,7 @@ def lend(crm: Crm, login: str, role: str) -> None:
         ("merger", {"zhou", "qian"}),
         ("digger", {"qian"}),
         ("details", {"zhou", "qian"}),
+        ("appointer", {"zhou", "qian"}),
         ("seller", {"li", "zhou", "qian"}),
     ],
 )
