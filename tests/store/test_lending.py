@@ -10,6 +10,8 @@ from crm_core import (
     Account,
     Contact,
     Crm,
+    Membership,
+    Ownership,
     PermissionDenied,
     Share,
     Unit,
@@ -19,7 +21,9 @@ from crm_core import (
     ownership,
     shares,
 )
+from crm_core.store.policy import Role, Scope
 from crm_core.testing.statements import counted
+from tests.store import journal_support
 
 LENT = {
     "eraser": {"*.read": "own", "contact.erase": "own"},
@@ -94,3 +98,24 @@ def test_many_shares_cost_no_more_questions_than_one(crm: Crm) -> None:
             return len(seen)
 
     assert cost(1) == cost(2)
+
+
+@pytest.mark.parametrize("lent", ["contact.create", "contact.read", "contact.update", "contact.delete"])
+def test_a_store_without_a_build_knows_what_follows_from_its_records(database_url: str, lent: str) -> None:
+    """No list of permissions is needed for that."""
+    roles = {
+        "lender": Role("lender", (("account.*", Scope.OWN), ("share.*", Scope.OWN))),
+        "lent": Role("lent", (("account.read", Scope.OWN), (lent, Scope.OWN))),
+    }
+    with journal_support.opened(database_url, roles=roles) as store:
+        with store.session(principal="init") as session:
+            unit = session.add_one(Unit(name="Sales"))
+            li, sun = session.add_one(User(login="li", name="Li")), session.add_one(User(login="sun", name="Sun"))
+            session.add(Membership(user_id=li.id, unit_id=unit.id, role="lender"))
+            account = session.add_one(Account(name="Acme"))
+            session.add(Ownership(account_id=account.id, user_id=li.id))
+        with store.session("li") as session:
+            session.add(Share(account_id=account.id, user_id=sun.id, role="lent", reason="r"))
+            with pytest.raises(PermissionDenied, match="cannot lend the role lent"):
+                session.flush()
+            session.rollback()
