@@ -72,24 +72,26 @@ class Size:
 
 @attrs.define
 class Measured:
-    """What came of it, by job and by the name of the side: absent where it was not asked, empty where it was wrong."""
+    """What came of it, by job and by the name of the side: a number for each round, or ``None`` where it was wrong."""
 
     kinds: Sequence[Kind]
-    times: dict[str, dict[str, list[float]]] = attrs.field(factory=lambda: {job: {} for job in JOBS})
+    times: dict[str, dict[str, list[float | None]]] = attrs.field(factory=lambda: {job: {} for job in JOBS})
     failed: dict[str, str] = attrs.field(factory=dict)
     wrong: list[str] = attrs.field(factory=list)
 
     def value(self, job: str, name: str) -> float | None:
-        """The median of a side's rounds; ``None`` where it has none."""
-        found = self.times[job].get(name)
+        """The median of a side's rounds that were right; ``None`` where it has none."""
+        found = [each for each in self.times[job].get(name, ()) if each is not None]
         return statistics.median(found) if found else None
 
     def ratio(self, job: str, name: str, base: str) -> float | None:
-        """The median of a side's rounds, each beside the same round of another."""
-        mine, other = self.times[job].get(name), self.times[job].get(base)
-        if not mine or not other:
-            return None
-        return statistics.median(one / two for one, two in zip(mine, other, strict=False))
+        """The median of a side's rounds, each beside the same round of another; of those in which both were right.
+
+        Who failed has fewer rounds: those after it count for nobody.
+        """
+        rounds = zip(self.times[job].get(name, ()), self.times[job].get(base, ()), strict=False)
+        beside = [one / two for one, two in rounds if one is not None and two is not None]
+        return statistics.median(beside) if beside else None
 
 
 @attrs.define
@@ -145,6 +147,7 @@ class _Running:
             times = self.result.times[job].setdefault(name, [])
             if answer["names"] != list(expected):
                 self.result.wrong.append(f"{self.database}, {name}, {JOBS[job]}: {_difference(answer, expected)}")
+                times.append(None)
                 continue
             times.append(answer["seconds"] * 1000)
 

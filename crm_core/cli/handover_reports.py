@@ -300,6 +300,10 @@ def _print_risks(
             for each in found
         ),
     )
+    begins = next((each.begins for each in found if each.begins is not None), None)
+    if begins is not None:
+        output.note("What was recorded before {moment} is detached from the database, and is not shown.",
+                    moment=shown(begins, tz))  # fmt: skip
     for each in found if details else ():
         for kind in KINDS:
             rows = [risk for risk in each.risks if risk.kind == kind]

@@ -37,6 +37,7 @@ from crm_core.store.visibility import WIDE
 __all__ = ["Store"]
 
 _COUNT_FOR = 60.0
+_COUNTS_KEPT = 10_000
 
 
 def utc_now() -> dt.datetime:
@@ -155,6 +156,8 @@ class Store:
         for query in session.visibility.owned_ids():
             limited = query.limit(WIDE).subquery()
             count += session.core(select(func.count()).select_from(limited)).scalar_one()
+        if len(self._counts) >= _COUNTS_KEPT:
+            self._counts.clear()  # of users who are long gone, and of places that they had
         self._counts[key] = (time.monotonic(), count)
         return count
 

@@ -55,7 +55,7 @@ def concealment(
     work = _Work(session, days, ordered)
     for part in parts(sorted({id_ for ids in book.values() for id_ in ids})):
         work.look(part)
-    changed = contact_changes(session, sorted(names), before)
+    changed, cut = contact_changes(session, sorted(names), before)
     failed = tuple(work.failed)
     report = [
         Concealment(
@@ -65,6 +65,7 @@ def concealment(
             accounts=len(owned := set().union(*(book.get(each, set()) for each in members[id_]))),
             risks=(*work.risks(owned, members[id_]), *(risk for each in members[id_] for risk in changed[each])),
             failed=failed,
+            begins=cut,
         )
         for id_, (name, _) in units.items()
         if members[id_]
@@ -77,6 +78,7 @@ def concealment(
             accounts=len(book.get(id_, ())),
             risks=(*work.risks(book.get(id_, set()), None), *changed[id_]),
             failed=failed,
+            begins=cut,
         )
         for id_, name in names.items()
         if people is not None or id_ in book or changed[id_]

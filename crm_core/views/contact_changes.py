@@ -13,6 +13,7 @@ from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import Affiliation, Contact, ContactPoint
 from crm_core.domain.handovers.records import Handover, HandoverState
 from crm_core.domain.organisation import User
+from crm_core.store.partitions.recorded import begins
 from crm_core.store.traces import Trace, deactivations, traces
 from crm_core.views.risks import Risk, parts
 
@@ -27,13 +28,19 @@ _UNTOLD = frozenset({"confirmed_at", "consent", "consent_at", "preferred"})
 _NOBODY = (None, "", None, "")
 
 
-def contact_changes(session: CrmSession, users: Sequence[int], before: int) -> Mapping[int, list[Risk]]:
-    """What each of these users changed in contact data shortly before they left, or lately."""
+def contact_changes(
+    session: CrmSession, users: Sequence[int], before: int
+) -> tuple[Mapping[int, list[Risk]], dt.datetime | None]:
+    """What each of these users changed in contact data shortly before they left, or lately.
+
+    And the moment before which it is not known, because that part of the journal is detached; ``None`` where all that
+    was looked through is there.
+    """
     left = _left(session, users)
     span = dt.timedelta(before)
     found: defaultdict[int, list[Risk]] = defaultdict(list)
     if not users:
-        return found
+        return found, None
     moments = [left.get(id_, session.at) for id_ in users]
     types = [Contact.crm_type, ContactPoint.crm_type, Affiliation.crm_type]
     noted = [
@@ -42,6 +49,7 @@ def contact_changes(session: CrmSession, users: Sequence[int], before: int) -> M
         if left.get(trace.user_id, session.at) - span <= trace.at <= left.get(trace.user_id, session.at)
         and (trace.change.operation == "delete" or trace.fields - _UNTOLD)
     ]
+    cut = begins(session)
     whom = _whom(session, noted)
     for trace in noted:
         emptied = all(trace.change.after.get(name) in (None, "") for name in trace.fields - _UNTOLD)
@@ -60,7 +68,7 @@ def contact_changes(session: CrmSession, users: Sequence[int], before: int) -> M
                 fields=() if trace.change.operation == "delete" else tuple(sorted(trace.fields)),
             )
         )
-    return found
+    return found, cut if cut is not None and cut > min(moments) - span else None
 
 
 def _left(session: CrmSession, users: Sequence[int]) -> dict[int, dt.datetime]:

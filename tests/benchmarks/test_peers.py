@@ -162,6 +162,13 @@ def test_a_ratio_is_the_median_of_rounds_that_stand_side_by_side():
     assert round(found.value("first", "other") / found.value("first", "ours"), 2) == 0.56
 
 
+def test_a_round_that_was_wrong_is_beside_none():
+    """The others stay beside the rounds that they were in."""
+    found = Measured([], {"first": {"ours": [1.0, 30.0, 2.0], "other": [None, 60.0, 4.0], "wrong": [None, None, None]}})
+    assert (found.ratio("first", "other", "ours"), found.value("first", "other")) == (2.0, 32.0)
+    assert found.ratio("first", "wrong", "ours") is found.value("first", "wrong") is None
+
+
 def test_names_are_unique_and_sort_alike_by_pinyin_and_by_code_point():
     names = [each["name"] for each in customers(5000)]
     assert len({name.split()[0] for name in names}) == 5000

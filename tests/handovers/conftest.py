@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
+from sqlalchemy import insert
 
 from crm_core import (
     Account,
@@ -25,6 +26,7 @@ from crm_core import (
     ownership,
 )
 from crm_core.store.changes import ChangeSet
+from crm_core.store.tables import JOURNAL_PART
 
 POOLS = {"all": {"where": 'name != "Nowhere"', "roles": ["sales"]}}
 BUILD: dict[str, Any] = {"crm": {"time_zone": "Asia/Shanghai"}, "pools": POOLS}
@@ -146,3 +148,12 @@ def _found(url: str) -> Any:
         crm.store.create_all()
         company = found(crm)
     return company.users, company.accounts, company.other
+
+
+def detach_before(crm: Crm, *, days: int) -> dt.datetime:
+    """As if what was recorded until so many days ago were detached from the journal; that moment."""
+    cut = crm.store.clock() - dt.timedelta(days)
+    with crm.store.engine.begin() as connection:
+        moments = dict.fromkeys(("first_at", "last_at", "cut", "detached_at"), cut)
+        connection.execute(insert(JOURNAL_PART).values(number=7, place=1, change_sets=1, changes=1, **moments))
+    return cut

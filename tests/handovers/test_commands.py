@@ -15,7 +15,7 @@ from crm_core import Contact, ContactPoint, Crm
 from crm_core.cli.application import Application
 from crm_core.cli.running import run
 
-from .conftest import Company, found
+from .conftest import Company, detach_before, found
 
 
 @attrs.frozen
@@ -191,6 +191,14 @@ class TestRisksAndUsers:
             and "Changed value of Buyer 0, by Li" in text.replace("Value", "value")
             and "Nothing held for long" in text
         )
+
+    def test_what_is_detached_is_said_to_be_missing(self, crm: Callable[..., Ended], here: Company) -> None:
+        if here.crm.store.dialect != "postgresql":
+            pytest.skip("only PostgreSQL has parts of the journal")
+        detach_before(here.crm, days=3)
+        missing = "is detached from the database, and is not shown."
+        assert missing in (ended := crm("handover", "risks")).out + ended.err
+        assert missing not in (ended := crm("handover", "risks", "--before", "1")).out + ended.err
 
     def test_users_come_and_go(self, crm: Callable[..., Ended], here: Company) -> None:
         made = crm("user", "add", "chen.jie", "--name", "陈洁", "--email", "c@example.com", "--unit", "West", "--role",

@@ -30,7 +30,7 @@ from crm_core.assembly import given
 from crm_core.hooks.values import Signal
 from crm_core.views import Risk, concealment
 
-from .conftest import Company, found
+from .conftest import Company, detach_before, found
 from .test_open_items import counted
 
 DAY = dt.timedelta(days=1)
@@ -201,6 +201,18 @@ class TestChangesBeforeLeaving:
         with company.session("qian") as session:
             session.require(User, company.users["li"]).active = False
         assert len(of(company, "changed_before_leaving", user="li", before=7)) == 1
+
+    def test_it_says_what_it_cannot_know_because_the_journal_is_detached(self, company: Company) -> None:
+        if company.crm.store.dialect != "postgresql":
+            pytest.skip("only PostgreSQL has parts of the journal")
+        cut = detach_before(company.crm, days=3)
+
+        def begins(before: int) -> set[dt.datetime | None]:
+            with company.session(read_only=True) as session:
+                return {each.begins for each in concealment(session, before=before)}
+
+        assert begins(before=10) == {cut}
+        assert begins(before=2) == {None}
 
 
 class TestForWhoseEyes:

@@ -252,3 +252,14 @@ def test_a_list_of_the_past_costs_no_more_statements_when_more_was_changed(crowd
         assert len(page) == 50 and all(each.employees is None for each in page)
         counted.append(len(seen))
     assert counted[0] <= counted[1] <= counted[0] + 2, counted
+
+
+def test_what_is_remembered_of_users_does_not_grow_without_end(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How much each user sees is remembered for a minute, by where they belong: users come and go for years."""
+    monkeypatch.setattr("crm_core.store.store._COUNTS_KEPT", 2)
+    for login in ("li", "sun", "li", "wang", "li"):
+        with company.session(login) as session:
+            session.list(Account, order="name", limit=1)
+        assert 1 <= len(company.store._counts) <= 2
