@@ -132,8 +132,7 @@ format: $(STAMP)
 
 .PHONY: bench
 bench: $(STAMP)
-	@test -d benchmarks || { echo "There is no benchmarks/ folder yet: nothing to measure."; exit 1; }
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.ratios
 
 # Installs the others from the package index. A smaller run: `.venv/bin/python -m benchmarks.peers --help`.
 .PHONY: bench-peers

@@ -1,4 +1,5 @@
-"""Benchmarks: ratios measured in one run, side by side with raw SQLAlchemy Core and Django.
+"""Benchmarks: ratios of one run, beside SQLAlchemy Core and Django, beside other systems, and as a company grows.
 
-Run ``make bench``, or ``python -m benchmarks --help``.
+Run ``make bench``, ``make bench-peers`` or ``make bench-growth``, or one of ``python -m benchmarks.ratios --help``,
+``benchmarks.peers``, ``benchmarks.growth``, ``benchmarks.search`` and ``benchmarks.duplicates``.
 """

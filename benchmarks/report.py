@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import attrs
 
 from torture.machine import machine
-from torture.reporting import reporting_in
+from torture.reporting import Report, Table, reporting_in
 
 PERFORMANCE = Path(__file__).parents[1] / "docs" / "explanation" / "performance.md"
 """The page that keeps the tables of the longer programs, each between markers of its own."""
 
 measured = reporting_in(PERFORMANCE, seeded=False)
 """Their options: ``json_file`` and ``markdown`` are given to the function."""
+
+_SIGNS = {">=": "≥", "<=": "≤"}
 
 
 @attrs.frozen
@@ -57,29 +56,15 @@ def environment() -> dict[str, str]:
     return machine("django", "attrs", "pluggy", "msgspec")
 
 
-def print_figures(figures: Sequence[Figure], as_json: bool) -> None:
-    """A table for people, or JSON."""
-    if as_json:
-        data: dict[str, Any] = {
-            "environment": environment(),
-            "figures": [{**attrs.asdict(figure), "reached": figure.reached} for figure in figures],
-        }
-        json.dump(data, sys.stdout, ensure_ascii=False, indent=1)
-        print()
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title="Ratios of one run")
-    for name in ("database", "figure", "ratio", "aim", "", "detail"):
-        table.add_column(name, justify="right" if name in ("ratio", "aim") else "left", overflow="fold")
-    for figure in figures:
-        table.add_row(
-            figure.database,
-            figure.name,
-            f"{figure.value:.2f}",
-            f"{figure.relation} {figure.aim:g}",
-            "reached" if figure.reached else "[bold]missed[/bold]",
-            figure.detail,
-        )
-    Console(width=150 if not sys.stdout.isatty() else None).print(table)
+def note(report: Report, figures: Sequence[Figure]) -> None:
+    """Bring figures into a report, as a table with their aims."""
+    table = Table("Ratios of one run", ("database", "what", "ratio", "aim", "", "how that comes"))
+    for each in figures:
+        value = f"{each.value:,.0f}" if each.value >= 100 else f"{each.value:.2f}"
+        aim, missed = f"{_SIGNS[each.relation]} {each.aim:g}", "" if each.reached else "✗"
+        table.rows.append((each.database, each.name, value, aim, missed, each.detail))
+    report.tables.append(table)
+    report.figures += [{**attrs.asdict(each), "reached": each.reached} for each in figures]
+    report.measured = len(figures)
+    if any(not each.reached for each in figures):
+        report.remarks.append("✗ marks what misses its aim.")

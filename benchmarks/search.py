@@ -5,18 +5,21 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
 
-from benchmarks.report import Figure, print_figures, ratio, rounds
-from benchmarks.sides import crm_bulk, opened
+from benchmarks.report import Figure, measured, note, ratio, rounds
+from benchmarks.sides import crm_bulk, made, opened
 from crm_core import Account, Affiliation, Contact, ContactPoint, Membership, Ownership, PointKind, Unit, User
 from crm_core.store import upkeep
 from crm_core.store.search.keeping import keep
 from crm_core.store.search.reindex import reindex
 from crm_core.store.store import Store
 from crm_core.testing.company import generate
+from torture.databases import DATABASES, chosen, scratch, serving
+from torture.reporting import Report, telling
 
 READERS = {"administrator": "director", "director": "boss_of_all", "clerk": "sales1"}
 """Who asks: all accounts by right, all of them by units below, and two hundred of their own."""
@@ -94,7 +97,7 @@ def cost_figures(store: Store, database: str, scale: int, times: int) -> list[Fi
 
 def size_figure(store: Store, database: str, accounts: int) -> Figure:
     """What the index takes up: of the whole database on SQLite, of its tables on PostgreSQL."""
-    if database == "postgresql":
+    if store.dialect == "postgresql":
         with store.engine.begin() as connection:
             query = "SELECT pg_total_relation_size('crm_search_document')"
             size = int(connection.exec_driver_sql(query).scalar_one())
@@ -133,22 +136,22 @@ def search_figures(url: str, database: str, accounts: int, scale: int, times: in
     return figures
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@click.option("--database", type=click.Choice(["all", "sqlite", "postgresql"]), default="all", show_default=True)
+@click.command(name="search")
+@click.option("--database", type=click.Choice(["all", *DATABASES]), default="all", show_default=True)
 @click.option("--accounts", default=100_000, show_default=True, help="How large the company is.")
 @click.option("--times", default=9, show_default=True, help="Rounds of each measure.")
-def main(as_json: bool, database: str, accounts: int, times: int) -> None:
+@measured
+def command(database: str, accounts: int, times: int, json_file: Path | None, markdown: Path | None) -> None:
     """Measure searching, and what the index costs."""
-    from benchmarks.__main__ import databases
-
+    report = Report("search", None, package="benchmarks", nothing="")
     figures: list[Figure] = []
-    with databases(database) as each:
-        for name, *_others, url in each:
-            click.echo(f"measuring the search on {name} ...", err=True)
-            figures += search_figures(url, name, accounts, 5000, times)
-    print_figures(figures, as_json)
+    with telling(report, json_file, markdown, partial(note, report, figures)), scratch() as folder:
+        for each in chosen(database):
+            with serving(each, report.remarks) as (there, server):
+                if there:
+                    click.echo(f"measuring the search on {DATABASES[each]} ...", err=True)
+                    figures += search_figures(made(server, folder, "search"), DATABASES[each], accounts, 5000, times)
 
 
 if __name__ == "__main__":
-    main()
+    command()

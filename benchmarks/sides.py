@@ -6,6 +6,7 @@ import datetime as dt
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select, update
@@ -16,6 +17,7 @@ from crm_core.assembly import Crm
 from crm_core.fields import sort_key
 from crm_core.hooks import Dispatcher, hookimpl
 from crm_core.store.store import Store
+from crm_core.testing.postgresql import PostgreSQLServer
 
 BATCH = 1000
 TABLES: tuple[type[Record], ...] = (Account, Contact, Affiliation, Ownership)
@@ -30,6 +32,11 @@ class Listener:
     def crm_check_changes(self, batch: Any) -> None:
         """Count."""
         self.seen += len(batch)
+
+
+def made(server: PostgreSQLServer | None, folder: Path, name: str) -> str:
+    """The address of a new, empty database: on a server, or as a file."""
+    return f"sqlite:///{folder}/{name}.db" if server is None else server.create_database(name)
 
 
 @contextmanager

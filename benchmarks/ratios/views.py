@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from benchmarks.pages import median_ms
+from benchmarks.ratios.pages import median_ms
 from benchmarks.report import Figure
 from crm_core import (
     Account,

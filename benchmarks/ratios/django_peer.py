@@ -1,4 +1,4 @@
-"""Django's side, in a process of its own: ``python -m benchmarks.django_peer URL`` reads orders, prints seconds.
+"""Django's side, in a process of its own: ``python -m benchmarks.ratios.django_peer URL`` reads orders, prints seconds.
 
 One JSON line in: ``{"do": "bulk"|"single"|"update", "count": N, "start": K}``; one number out.
 """

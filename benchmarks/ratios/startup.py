@@ -38,11 +38,11 @@ def startup_figures(times: int) -> list[Figure]:
         ours, theirs = [str(folder / "crm"), "--help"], [str(folder / "django-admin"), "--help"]
         mine, other = rounds(times, lambda _: seconds(ours), lambda _: seconds(theirs))
         detail = f"{min(mine) * 1000:.0f} ms beside {min(other) * 1000:.0f} ms"
-        figures.append(Figure("-", "crm --help beside django-admin --help", ratio(mine, other), "<=", 1, detail))
+        figures.append(Figure("", "crm --help beside django-admin --help", ratio(mine, other), "<=", 1, detail))
     touch, bare = [sys.executable, "-c", TOUCH], [sys.executable, "-c", "import sqlalchemy.orm"]
     mine, other = rounds(times, lambda _: seconds(touch), lambda _: seconds(bare))
     detail = f"{min(mine) * 1000:.0f} ms beside {min(other) * 1000:.0f} ms"
-    figures.append(Figure("-", "every export beside import sqlalchemy.orm", ratio(mine, other), "<=", 1.3, detail))
+    figures.append(Figure("", "every export beside import sqlalchemy.orm", ratio(mine, other), "<=", 1.3, detail))
     return figures
 
 
@@ -56,4 +56,4 @@ def memory_figure() -> Figure:
             run = subprocess.run(command, check=True, capture_output=True, text=True)
             peaks.append(int(run.stdout.split()[-1]) / 1024)
     detail = f"{peaks[1]:.0f} MB beside {peaks[0]:.0f} MB"
-    return Figure("sqlite", "peak memory, import of 100,000 beside 10,000", peaks[1] / peaks[0], "<=", 1.2, detail)
+    return Figure("SQLite", "peak memory, import of 100,000 beside 10,000", peaks[1] / peaks[0], "<=", 1.2, detail)
