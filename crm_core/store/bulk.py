@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Dialect
 
-__all__ = ["insert_tuples"]
+__all__ = ["insert_tuples", "update_tuples"]
 
 # Below this, setting up COPY costs more than it saves.
 _COPY_FROM = 20
@@ -39,6 +39,19 @@ def insert_tuples(connection: Connection, table: str, columns: Sequence[str], ro
     connection.exec_driver_sql(_insertion(dialect, table, tuple(columns)), list(rows) if len(rows) > 1 else rows[0])
 
 
+def update_tuples(
+    connection: Connection, table: str, columns: Sequence[str], by: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> int:
+    """Write ``columns`` of the rows that have these values ``by``, all in the driver's form; returns how many had.
+
+    A row holds the values of the columns, and then those by which it is found.
+    """
+    if not rows:
+        return 0
+    statement = _updating(connection.dialect, table, tuple(columns), tuple(by))
+    return connection.exec_driver_sql(statement, list(rows) if len(rows) > 1 else rows[0]).rowcount
+
+
 @functools.lru_cache(
     maxsize=1024
 )  # as many tables as builds of one process have; made anew it costs as much as it does
@@ -47,3 +60,12 @@ def _insertion(dialect: Dialect, table: str, columns: tuple[str, ...]) -> str:
     marks = ", ".join(["?" if dialect.name == "sqlite" else "%s"] * len(columns))
     # Names are quoted identifiers of declared tables; values are always parameters.
     return f"INSERT INTO {quote(table)} ({', '.join(map(quote, columns))}) VALUES ({marks})"  # noqa: S608
+
+
+@functools.lru_cache(maxsize=1024)
+def _updating(dialect: Dialect, table: str, columns: tuple[str, ...], by: tuple[str, ...]) -> str:
+    quote, mark = dialect.identifier_preparer.quote, "?" if dialect.name == "sqlite" else "%s"
+    setting = ", ".join(f"{quote(name)} = {mark}" for name in columns)
+    found = " AND ".join(f"{quote(name)} = {mark}" for name in by)
+    # As above.
+    return f"UPDATE {quote(table)} SET {setting} WHERE {found}"  # noqa: S608

@@ -236,14 +236,14 @@ def groups(
         yield (kind, value), [row.record_id for row in group]
 
 
-def _holders_sql(keys: str, kind: str, text: str, type_: str, most: str, joined: str) -> str:
+def _holders_sql(keys: str, of: str, kind: str, text: str, most: str, joined: str) -> str:
     common = (
         f"EXISTS (SELECT 1 FROM crm_match_key n "  # noqa: S608 - all of it is ours
-        f"WHERE n.record_type = {type_} AND n.kind = {kind} AND n.key = {text} LIMIT 1 OFFSET {most})"
+        f"WHERE n.record_type = {of} AND n.kind = {kind} AND n.key = {text} LIMIT 1 OFFSET {most})"
     )
     return (
-        f"SELECT {kind}, {text}, m.record_id, m.source_id FROM {keys} {joined} "  # noqa: S608 - all of it is ours
-        f"WHERE NOT {common} UNION ALL SELECT {kind}, {text}, NULL, NULL FROM {keys} WHERE {common}"
+        f"SELECT {of}, {kind}, {text}, m.record_id, m.source_id FROM {keys} {joined} "  # noqa: S608 - all of it is ours
+        f"WHERE NOT {common} UNION ALL SELECT {of}, {kind}, {text}, NULL, NULL FROM {keys} WHERE {common}"
     )
 
 
@@ -253,14 +253,15 @@ def _holders_sql(keys: str, kind: str, text: str, type_: str, most: str, joined:
 # long as it has no statistics, would compare all keys with all holders unless each is a query of its own.
 _HOLDERS = {
     "sqlite": _holders_sql(
-        "json_each(?1) j CROSS JOIN json_each(j.value) k", "j.key", "k.value", "?2", "?3",
-        "CROSS JOIN crm_match_key m ON m.record_type = ?2 AND m.kind = j.key AND m.key = k.value",
+        "json_each(?1) t CROSS JOIN json_each(t.value) j CROSS JOIN json_each(j.value) k", "t.key", "j.key", "k.value",
+        "?2", "CROSS JOIN crm_match_key m ON m.record_type = t.key AND m.kind = j.key AND m.key = k.value",
     ),
     "postgresql": _holders_sql(
-        "unnest(%(kinds)s::text[], %(keys)s::text[]) AS j(kind, value)", 'j.kind COLLATE "C"', 'j.value COLLATE "C"',
-        "%(type)s", "%(most)s",
-        "CROSS JOIN LATERAL (SELECT k.record_id, k.source_id FROM crm_match_key k WHERE k.record_type = %(type)s "
-        'AND k.kind = j.kind COLLATE "C" AND k.key = j.value COLLATE "C" LIMIT %(most)s) m',
+        "unnest(%(types)s::text[], %(kinds)s::text[], %(keys)s::text[]) AS j(type, kind, value)",
+        'j.type COLLATE "C"', 'j.kind COLLATE "C"', 'j.value COLLATE "C"', "%(most)s",
+        "CROSS JOIN LATERAL (SELECT k.record_id, k.source_id FROM crm_match_key k "
+        'WHERE k.record_type = j.type COLLATE "C" AND k.kind = j.kind COLLATE "C" AND k.key = j.value COLLATE "C" '
+        "LIMIT %(most)s) m",
     ),
 }  # fmt: skip
 
@@ -277,30 +278,48 @@ class Holders:
 
 
 def holders_of(session: CrmSession, record_type: RecordType, keys: Collection[Key]) -> Holders:
-    """Who holds these keys already; one statement, and one for each type of record involved where somebody does.
+    """Like :func:`all_holders`, of one type."""
+    return all_holders(session, {record_type.name: keys})[record_type.name]
+
+
+def all_holders(session: CrmSession, keys: Mapping[str, Collection[Key]]) -> dict[str, Holders]:
+    """By record type who holds these keys already; one statement, and one for each type of record involved where
+    somebody does.
 
     What is common is judged by what the actor sees: that many others have a key must not show either.
     """
-    by_kind: defaultdict[str, list[str]] = defaultdict(list)
-    for each_kind, text in keys:
-        by_kind[each_kind].append(text)
-    found = Holders()
-    held: list[tuple[Key, int, int]] = []
-    common: defaultdict[str, list[str]] = defaultdict(list)
     most = session.policy.duplicates.most
+    sought = {name: sorted(some) for name, some in keys.items()}
     if session.dialect == "sqlite":
-        texts = {kind: sorted(some) for kind, some in by_kind.items()}
-        parameters: Any = (json.encode(texts).decode(), record_type.name, most)
+        texts: dict[str, dict[str, list[str]]] = {name: {} for name in sought}
+        for name, some in sought.items():
+            for kind, text in some:
+                texts[name].setdefault(kind, []).append(text)
+        parameters: Any = (json.encode(texts).decode(), most)
     else:
-        pairs = [(kind, key) for kind, some in by_kind.items() for key in sorted(some)]
-        parameters = {"kinds": [kind for kind, _ in pairs], "keys": [key for _, key in pairs],
-                      "type": record_type.name, "most": most}  # fmt: skip
-    rows = session.core_connection().exec_driver_sql(_HOLDERS[session.dialect], parameters)
-    for kind, value, id_, source_id in rows:
+        each = [(name, *key) for name, some in sought.items() for key in some]
+        parameters = {"types": [name for name, _, _ in each], "kinds": [kind for _, kind, _ in each],
+                      "keys": [text for _, _, text in each], "most": most}  # fmt: skip
+    held: dict[str, list[tuple[Key, int, int]]] = {name: [] for name in sought}
+    common: dict[str, defaultdict[str, list[str]]] = {name: defaultdict(list) for name in sought}
+    for name, kind, text, id_, source_id in session.core_connection().exec_driver_sql(
+        _HOLDERS[session.dialect], parameters
+    ):
         if id_ is None:
-            common[kind].append(value)
+            common[name][kind].append(text)
         else:
-            held.append(((kind, value), id_, source_id))
+            held[name].append(((kind, text), id_, source_id))
+    return {name: _known_to_actor(session, session.types[name], held[name], common[name]) for name in sought}
+
+
+def _known_to_actor(
+    session: CrmSession,
+    record_type: RecordType,
+    held: Sequence[tuple[Key, int, int]],
+    common: Mapping[str, Sequence[str]],
+) -> Holders:
+    """Those of the holders of one type that the actor sees, also of keys that are ``common``, and the others."""
+    found = Holders()
     visible = session.writer.visible_ids(record_type, {id_ for _, id_, _ in held}) if held else set()
     read = _read_sources(session, record_type, [each for each in held if each[1] in visible])
     for key, id_, source_id in held:

@@ -1,20 +1,41 @@
-"""Records that a session holds, when the database changed under them in bulk."""
+"""Records that a session holds: what they say of the database, and when it changed under them in bulk."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import inspect
 from sqlalchemy.orm.attributes import set_committed_value
 
-from crm_core.records import RecordType
+from crm_core.records import Record, RecordType
 
 if TYPE_CHECKING:
     from crm_core.store.journal import Entry
     from crm_core.store.session import CrmSession
 
-__all__ = ["drop", "show"]
+__all__ = ["drop", "show", "values_of_version"]
+
+
+def values_of_version(record: Record, version: int, fields: Collection[str]) -> dict[str, Any] | None:
+    """Values of a record as they stand in the database, from an object that was written there with this version.
+
+    Whatever changes a row makes another version of it. ``None`` where the object is of another one by now, has
+    assignments that are not written yet, or was not loaded with all of ``fields``.
+    """
+    state = inspect(record)
+    loaded = state.dict
+    if state.modified or loaded.get("version") != version:
+        return None
+    values: dict[str, Any] = {}
+    for field in record.crm_type.fields:
+        if field.name in fields:
+            names = field.column_names
+            keys = names if len(names) == 1 else [f"_{name}" for name in names]
+            if not loaded.keys() >= set(keys):
+                return None
+            values[field.name] = field.kind.join(tuple([loaded[key] for key in keys]))
+    return values
 
 
 def show(session: CrmSession, record_type: RecordType, entries: Iterable[Entry]) -> None:

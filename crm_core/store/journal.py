@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from crm_core.fields.columns import moment_text
-from crm_core.records import RecordType
+from crm_core.records import Record, RecordType
 from crm_core.store.bulk import insert_tuples
 from crm_core.store.changes import Change, Operation
 from crm_core.store.differences import filled, net, overlay
@@ -26,7 +26,10 @@ _COLUMNS = ("change_set_id", "position", "type", "record_id", "version", "operat
 
 @attrs.define
 class Entry:
-    """One record's change as it happened; ``type`` is ``None`` for rows of a plugin that is not in the build."""
+    """One record's change as it happened; ``type`` is ``None`` for rows of a plugin that is not in the build.
+
+    ``held`` is the object that was changed, if it was one.
+    """
 
     type: RecordType | None
     name: str
@@ -35,6 +38,7 @@ class Entry:
     before: dict[str, Any]
     after: dict[str, Any]
     version: int
+    held: Record | None = attrs.field(default=None, eq=False, repr=False)
 
     def change(self) -> Change:
         """The change as plugins see it."""

@@ -13,7 +13,7 @@ from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.store.actor import valid_at
 from crm_core.store.collecting import uncollected
-from crm_core.store.duplicates import Candidate, Holders, holders_of, make_candidate
+from crm_core.store.duplicates import Candidate, Holders, all_holders, make_candidate
 from crm_core.store.match_keys import KEYED, Key, Row, keys_of
 from crm_core.store.parts import in_parts
 
@@ -120,14 +120,13 @@ def _look(session: CrmSession, entries: Sequence[Entry], people: Mapping[int, Ma
                     holders.append(record_id)
         for id_, values in rows.items():
             worked_out[id_] = (values, shares[id_])
-    for name, new in wanted.items():
-        if new:
-            _tell(session, name, new)
+    asked = {name: new for name, new in wanted.items() if new}
+    for name, there in (all_holders(session, asked) if asked else {}).items():
+        _tell(session, name, asked[name], there)
 
 
-def _tell(session: CrmSession, name: str, new: Mapping[Key, Sequence[int]]) -> None:
-    record_type, rules, noted = session.types[name], session.policy.duplicates, session.noted
-    there = holders_of(session, record_type, new)
+def _tell(session: CrmSession, name: str, new: Mapping[Key, Sequence[int]], there: Holders) -> None:
+    rules, noted = session.policy.duplicates, session.noted
     pairs: defaultdict[tuple[int, int], set[Key]] = defaultdict(set)
     for key, ids in new.items():
         if len(ids) == 1 and key not in there.seen:

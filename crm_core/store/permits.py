@@ -195,12 +195,18 @@ class Permits:
         )
 
     def may_change(self, record_type: RecordType, ids: Iterable[int], verb: str) -> None:
-        """Refuse changes of records that the actor does not see, or sees but may not change."""
+        """Refuse changes of records that the actor does not see, or sees but may not change.
+
+        Of whoever may update all it is not asked whether they are there: who updates them finds that out.
+        """
         self.may(record_type, verb)
         if self.session.actor.system or self._kernel:
             return
         wanted = set(ids) - self.created.of(record_type)
-        missing = wanted - self.visible_ids(record_type, wanted, verb) if wanted else set()
+        criterion = self.session.visibility.criterion(record_type, record_type.table, verb) if wanted else None
+        if criterion is None and verb == "update":
+            return
+        missing = wanted - self._matching(record_type, wanted, criterion)
         if not missing:
             return
         if unseen := missing - self.visible_ids(record_type, missing):

@@ -140,7 +140,8 @@ def _check_dirty(session: CrmSession, record_type: RecordType, records: list[Rec
         record_type, [({name: getattr(record, name) for name in held}, after) for record, _, after in changed]
     )
     for record, before, after in changed:
-        yield record, Entry(record_type, record_type.name, record.id, "update", before, after, record.version + 1)
+        version = record.version + 1
+        yield record, Entry(record_type, record_type.name, record.id, "update", before, after, version, record)
 
 
 def _forget_assignments(record: Record) -> None:

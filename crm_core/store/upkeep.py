@@ -26,6 +26,6 @@ def follow(session: CrmSession, entries: Sequence[Entry]) -> None:
     fields = defaultdict(frozenset, {name: each.touched_by for name, each in session.store.search.plan.indexed.items()})
     for name, read in FIELDS.items():
         fields[name] |= read
-    current = Current(session, fields)
+    current = Current(session, fields, entries)
     for follower in _FOLLOWERS:
         follower(session, entries, current)

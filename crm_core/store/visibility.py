@@ -220,11 +220,11 @@ class Visibility:
         return and_(person, self._granted(reaches))
 
     def _through(self, access: Through, rows: FromClause, reaches: frozenset[Reach]) -> Criterion:
+        if not reaches:
+            return None
         links = self.types[access.record]
         link_rows = bare(links.table).alias()
         narrow = frozenset(reach for reach in reaches | {self.reach(links.permission("read"))} if not reach.all)
-        if not reaches:
-            return None
         inner = self._rows(links, link_rows, narrow, "read")
         linked = exists(
             select(1)

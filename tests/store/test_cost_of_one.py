@@ -51,12 +51,13 @@ def test_no_plugin_adds_a_statement_where_it_has_nothing_to_do(crm) -> None:
     with counted(crm) as first:
         account = create(crm, li, 1)
     assert not [statement for statement in first if "crm_head" not in statement and "SAVEPOINT" in statement.upper()]
-    assert len([statement for statement in of_records(first) if "crm_head" not in statement]) == 13 + (
-        crm.store.dialect == "sqlite"
-    )
+    # The words of SQLite's index are in a table of their own.
+    on_sqlite = crm.store.dialect == "sqlite"
+    assert len([statement for statement in of_records(first) if "crm_head" not in statement]) == 12 + on_sqlite
     rename(crm, account, "Acme one")
     with counted(crm) as second:
         rename(crm, account, "Acme the first")
+    assert len([statement for statement in of_records(second) if "crm_head" not in statement]) == 9 + 2 * on_sqlite
     assert not [statement for statement in second if "crm_head" not in statement and "SAVEPOINT" in statement.upper()]
 
     for number in range(2, 30):

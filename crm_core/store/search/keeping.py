@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BindParameter, Column, bindparam, delete, select, update
 
 from crm_core.records import RecordType
-from crm_core.store.bulk import insert_tuples
+from crm_core.store.bulk import insert_tuples, update_tuples
 from crm_core.store.parts import in_parts
-from crm_core.store.quick import quickly
+from crm_core.store.quick import FEW, quickly
 from crm_core.store.search.indexed import Document, Indexed
 from crm_core.store.search.texts import tokens_of
 from crm_core.store.tables import SEARCH_DOCUMENT, SEARCH_STATE
@@ -158,14 +158,19 @@ def put(
 ) -> None:
     """Write documents of one type. Those that the records ``replacing`` had go, unless they are the same."""
     ids: dict[tuple[int, str | None], int] = {}
+    over: set[int] = set()
     if replacing is not None:
         had = stored(session, indexed.type.name, replacing, others=indexed.has_others)
         wanted = {document.key: document for document in documents}
         same = {document.key for document in had.values() if wanted.get(document.key) == document}
         ids = {document.key: id_ for id_, document in had.items()}
-        drop(session, {id_: document for id_, document in had.items() if document.key not in same})
+        old = {id_: document for id_, document in had.items() if document.key not in same}
+        if len(old) <= FEW:
+            # One statement less; very many are sooner removed together and put in anew.
+            over = {id_ for id_, document in old.items() if document.key in wanted}
+        drop(session, old, staying=over)
         documents = [document for document in documents if document.key not in same]
-    _write(session, _laid(session, indexed, documents, ids))
+    _write(session, _laid(session, indexed, documents, ids), over)
 
 
 def _laid(
@@ -188,19 +193,21 @@ def _laid(
     return rows
 
 
-def _write(session: CrmSession, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows of whatever types, and their words."""
+def _write(session: CrmSession, rows: Sequence[tuple[Any, ...]], over: Collection[int] = ()) -> None:
+    """Insert rows of whatever types, and their words; those with the ids ``over`` are there and get other values."""
     if not rows:
         return
     connection, driver = session.core_connection(), session.store.search.driver
     columns: tuple[str, ...] = _COLUMNS
+    laid = rows
     if driver.column(()) is not None:
         columns = (*_COLUMNS, "tokens")
-        insert_tuples(
-            connection, SEARCH_DOCUMENT.name, columns, [(*row, driver.column(tokens_of(row[-1]))) for row in rows]
-        )
-    else:
-        insert_tuples(connection, SEARCH_DOCUMENT.name, columns, rows)
+        laid = [(*row, driver.column(tokens_of(row[-1]))) for row in rows]
+    if over:
+        changed = [(*row[1:], row[0]) for row in laid if row[0] in over]
+        update_tuples(connection, SEARCH_DOCUMENT.name, columns[1:], columns[:1], changed)
+        laid = [row for row in laid if row[0] not in over]
+    insert_tuples(connection, SEARCH_DOCUMENT.name, columns, laid)
     # One after the other: to hold the words of a whole batch costs more than to make them.
     driver.add(connection, ((row[0], tokens_of(row[-1])) for row in rows))
 
@@ -247,12 +254,12 @@ def _documents(rows: Iterable[Any]) -> dict[int, Document]:
     }
 
 
-def drop(session: CrmSession, documents: Mapping[int, Document]) -> None:
-    """Remove documents, and their words from the driver."""
+def drop(session: CrmSession, documents: Mapping[int, Document], *, staying: Collection[int] = ()) -> None:
+    """Remove documents, and their words from the driver; of those with the ids ``staying`` only the words."""
     if not documents:
         return
     connection, driver = session.core_connection(), session.store.search.driver
     driver.remove(connection, ((id_, tokens_of(document.body)) for id_, document in documents.items()))
-    ids = list(documents)
+    ids = [id_ for id_ in documents if id_ not in staying]
     for part in in_parts(ids):
         quickly(connection, _DROP, {"ids": part})
