@@ -59,6 +59,8 @@ def show(session: CrmSession, record_type: RecordType, entries: Iterable[Entry])
             else:
                 set_committed_value(held, name, value)
         session.expire(held, stale)
+        # As after a flush: what a savepoint takes back must be read again.
+        session._register_altered((inspect(held),))
 
 
 def drop(session: CrmSession, record_type: RecordType, ids: Iterable[int]) -> None:
