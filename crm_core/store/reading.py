@@ -19,7 +19,7 @@ from crm_core.store.guard import Footprint, inspect_statement, trusted
 from crm_core.store.options import inspect_options
 from crm_core.store.planning import planned_once
 from crm_core.store.restricted import attributes_of, open_options
-from crm_core.store.shapes import Criteria, Shape, Way, values_of
+from crm_core.store.shapes import Criteria, Kept, Shape, Way, values_of
 from crm_core.store.values import key_column
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ GET = "crm_get"
 _TOKEN = object()
 _GATHER = "crm_gather"
 """Execution option: a statement reads all that the actor sees."""
+
+# What is known of each statement, and asks for nothing of SQLAlchemy.
+_USUAL = frozenset({"all_dates", _GATHER, "_sa_orm_load_options", "_result_disable_adapt_to_context"})
+_BOUND = frozenset({"clause", "mapper"})
 
 
 def get_options() -> dict[str, Any]:
@@ -112,7 +116,10 @@ class Reading:
         plain = not (loading or options.given)
         kept = self._shape.statements.get(state.statement) if plain else None
         if kept is not None and way in kept:
-            state.statement = kept[way]
+            found = self._at_once(state, kept[way])
+            if found is not None:
+                return found
+            state.statement = kept[way].statement(state.statement)
             self._bring_values(state)
             return None
         for record_type in footprint.types:
@@ -135,8 +142,22 @@ class Reading:
             make_orm(state.statement, next(iter(footprint.types)).cls)
             self._bring_values(state)
         if plain:
-            self._shape.statements.setdefault(given, {})[way] = state.statement
+            self._shape.statements.setdefault(given, {})[way] = Kept(given, state.statement)
         return None
+
+    def _at_once(self, state: ORMExecuteState, kept: Kept) -> Any:
+        """The answer to a kept statement past SQLAlchemy; ``None`` where somebody wants more of it than its rows."""
+        given = state.parameters or {}
+        usual = _USUAL.issuperset(state.execution_options) and _BOUND.issuperset(state.bind_arguments)
+        if not usual or isinstance(given, Sequence):
+            return None
+        session = self.session
+        text = kept.ready(state.statement, session.store.engine.dialect)
+        if text is None:
+            return None
+        session._autoflush()  # as SQLAlchemy does before it executes
+        statement = kept.statement(state.statement)
+        return text.execute(statement, session.core_connection(), {**given, **self._values})
 
     def _bring_values(self, state: ORMExecuteState) -> None:
         """What stands for the parameters of the conditions, whatever else of their names is given."""

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 import attrs
-from sqlalchemy import ColumnElement, bindparam
+from sqlalchemy import ColumnElement, Dialect, bindparam
 from sqlalchemy.orm import LoaderCriteriaOption
 
 from crm_core.fields.columns import BIGINT, Moment
@@ -24,9 +24,10 @@ from crm_core.records import Administered, Private, Public, RecordType, Types
 from crm_core.store.actor import Actor, valid_at
 from crm_core.store.gathered import GatheredVisibility
 from crm_core.store.policy import Policy
+from crm_core.store.ready import Ready, ready
 from crm_core.store.visibility import WIDE, Visibility
 
-__all__ = ["Criteria", "Shape", "Shapes", "Way", "values_of"]
+__all__ = ["Criteria", "Kept", "Shape", "Shapes", "Way", "values_of"]
 
 _KEPT = 64
 """How many shapes are kept: builds have a handful of roles, and most people have one of them."""
@@ -85,6 +86,28 @@ class Way(NamedTuple):
     wide: bool
 
 
+class Kept:
+    """What a statement that somebody keeps has become under the conditions of one shape.
+
+    One that was not changed is not held here, or else nobody's would be kept for good.
+    """
+
+    def __init__(self, given: Any, changed: Any) -> None:
+        self._changed = None if changed is given else changed
+        self._ready: Ready | None = None
+        self._tried = False
+
+    def statement(self, given: Any) -> Any:
+        """The ``given`` statement as it is executed."""
+        return given if self._changed is None else self._changed
+
+    def ready(self, given: Any, dialect: Dialect) -> Ready | None:
+        """The same as text; ``None`` where SQLAlchemy has to execute it."""
+        if not self._tried:
+            self._ready, self._tried = ready(self.statement(given), dialect), True
+        return self._ready
+
+
 @attrs.frozen(eq=False)
 class Shape:
     """The conditions of rights of one shape, and the statements that they were added to."""
@@ -94,7 +117,7 @@ class Shape:
     actor: Actor
     _options: dict[tuple[RecordType, bool, bool, bool], Criteria | None] = attrs.field(factory=dict)
     # A statement that somebody keeps is kept here as it is executed, for as long as it is kept there.
-    statements: WeakKeyDictionary[Any, dict[Way, Any]] = attrs.field(factory=WeakKeyDictionary)
+    statements: WeakKeyDictionary[Any, dict[Way, Kept]] = attrs.field(factory=WeakKeyDictionary)
 
     def depends_on_width(self, types: Iterable[RecordType]) -> bool:
         """Whether it matters for these types how much the actor sees."""

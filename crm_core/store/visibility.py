@@ -24,7 +24,7 @@ from sqlalchemy import (
     column,
     exists,
     false,
-    literal,
+    literal_column,
     or_,
     select,
     table,
@@ -58,6 +58,7 @@ def bare(mapped: Table) -> TableClause:
 
 # The same in each probe: none stands within another.
 _OWNER = bare(Ownership.crm_type.table).alias()
+_ONE: Any = literal_column("1")
 
 
 class Visibility:
@@ -267,8 +268,8 @@ class Visibility:
         owning = self._owning[reach]
         if owning is None:
             return false()
-        theirs = select(literal(1)).where(_OWNER.c.account_id == id_, owning).correlate_except(_OWNER)
-        return theirs.limit(1).scalar_subquery().is_not(None)
+        theirs = select(_ONE).where(_OWNER.c.account_id == id_, owning).correlate_except(_OWNER)
+        return theirs.limit(_ONE).scalar_subquery().is_not(None)
 
     def _owned_within(self, reach: Reach) -> Criterion:
         """What is true of an owner of now within a reach; ``None`` where nobody can be."""
