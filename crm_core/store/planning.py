@@ -65,8 +65,8 @@ def planned_once(connection: Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        # In a transaction that has failed nothing can be set, and its end takes the setting with it.
-        if _driver(connection).info.transaction_status.name == "INTRANS":
+        # In a transaction that has failed or ended nothing can be set, and its end takes the setting with it.
+        if not connection.closed and _driver(connection).info.transaction_status.name == "INTRANS":
             connection.exec_driver_sql("SET LOCAL plan_cache_mode TO DEFAULT")
 
 

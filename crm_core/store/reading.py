@@ -55,6 +55,7 @@ class Reading:
     def __init__(self, session: CrmSession) -> None:
         self.session = session
         self._each = False
+        self._read: dict[Any, Sequence[Any]] = {}
 
     @contextmanager
     def each_by_itself(self) -> Iterator[None]:
@@ -62,12 +63,28 @@ class Reading:
         if self._each:
             yield
             return
-        self._each = True
+        self._each, self._read = True, {}
         try:
             with planned_once(self.session.core_connection()):
                 yield
         finally:
-            self._each = False
+            self._each, self._read = False, {}
+
+    def once(self, statement: Any, given: Mapping[str, Any], *, all_dates: bool = False) -> Sequence[Any]:
+        """The rows of a kept statement. Within :meth:`each_by_itself`, what several ask for is read once.
+
+        It is read anew where this transaction has written anything, or is about to.
+        """
+        session = self.session
+        told = self._each and not (session.writer.wrote or session.new or session.dirty or session.deleted)
+        values = tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in given.items())
+        key = (statement, values, all_dates)
+        if told and key in self._read:
+            return self._read[key]
+        rows = session.execute(statement, given, execution_options={"all_dates": all_dates}).all()
+        if told:
+            self._read[key] = rows
+        return rows
 
     @functools.cached_property
     def _shape(self) -> Shape:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,12 @@ from sqlalchemy import Select, bindparam, func, literal, select
 
 from crm_core.domain.accounts import Account, AccountRelation
 from crm_core.domain.activities import Activity, Status
-from crm_core.domain.organisation import User
-from crm_core.domain.ownership import Ownership, OwnershipRole
+from crm_core.domain.dated import holds
+from crm_core.domain.ownership import OwnershipRole
 from crm_core.fields import Field, Money
 from crm_core.fields.columns import BIGINT, Moment
 from crm_core.views.aliases import another
+from crm_core.views.asked import ownerships, relations
 from crm_core.views.showing import readable
 
 if TYPE_CHECKING:
@@ -127,12 +128,14 @@ class Ways:
 
 
 def ways(session: CrmSession, account_id: int) -> Ways:
-    """Which accounts stand above and below an account, in two statements.
+    """Which accounts stand above and below an account, in three statements at most: most accounts stand alone.
 
     Each level passes only through accounts that the reader sees. Circles end where they close, and the depth is
     bounded by ``[views] depth``.
     """
-    above, below = _ways(session, account_id, up=True), _ways(session, account_id, up=False)
+    near = [row for row in relations(session, account_id) if row.kind in GROUP_KINDS]
+    above = _ways(session, account_id, up=True) if any(row.account_id == account_id for row in near) else []
+    below = _ways(session, account_id, up=False) if any(row.other_id == account_id for row in near) else []
     return Ways(account_id, tuple(above), tuple(below[:_MOST]), len(below) > _MOST)
 
 
@@ -172,9 +175,11 @@ def _steps(up: bool, depth: int) -> Select[Any]:
     )
 
 
-@functools.cache
-def _named() -> Any:
-    return select(Account.id, Account.name, Account.grade).where(Account.id.in_(_IDS))
+@functools.lru_cache(maxsize=256)  # which fields of a type there are to sum depends on who may read them
+def _named(fields: tuple[Field, ...]) -> Any:
+    return select(Account.id, Account.name, Account.grade, *_amounts(Account.crm_type, fields)).where(
+        Account.id.in_(_IDS)
+    )
 
 
 def group(session: CrmSession, found: Ways, open_of: Counter[int]) -> Group:
@@ -183,7 +188,8 @@ def group(session: CrmSession, found: Ways, open_of: Counter[int]) -> Group:
     The number of statements depends on the build alone.
     """
     ids = sorted({*found.down, *(row.id for row in found.above)})
-    accounts = {row.id: row for row in session.execute(_named(), {"ids": ids})}
+    money = _money(session, Account.crm_type)
+    accounts = {row.id: row for row in session.execute(_named(money), {"ids": ids})}
     contacts = _last_contacts(session, ids)
     owners = _owners(session, ids)
 
@@ -199,7 +205,17 @@ def group(session: CrmSession, found: Ways, open_of: Counter[int]) -> Group:
         above=tuple(relative(row) for row in found.above if row.id in accounts),
         below=tuple(relative(row) for row in found.below if row.id in accounts),
         more=found.more,
-        rollup=_rolled_up(session, found.down, contacts, open_of, owners),
+        rollup=_rolled_up(
+            session,
+            found.down,
+            contacts,
+            open_of,
+            owners,
+            [
+                *_sums(Account.crm_type, money, (accounts[id_] for id_ in found.down if id_ in accounts)),
+                *_sums_of_extensions(session, found.down),
+            ],
+        ),
     )
 
 
@@ -209,6 +225,7 @@ def _rolled_up(
     contacts: dict[int, dt.datetime],
     open_of: Counter[int],
     owners: dict[int, list[tuple[int, str]]],
+    sums: Sequence[Sum],
 ) -> RollUp:
     quiet_since = session.at - dt.timedelta(session.policy.views.quiet_days)
     shares = Counter(user for id_ in down for user in set(owners.get(id_, ())))
@@ -222,7 +239,7 @@ def _rolled_up(
             (user_id, name, number)
             for (user_id, name), number in sorted(shares.items(), key=lambda item: (-item[1], item[0]))
         ),
-        sums=tuple(_sums(session, down)),
+        sums=tuple(sums),
     )
 
 
@@ -242,54 +259,53 @@ def _last_held() -> Any:
     )  # fmt: skip
 
 
-@functools.cache
-def _owned() -> Any:
-    return (
-        select(Ownership.account_id, Ownership.user_id, User.name)
-        .join(User, User.id == Ownership.user_id)
-        .where(Ownership.account_id.in_(_IDS), Ownership.role == OwnershipRole.OWNER)
-        .order_by(Ownership.scope, Ownership.id)
-    )
-
-
 def _owners(session: CrmSession, ids: Sequence[int]) -> dict[int, list[tuple[int, str]]]:
     found: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
-    for account_id, user_id, name in session.execute(_owned(), {"ids": ids}):
-        if (user_id, name) not in found[account_id]:
-            found[account_id].append((user_id, name))
+    for row in sorted(ownerships(session, ids), key=lambda row: (row.scope, row.id)):
+        if row.role is not OwnershipRole.OWNER or not holds(row, session.at):
+            continue
+        if (row.user_id, row.name) not in found[row.account_id]:
+            found[row.account_id].append((row.user_id, row.name))
     return found
 
 
-def _sums(session: CrmSession, ids: Sequence[int]) -> list[Sum]:
-    """Money fields of the accounts and of what plugins add to them, per currency: one statement per record type."""
-    found: list[Sum] = []
-    for record_type in (Account.crm_type, *sorted(session.types.extensions("account"), key=lambda each: each.name)):
-        fields = tuple(field for field in readable(session, record_type) if field.kind.name == "money")
+def _sums_of_extensions(session: CrmSession, ids: Sequence[int]) -> Iterator[Sum]:
+    """Money fields of what plugins add to accounts, per currency: one statement per record type."""
+    for record_type in sorted(session.types.extensions("account"), key=lambda each: each.name):
+        fields = _money(session, record_type)
         if fields:
-            found += _sums_of(session, record_type, fields, ids)
-    return found
+            yield from _sums(record_type, fields, session.execute(_added(record_type, fields), {"ids": ids}))
 
 
-@functools.lru_cache(maxsize=256)  # which fields of a type there are to sum depends on who may read them
-def _amounts(record_type: RecordType, fields: tuple[Field, ...]) -> Any:
+def _money(session: CrmSession, record_type: RecordType) -> tuple[Field, ...]:
+    """The money fields that the reader may read."""
+    return tuple(field for field in readable(session, record_type) if field.kind.name == "money")
+
+
+@functools.lru_cache(maxsize=256)
+def _added(record_type: RecordType, fields: tuple[Field, ...]) -> Any:
     cls: Any = record_type.cls
-    return select(cls.id, *(getattr(cls, field.name) for field in fields)).where(cls.id.in_(_IDS))
+    return select(*_amounts(record_type, fields)).where(cls.id.in_(_IDS))
 
 
-def _sums_of(session: CrmSession, record_type: RecordType, fields: tuple[Field, ...], ids: Sequence[int]) -> list[Sum]:
-    amounts: dict[tuple[int, str], list[Money]] = {}
-    for _, *values in session.execute(_amounts(record_type, fields), {"ids": ids}):
-        for number, money in enumerate(values):
-            if money is not None:
-                amounts.setdefault((number, money.currency), []).append(money)
-    return [
-        Sum(
+def _amounts(record_type: RecordType, fields: tuple[Field, ...]) -> list[Any]:
+    """The columns of money fields, amount and currency by turns."""
+    return [getattr(record_type.cls, f"_{name}") for field in fields for name in field.column_names]
+
+
+def _sums(record_type: RecordType, fields: tuple[Field, ...], rows: Iterable[Any]) -> Iterator[Sum]:
+    """Money fields summed per currency; they are the last columns of the rows."""
+    amounts: dict[tuple[int, str], list[Decimal]] = {}
+    for row in rows:
+        values = row[len(row) - 2 * len(fields) :]
+        for number, (amount, currency) in enumerate(zip(values[::2], values[1::2], strict=True)):
+            if amount is not None:
+                amounts.setdefault((number, currency), []).append(amount)
+    for (number, currency), found in sorted(amounts.items()):
+        yield Sum(
             record_type=record_type.name, field=fields[number].name, label=fields[number].label,
-            plugin=record_type.plugin, accounts=len(found),
-            amount=Money(sum(each.amount for each in found), currency),
-        )
-        for (number, currency), found in sorted(amounts.items())
-    ]  # fmt: skip
+            plugin=record_type.plugin, accounts=len(found), amount=Money(sum(found, Decimal()), currency),
+        )  # fmt: skip
 
 
 def related(session: CrmSession, account_id: int) -> tuple[Related, ...]:
@@ -298,22 +314,6 @@ def related(session: CrmSession, account_id: int) -> tuple[Related, ...]:
         Related(account_id=row.other_id, name=row.other_name, kind=row.kind, outward=True, since=row.valid_from)
         if row.account_id == account_id
         else Related(account_id=row.account_id, name=row.name, kind=row.kind, outward=False, since=row.valid_from)
-        for row in session.execute(_relations(), {"account": account_id})
+        for row in relations(session, account_id)
+        if row.kind not in GROUP_KINDS
     )
-
-
-@functools.cache
-def _relations() -> Any:
-    account = bindparam("account", type_=BIGINT)
-    one, other = another(Account), another(Account, 2)
-    return (
-        select(AccountRelation.account_id, AccountRelation.other_id, AccountRelation.kind, AccountRelation.valid_from,
-               one.name.label("name"), other.name.label("other_name"))
-        .join(one, one.id == AccountRelation.account_id)
-        .join(other, other.id == AccountRelation.other_id)
-        .where(
-            (AccountRelation.account_id == account) | (AccountRelation.other_id == account),
-            AccountRelation.kind.not_in(GROUP_KINDS),
-        )
-        .order_by(AccountRelation.kind, AccountRelation.id)
-    )  # fmt: skip

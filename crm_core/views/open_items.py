@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, exists, func, or_, select
@@ -17,6 +17,7 @@ from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.fields.columns import BIGINT, Moment
 from crm_core.hooks.values import Failed, Gathered, OpenItem
 from crm_core.views.aliases import another
+from crm_core.views.asked import affiliations, lifecycles
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -37,11 +38,20 @@ _CHUNK = 1000
 _IDS: Any = bindparam("ids", type_=BIGINT, expanding=True)
 _AT: Any = bindparam("at", type_=Moment())
 _END: Any = bindparam("end", type_=Moment())
-_ALL_DATES = {"all_dates": True}
 
 
-def _ahead(session: CrmSession, accounts: Sequence[int]) -> dict[str, Any]:
-    return {"ids": accounts, "at": session.at, "end": session.at + AHEAD}
+def _ahead(
+    session: CrmSession, accounts: Sequence[int], whole: Callable[[CrmSession, Sequence[int]], Sequence[Any]], part: Any
+) -> Sequence[Any]:
+    """Rows that begin or end within the time ahead, and perhaps others.
+
+    Of one account the ``whole`` is asked for, which other parts of its overview read as well; of many only the
+    ``part``, since much has been and little is to come.
+    """
+    if len(accounts) == 1:
+        return sorted(whole(session, accounts), key=lambda row: row.id)
+    given = {"ids": accounts, "at": session.at, "end": session.at + AHEAD}
+    return session.execute(part, given, execution_options={"all_dates": True}).all()
 
 
 def open_items(
@@ -125,7 +135,7 @@ def _promised(session: CrmSession, accounts: Sequence[int], user_id: int | None)
     activity stays as it is, so there is nothing to reassign: the promise follows the responsibility.
     """
     rows = session.execute(_promises(), {"ids": accounts}).all()
-    in_charge = _in_charge(session, {row.account_id for row in rows})
+    in_charge = _in_charge(session, {row.account_id for row in rows}) if rows else {}
     for row in rows:
         owner, team = in_charge.get(row.account_id, (None, set()))
         who = row.user_id if row.user_id in team or owner is None else owner
@@ -177,7 +187,7 @@ def _moving() -> Any:
 
 def _moves(session: CrmSession, accounts: Sequence[int]) -> Iterator[OpenItem]:
     """People who will come or go."""
-    for row in session.execute(_moving(), _ahead(session, accounts), execution_options=_ALL_DATES):
+    for row in _ahead(session, accounts, affiliations, _moving()):
         for kind, moment in (("joins", row.valid_from), ("leaves", row.valid_to)):
             if moment is not None and session.at < moment <= session.at + AHEAD:
                 yield OpenItem(
@@ -203,13 +213,14 @@ def _staging() -> Any:
 
 
 def _stages(session: CrmSession, accounts: Sequence[int]) -> Iterator[OpenItem]:
-    for row in session.execute(_staging(), _ahead(session, accounts), execution_options=_ALL_DATES):
-        yield OpenItem(
-            account_id=row.account_id,
-            kind="stage",
-            title=f"{row.business_line} · {row.stage.value}",
-            text=row.reason or "",
-            due=row.valid_from,
-            record_type="lifecycle",
-            record_id=row.id,
-        )
+    for row in _ahead(session, accounts, lifecycles, _staging()):
+        if row.valid_from is not None and session.at < row.valid_from <= session.at + AHEAD:
+            yield OpenItem(
+                account_id=row.account_id,
+                kind="stage",
+                title=f"{row.business_line} · {row.stage.value}",
+                text=row.reason or "",
+                due=row.valid_from,
+                record_type="lifecycle",
+                record_id=row.id,
+            )

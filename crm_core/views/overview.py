@@ -6,20 +6,19 @@ import datetime as dt
 import functools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import ColumnElement, Select, bindparam, case, func, select
+from sqlalchemy import bindparam, select
 
-from crm_core.domain.accounts import Account, Lifecycle
-from crm_core.domain.activities import Activity, Status
+from crm_core.domain.accounts import Account
 from crm_core.domain.dated import holds
 from crm_core.domain.organisation import User
 from crm_core.fields import Field
-from crm_core.fields.columns import BIGINT, Moment
+from crm_core.fields.columns import BIGINT
 from crm_core.hooks.values import Failed, OpenItem, Panel, TimelineEntry
 from crm_core.records import Record, RecordType
+from crm_core.views.asked import activities_held, lifecycles, month_bounds
 from crm_core.views.completeness import Quality, quality
 from crm_core.views.hierarchy import Group, Related, group, related, ways
 from crm_core.views.open_items import open_items
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Extension", "Fact", "Overview", "StageSince", "overview"]
 
-_MONTHS = 12
 _NOT_TO_DO = ("question", "role")
 """Open items that are nothing to do: what is not known is asked for, and roles only hang on their people."""
 
@@ -105,7 +103,7 @@ class Overview:
 def overview(session: CrmSession, account: Account, *, entries: int = 15) -> Overview:
     """The overview of an account at the session's ``at``, with its latest ``entries`` of the timeline.
 
-    The number of SQL statements depends on the plugins of the build, not on what is shown. Nothing is shown, counted or
+    The number of SQL statements is bounded by the plugins of the build, whatever is shown. Nothing is shown, counted or
     summed that the actor may not see. A plugin whose part fails is named in ``failed``; the rest stands.
     """
     with session._reading.each_by_itself():
@@ -149,9 +147,17 @@ def _overview(session: CrmSession, account: Account, entries: int) -> Overview:
                 each.present and each.role == "owner" for each in team
             ), staged=any(stage.present for stage in stages), last_contact=last, open_items=items,
         ),
-        names=names_of(session, [*(each.user_id for each in story), *(item.user_id for item in items)]),
+        names=_names(session, team, [*(each.user_id for each in story), *(item.user_id for item in items)]),
         failed=_once((*panels.failed, *story.failed, *gathered.failed)),
     )  # fmt: skip
+
+
+def _names(session: CrmSession, team: Sequence[Responsible], user_ids: Iterable[int | None]) -> dict[int, str]:
+    """The names of colleagues; mostly they are of the team, whose names are known."""
+    known = {each.user_id: each.name for each in team}
+    wanted = {user_id for user_id in user_ids if user_id is not None}
+    found = {user_id: known[user_id] for user_id in wanted & known.keys()}
+    return {**found, **(names_of(session, wanted - known.keys()) if wanted - known.keys() else {})}
 
 
 def names_of(session: CrmSession, user_ids: Iterable[int | None]) -> dict[int, str]:
@@ -196,47 +202,15 @@ def _stages(session: CrmSession, account_id: int) -> list[StageSince]:
             business_line=row.business_line, stage=row.stage.value, since=row.valid_from, until=row.valid_to,
             reason=row.reason, present=holds(row, session.at),
         )
-        for row in session.execute(_staged(), {"account": account_id}, execution_options={"all_dates": True})
+        for row in lifecycles(session, [account_id])
     ]  # fmt: skip
-
-
-@functools.cache
-def _staged() -> Any:
-    return (
-        select(Lifecycle.business_line, Lifecycle.stage, Lifecycle.valid_from, Lifecycle.valid_to, Lifecycle.reason)
-        .where(Lifecycle.account_id == bindparam("account", type_=BIGINT))
-        .order_by(Lifecycle.business_line, Lifecycle.valid_from.desc().nulls_last(), Lifecycle.id.desc())
-    )
 
 
 def _contacts(session: CrmSession, account_id: int) -> tuple[dt.datetime | None, tuple[tuple[str, int], ...]]:
     """When an activity was last held, and how many in each of the last months."""
-    bounds = _month_bounds(session)
-    given = {f"month{number}": start for number, (_, start) in enumerate(bounds)}
-    last, *counts = session.execute(_counted(), {"account": account_id, "at": session.at, **given}).one()
-    return last, tuple((name, count) for (name, _), count in zip(bounds, counts, strict=False))
-
-
-@functools.cache
-def _counted() -> Select[Any]:
-    when = Activity.started_at
-    months = [bindparam(f"month{number}", type_=Moment()) for number in range(_MONTHS + 1)]
-    inside: list[ColumnElement[Any]] = [
-        func.count(case(((when >= start) & (when < end), 1))) for start, end in pairwise(months)
-    ]  # fmt: skip
-    return select(func.max(when), *inside).where(
-        Activity.account_id == bindparam("account", type_=BIGINT),
-        Activity.status == Status.HELD,
-        when <= bindparam("at", type_=Moment()),
-    )
-
-
-def _month_bounds(session: CrmSession) -> list[tuple[str, dt.datetime]]:
-    """The last twelve months with their beginnings, and the beginning of the next one."""
-    tz = session.policy.tz
-    today = session.at.astimezone(tz)
-    months = [divmod(today.year * 12 + today.month - 1 - back, 12) for back in range(_MONTHS - 1, -2, -1)]
-    return [
-        (f"{year}-{month + 1:02}", dt.datetime(year, month + 1, 1, tzinfo=tz).astimezone(dt.UTC))
-        for year, month in months
-    ]
+    held = activities_held(session, account_id)
+    counts = Counter[int]()
+    for row in held:
+        counts[row.month] += row.number
+    months = tuple((name, counts[number]) for number, (name, _) in enumerate(month_bounds(session)))
+    return max((row.last for row in held), default=None), months

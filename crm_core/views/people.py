@@ -8,13 +8,13 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 
 from crm_core.domain.accounts import Account
-from crm_core.domain.activities import Activity, Status
-from crm_core.domain.contacts import Affiliation, Consent, Contact, ContactPoint
+from crm_core.domain.contacts import Affiliation, Consent, ContactPoint
 from crm_core.domain.dated import holds
-from crm_core.fields.columns import BIGINT, Moment
+from crm_core.fields.columns import BIGINT
+from crm_core.views.asked import activities_held, affiliations
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -100,7 +100,7 @@ class Person:
 def people(session: CrmSession, account_id: int) -> tuple[Person, ...]:
     """Everybody with a place at the account: those who hold one at the session's ``at`` first; in four statements."""
     rows: defaultdict[int, list[Any]] = defaultdict(list)
-    for row in session.execute(_places(), {"account": account_id}, execution_options=_ALL_DATES):
+    for row in affiliations(session, [account_id]):
         rows[row.contact_id].append(row)
     points, elsewhere = _points(session, account_id), _elsewhere(session, account_id)
     spoken = _last_contacts(session, account_id)
@@ -110,21 +110,6 @@ def people(session: CrmSession, account_id: int) -> tuple[Person, ...]:
         for contact_id, held in rows.items()
     ]  # fmt: skip
     return tuple(sorted(found, key=_rank))
-
-
-@functools.cache
-def _places() -> Any:
-    """The statement, made once: to put it together takes longer than to run it."""
-    return (
-        select(
-            Affiliation.id, Affiliation.contact_id, Contact.name, Affiliation.role, Affiliation.title,
-            Affiliation.department, Affiliation.primary, Affiliation.valid_from, Affiliation.valid_to,
-            Affiliation.confirmed_at,
-        )
-        .join(Contact, Contact.id == Affiliation.contact_id)
-        .where(Affiliation.account_id == _ACCOUNT)
-        .order_by(Affiliation.valid_from.desc().nulls_last(), Affiliation.id.desc())
-    )  # fmt: skip
 
 
 def _rank(person: Person) -> tuple[Any, ...]:
@@ -228,23 +213,9 @@ def _elsewhere(session: CrmSession, account_id: int) -> dict[int, tuple[Elsewher
     return {contact_id: tuple(places) for contact_id, places in found.items()}
 
 
-@functools.cache
-def _last_held() -> Any:
-    return (
-        select(Activity.contact_id, func.max(Activity.started_at))
-        .where(
-            Activity.account_id == _ACCOUNT,
-            Activity.contact_id.is_not(None),
-            Activity.status == Status.HELD,
-            Activity.started_at <= bindparam("at", type_=Moment()),
-        )
-        .group_by(Activity.contact_id)
-    )
-
-
 def _last_contacts(session: CrmSession, account_id: int) -> dict[int, dt.datetime]:
-    return {
-        id_: at
-        for id_, at in session.execute(_last_held(), {"account": account_id, "at": session.at})
-        if id_ is not None and at is not None
-    }
+    last: dict[int, dt.datetime] = {}
+    for row in activities_held(session, account_id):
+        if row.contact_id is not None:
+            last[row.contact_id] = max(row.last, last.get(row.contact_id, row.last))
+    return last

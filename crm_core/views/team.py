@@ -13,9 +13,10 @@ from sqlalchemy import Select, bindparam, select
 from crm_core.domain.dated import holds
 from crm_core.domain.handovers.records import OPEN, WAITING, Handover, HandoverItem
 from crm_core.domain.organisation import User
-from crm_core.domain.ownership import Ownership, OwnershipRole
+from crm_core.domain.ownership import OwnershipRole
 from crm_core.fields.columns import BIGINT
 from crm_core.views.aliases import another
+from crm_core.views.asked import ownerships
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -100,22 +101,9 @@ def _waiting() -> Select[Any]:
     )  # fmt: skip
 
 
-@functools.cache
-def _ever() -> Any:
-    return (
-        select(
-            Ownership.id, Ownership.user_id, Ownership.role, Ownership.scope, Ownership.valid_from, Ownership.valid_to,
-            Ownership.reason, User.name, User.email, User.active,
-        )
-        .join(User, User.id == Ownership.user_id)
-        .where(Ownership.account_id == bindparam("account", type_=BIGINT))
-        .order_by(Ownership.valid_from.desc().nulls_last(), Ownership.id.desc())
-    )  # fmt: skip
-
-
 def responsible(session: CrmSession, account_id: int) -> tuple[Responsible, ...]:
     """Everybody who ever was responsible; those of the session's ``at`` first, then the latest."""
-    rows = session.execute(_ever(), {"account": account_id}, execution_options={"all_dates": True}).all()
+    rows = ownerships(session, [account_id])
     rows = sorted(rows, key=lambda row: (not holds(row, session.at), row.scope, _ORDER.index(row.role)))
     return tuple(
         Responsible(

@@ -8,17 +8,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import ColumnElement, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, bindparam, func, select
 
-from crm_core.domain.accounts import Account, Lifecycle
+from crm_core.domain.accounts import Account
 from crm_core.domain.activities import Activity, Status
-from crm_core.domain.contacts import Affiliation, Contact
-from crm_core.domain.organisation import User
-from crm_core.domain.ownership import Ownership, OwnershipRole
+from crm_core.domain.ownership import OwnershipRole
 from crm_core.domain.pools import PoolEvent, PoolEventKind
 from crm_core.fields.columns import BIGINT, Moment
 from crm_core.hooks.values import Failed, TimelineEntry
 from crm_core.store.redirected import merges_into
+from crm_core.views.asked import affiliations, lifecycles, ownerships
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -30,7 +29,6 @@ _IDS: Any = bindparam("ids", type_=BIGINT, expanding=True)
 _SINCE: Any = bindparam("since", type_=Moment())
 _UNTIL: Any = bindparam("until", type_=Moment())
 _MOST: Any = bindparam("most", type_=BIGINT)
-_ALL_DATES = {"all_dates": True}
 _ACTIVITIES = {Status.PLANNED: "Planned", Status.HELD: "Held", Status.CANCELLED: "Cancelled"}
 _RESPONSIBLE = {
     OwnershipRole.OWNER: ("Became owner", "No longer owner"),
@@ -131,40 +129,13 @@ def _activities(
         )
 
 
-@functools.cache
-def _owned() -> Any:
-    return (
-        select(
-            Ownership.id, Ownership.account_id, Ownership.role, Ownership.user_id, Ownership.valid_from,
-            Ownership.valid_to, Ownership.reason, User.name,
-        )
-        .join(User, User.id == Ownership.user_id)
-        .where(Ownership.account_id.in_(_IDS), or_(Ownership.valid_from.is_not(None), Ownership.valid_to.is_not(None)))
-    )  # fmt: skip
-
-
 def _ownerships(session: CrmSession, ids: Sequence[int]) -> Iterable[TimelineEntry]:
-    for row in session.execute(_owned(), {"ids": ids}, execution_options=_ALL_DATES):
+    for row in ownerships(session, ids):
         yield from _both_ends(row, "ownership", row.reason or "", _RESPONSIBLE[row.role], row.user_id)
 
 
-@functools.cache
-def _worked() -> Any:
-    return (
-        select(
-            Affiliation.id, Affiliation.account_id, Affiliation.role, Affiliation.title, Affiliation.valid_from,
-            Affiliation.valid_to, Contact.name,
-        )
-        .join(Contact, Contact.id == Affiliation.contact_id)
-        .where(
-            Affiliation.account_id.in_(_IDS),
-            or_(Affiliation.valid_from.is_not(None), Affiliation.valid_to.is_not(None)),
-        )
-    )  # fmt: skip
-
-
 def _affiliations(session: CrmSession, ids: Sequence[int]) -> Iterable[TimelineEntry]:
-    for row in session.execute(_worked(), {"ids": ids}, execution_options=_ALL_DATES):
+    for row in affiliations(session, ids):
         yield from _both_ends(row, "affiliation", row.role or row.title or "", _WORKS, None)
 
 
@@ -184,26 +155,19 @@ def _both_ends(row: Any, kind: str, text: str, said: tuple[str, str], user_id: i
             )
 
 
-@functools.cache
-def _staged() -> Any:
-    return select(
-        Lifecycle.id, Lifecycle.account_id, Lifecycle.business_line, Lifecycle.stage, Lifecycle.valid_from,
-        Lifecycle.reason,
-    ).where(Lifecycle.account_id.in_(_IDS), Lifecycle.valid_from.is_not(None))  # fmt: skip
-
-
 def _stages(session: CrmSession, ids: Sequence[int]) -> Iterable[TimelineEntry]:
-    for row in session.execute(_staged(), {"ids": ids}, execution_options=_ALL_DATES):
-        yield TimelineEntry(
-            at=row.valid_from,
-            account_id=row.account_id,
-            kind="lifecycle",
-            title=row.business_line,
-            text=row.reason or "",
-            status=row.stage.value.replace("_", " ").capitalize(),
-            record_type="lifecycle",
-            record_id=row.id,
-        )
+    for row in lifecycles(session, ids):
+        if row.valid_from is not None:
+            yield TimelineEntry(
+                at=row.valid_from,
+                account_id=row.account_id,
+                kind="lifecycle",
+                title=row.business_line,
+                text=row.reason or "",
+                status=row.stage.value.replace("_", " ").capitalize(),
+                record_type="lifecycle",
+                record_id=row.id,
+            )
 
 
 @functools.cache
