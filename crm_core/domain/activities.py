@@ -50,8 +50,12 @@ class Feeling(Enum):
     "activity",
     access=via("account_id", "contact_id", own="user_id"),
     label="Activity",
-    # Whoever walks along time is told by the index whose account it is, and passes over what is others' without a look.
-    indexes=[("account_id", "planned_start"), ("user_id", "planned_start"), ("planned_start", "id", "account_id")],
+    # Whoever walks along time is told by the last all that decides who sees it, and looks only at what is on the page.
+    indexes=[
+        ("account_id", "planned_start"),
+        ("user_id", "planned_start"),
+        ("planned_start", "id", "account_id", "contact_id", "user_id", "created_by"),
+    ],
 )
 class Activity(Record):
     """A visit, call, meeting, message or task, planned against actual."""

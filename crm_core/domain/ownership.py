@@ -42,7 +42,8 @@ class OwnershipRole(Enum):
     access=via("account_id"),
     label="Ownership",
     exclusive=[one_at_a_time("account_id", "scope", role=OwnershipRole.OWNER)],
-    indexes=[("account_id", "valid_to", "user_id"), ("user_id", "valid_to", "account_id")],
+    # What somebody has now is read from the second alone, and in the order of the accounts.
+    indexes=[("account_id", "valid_to", "user_id"), ("user_id", "account_id", "valid_to", "valid_from")],
 )
 class Ownership(Dated):
     """A user's responsibility for an account; at most one owner per account and scope at any instant.

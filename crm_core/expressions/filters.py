@@ -40,6 +40,11 @@ class Filter:
         """
         return self._node.sql(Scope(self.record_type.table if table is None else table, self.env))
 
+    def parts(self, table: FromClause | None = None) -> list[ColumnElement[bool]]:
+        """Conditions like :meth:`where` that must all be true for this one to be true, as its outer parts tell."""
+        scope = Scope(self.record_type.table if table is None else table, self.env)
+        return [part.sql(scope) for part in _conjuncts(self._node)]
+
     def means_the_same(self, other: Filter) -> bool:
         """Whether another filter asks the same; the same words may mean something else on another day."""
         return self.record_type is other.record_type and self._node == other._node

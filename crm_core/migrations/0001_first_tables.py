@@ -492,7 +492,9 @@ def upgrade() -> None:
     op.create_index("ix_crm_activity_account_id_planned_start", "crm_activity", ["account_id", "planned_start"])
     op.create_index("ix_crm_activity_contact_id", "crm_activity", ["contact_id"])
     op.create_index(
-        "ix_crm_activity_planned_start_id_account_id", "crm_activity", ["planned_start", "id", "account_id"]
+        "ix_crm_activity_planned_start_id_account_id_contact_id_05c05f62",
+        "crm_activity",
+        ["planned_start", "id", "account_id", "contact_id", "user_id", "created_by"],
     )
     op.create_index("ix_crm_activity_series_id", "crm_activity", ["series_id"])
     op.create_index("ix_crm_activity_user_id_planned_start", "crm_activity", ["user_id", "planned_start"])
@@ -727,7 +729,9 @@ def upgrade() -> None:
         "ix_crm_ownership_account_id_valid_to_user_id", "crm_ownership", ["account_id", "valid_to", "user_id"]
     )
     op.create_index(
-        "ix_crm_ownership_user_id_valid_to_account_id", "crm_ownership", ["user_id", "valid_to", "account_id"]
+        "ix_crm_ownership_user_id_account_id_valid_to_valid_from",
+        "crm_ownership",
+        ["user_id", "account_id", "valid_to", "valid_from"],
     )
     op.create_table(
         "crm_pool_event",

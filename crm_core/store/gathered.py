@@ -1,13 +1,14 @@
-"""The visibility function once more, for statements that read all that an actor sees."""
+"""The visibility function once more: for statements that read all that an actor sees, or pass over much that is not."""
 
 from __future__ import annotations
 
-from sqlalchemy import FromClause, select, union_all
+from sqlalchemy import ColumnElement, FromClause, select, union_all
 
 from crm_core.records import RecordType, Via
+from crm_core.store.actor import Reach
 from crm_core.store.visibility import Criterion, Visibility, bare
 
-__all__ = ["GatheredVisibility"]
+__all__ = ["GatheredVisibility", "HeldVisibility"]
 
 
 class GatheredVisibility(Visibility):
@@ -34,3 +35,15 @@ class GatheredVisibility(Visibility):
             return super().criterion(record_type, rows, verb)
         queries = [select(inner.c.id).where(way).correlate(None) for way in ways]
         return rows.c.id.in_(union_all(*queries))
+
+
+class HeldVisibility(Visibility):
+    """What an actor may see, for a walk along an index: the accounts are gathered once, and each row is held to them.
+
+    IS TRUE keeps a database from beginning with the accounts, and finding and sorting all that hangs on them.
+    """
+
+    wide = False
+
+    def _account(self, id_: ColumnElement[int], reach: Reach) -> ColumnElement[bool]:
+        return super()._account(id_, reach).is_(True)

@@ -21,6 +21,7 @@ from crm_core.store.planning import planned_once
 from crm_core.store.restricted import attributes_of, open_options
 from crm_core.store.shapes import Criteria, Kept, Shape, Way, values_of
 from crm_core.store.values import key_column
+from crm_core.store.walking import Asked, chosen_page
 
 if TYPE_CHECKING:
     from crm_core.expressions import Environment, Filter, Order
@@ -32,6 +33,8 @@ GET = "crm_get"
 _TOKEN = object()
 _GATHER = "crm_gather"
 """Execution option: a statement reads all that the actor sees."""
+_CHOSEN = "crm_chosen"
+"""Execution option: the ids that a statement reads are chosen by a subquery with visibility and time inside."""
 
 # What is known of each statement, and asks for nothing of SQLAlchemy.
 _USUAL = frozenset({"all_dates", _GATHER, "_sa_orm_load_options", "_result_disable_adapt_to_context"})
@@ -130,7 +133,9 @@ class Reading:
         gathered = bool(state.execution_options.get(_GATHER)) and not self._each
         wide = not gathered and self._shape.depends_on_width(reachable) and (self._each or session.visibility.wide)
         way = Way(all_dates, gathered, wide)
-        plain = not (loading or options.given)
+        # What comes along navigations was not chosen.
+        chosen = state.execution_options.get(_CHOSEN) is _TOKEN and not (loading or options.given)
+        plain = not (loading or options.given or chosen)
         kept = self._shape.statements.get(state.statement) if plain else None
         if kept is not None and way in kept:
             found = self._at_once(state, kept[way])
@@ -151,12 +156,14 @@ class Reading:
         # Following a reference never loses its row: what only options bring in is not dated.
         added: list[Any] = [
             self._shape.option(each, _mapped(each), not all_dates and each in footprint.types, way)
-            for each in reachable
+            for each in (() if chosen else reachable)
         ]
         added += open_options(self, given)
         if any(option is not None for option in added):
             state.statement = given.options(*(option for option in added if option is not None))
             make_orm(state.statement, next(iter(footprint.types)).cls)
+            self._bring_values(state)
+        elif chosen:
             self._bring_values(state)
         if plain:
             self._shape.statements.setdefault(given, {})[way] = Kept(given, state.statement)
@@ -291,18 +298,27 @@ class Reading:
 
             return list_as_of(self.session, entity, where, order, limit, after, all_dates)
         parsed = self.order(self.session._own_type(entity.crm_type), order)
-        statement = select(entity)
-        if where:
-            bound = self._bound(entity, where)
+        bound = self._bound(entity, where) if where else None
+        if bound is not None:
             parsed = parsed.within(bound)
+        statement = select(entity).order_by(*(trusted(column) for column in parsed.columns()))
+        # Whoever sees little is better served by a sort of it; else rows are looked at in order until the page is full.
+        gather = limit is None or not self.session.visibility.wide
+        if limit is not None and not gather and not self._each:
+            asked = Asked(parsed, bound)
+            page = chosen_page(self.session, self._shape, asked, limit, after, all_dates=all_dates)
+            if page is not None:
+                statement = statement.where(trusted(parsed.record_type.table.c.id.in_(page)))
+                return list(self.session.scalars(statement, execution_options={_CHOSEN: _TOKEN}))
+            postgresql = self.session.dialect == "postgresql"
+            gather = self.session.store.sees_some(self.session) and asked.sorted_whole(absent_last=postgresql)
+        if bound is not None:
             statement = statement.where(trusted(bound.where()))
-        statement = statement.order_by(*(trusted(column) for column in parsed.columns()))
         if after is not None:
             statement = statement.where(trusted(parsed.after(after)))
         if limit is not None:
             statement = statement.limit(limit)
-        # Whoever sees little is better served by a sort of it; else rows are looked at in order until the page is full.
-        options = {"all_dates": all_dates, _GATHER: limit is None or not self.session.visibility.wide}
+        options = {"all_dates": all_dates, _GATHER: gather}
         return list(self.session.scalars(statement, execution_options=options))
 
     def cursor(self, record: Any, order: str | None) -> tuple[Any, ...]:

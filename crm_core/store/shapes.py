@@ -16,18 +16,20 @@ from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 import attrs
-from sqlalchemy import ColumnElement, Dialect, bindparam
+from sqlalchemy import ColumnClause, ColumnElement, Dialect, FromClause, bindparam
 from sqlalchemy.orm import LoaderCriteriaOption
+from sqlalchemy.sql.elements import Grouping
+from sqlalchemy.sql.visitors import iterate
 
 from crm_core.fields.columns import BIGINT, Moment
 from crm_core.records import Administered, Private, Public, RecordType, Types
 from crm_core.store.actor import Actor, valid_at
-from crm_core.store.gathered import GatheredVisibility
+from crm_core.store.gathered import GatheredVisibility, HeldVisibility
 from crm_core.store.policy import Policy
 from crm_core.store.ready import Ready, ready
-from crm_core.store.visibility import WIDE, Visibility
+from crm_core.store.visibility import WIDE, Criterion, Visibility, bare
 
-__all__ = ["Criteria", "Kept", "Shape", "Shapes", "Way", "values_of"]
+__all__ = ["Criteria", "Kept", "Passing", "Shape", "Shapes", "Way", "values_of"]
 
 _KEPT = 64
 """How many shapes are kept: builds have a handful of roles, and most people have one of them."""
@@ -59,13 +61,8 @@ class Criteria(LoaderCriteriaOption):
 
     def __init__(self, record_type: RecordType, criterion: ColumnElement[bool]) -> None:
         super().__init__(record_type.cls, criterion, include_aliases=True, propagate_to_loaders=True)
-        # By this, SQLAlchemy's cache tells statements apart. It is found once: to walk the condition takes longer than
-        # to run most statements. No two conditions share a parameter but those named above, or else one statement
-        # would be taken for another in which the same two parameters have different values.
-        kept = criterion._generate_cache_key()
-        assert kept is not None
-        self._kept = (Criteria, self.entity, kept.key)
-        self._parameters = tuple(kept.bindparams)
+        key, self._parameters = _known_by(criterion)
+        self._kept = (Criteria, self.entity, key)
 
     def _gen_cache_key(self, anon_map: Any, bindparams: list[Any]) -> Any:
         bindparams.extend(self._parameters)
@@ -76,6 +73,45 @@ class Criteria(LoaderCriteriaOption):
         # inside, and parameters with marks are slow to look up whenever the statement is executed.
         criterion = cast("ColumnElement[bool]", self.where_criteria)
         return ext_info._adapter.traverse(criterion) if ext_info.is_aliased_class else criterion
+
+
+class Known(Grouping[bool]):
+    """A condition in brackets, for a statement that is put together for each page; it, too, is walked once."""
+
+    inherit_cache = True
+
+    def __init__(self, condition: ColumnElement[bool]) -> None:
+        super().__init__(condition)
+        key, self._parameters = _known_by(condition)
+        self._kept = (Known, key)
+
+    def _gen_cache_key(self, anon_map: Any, bindparams: list[Any]) -> Any:
+        bindparams.extend(self._parameters)
+        return self._kept
+
+
+def _known_by(condition: ColumnElement[bool]) -> tuple[Any, tuple[Any, ...]]:
+    """By what SQLAlchemy's cache tells statements with this condition apart, and its parameters.
+
+    It is found once: to walk the condition takes longer than to run most statements. No two conditions share a
+    parameter but those named above, or else one statement would be taken for another in which the same two parameters
+    have different values.
+    """
+    kept = condition._generate_cache_key()
+    assert kept is not None
+    return kept.key, tuple(kept.bindparams)
+
+
+@attrs.frozen
+class Passing:
+    """What decides whether a walk passes over a row: the condition, the rows it is about, and which columns it needs.
+
+    The rows have a name of their own, so that they are not those of the statement around the walk.
+    """
+
+    rows: FromClause
+    condition: Known
+    names: frozenset[str]
 
 
 class Way(NamedTuple):
@@ -116,6 +152,7 @@ class Shape:
     policy: Policy
     actor: Actor
     _options: dict[tuple[RecordType, bool, bool, bool], Criteria | None] = attrs.field(factory=dict)
+    _passing: dict[tuple[RecordType, bool, bool], Passing | None] = attrs.field(factory=dict)
     # A statement that somebody keeps is kept here as it is executed, for as long as it is kept there.
     statements: WeakKeyDictionary[Any, dict[Way, Kept]] = attrs.field(factory=WeakKeyDictionary)
 
@@ -130,15 +167,35 @@ class Shape:
         dated = dated and record_type.dated
         key = (record_type, dated, way.gathered, way.wide)
         if key not in self._options:
-            # A new one for each condition, so that no two have anything in common.
             kind = GatheredVisibility if way.gathered else Visibility
-            visibility = kind(self.types, self.policy, self.actor, _NOW, lambda: WIDE if way.wide else 0)
-            criterion = visibility.criterion(record_type, rows)
-            if dated:
-                holds = valid_at(rows, _AT)
-                criterion = holds if criterion is None else holds & criterion
+            criterion = self._criterion(kind, way.wide, record_type, rows, dated)
             self._options[key] = None if criterion is None else Criteria(record_type, criterion)
         return self._options[key]
+
+    def passing(self, record_type: RecordType, dated: bool, held: bool) -> Passing | None:
+        """The same condition for rows that are walked along an index, probed or ``held`` to what is gathered."""
+        dated = dated and record_type.dated
+        key = (record_type, dated, held)
+        if key not in self._passing:
+            rows = bare(record_type.table).alias("crm_walked")
+            criterion = self._criterion(HeldVisibility if held else Visibility, not held, record_type, rows, dated)
+            if criterion is None:
+                self._passing[key] = None
+            else:
+                mine = [each for each in iterate(criterion) if isinstance(each, ColumnClause) and each.table is rows]
+                self._passing[key] = Passing(rows, Known(criterion), frozenset(each.name for each in mine))
+        return self._passing[key]
+
+    def _criterion(
+        self, kind: type[Visibility], wide: bool, record_type: RecordType, rows: Any, dated: bool
+    ) -> Criterion:
+        # A new one for each condition, so that no two have anything in common.
+        visibility = kind(self.types, self.policy, self.actor, _NOW, lambda: WIDE if wide else 0)
+        criterion = visibility.criterion(record_type, rows)
+        if dated:
+            holds = valid_at(rows, _AT)
+            criterion = holds if criterion is None else holds & criterion
+        return criterion
 
 
 class Shapes:

@@ -10,15 +10,16 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from sqlalchemy import text
 from sqlalchemy.pool import QueuePool
 
 from crm_core.logs import logger
 from crm_core.store.tables import CHANGE, MATCH_KEY, SEARCH_DOCUMENT
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
-__all__ = ["LARGE", "Grown", "refresh"]
+__all__ = ["LARGE", "Grown", "refresh", "rows_known"]
 
 LARGE = 10_000
 """From so many new rows in one transaction on, the tables that they are in are counted."""
@@ -55,6 +56,21 @@ class Grown:
         if self._over:
             self._counts.clear()
         return found
+
+
+_ROWS = text("SELECT CAST(reltuples AS bigint) FROM pg_class WHERE oid = to_regclass(:name)")
+_COUNTED = text("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'")
+_STATISTICS = text("SELECT stat FROM sqlite_stat1 WHERE tbl = :name")
+
+
+def rows_known(connection: Connection, table: str) -> int:
+    """About how many rows the database knows a table to have: 0 where it never counted."""
+    if connection.dialect.name == "postgresql":
+        return max(0, connection.execute(_ROWS, {"name": table}).scalar() or 0)
+    if connection.execute(_COUNTED).first() is None:
+        return 0
+    # Each of its indexes says it, as far as was looked.
+    return max((int(stat.split()[0]) for (stat,) in connection.execute(_STATISTICS, {"name": table})), default=0)
 
 
 def refresh(engine: Engine, tables: Collection[str]) -> None:

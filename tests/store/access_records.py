@@ -68,7 +68,7 @@ class Badge(Record):
     user: Mapped[User] = parent("user_id")
 
 
-@record("access_probe.term", access=via("account_id"))
+@record("access_probe.term", access=via("account_id"), indexes=[("name", "id", "account_id", "valid_from", "valid_to")])
 class Term(Dated):
     account_id: Mapped[int] = ref("account")
     name: Mapped[str] = text(80)

@@ -195,6 +195,7 @@ def test_many_accounts_are_probed_one_by_one_and_counted_all_at_once(
 ) -> None:
     monkeypatch.setattr("crm_core.store.store.WIDE", 10)
     monkeypatch.setattr("crm_core.store.visibility.WIDE", 10)
+    monkeypatch.setattr("crm_core.store.store.rows_known", lambda *_: 0)
     crowded.store._counts.clear()  # what was counted while the company was made
     for login in ("li", "zhou"):
         with crowded.session(login, read_only=True) as session:
@@ -204,7 +205,7 @@ def test_many_accounts_are_probed_one_by_one_and_counted_all_at_once(
                 session.count(Account)
         page, count = (sql for sql, _ in seen)
         # PostgreSQL may carry out EXISTS by reading all owners first; of a subquery with a limit it never does.
-        assert "EXISTS" not in page and "LIMIT" in page.partition("ORDER BY")[0], page
+        assert "EXISTS" not in page and "LIMIT" in page.partition("IS NOT NULL")[0], page
         assert "IN (SELECT crm_ownership" in count, count
 
 

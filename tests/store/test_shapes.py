@@ -149,19 +149,25 @@ def test_two_conditions_share_no_parameter_but_the_named_ones(company: Company, 
     """Of two that share one, the cache of statements would take the values of the one for those of the other."""
     made = shape(company, login)
     seen: dict[Any, Any] = {}
-    for gathered, wide in ((False, False), (False, True), (True, False)):
-        for record_type in made.types.values():
-            for dated in (False, True):
-                way = Way(False, gathered, wide)
-                option = made.option(record_type, _mapped(record_type), dated, way)
-                if option is None:
-                    continue
-                mine = {each for each in option._parameters if not each.key.startswith("crm_")}
-                assert all(each.unique for each in mine)
-                inside = [each for each in iterate(option.where_criteria) if each.__visit_name__ == "bindparam"]
-                assert mine >= {each for each in inside if each.unique}
-                for each in mine:
-                    assert seen.setdefault(each, option) is option
+
+    def look(owner: Any, condition: Any) -> None:
+        mine = {each for each in owner._parameters if not each.key.startswith("crm_")}
+        assert all(each.unique for each in mine)
+        inside = [each for each in iterate(condition) if each.__visit_name__ == "bindparam"]
+        assert mine >= {each for each in inside if each.unique}
+        for each in mine:
+            assert seen.setdefault(each, owner) is owner
+
+    for record_type in made.types.values():
+        for dated in (False, True):
+            for gathered, wide in ((False, False), (False, True), (True, False)):
+                option = made.option(record_type, _mapped(record_type), dated, Way(False, gathered, wide))
+                if option is not None:
+                    look(option, option.where_criteria)
+            for held in (False, True):
+                passing = made.passing(record_type, dated, held)
+                if passing is not None:
+                    look(passing.condition, passing.condition.element)
     assert seen
 
 
