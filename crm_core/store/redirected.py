@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, select
 from crm_core.domain.redirects import Redirect
 from crm_core.fields.columns import BIGINT, Moment
 from crm_core.records import RecordType
+from crm_core.store.quick import quickly
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -26,13 +27,22 @@ def merges_into(
 
     Redirects themselves are for administrators; that something was merged into a record is told with the record.
     """
+    given: dict[str, Any] = {"type": record_type.name, "ids": list(ids)}
+    if not quickly(session.core_connection(), _any(), given).all():
+        return []  # as it is of most records
     visible = list(session.scalars(_seen(record_type), {"ids": list(ids)}, execution_options={"all_dates": True}))
-    given = {"type": record_type.name, "ids": visible, "until": until, "most": limit}
+    given.update(ids=visible, until=until, most=limit)
     return list(session.core(_merged(until is not None), given))
 
 
 # Made once: to put them together takes longer than to run them.
 _IDS: Any = bindparam("ids", type_=BIGINT, expanding=True)
+
+
+@functools.cache
+def _any() -> Any:
+    row = Redirect.crm_type.table
+    return select(row.c.id).where(row.c.record_type == bindparam("type"), row.c.target_id.in_(_IDS))
 
 
 @functools.cache

@@ -19,7 +19,7 @@ from crm_core.domain.ownership import OwnershipRole
 from crm_core.fields import Field, Money
 from crm_core.fields.columns import BIGINT, Moment
 from crm_core.views.aliases import another
-from crm_core.views.asked import ownerships, relations
+from crm_core.views.asked import activities_held, ownerships, relations
 from crm_core.views.showing import readable
 
 if TYPE_CHECKING:
@@ -244,7 +244,10 @@ def _rolled_up(
 
 
 def _last_contacts(session: CrmSession, ids: Sequence[int]) -> dict[int, dt.datetime]:
-    """When an activity was last held at each account."""
+    """When an activity was last held at each account; of one alone it is known from its months."""
+    if len(ids) == 1:
+        last = max((row.last for row in activities_held(session, ids[0])), default=None)
+        return {} if last is None else {ids[0]: last}
     rows = session.execute(_last_held(), {"ids": ids, "at": session.at})
     return {id_: last for id_, last in rows if id_ is not None and last is not None}
 

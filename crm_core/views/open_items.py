@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, exists, func, or_, select
+from sqlalchemy import and_, bindparam, exists, func, or_, select
 
 from crm_core.domain.accounts import Account, Lifecycle
 from crm_core.domain.activities import Activity, Status
@@ -76,42 +76,17 @@ def open_items(
 
 def kernel_items(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterator[OpenItem]:
     """The kernel's own part."""
-    yield from _planned(session, accounts, user_id)
-    yield from _promised(session, accounts, user_id)
+    rows = session.execute(_open(), {"ids": accounts}).all()
+    yield from _planned([row for row in rows if row.status is Status.PLANNED], user_id)
+    yield from _promised(session, [row for row in rows if row.status is not Status.PLANNED], user_id)
     if user_id is None:
         yield from _moves(session, accounts)
         yield from _stages(session, accounts)
 
 
 @functools.cache
-def _plans(of_user: bool) -> Any:
-    query = (
-        select(Activity.id, Activity.account_id, Activity.contact_id, Activity.user_id, Activity.kind, Activity.subject,
-               Activity.planned_start, Activity.planned_place)
-        .where(Activity.account_id.in_(_IDS), Activity.status == Status.PLANNED)
-        .order_by(Activity.id)
-    )  # fmt: skip
-    return query.where(Activity.user_id == bindparam("user", type_=BIGINT)) if of_user else query
-
-
-def _planned(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterator[OpenItem]:
-    for row in session.execute(_plans(user_id is not None), {"ids": accounts, "user": user_id}):
-        yield OpenItem(
-            account_id=row.account_id,
-            kind=row.kind,
-            title=row.subject,
-            text=row.planned_place or "",
-            due=row.planned_start,
-            record_type="activity",
-            record_id=row.id,
-            user_id=row.user_id,
-            contact_id=row.contact_id,
-            reassign="user_id",
-        )
-
-
-@functools.cache
-def _promises() -> Any:
+def _open() -> Any:
+    """What is planned, and next steps that nothing followed."""
     later = another(Activity)
     held, held_later = (func.coalesce(each.started_at, each.planned_start) for each in (Activity, later))
     kept = exists().where(
@@ -120,21 +95,39 @@ def _promises() -> Any:
         held_later > held,
         or_(Activity.next_step_due.is_(None), held_later >= Activity.next_step_due),
     )
+    promised = and_(Activity.status == Status.HELD, Activity.next_step.is_not(None), ~kept)
     return (
-        select(Activity.id, Activity.account_id, Activity.contact_id, Activity.user_id, Activity.subject,
-               Activity.next_step, Activity.next_step_due)
-        .where(Activity.account_id.in_(_IDS), Activity.status == Status.HELD, Activity.next_step.is_not(None), ~kept)
+        select(Activity.id, Activity.account_id, Activity.contact_id, Activity.user_id, Activity.kind, Activity.subject,
+               Activity.status, Activity.planned_start, Activity.planned_place, Activity.next_step,
+               Activity.next_step_due)
+        .where(Activity.account_id.in_(_IDS), or_(Activity.status == Status.PLANNED, promised))
         .order_by(Activity.id)
     )  # fmt: skip
 
 
-def _promised(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterator[OpenItem]:
+def _planned(rows: Sequence[Any], user_id: int | None) -> Iterator[OpenItem]:
+    for row in rows:
+        if user_id is None or row.user_id == user_id:
+            yield OpenItem(
+                account_id=row.account_id,
+                kind=row.kind,
+                title=row.subject,
+                text=row.planned_place or "",
+                due=row.planned_start,
+                record_type="activity",
+                record_id=row.id,
+                user_id=row.user_id,
+                contact_id=row.contact_id,
+                reassign="user_id",
+            )
+
+
+def _promised(session: CrmSession, rows: Sequence[Any], user_id: int | None) -> Iterator[OpenItem]:
     """Next steps that nothing followed. Whoever made the promise keeps it, while responsible there; else the owner.
 
     A promise counts as kept once something was held with the account after it, at its due date or later. Who held the
     activity stays as it is, so there is nothing to reassign: the promise follows the responsibility.
     """
-    rows = session.execute(_promises(), {"ids": accounts}).all()
     in_charge = _in_charge(session, {row.account_id for row in rows}) if rows else {}
     for row in rows:
         owner, team = in_charge.get(row.account_id, (None, set()))

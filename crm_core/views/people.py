@@ -98,11 +98,16 @@ class Person:
 
 
 def people(session: CrmSession, account_id: int) -> tuple[Person, ...]:
-    """Everybody with a place at the account: those who hold one at the session's ``at`` first; in four statements."""
+    """Everybody with a place at the account: those who hold one at the session's ``at`` first.
+
+    In four statements at most.
+    """
     rows: defaultdict[int, list[Any]] = defaultdict(list)
     for row in affiliations(session, [account_id]):
         rows[row.contact_id].append(row)
-    points, elsewhere = _points(session, account_id), _elsewhere(session, account_id)
+    points = _points(session, account_id)
+    left = any(row.valid_to is not None for each in rows.values() for row in each)
+    elsewhere = _elsewhere(session, account_id) if left else {}
     spoken = _last_contacts(session, account_id)
     found = [
         _person(session, contact_id, held, points.get(contact_id, ()), elsewhere.get(contact_id, ()),
