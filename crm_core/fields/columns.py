@@ -134,7 +134,8 @@ class Choice(types.TypeDecorator[Enum]):
         return None if value is None else self._members.get(value, value)
 
     def to_driver(self, dialect: str) -> Converter | None:
-        return lambda member: member.value
+        # History may hold a choice that is withdrawn: it is its own value.
+        return lambda member: getattr(member, "value", member)
 
 
 class Json(types.TypeDecorator[Any]):

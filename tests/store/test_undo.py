@@ -413,3 +413,23 @@ def test_a_large_change_set_is_undone_in_batches(store):
     assert support.replay(store) == {}
     undone(store, session.last_change_set)
     assert len(support.state(store)) == 6000
+
+
+@pytest.mark.parametrize("way", ["changed", "deleted"])
+def test_a_choice_that_is_withdrawn_since_comes_back(store, way):
+    with store.session(principal="init") as session:
+        id_ = session.add_one(Activity(subject="Call", kind="call", planned_start=session.now)).id
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE crm_activity SET status = 'dreamt'")
+
+    def work(session):
+        if way == "changed":
+            session.require(Activity, id_).status = "held"
+        else:
+            session.delete_many(Activity, [id_])
+
+    change_set = done(store, work)
+    with store.session(principal="test") as session:
+        session.undo(change_set)
+    with store.engine.begin() as connection:
+        assert connection.exec_driver_sql("SELECT status FROM crm_activity").scalar() == "dreamt"
