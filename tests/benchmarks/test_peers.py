@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -150,6 +152,15 @@ def test_a_plugin_is_measured_with_what_it_requires():
         assert found[-1] == plugin and set(found) <= set(plugins)
         Crm.open({"crm": {"database": "sqlite://", "plugins": found}}, check=False).close()
     assert sides.with_required("project_sales") == ["stakeholders", "project_sales"]
+
+
+def test_memory_is_that_of_the_side_alone():
+    """However much the process had that started it."""
+    much = b"x" * (200 * 2**20)
+    script = "import serving; print(serving._memory())"
+    folder = Path(sides.__file__).parent / "scripts"
+    ended = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=True)
+    assert 5 < float(ended.stdout) < len(much) / 2**20 / 2
 
 
 def test_a_ratio_is_the_median_of_rounds_that_stand_side_by_side():
