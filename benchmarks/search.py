@@ -18,7 +18,7 @@ from crm_core.store.search.keeping import keep
 from crm_core.store.search.reindex import reindex
 from crm_core.store.store import Store
 from crm_core.testing.company import generate
-from torture.databases import DATABASES, chosen, scratch, serving
+from torture.databases import DATABASES, on_each, scratch
 from torture.reporting import Report, telling
 
 READERS = {"administrator": "director", "director": "boss_of_all", "clerk": "sales1"}
@@ -146,11 +146,13 @@ def command(database: str, accounts: int, times: int, json_file: Path | None, ma
     report = Report("search", None, package="benchmarks", nothing="")
     figures: list[Figure] = []
     with telling(report, json_file, markdown, partial(note, report, figures)), scratch() as folder:
-        for each in chosen(database):
-            with serving(each, report.remarks) as (there, server):
-                if there:
-                    click.echo(f"measuring the search on {DATABASES[each]} ...", err=True)
-                    figures += search_figures(made(server, folder, "search"), DATABASES[each], accounts, 5000, times)
+        on_each(
+            database,
+            report.remarks,
+            lambda title, server: figures.extend(
+                search_figures(made(server, folder, "search"), title, accounts, 5000, times)
+            ),
+        )
 
 
 if __name__ == "__main__":

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Protocol
 
 import attrs
+import click
 import psycopg
 
 from crm_core.testing.postgresql import (
@@ -23,7 +24,8 @@ from crm_core.testing.postgresql import (
 )
 
 __all__ = [
-    "DATABASES", "Place", "PostgresqlPlace", "SqlitePlace", "administering", "chosen", "opened", "scratch", "serving",
+    "DATABASES", "Place", "PostgresqlPlace", "SqlitePlace", "administering", "chosen", "on_each", "opened", "scratch",
+    "serving",
 ]  # fmt: skip
 
 DATABASES: Mapping[str, str] = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
@@ -233,6 +235,15 @@ def opened(
     with stopped_at_exit(cluster):
         cluster.start()
         yield PostgresqlPlace(cluster)
+
+
+def on_each(database: str, remarks: list[str], work: Callable[[str, PostgreSQLServer | None], object]) -> None:
+    """Do a work on each kind of database that an option names and that can be had: with its title, and its server."""
+    for each in chosen(database):
+        with serving(each, remarks) as (there, server):
+            if there:
+                click.echo(f"measuring on {DATABASES[each]} ...", err=True)
+                work(DATABASES[each], server)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from benchmarks.report import Figure, environment, measured, note
 from benchmarks.search import search_figures
 from benchmarks.sides import made, opened
 from crm_core.testing.postgresql import PostgreSQLServer
-from torture.databases import DATABASES, chosen, scratch, serving
+from torture.databases import DATABASES, on_each, scratch
 from torture.reporting import Report, telling
 
 __all__ = ["command"]
@@ -34,11 +34,11 @@ def command(database: str, scale: int, times: int, growth: bool, json_file: Path
     report = Report("ratios", None, package="benchmarks", nothing="", facts=environment())
     figures: list[Figure] = []
     with telling(report, json_file, markdown, partial(note, report, figures)), scratch() as folder:
-        for each in chosen(database):
-            with serving(each, report.remarks) as (there, server):
-                if there:
-                    click.echo(f"measuring {DATABASES[each]} ...", err=True)
-                    figures.extend(_on(DATABASES[each], server, folder, scale, times, growth=growth))
+        on_each(
+            database,
+            report.remarks,
+            lambda title, server: figures.extend(_on(title, server, folder, scale, times, growth=growth)),
+        )
         click.echo("measuring start-up and memory ...", err=True)
         figures += startup_figures(max(times, 7))
         if growth:
