@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import QueuePool
 
-from crm_core.errors import MigrationError, StoreError
+from crm_core.errors import Contention, MigrationError, StoreError
 from crm_core.store.planning import keep_plans, prepare_after
 from crm_core.store.resting import ask_when_in_doubt
 
@@ -140,8 +140,14 @@ def _sqlite(url: URL, options: dict[str, Any]) -> Engine:
     def begin(connection: Any) -> None:
         # A read that later writes would fail with BUSY_SNAPSHOT whatever the timeout, so writers say so at once.
         how = connection.get_execution_options().get(BEGIN, "BEGIN IMMEDIATE")
-        if how:
+        if not how:
+            return
+        try:
             connection.exec_driver_sql(how)
+        except OperationalError as error:
+            if "locked" not in str(error.orig):
+                raise
+            raise Contention("Another writer holds the database.", mend="Repeat the change.") from error
 
     return engine
 

@@ -36,6 +36,7 @@ from crm_core.domain.organisation import Membership, Unit, User
 from crm_core.domain.ownership import Ownership, Share
 from crm_core.records import Administered, Owned, Private, Public, RecordType, Through, Types, Via
 from crm_core.store.actor import Actor, Reach, valid_at
+from crm_core.store.once import AskedOnce
 from crm_core.store.policy import Policy
 from crm_core.store.tables import UNIT_CLOSURE
 
@@ -81,7 +82,7 @@ class Visibility:
         self._owning: dict[Reach, Criterion] = {}
         self._shares: dict[Reach, SelectBase | None] = {}
 
-    @functools.cached_property
+    @AskedOnce
     def wide(self) -> bool:
         """Whether the actor sees so much that probing rows is the better plan."""
         return self._owned_count() >= WIDE
