@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 __all__ = ["AskedOnce"]
 
@@ -17,6 +17,12 @@ class AskedOnce:
     def __init__(self, ask: Callable[[Any], bool]) -> None:
         self._ask = ask
 
-    def __get__(self, instance: Any, _owner: Any = None) -> bool:
+    @overload
+    def __get__(self, instance: None, owner: type) -> AskedOnce: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> bool: ...
+    def __get__(self, instance: object | None, owner: type) -> AskedOnce | bool:
+        if instance is None:
+            return self
         found = instance.__dict__[self._ask.__name__] = self._ask(instance)
         return found
