@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -17,7 +18,7 @@ from crm_core.store.quick import quickly
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["NOWHERE", "Actor", "Reach", "load_actor", "reach_of", "system_actor", "valid_at"]
+__all__ = ["NOWHERE", "Actor", "Reach", "load_actor", "narrowest", "reach_of", "system_actor", "valid_at"]
 
 
 @attrs.frozen
@@ -38,6 +39,22 @@ class Reach:
     def nothing(self) -> bool:
         """Whether no grant at all stands behind it (shares may still)."""
         return not (self.all or self.own)  # every scope reaches what the actor owns
+
+    def contains(self, narrow: Reach) -> bool:
+        """Whether the two tell by themselves that every account within ``narrow`` is within this reach; neither is all."""
+        if not self.share_roles >= narrow.share_roles or (narrow.own and not self.own):
+            return False
+        # A unit's own subtree contains the unit.
+        return narrow.units <= (self.units | self.subtrees) and narrow.subtrees <= self.subtrees
+
+
+def narrowest(reaches: Iterable[Reach]) -> list[Reach]:
+    """Of several reaches those that decide what is within all of them: what contains another one is left out."""
+    kept: list[Reach] = []
+    for reach in sorted(reaches, key=repr):
+        if not any(reach.contains(other) for other in kept):
+            kept = [other for other in kept if not other.contains(reach)] + [reach]
+    return kept
 
 
 NOWHERE = Reach()

@@ -35,7 +35,7 @@ from sqlalchemy import (
 from crm_core.domain.organisation import Membership, Unit, User
 from crm_core.domain.ownership import Ownership, Share
 from crm_core.records import Administered, Owned, Private, Public, RecordType, Through, Types, Via
-from crm_core.store.actor import Actor, Reach, valid_at
+from crm_core.store.actor import Actor, Reach, narrowest, valid_at
 from crm_core.store.once import AskedOnce
 from crm_core.store.policy import Policy
 from crm_core.store.tables import UNIT_CLOSURE
@@ -243,7 +243,7 @@ class Visibility:
         if not reaches:
             return None
         # A wider permission usually includes the narrower one; each distinct reach is one condition.
-        return and_(*(self._account(id_, reach) for reach in _widest_dropped(reaches)))
+        return and_(*(self._account(id_, reach) for reach in narrowest(reaches)))
 
     def _account(self, id_: ColumnElement[Any], reach: Reach) -> ColumnElement[bool]:
         if self.wide:
@@ -385,19 +385,3 @@ class Visibility:
         reach = self.reach("account.read")
         found = [pair for pair in (self._own(reach), self._team(reach)) if pair is not None]
         return [query for query, _ in found]
-
-
-def _widest_dropped(reaches: frozenset[Reach]) -> Sequence[Reach]:
-    """Leave out a reach that contains another one: the narrower alone decides."""
-    kept: list[Reach] = []
-    for reach in sorted(reaches, key=repr):
-        if not any(_contains(reach, other) for other in kept):
-            kept = [other for other in kept if not _contains(other, reach)] + [reach]
-    return kept
-
-
-def _contains(wide: Reach, narrow: Reach) -> bool:
-    if not wide.share_roles >= narrow.share_roles or (narrow.own and not wide.own):
-        return False
-    # A unit's own subtree contains the unit.
-    return narrow.units <= (wide.units | wide.subtrees) and narrow.subtrees <= wide.subtrees
