@@ -41,7 +41,7 @@ class Reach:
         return not (self.all or self.own)  # every scope reaches what the actor owns
 
     def contains(self, narrow: Reach) -> bool:
-        """Whether the two tell by themselves that every account within ``narrow`` is within this reach; neither is all."""
+        """Whether every account within ``narrow`` is surely within this reach, too; neither of them is all."""
         if not self.share_roles >= narrow.share_roles or (narrow.own and not self.own):
             return False
         # A unit's own subtree contains the unit.

@@ -53,7 +53,7 @@ _SHORT = 60
 def _texts(length: int | None) -> SearchStrategy[str]:
     limit = _SHORT if length is None else min(length, _SHORT)
     characters = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
-    # Hypothesis draws texts that stand in source files too, and this one means that there was another (undo refuses it).
+    # Hypothesis draws texts that stand in source files, too; this one means that there was another: undo refuses it.
     drawn = st.text(characters, max_size=limit).filter(lambda text: text != ERASED)
     if length is None:
         return drawn | _NAMES
