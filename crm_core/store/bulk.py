@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Dialect
 
-__all__ = ["insert_tuples", "update_tuples"]
+__all__ = ["delete_tuples", "insert_tuples", "update_tuples"]
 
 # Below this, setting up COPY costs more than it saves.
 _COPY_FROM = 20
@@ -52,6 +52,16 @@ def update_tuples(
     return connection.exec_driver_sql(statement, list(rows) if len(rows) > 1 else rows[0]).rowcount
 
 
+def delete_tuples(connection: Connection, table: str, by: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Delete the rows that have these values ``by``.
+
+    Each is looked up by itself. With a list for every column the database would try all pairs, a million of a thousand.
+    """
+    if rows:
+        statement = _deletion(connection.dialect, table, tuple(by))
+        connection.exec_driver_sql(statement, list(rows) if len(rows) > 1 else rows[0])
+
+
 @functools.lru_cache(
     maxsize=1024
 )  # as many tables as builds of one process have; made anew it costs as much as it does
@@ -66,6 +76,16 @@ def _insertion(dialect: Dialect, table: str, columns: tuple[str, ...]) -> str:
 def _updating(dialect: Dialect, table: str, columns: tuple[str, ...], by: tuple[str, ...]) -> str:
     quote, mark = dialect.identifier_preparer.quote, "?" if dialect.name == "sqlite" else "%s"
     setting = ", ".join(f"{quote(name)} = {mark}" for name in columns)
-    found = " AND ".join(f"{quote(name)} = {mark}" for name in by)
     # As above.
-    return f"UPDATE {quote(table)} SET {setting} WHERE {found}"  # noqa: S608
+    return f"UPDATE {quote(table)} SET {setting} WHERE {_having(dialect, by)}"  # noqa: S608
+
+
+@functools.lru_cache(maxsize=1024)
+def _deletion(dialect: Dialect, table: str, by: tuple[str, ...]) -> str:
+    # As above.
+    return f"DELETE FROM {dialect.identifier_preparer.quote(table)} WHERE {_having(dialect, by)}"  # noqa: S608
+
+
+def _having(dialect: Dialect, by: tuple[str, ...]) -> str:
+    quote, mark = dialect.identifier_preparer.quote, "?" if dialect.name == "sqlite" else "%s"
+    return " AND ".join(f"{quote(name)} = {mark}" for name in by)

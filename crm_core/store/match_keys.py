@@ -11,17 +11,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import attrs
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import delete, select
 
 from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import Affiliation, Contact, ContactPoint, PointKind
 from crm_core.fields import matching
 from crm_core.records import RecordType
-from crm_core.store.bulk import insert_tuples
+from crm_core.store.bulk import delete_tuples, insert_tuples
 from crm_core.store.erasure import ERASED
 from crm_core.store.parts import in_parts
 from crm_core.store.policy import DuplicateRules
-from crm_core.store.quick import quickly
 from crm_core.store.tables import MATCH_KEY
 
 if TYPE_CHECKING:
@@ -243,18 +242,9 @@ def follow_keys(session: CrmSession, entries: Sequence[Entry], rows_now: Current
             for id_, values in current.items():
                 gone |= _owned(name, id_, values) | _owned(name, id_, {**values, **before[id_]})
             fresh += keys_of(session, name, current)
-    for part in in_parts(sorted(gone)):
-        records = sorted({record for record, _ in part})
-        values = {"records": records, "sources": [source for _, source in part]}
-        quickly(session.core_connection(), _DROP, values)
-    insert_tuples(session.core_connection(), MATCH_KEY.name, _COLUMNS, fresh)
-
-
-# Made once, because every change of what keys are read from asks it.
-_DROP = delete(MATCH_KEY).where(
-    MATCH_KEY.c.record_id.in_(bindparam("records", expanding=True)),
-    MATCH_KEY.c.source_id.in_(bindparam("sources", expanding=True)),
-)
+    connection = session.core_connection()
+    delete_tuples(connection, MATCH_KEY.name, ("record_id", "source_id"), sorted(gone))
+    insert_tuples(connection, MATCH_KEY.name, _COLUMNS, fresh)
 
 
 def _owned(name: str, id_: int, values: Mapping[str, Any]) -> set[tuple[int, int]]:

@@ -1,0 +1,69 @@
+"""What a batch costs grows with its records, and no faster: counted in the steps of SQLite, not in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import event
+
+from crm_core import Account, Contact, Crm
+
+STEPS = 100  # of SQLite's machine between two calls
+
+
+@pytest.fixture
+def crm(tmp_path):
+    crm = Crm.open({"crm": {"name": "batches", "database": f"sqlite:///{tmp_path}/crm.db", "plugins": []}}, check=False)
+    crm.store.create_all()
+    yield crm
+    crm.close()
+
+
+def steps(crm: Crm, work: Callable[[], object]) -> int:
+    """How many hundreds of steps SQLite takes for what ``work`` does."""
+    count = 0
+
+    def tick() -> int:
+        nonlocal count
+        count += 1
+        return 0
+
+    def watch(connection, *_) -> None:
+        connection.set_progress_handler(tick, STEPS)
+
+    event.listen(crm.store.engine, "checkout", watch)
+    try:
+        work()
+    finally:
+        event.remove(crm.store.engine, "checkout", watch)
+    return count
+
+
+def made(crm: Crm, record: type, count: int) -> list[int]:
+    with crm.system_session("import") as session:
+        rows = [{"name": f"{record.__name__} {number}", "email": f"x{number}@example.com"} for number in range(count)]
+        if record is Contact:
+            rows = [{"name": row["name"]} for row in rows]
+        return list(session.add_many(record, rows))
+
+
+def rename(crm: Crm, record: type, ids: list[int], mark: str) -> None:
+    with crm.system_session("import") as session:
+        session.update_many(record, [{"id": id_, "name": f"{mark} {id_}"} for id_ in ids])
+
+
+def delete(crm: Crm, record: type, ids: list[int]) -> None:
+    with crm.system_session("clean") as session:
+        session.delete_many(record, ids)
+
+
+@pytest.mark.parametrize("record", [Account, Contact], ids=lambda record: record.__name__)
+def test_eight_times_the_records_are_eight_times_the_work(crm, record) -> None:
+    few, many = made(crm, record, 100), made(crm, record, 800)
+    one = steps(crm, lambda: rename(crm, record, few, "Renamed"))
+    other = steps(crm, lambda: rename(crm, record, many, "Renamed"))
+    assert 6 * one < other < 12 * one
+    one = steps(crm, lambda: delete(crm, record, few))
+    other = steps(crm, lambda: delete(crm, record, many))
+    assert 5 * one < other < 12 * one
