@@ -11,11 +11,11 @@ import attrs
 from sqlalchemy import Column, Date, Dialect, MetaData, Table, insert, inspect, select, text, update
 from sqlalchemy.types import NullType, TypeDecorator
 
-from crm_core.errors import Conflict
 from crm_core.fields import columns
 from crm_core.records import RecordType
 from crm_core.store.catalogue import Reference
 from crm_core.store.differences import RAW
+from crm_core.store.hindering import still_referred
 from crm_core.store.marks import ERASED
 from crm_core.store.parts import in_parts
 from crm_core.store.values import encode_values, from_columns
@@ -23,7 +23,7 @@ from crm_core.store.values import encode_values, from_columns
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["RAW", "Plan", "Rows", "change_raw", "plan_delete", "reflect", "restore_raw", "unwrap"]
+__all__ = ["RAW", "Plan", "Rows", "change_raw", "find_plan", "plan_delete", "reflect", "restore_raw", "unwrap"]
 
 
 @attrs.define
@@ -43,6 +43,8 @@ class Plan:
     deleted: list[Rows] = attrs.field(factory=list)
     cleared: list[tuple[RecordType, dict[int, dict[str, None]]]] = attrs.field(factory=list)
     raw_cleared: list[Rows] = attrs.field(factory=list)
+    hindering: dict[RecordType, set[int]] = attrs.field(factory=dict)
+    """What forbids it, by type, whether the actor sees it or not."""
 
     @property
     def count(self) -> int:
@@ -59,7 +61,7 @@ class _Search:
     found: list[Rows] = attrs.field(factory=list)
     edges: set[tuple[str, str]] = attrs.field(factory=set)
     cleared: list[tuple[Reference, RecordType | None, Table, set[int]]] = attrs.field(factory=list)
-    forbidden: list[tuple[RecordType, set[int], str]] = attrs.field(factory=list)
+    forbidden: list[tuple[RecordType, set[int]]] = attrs.field(factory=list)
 
     def run(self, work: list[tuple[RecordType | None, str, Table, set[int]]]) -> None:
         while work:
@@ -85,17 +87,15 @@ class _Search:
                 self.edges.add((table.name, child_table.name))
                 yield child, reference.type, child_table, set(found)
             else:
-                self.forbidden.append((child, set(found), table.name))
+                self.forbidden.append((child, set(found)))
 
-    def refuse_forbidden(self) -> None:
-        for child, found, target in self.forbidden:
-            if found - self.going.get(child.table.name, set()):
-                raise Conflict(
-                    "It is still referred to by records of type {record}.",
-                    mend="Hand those over or delete them first.",
-                    record=child.name,
-                    target=target,
-                )
+    def hindering(self) -> dict[RecordType, set[int]]:
+        """What refers to something that goes, stays itself, and may not lose what it refers to."""
+        hindering: dict[RecordType, set[int]] = {}
+        for child, found in self.forbidden:
+            if left := found - self.going.get(child.table.name, set()):
+                hindering.setdefault(child, set()).update(left)
+        return hindering
 
     def ordered(self) -> list[Rows]:
         """What is referred to stands before what refers to it, however it was found, so that deleting from the end
@@ -110,12 +110,24 @@ class _Search:
 
 
 def plan_delete(session: CrmSession, roots: Mapping[RecordType, Iterable[int]]) -> Plan:
-    """Collect dependants, dependants of dependants and so on; raises :class:`Conflict` where one forbids it."""
+    """Collect dependants, dependants of dependants and so on.
+
+    Raises :class:`~crm_core.errors.Conflict` where one forbids it, which names what the actor may know of.
+    """
+    plan = find_plan(session, roots)
+    if plan.hindering:
+        raise still_referred(session, plan.hindering)
+    return plan
+
+
+def find_plan(session: CrmSession, roots: Mapping[RecordType, Iterable[int]]) -> Plan:
+    """The same, for those who themselves tell what is ``hindering``: the plan is not whole then."""
     search = _Search(session)
     search.run([(root, root.name, root.table, set(ids)) for root, ids in roots.items()])
     external = session.types["external_ref"]
     search.run([(external, external.name, external.table, _keys(session, external, search.found))])
-    search.refuse_forbidden()
+    if hindering := search.hindering():
+        return Plan(hindering=hindering)
     plan = Plan(search.ordered())
     typed: dict[RecordType, dict[int, dict[str, None]]] = {}
     for reference, child, table, ids in search.cleared:

@@ -17,6 +17,7 @@ from sqlalchemy import and_, or_, select
 
 from crm_core.domain.activities import Activity, Status
 from crm_core.errors import Problem, StillNeeded
+from crm_core.records import RecordType
 from crm_core.store.dependants import reflect
 from crm_core.store.partitions.detaching import duties_before
 from crm_core.store.parts import in_parts
@@ -55,10 +56,13 @@ def put_away(
     """Delete activities that were held or cancelled before a moment, as the change set of this session.
 
     All their moments must lie before it, also when they were noted and when their next step was due. Those that
-    something living refers to stay, unless it hangs on them and goes along. ``tell`` is called with how many are done
-    of how many. Raises :class:`StillNeeded` where a rule of the build looks further back, and
-    :class:`~crm_core.errors.PermissionDenied` for whoever may not delete them.
+    something living refers to stay, unless it hangs on them and goes along; what that is stands in ``kept`` where the
+    actor sees a part of it. ``tell`` is called with how many are done of how many. Only those go that the actor may
+    delete. Raises :class:`StillNeeded` where a rule of the build looks further back, and
+    :class:`~crm_core.errors.PermissionDenied` for whoever may delete none at all.
     """
+    if not dry_run:
+        session.writer.may(Activity.crm_type, "delete")
     obstacles = [*duties_before(session.policy, session.clock(), before), *_rules(session, before)]
     if obstacles:
         raise StillNeeded(
@@ -69,10 +73,7 @@ def put_away(
     old = _old(session, before)
     kept = _referred(session, set(old))
     ids = [id_ for id_ in old if id_ not in kept]
-    problems = tuple(
-        Problem(f"activity {id_}", "records of type {record} refer to it.", "", {"record": name})
-        for id_, name in sorted(kept.items())
-    )
+    problems = tuple(_staying(id_, name) for id_, name in sorted(kept.items()))
     if dry_run or not ids:
         return PutAway(len(ids), None if dry_run else 0, problems)
     session.source = PUT_AWAY
@@ -94,14 +95,25 @@ def _old(session: CrmSession, before: dt.datetime) -> list[int]:
         .where(table.c.status.in_([Status.HELD, Status.CANCELLED]), table.c.created_at < before, and_(*over))
         .order_by(table.c.series_id.is_(None), table.c.id)
     )
-    return list(session.core(query).scalars())
+    found = list(session.core(query).scalars())
+    if session.actor.system:
+        return found
+    mine = session.writer.visible_ids(Activity.crm_type, found, "delete")
+    return [id_ for id_ in found if id_ in mine]
 
 
-def _referred(session: CrmSession, old: set[int]) -> dict[int, str]:
-    """Those that stay, with the type of a record that refers to each and would not go along."""
+def _staying(id_: int, name: str | None) -> Problem:
+    if name is None:
+        return Problem(f"activity {id_}", "records that you do not see refer to it.")
+    return Problem(f"activity {id_}", "records of type {record} refer to it.", "", {"record": name})
+
+
+def _referred(session: CrmSession, old: set[int]) -> dict[int, str | None]:
+    """Those that stay, with the type of records that refer to each and would not go along, if it may be told."""
     table = Activity.crm_type.table
-    kept: dict[int, str] = {}
+    kept: dict[int, str | None] = {}
     by_series: defaultdict[int, set[int]] = defaultdict(set)
+    seen_of_series: set[int] = set()
     for reference in session.store.references_to(table.name):
         if reference.action == "cascade":
             continue
@@ -110,19 +122,31 @@ def _referred(session: CrmSession, old: set[int]) -> dict[int, str]:
         if child is None:
             continue
         for part in in_parts(sorted(old)):
-            for row in session.core(
-                select(child.c.id, child.c[reference.column].label("to")).where(child.c[reference.column].in_(part))
-            ):
+            query = select(child.c.id, child.c[reference.column].label("to")).where(child.c[reference.column].in_(part))
+            rows = session.core(query).all()
+            seen = _seen(session, type_, {row.id for row in rows})
+            for row in rows:
                 if child.name == table.name:
                     by_series[row.to].add(row.id)
-                else:
-                    kept.setdefault(row.to, reference.type)
+                elif kept.get(row.to) is None:
+                    kept[row.to] = reference.type if row.id in seen else None
+            seen_of_series |= seen if child.name == table.name else set()
     # Whatever stays keeps the one that it refers to, and that another one.
     while staying := {
-        id_ for id_, others in by_series.items() if id_ not in kept and (others - old or others & kept.keys())
+        id_: keeping
+        for id_, others in by_series.items()
+        if id_ not in kept and (keeping := others - old | others & kept.keys())
     }:
-        kept |= dict.fromkeys(staying, Activity.crm_type.name)
+        name = Activity.crm_type.name
+        kept |= {id_: name if keeping & seen_of_series else None for id_, keeping in staying.items()}
     return kept
+
+
+def _seen(session: CrmSession, record_type: RecordType | None, ids: set[int]) -> set[int]:
+    """Those that the actor sees; what belongs to no plugin of the build, only the system."""
+    if session.actor.system or not ids:
+        return ids
+    return session.writer.visible_ids(record_type, ids) if record_type is not None else set()
 
 
 def _rules(session: CrmSession, before: dt.datetime) -> Iterator[Problem]:

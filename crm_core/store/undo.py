@@ -17,9 +17,10 @@ from sqlalchemy import Row, func, select
 from crm_core.errors import Conflict, Problem, UndoConflict
 from crm_core.records import RecordType
 from crm_core.store.changes import ChangeSet
-from crm_core.store.dependants import plan_delete, unwrap
+from crm_core.store.dependants import find_plan, unwrap
 from crm_core.store.differences import STORES_OWN, filled, same
 from crm_core.store.erasure import ERASED
+from crm_core.store.hindering import sees_one
 from crm_core.store.history import change_set
 from crm_core.store.partitions.recorded import require_recorded
 from crm_core.store.parts import in_parts
@@ -195,6 +196,7 @@ class _Undo:
         self.met_unknown = False
         self._met: dict[str, set[int]] = {}
         self._told: set[tuple[str, str | None]] = set()
+        self._hindering: dict[RecordType, set[int]] = {}
         self._cleared: set[tuple[str, int, str]] = set()
         """References between what goes that were emptied on the way: nobody else changed them."""
         self.size: int = session.core(
@@ -213,13 +215,18 @@ class _Undo:
             self.report.conflicts.append(Problem(f"{type_name} {id_}", problem, "", values))
 
     def hidden(self) -> bool:
-        """Whether a conflict is about a record or a field that the actor may not see, or all that there are."""
+        """Whether a conflict is about a record or a field that the actor may not see, or all that there are.
+
+        Asked when all of it is taken back: in the middle of an undo its own actor may see less.
+        """
         if self.met_unknown and not self.report.conflicts:
             return True
         for name, field in self._told:
             record_type = self.session.types.get(name)
             if record_type is not None and field in self.session._reading.restricted_names(record_type):
                 return True
+        if not all(sees_one(self.session, record_type, ids) for record_type, ids in self._hindering.items()):
+            return True
         return any(is_hidden(self.session, name, ids) for name, ids in self._met.items())
 
     def _here(self, name: str, ids: Iterable[int], operation: str) -> set[int]:
@@ -275,10 +282,11 @@ class _Undo:
                     self.conflict(name, id_, "{field} was changed since.", field=field)
         if not current:
             return
-        try:
-            plan = plan_delete(self.session, {record_type: set(current)})
-        except Conflict as error:
-            self.conflict(name, min(current), "records of type {record} refer to it.", record=error.record)
+        plan = find_plan(self.session, {record_type: set(current)})
+        if plan.hindering:
+            for other, ids in plan.hindering.items():
+                self.conflict(name, min(current), "records of type {record} refer to it.", record=other.name)
+                self._hindering.setdefault(other, set()).update(ids)
             return
         for rows in plan.deleted:
             for id_ in rows.values.keys() - self._here(rows.name, rows.values, "create"):

@@ -172,6 +172,37 @@ def test_who_may_not_delete_activities_puts_none_away(store, clock):
     assert left(store) == {id_}
 
 
+def test_who_sees_a_part_puts_away_a_part_and_is_told_of_no_other(store, clock):
+    from crm_core.domain import organisation
+    from crm_core.domain.organisation import Unit, User
+    from crm_core.domain.ownership import Ownership
+
+    mine, series, whole, paid, theirs = (add(store, clock) for _ in range(5))
+    own = [(f"activity.{verb}", Scope.OWN) for verb in ("read", "delete")]
+    store.policy.roles["sales"] = Role("sales", (("account.read", Scope.OWN), *own))
+    with store.session(principal="test") as session:
+        unit, user = session.add_one(Unit(name="Root")), session.add_one(User(login="li", name="Li"))
+        organisation.join(session, user, unit, role="sales", since_always=True)
+        for id_ in (mine, series, whole, paid):
+            account = session.require(Activity, id_).account_id
+            session.add(Ownership(account_id=account, user_id=user.id, valid_from=EPOCH))
+        hidden = session.require(Activity, theirs).account_id
+        for account, head in ((hidden, series), (session.require(Activity, mine).account_id, whole)):
+            session.add(Activity(kind="call", subject="later", account_id=account, series_id=head))
+        session.add(Expense(activity_id=paid, what="train"))  # of a type of which Li may see nothing
+    with store.session("li", read_only=True) as session:
+        done = put_away(session, BEFORE, dry_run=True)
+        assert done.activities == 1
+        assert [each.text() for each in done.kept] == [
+            f"activity {series}: records that you do not see refer to it.",
+            f"activity {whole}: records of type activity refer to it.",
+            f"activity {paid}: records that you do not see refer to it.",
+        ]
+    with store.session("li") as session:
+        assert put_away(session, BEFORE).activities == 1
+    assert mine not in left(store) and theirs in left(store)
+
+
 def test_they_go_with_the_part_of_the_journal_that_they_are_in_and_come_back_with_it(store, clock, tmp_path):
     if store.dialect == "sqlite":
         pytest.skip("SQLite keeps the journal in one table")

@@ -12,9 +12,11 @@ from sqlalchemy import false, func, select
 from crm_core import Account, Panel
 from crm_core.store.visibility import Visibility
 from crm_core.testing.conformance.databases import Databases
+from crm_core.testing.conformance.oracle import Oracle
 from torture.leaks import command, running
 from torture.leaks.asker import Asker
 from torture.leaks.company import Size, companies
+from torture.leaks.deletions import unnamed
 from torture.leaks.questions import questions
 from torture.leaks.refusals import refusals
 from torture.leaks.statements import statements
@@ -105,6 +107,25 @@ def test_a_gatherer_that_sees_more_than_its_reader_is_found(company, monkeypatch
     found = asked(company, views, users=1)
     assert found.of("leak") > 0
     assert any(wrong.way.startswith("industrial crm_gather_overview") for wrong in found.wrong.values())
+
+
+def test_a_refusal_that_names_nothing_is_let_pass_where_all_that_hinders_it_is_hidden(company, monkeypatch):
+    rows = company.organisation.oracle.rows
+    owner = next(iter(rows["ownership"].values()))["user_id"]
+
+    def judged(hidden, record, id_):
+        tally = Tally()
+        monkeypatch.setattr(Oracle, "sees", lambda self, user, name, other: name not in hidden)
+        with company.opened() as crm:
+            asker = Asker(company, crm, min(rows["user"]), False, tally, random.Random(1))
+            unnamed(asker, "views", "deletion", record, id_, 1)
+        assert tally.total == 1 and tally.of("leak") == 0
+        return [wrong.example.partition(" (")[0] for wrong in tally.wrong.values()]
+
+    assert judged(("ownership", "handover", "handover_item"), "user", owner) == []
+    assert "of ownership something is seen" in judged(("handover", "handover_item"), "user", owner)[0]
+    activity = min(rows["activity"])
+    assert judged((), "activity", activity) == [f"activity {activity}: nothing keeps it from being deleted"]
 
 
 def test_a_view_that_counts_what_its_reader_does_not_see_is_found(company, monkeypatch):

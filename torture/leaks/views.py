@@ -37,6 +37,7 @@ from crm_core.views import (
     whats_new,
 )
 from torture.leaks.asker import TOLD_OF_LOST, Asker
+from torture.leaks.deletions import UNSEEN, unnamed
 from torture.leaks.telling import told
 from torture.leaks.verbs import like
 
@@ -49,6 +50,7 @@ _HINTS = "industrial crm_check_contact"
 """Warns of what another department spends, on purpose, without record or figure, where the build wants it."""
 _HELD = "Credit control holds the account {account}: it does not change hands now."
 """Said on purpose to whoever would move such an account; the amounts it rests on are not."""
+_DELETION = "deletion of "
 _YEAR = dt.timedelta(days=366)
 
 
@@ -118,6 +120,9 @@ def views(asker: Asker) -> None:
             places = [company.marks[word][0] for word in sorted(hidden)[:3]]
             asker.tally.right(group, way, count)
             asker.tally.bad("leak", group, way, "words", f"account {account}: {places}", len(hidden))
+        elif way.startswith(_DELETION) and UNSEEN in text:
+            record, number = way.removeprefix(_DELETION).split()
+            unnamed(asker, group, way, record, asker.deletable[record][int(number)], count)
         elif not (company.hints and way.startswith(_HINTS)):
             without = expected[group, way, account]
             asker.tally.same(group, way, "as if alone", text, without, count, f"account {account}: ")
@@ -160,7 +165,7 @@ def _views(
         yield way, None, ask
     for record_type in asker.types:
         for number, id_ in enumerate(asker.deletable[record_type.name]):
-            yield f"deletion of {record_type.name} {number}", None, partial(_delete, cls=record_type.cls, id_=id_)
+            yield f"{_DELETION}{record_type.name} {number}", None, partial(_delete, cls=record_type.cls, id_=id_)
 
 
 def _about(session: CrmSession, question: Question, id_: int) -> Any:

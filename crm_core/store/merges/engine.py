@@ -13,9 +13,10 @@ from sqlalchemy import ColumnElement, literal, select, union_all
 
 from crm_core.domain.external import ExternalRef
 from crm_core.domain.quality import json_value
-from crm_core.errors import Conflict, Problem
+from crm_core.errors import Problem
 from crm_core.records import RecordType, SoftReference
 from crm_core.store.dependants import plan_delete
+from crm_core.store.hindering import would_go_along
 from crm_core.store.merges import raw
 from crm_core.store.merges.report import MergeReport
 from crm_core.store.merges.resolvers import LOOKED_AT, resolve, turns_on_itself
@@ -261,19 +262,17 @@ class Engine:
     def _delete(self, record_type: RecordType, ids: set[int], *, keys: bool = False) -> None:
         """Delete what nothing refers to any more; whatever still does would go unseen, so that it stops the merge."""
         plan = plan_delete(self.session, {record_type: ids})
-        left = [
-            rows.name
-            for rows in plan.deleted
-            if (rows.table is not record_type.table or set(rows.values) - ids)
-            and not (keys and rows.name == ExternalRef.crm_type.name)
-        ]
-        left += [each.name for each, _ in plan.cleared] + [rows.name for rows in plan.raw_cleared]
-        if left:
-            raise Conflict(
-                "Records of type {record} would go with it.",
-                mend="Hand those over or delete them first.",
-                record=min(left),
-            )
+        left: defaultdict[str, set[int]] = defaultdict(set)
+        for rows in plan.deleted:
+            own = ids if rows.table is record_type.table else set()
+            if not (keys and rows.name == ExternalRef.crm_type.name):
+                left[rows.name] |= rows.values.keys() - own
+        for child, changes in plan.cleared:
+            left[child.name] |= changes.keys()
+        for rows in plan.raw_cleared:
+            left[rows.name] |= rows.values.keys()
+        if any(left.values()):
+            raise would_go_along(self.session, left)
         self.session.writer.carry_out(plan)
 
 
