@@ -137,7 +137,7 @@ class Crm:
         plugin's job.
 
         It is journalled under that name. ``streaming`` writes what has piled up before the commit, for long
-        imports.
+        imports: memory does not grow with them.
         """
         return self.store.session(
             principal=principal,

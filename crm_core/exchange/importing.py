@@ -19,7 +19,6 @@ from crm_core.exchange.mapping_file import read_mapping
 from crm_core.exchange.plan import SectionPlan
 from crm_core.exchange.report import ImportReport, Progress, SectionReport, Tell, Warned
 from crm_core.exchange.sections import SectionRun
-from crm_core.store.engine import small_cache
 from crm_core.store.locking import in_turn
 
 if TYPE_CHECKING:
@@ -76,16 +75,13 @@ def run_import(
         _wait_for_others(session, plans, waiting)
         resolver = Resolver(session)
         files: set[tuple[Path, str]] = set()
-        with small_cache(session):
-            for number, plan in enumerate(plans, 1):
-                run = SectionRun(
-                    session, plan, resolver, rejects, translate, warnings, again=plan.source.place in files
-                )
-                files.add(plan.source.place)
-                reports.append(run.run(_teller(progress, plan.name, number, len(plans))))
-            session.check()
-            doubles, served = first_doubles(session), served_already(session)
-            count = session.noted.count
+        for number, plan in enumerate(plans, 1):
+            run = SectionRun(session, plan, resolver, rejects, translate, warnings, again=plan.source.place in files)
+            files.add(plan.source.place)
+            reports.append(run.run(_teller(progress, plan.name, number, len(plans))))
+        session.check()
+        doubles, served = first_doubles(session), served_already(session)
+        count = session.noted.count
     return ImportReport(
         mapping=mapping.where,
         dry_run=dry_run,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import QueuePool
 
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["BEGIN", "missing_file", "open_engine", "parse_url", "recount", "require_there", "shown_url", "small_cache"]
 
 _SMALL_CACHE = -8192
+_SMALL = "crm_usual_cache"  # what a connection of a small cache had before
 
 BEGIN = "crm_begin"
 """Execution option: how a transaction begins on SQLite; empty for one statement, which is a transaction by itself."""
@@ -149,21 +148,23 @@ def _sqlite(url: URL, options: dict[str, Any]) -> Engine:
                 raise
             raise Contention("Another writer holds the database.", mend="Repeat the change.") from error
 
+    @event.listens_for(engine, "checkin")
+    def usual_cache(connection: Any, record: Any) -> None:
+        usual = record.info.pop(_SMALL, None)
+        if usual is not None and connection is not None:
+            connection.execute(f"PRAGMA cache_size = {usual}")
+
     return engine
 
 
-@contextmanager
-def small_cache(session: CrmSession) -> Iterator[None]:
-    """Keep SQLite from remembering every page that a long import has written; it will hardly read them again."""
-    if session.dialect != "sqlite":
-        yield
-        return
-    usual = int(session.core(text("PRAGMA cache_size")).scalar_one())
-    session.core(text(f"PRAGMA cache_size = {_SMALL_CACHE}"))
-    try:
-        yield
-    finally:
-        session.core(text(f"PRAGMA cache_size = {usual}"))
+def small_cache(connection: Connection) -> None:
+    """Keep SQLite from remembering every page that a long change set has written; it will hardly read them again.
+
+    Holds until the connection is given back.
+    """
+    if connection.dialect.name == "sqlite" and _SMALL not in connection.info:
+        connection.info[_SMALL] = connection.exec_driver_sql("PRAGMA cache_size").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA cache_size = {_SMALL_CACHE}")
 
 
 def recount(session: CrmSession, table: str) -> None:

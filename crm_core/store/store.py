@@ -25,7 +25,7 @@ from crm_core.store.clock import CLOCK
 from crm_core.store.database_queue import DatabaseQueue
 from crm_core.store.dispatch import Dispatch, NoPlugins
 from crm_core.store.duplicates import Exact, Matcher
-from crm_core.store.engine import BEGIN, open_engine
+from crm_core.store.engine import BEGIN, open_engine, small_cache
 from crm_core.store.partitions import moving
 from crm_core.store.policy import Policy
 from crm_core.store.queue import Queue
@@ -299,6 +299,12 @@ def _execute(state: ORMExecuteState) -> Any:
     session = state.session
     assert isinstance(session, CrmSession)
     return session._reading.on_execute(state)
+
+
+@event.listens_for(CrmSession, "after_begin")
+def _begun(session: CrmSession, _transaction: SessionTransaction, connection: Connection) -> None:
+    if session.streaming:
+        small_cache(connection)
 
 
 @event.listens_for(CrmSession, "transient_to_pending")
