@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["RAW", "STORES_OWN", "difference", "filled", "net", "overlay", "same"]
+__all__ = ["RAW", "STORES_OWN", "difference", "filled", "net", "overlay", "same", "with_custom"]
 
 STORES_OWN = frozenset({"id", "version", "created_at", "created_by", "updated_at"})
 """What the store writes by itself: it goes on when a record is restored, and is never compared."""
@@ -40,6 +40,14 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[dict[str
         elif old.get(name) != value:
             before[name], after[name] = old.get(name), value
     return before, after
+
+
+def with_custom(after: Mapping[str, Any], old: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Changed values as they are to be written: ``custom``, where it changes, holds what stays of the ``old``, too."""
+    if _CUSTOM not in after:
+        return after
+    custom = {**(old.get(_CUSTOM) or {}), **after[_CUSTOM]}
+    return {**after, _CUSTOM: {name: value for name, value in custom.items() if value is not None}}
 
 
 def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

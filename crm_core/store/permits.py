@@ -18,7 +18,7 @@ from crm_core.store.key_fields import require_steward
 from crm_core.store.locking import all_at_once
 from crm_core.store.parts import in_parts
 from crm_core.store.quick import quickly
-from crm_core.store.values import from_columns
+from crm_core.store.values import reader
 
 if TYPE_CHECKING:
     from crm_core.store.actor import Reach
@@ -146,17 +146,12 @@ class Permits:
         """
         found: dict[int, dict[str, Any]] = {}
         ordered = sorted(ids)
-        query = _rows_by_ids(record_type, None if fields is None else frozenset(fields))
+        query, read = _rows_by_ids(record_type, None if fields is None else frozenset(fields))
         if lock:
             # By id: of two who lock the same records the other way round, PostgreSQL would end one, after a second.
             query = query.order_by(record_type.table.c.id).with_for_update()
         for part in in_parts(ordered):
-            for row in self.session.core(query, {"ids": part}).mappings().all():
-                values = from_columns(record_type, dict(row))
-                values |= {name: row[name] for name in ("version", "created_at", "created_by")}
-                if row["custom"]:
-                    values["custom"] = row["custom"]
-                found[row["id"]] = values
+            found.update((row.id, read(row)) for row in self.session.core(query, {"ids": part}))
         return found
 
     def hold(
@@ -285,11 +280,17 @@ def _by_ids(record_type: RecordType) -> Select[tuple[int]]:
 
 
 @functools.lru_cache(maxsize=1024)  # whoever changes records chooses the fields
-def _rows_by_ids(record_type: RecordType, fields: frozenset[str] | None) -> Select[Any]:
-    """Rows, whole or with some fields and what stands beside them; kept, because every change asks it."""
+def _rows_by_ids(
+    record_type: RecordType, fields: frozenset[str] | None
+) -> tuple[Select[Any], Callable[[Sequence[Any]], dict[str, Any]]]:
+    """Rows, whole or with some fields and what stands beside them, and what reads them.
+
+    Kept, because every change asks it.
+    """
     table = record_type.table
     columns = list(table.c)
     if fields is not None:
         wanted = {name for field in record_type.fields if field.name in fields for name in field.column_names}
         columns = [table.c[name] for name in (*sorted(wanted), *_BESIDE)]
-    return select(*columns).where(table.c.id.in_(bindparam("ids", expanding=True)))
+    query = select(*columns).where(table.c.id.in_(bindparam("ids", expanding=True)))
+    return query, reader(record_type, [column.name for column in columns])

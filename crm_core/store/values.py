@@ -19,6 +19,7 @@ from crm_core.records import RecordType
 __all__ = ["Preparer", "column_values", "decode_values", "encode_values", "from_columns", "key_column", "preparer"]
 
 Fill: TypeAlias = Callable[[Mapping[str, Any]], dict[str, Any]]
+Setting: TypeAlias = tuple[tuple[str, ...], Callable[[Mapping[str, Any]], tuple[Any, ...]]]
 
 _WORTH_IT = 50
 """A function is written for as many rows."""
@@ -85,6 +86,35 @@ def from_columns(record_type: RecordType, row: Mapping[str, Any]) -> dict[str, A
     return values
 
 
+def reader(record_type: RecordType, columns: Sequence[str]) -> Callable[[Sequence[Any]], dict[str, Any]]:
+    """What makes field values of rows with just these columns, as :func:`from_columns` does, for many of them.
+
+    ``version``, ``created_at`` and ``created_by`` are taken as they are; ``custom`` only where there is something.
+    """
+    places = {name: number for number, name in enumerate(columns)}
+    single: list[tuple[str, int]] = [
+        (name, places[name]) for name in ("version", "created_at", "created_by") if name in places
+    ]
+    composed: list[tuple[str, Callable[[tuple[Any, ...]], Any], list[int]]] = []
+    for field in record_type.fields:
+        if field.column_names[0] in places:
+            if len(field.column_names) == 1:
+                single.append((field.name, places[field.column_names[0]]))
+            else:
+                composed.append((field.name, field.kind.join, [places[name] for name in field.column_names]))
+    custom = places.get("custom")
+
+    def read(row: Sequence[Any]) -> dict[str, Any]:
+        values: dict[str, Any] = {name: row[place] for name, place in single}
+        for name, join, parts in composed:
+            values[name] = join(tuple([row[place] for place in parts]))
+        if custom is not None and row[custom]:
+            values["custom"] = row[custom]
+        return values
+
+    return read
+
+
 class Preparer:
     """Turns plain mappings into checked values and driver rows, for one record type and one database.
 
@@ -92,7 +122,7 @@ class Preparer:
     """
 
     def __init__(self, record_type: RecordType, dialect: str) -> None:
-        self.type = record_type
+        self.type, self.dialect = record_type, dialect
         self.columns: tuple[str, ...] = tuple(column.name for column in record_type.table.c)
         self.known = frozenset(field.name for field in record_type.fields) | {"custom"}
         self._fill, self.driver_row = _generate(record_type, dialect, self.columns)
@@ -115,6 +145,13 @@ class Preparer:
                 return [self.values(row) for row in rows]
             fill = self._fillers[names] = _fill_given(self.type, frozenset(names))
         return [fill(row) if tuple(row) == names else self.values(row) for row in rows]
+
+    def setting(self, names: frozenset[str]) -> Setting:
+        """The columns of these fields (and of ``custom``), and what lays values out for the driver in their order.
+
+        Values may be absent wherever there is a field: what is restored may lack what the build requires by now.
+        """
+        return _setting(self.type, self.dialect, names)
 
     def check(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Some field values of an existing record, checked."""
@@ -161,12 +198,10 @@ def _generate(
     layout: dict[str, str] = {
         "id": "id_", "version": "version", "created_at": "at", "created_by": "by", "updated_at": "updated or at",
     }  # fmt: skip
-    json_driver = record_type.table.c.custom.type.to_driver(dialect)  # type: ignore[attr-defined]
-    scope["json_"] = json_driver
-    layout["custom"] = "json_(values['custom']) if values.get('custom') else None"
+    _layout_custom(scope, layout, record_type, dialect)
     for number, field in enumerate(record_type.fields):
         _fill_field(field, number, scope, fill, record_type.name)
-        _layout_field(field, number, scope, layout, record_type, dialect)
+        _layout_field(field, number, scope, layout, record_type, dialect, optional=field.optional)
     fill += [" custom = get('custom')", " if custom: values['custom'] = present(custom)", " return values"]
     body = ", ".join(layout[name] for name in columns)
     lay = f"def lay(id_, values, version, at, by, updated=None):\n return ({body},)"
@@ -174,6 +209,20 @@ def _generate(
     exec(filling, scope)  # noqa: S102 - made of declared field names only  # nosec B102
     exec(lay, scope)  # noqa: S102 - the same  # nosec B102
     return scope["fill"], scope["lay"]
+
+
+@functools.lru_cache(maxsize=1024)
+def _setting(record_type: RecordType, dialect: str, names: frozenset[str]) -> Setting:
+    """Write a function that lays out some fields: see :func:`_generate`."""
+    scope: dict[str, Any] = {"sort_key": sort_key}
+    layout: dict[str, str] = {}
+    for number, field in enumerate(record_type.fields):
+        if field.name in names:
+            _layout_field(field, number, scope, layout, record_type, dialect, optional=True)
+    if "custom" in names:
+        _layout_custom(scope, layout, record_type, dialect)
+    exec(f"def lay(values):\n return ({', '.join(layout.values())},)", scope)  # noqa: S102 - as above  # nosec B102
+    return tuple(layout), scope["lay"]
 
 
 def _fill_given(record_type: RecordType, given: frozenset[str]) -> Fill:
@@ -236,8 +285,20 @@ def _fill_field(field: Field, number: int, scope: dict[str, Any], source: list[s
     source.append(f" values[{name!r}] = v")
 
 
+def _layout_custom(scope: dict[str, Any], layout: dict[str, str], record_type: RecordType, dialect: str) -> None:
+    scope["json_"] = record_type.table.c.custom.type.to_driver(dialect)  # type: ignore[attr-defined]
+    layout["custom"] = "json_(values['custom']) if values.get('custom') else None"
+
+
 def _layout_field(
-    field: Field, number: int, scope: dict[str, Any], layout: dict[str, str], record_type: RecordType, dialect: str
+    field: Field,
+    number: int,
+    scope: dict[str, Any],
+    layout: dict[str, str],
+    record_type: RecordType,
+    dialect: str,
+    *,
+    optional: bool,
 ) -> None:
     name, names = field.name, field.column_names
     for index, column in enumerate(names):
@@ -253,9 +314,9 @@ def _layout_field(
         if convert is not None:
             scope[f"convert{number}_{index}"] = convert
             part = f"convert{number}_{index}({part})"
-        if field.optional and (convert is not None or len(names) > 1):
+        if optional and (convert is not None or len(names) > 1):
             part = f"(None if values[{name!r}] is None else {part})"
         layout[column] = part
     if field.folded:
         key = f"sort_key(values[{name!r}], surname={field.surname})"
-        layout[key_column(field)] = f"(None if values[{name!r}] is None else {key})" if field.optional else key
+        layout[key_column(field)] = f"(None if values[{name!r}] is None else {key})" if optional else key

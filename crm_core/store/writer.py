@@ -9,18 +9,17 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import bindparam, update
 from sqlalchemy import delete as sql_delete
 
 from crm_core.errors import Conflict, Contention, NotFound
 from crm_core.records import Record, RecordType
 from crm_core.store import held, rules
 from crm_core.store.above import above_changes, above_new
-from crm_core.store.bulk import insert_tuples
+from crm_core.store.bulk import insert_tuples, update_tuples
 from crm_core.store.changes import ChangeBatch
 from crm_core.store.collecting import uncollected
 from crm_core.store.dependants import RAW, Plan, change_raw, plan_delete
-from crm_core.store.differences import difference, filled
+from crm_core.store.differences import difference, filled, with_custom
 from crm_core.store.inserting import forget_inserted
 from crm_core.store.journal import Entry, Journal, coalesce
 from crm_core.store.key_fields import check_key_fields
@@ -29,7 +28,7 @@ from crm_core.store.noting import note
 from crm_core.store.parts import in_parts
 from crm_core.store.permits import Permits
 from crm_core.store.upkeep import follow
-from crm_core.store.values import column_values, preparer
+from crm_core.store.values import preparer
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -179,34 +178,28 @@ class Writer(Permits):
         self, record_type: RecordType, entries: Sequence[Entry], old: Mapping[int, Mapping[str, Any]]
     ) -> None:
         session = self.session
-        table = record_type.table
-        now = session.clock()
         if len(entries) > 1:
             # Of two who change the same records the other way round, PostgreSQL would end one, after a second.
             lock(session, record_type, [entry.id for entry in entries])
-        groups: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+        prepared, at = preparer(record_type, session.dialect), session.driver_moment(session.clock())
+        groups: defaultdict[frozenset[str], list[Entry]] = defaultdict(list)
         for entry in entries:
-            row: dict[str, Any] = {}
-            for name, value in entry.after.items():
-                if name == "custom":
-                    row["custom"] = {**old[entry.id].get("custom", {}), **value}
-                    row["custom"] = {key: each for key, each in row["custom"].items() if each is not None}
-                else:
-                    row |= column_values(record_type.by_name[name], value)
-            groups[tuple(sorted(row))].append(
-                {**row, "b_id": entry.id, "b_version": entry.version - 1, "b_next": entry.version}
-            )
-        for columns, rows in groups.items():
-            statement = (
-                update(table)
-                .where(table.c.id == bindparam("b_id"), table.c.version == bindparam("b_version"))
-                .values(
-                    {name: bindparam(name) for name in columns} | {"version": bindparam("b_next"), "updated_at": now}
+            groups[frozenset(entry.after)].append(entry)
+        for names, group in groups.items():
+            columns, lay = prepared.setting(names)
+            for part in in_parts(group):
+                rows = [
+                    (*lay(with_custom(entry.after, old[entry.id])), entry.version, at, entry.id, entry.version - 1)
+                    for entry in part
+                ]
+                count = update_tuples(
+                    session.core_connection(),
+                    record_type.table.name,
+                    (*columns, "version", "updated_at"),
+                    ("id", "version"),
+                    rows,
                 )
-            )
-            for part in in_parts(rows):
-                result: Any = session.core(statement, part)
-                if result.rowcount not in (len(part), -1):
+                if count not in (len(part), -1):
                     raise Contention(
                         "Somebody else changed records of type {record} meanwhile.",
                         mend="Read them again and repeat the change.",
