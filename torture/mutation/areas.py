@@ -43,10 +43,11 @@ AREAS = (
     Area("expressions", ("crm_core/expressions/*.py",), ("tests/expressions",)),
     Area(
         "access",
-        _store("actor", "criteria", "froms", "gathered", "guard", "options", "permits", "policy", "reading",
-               "restricted", "shapes", "visibility"),
-        _tests("store", "access_cost", "elevated", "guard", "lending", "loading", "no_hints", "required_custom_fields",
-               "restricted_fields", "rights", "rights_meet", "role_names", "shapes", "shares_grant_no_creation")
+        _store("actor", "criteria", "froms", "gathered", "guard", "once", "options", "permits", "policy",
+               "reading", "ready", "restricted", "shapes", "visibility", "walking"),
+        _tests("store", "access_cost", "busy", "elevated", "guard", "lending", "loading", "no_hints", "ready",
+               "required_custom_fields", "restricted_fields", "rights", "rights_meet", "role_names", "shapes",
+               "shares_grant_no_creation", "walking")
         + _tests("domain", "own_rights", "users")
         + _tests("handovers", "rights"),
     ),
