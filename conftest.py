@@ -159,3 +159,13 @@ def shared_data() -> Path:
     if not folder.is_dir():
         missing(f"there are no sample data in {folder}: set CRM_SHARED_DATA to the folder that has them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def crm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A process in which ``crm`` is imported already, and no plugin is, for commands in processes of their own."""
+    from tests.forked import serving
+
+    environ = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    with serving({**environ, "LANG": "C.UTF-8"}, tmp_path_factory.mktemp("server")) as path:
+        yield path

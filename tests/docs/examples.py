@@ -22,15 +22,15 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import attrs
+
+from tests import forked
 
 __all__ = ["ROOT", "Example", "mismatch", "parse", "run", "steps"]
 
@@ -39,7 +39,7 @@ _FENCE = re.compile(r"^(?P<ticks>`{3,})(?P<language>[^`\s]*)\s*$")
 _MARK = re.compile(r"^<!-- docs: (?P<mark>.*?) -->$")
 _NAMED = re.compile(r"^# (?P<path>[\w./-]+\.(py|toml))$")
 _OUTPUTS = ("text", "json", "csv")
-_SECONDS = 240
+_SECONDS = 800
 
 
 @attrs.frozen
@@ -159,8 +159,15 @@ def _plain(text: str) -> str:
     return re.sub("─+", "─", "\n".join(lines)).strip("\n")
 
 
-def run(page: Path, folder: Path, *, environ: Mapping[str, str] | None = None, postgresql: bool = False) -> list[str]:
-    """Run a page's examples in ``folder``; returns what went wrong."""
+def run(
+    page: Path,
+    folder: Path,
+    *,
+    environ: Mapping[str, str] | None = None,
+    postgresql: bool = False,
+    server: str | None = None,
+) -> list[str]:
+    """Run a page's examples in ``folder``; returns what went wrong. Its commands are those of a ``server``."""
     todo = list(steps(parse(page.read_text(encoding="utf-8")), postgresql=postgresql))
     if not todo:
         return []
@@ -175,16 +182,17 @@ def run(page: Path, folder: Path, *, environ: Mapping[str, str] | None = None, p
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{helper}" "$@"\n', encoding="utf-8")
         program.chmod(0o755)
     environment = _environment(folder, state, environ or {})
-    with _prepared(state, environment, sum(step["do"] == "shell" and "crm " in step["code"] for step in todo)):
-        ran = subprocess.run(
-            [sys.executable, str(Path(__file__).with_name("run_page.py")), str(state)],
-            cwd=work,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+    if server is not None:
+        _prepare_command(state, server)
+    ran = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("run_page.py")), str(state)],
+        cwd=work,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
     assert (state / "results.json").is_file(), ran.stdout + ran.stderr
     results = json.loads((state / "results.json").read_text(encoding="utf-8"))
     wrong = []
@@ -197,29 +205,11 @@ def run(page: Path, folder: Path, *, environ: Mapping[str, str] | None = None, p
     return wrong
 
 
-@contextmanager
-def _prepared(state: Path, environment: Mapping[str, str], commands: int) -> Iterator[None]:
-    """Meanwhile ``crm`` is the command that is imported already, where that pays."""
-    if commands < 2 or not hasattr(os, "fork"):
-        yield
-        return
-    helper = str(Path(__file__).with_name("crm_in_examples.py"))
-    with tempfile.TemporaryDirectory(prefix="crm-docs-") as place:  # the path of a socket must be short
-        path = str(Path(place) / "socket")
-        program = state / "bin" / "crm"
-        program.write_text(
-            f'#!/bin/sh\nexec "{sys.executable}" -I -S "{helper}" call "{path}" "$@"\n', encoding="utf-8"
-        )
-        program.chmod(0o755)
-        server = subprocess.Popen(
-            [sys.executable, helper, "serve", path], env=environment, cwd=state, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        try:
-            yield
-        finally:
-            server.kill()
-            server.wait()
+def _prepare_command(state: Path, server: str) -> None:
+    """Let ``crm`` be the command that is imported already."""
+    program = state / "bin" / "crm"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{forked.__file__}" call "{server}" "$@"\n', "utf-8")
+    program.chmod(0o755)
 
 
 def _environment(folder: Path, state: Path, more: Mapping[str, str]) -> dict[str, str]:

@@ -28,8 +28,8 @@ PAGES = sorted(
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in ELSEWHERE])
-def test_the_examples_of_the_page_run_as_they_stand(page: str, tmp_path: Path) -> None:
-    wrong = run(ROOT / page, tmp_path)
+def test_the_examples_of_the_page_run_as_they_stand(page: str, tmp_path: Path, crm_server: str) -> None:
+    wrong = run(ROOT / page, tmp_path, server=crm_server)
 
     assert not wrong, "\n\n".join(wrong)
 
@@ -42,7 +42,9 @@ def test_a_page_tested_elsewhere_is_named_there(page: str) -> None:
 
 @pytest.mark.store
 @pytest.mark.parametrize("page", [page for page in PAGES if "<!-- docs: postgresql -->" in (ROOT / page).read_text()])
-def test_the_examples_for_postgresql_run_as_they_stand(page: str, tmp_path: Path, postgresql_server) -> None:
+def test_the_examples_for_postgresql_run_as_they_stand(
+    page: str, tmp_path: Path, postgresql_server, crm_server: str
+) -> None:
     if shutil.which("pg_dump") is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("there is no pg_dump: install postgresql-client")
     server = postgresql_server
@@ -52,7 +54,7 @@ def test_the_examples_for_postgresql_run_as_they_stand(page: str, tmp_path: Path
     for name in names - set(re.findall(r"^\$ createdb (\w+)$", text, re.MULTILINE)):
         server.create_database(name)
     try:
-        wrong = run(ROOT / page, tmp_path, environ=environ, postgresql=True)
+        wrong = run(ROOT / page, tmp_path, environ=environ, postgresql=True, server=crm_server)
     finally:
         for name in names:
             server.drop_database(name)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Any
 
 import attrs
 import pytest
+
+from tests.forked import ask
 
 from . import leaver
 
@@ -81,19 +83,22 @@ def site(tmp_path: Path) -> Site:
 
 
 @pytest.fixture
-def command(site: Site, tmp_path: Path) -> Callable[..., Ended]:
-    """Runs ``crm`` in a process of its own, where the distributions of ``site`` are installed."""
+def command(site: Site, tmp_path: Path, crm_server: str) -> Callable[..., Ended]:
+    """Runs ``crm`` in a process of its own (:mod:`tests.forked`), where the distributions of ``site`` are installed."""
 
     def run(*args: object, code: int | None = 0, **environ: str) -> Ended:
-        path = os.pathsep.join(each for each in (str(site.folder), str(REPOSITORY), os.environ.get("PYTHONPATH", "")))
         kept = {name: os.environ[name] for name in os.environ if name.startswith("COVERAGE")}
-        ended = subprocess.run(
-            [sys.executable, "-c", "from crm_core.cli import main; main()", *(str(each) for each in args)],
-            cwd=tmp_path, env={"PATH": os.environ["PATH"], "PYTHONPATH": path, **kept, **environ},
-            capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
-        assert code is None or ended.returncode == code, (ended.returncode, ended.stdout, ended.stderr)
-        return Ended(ended.returncode, ended.stdout, ended.stderr)
+        path = os.pathsep.join((str(site.folder), str(REPOSITORY), os.environ.get("PYTHONPATH", "")))
+        whole = {"PATH": os.environ["PATH"], "PYTHONPATH": path, **kept, **environ}
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, open(os.devnull, "rb") as nothing:
+            streams = [stream.fileno() for stream in (nothing, out, err)]
+            ended = ask(crm_server, [str(each) for each in args], str(tmp_path), whole, streams)
+            said = []
+            for stream in (out, err):
+                stream.seek(0)
+                said.append(stream.read().decode())
+        assert code is None or ended == code, (ended, *said)
+        return Ended(ended, *said)
 
     return run
 
