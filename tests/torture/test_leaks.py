@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
@@ -75,9 +76,8 @@ def test_nothing_is_found_where_nothing_is(company):
 
 def test_nothing_is_found_on_either_database(database_url, tmp_path):
     server = database_url if database_url.startswith("postgresql") else None
-    made = companies(Databases(server, tmp_path), 6, TINY)
-    found = asked(next(made), verbs, questions, users=2)
-    made.close()
+    with closing(Databases(server, tmp_path)) as databases, closing(companies(databases, 6, TINY)) as made:
+        found = asked(next(made), verbs, questions, users=2)
     assert not found.wrong, [str(each) for each in found.wrong.values()]
 
 
