@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import attrs
-from sqlalchemy import ColumnElement, FromClause, and_, false, literal, or_, tuple_
+from sqlalchemy import ColumnElement, FromClause, and_, false, literal, literal_column, or_, tuple_
 
 from crm_core.errors import ExpressionError
 from crm_core.expressions.binder import Binder, Uses
@@ -68,8 +68,8 @@ class Order:
         keys = (attrs.evolve(key, present=key.leaf.nullable and condition.demands(key.leaf)) for key in self.keys)
         return attrs.evolve(self, keys=tuple(keys))
 
-    def columns(self, table: FromClause | None = None) -> list[ColumnElement[Any]]:
-        """For ``order_by``."""
+    def columns(self, table: FromClause | None = None, *, sorted_by_id: bool = False) -> list[ColumnElement[Any]]:
+        """For ``order_by``. With ``sorted_by_id`` no index can be walked for an order that begins with the id."""
         scope = self._scope(table)
         columns: list[ColumnElement[Any]] = []
         for key in self.keys:
@@ -77,6 +77,9 @@ class Order:
             directed = column.desc() if key.descending else column.asc()
             # Saying it where nothing can be absent would keep SQLite from using the index.
             columns.append(directed.nulls_last() if key.nullable else directed)
+        if sorted_by_id and _is_id(self.keys[0]):
+            number = self.keys[0].sql(scope) + literal_column("0")
+            columns[0] = number.desc() if self.keys[0].descending else number.asc()
         return columns
 
     def values(self, table: FromClause | None = None) -> list[ColumnElement[Any]]:
@@ -127,9 +130,14 @@ def parse_order(types: Types, record_type: RecordType, source: str, env: Environ
         raise ExpressionError("An order has at most {limit} fields.", mend="Leave out the last ones.", limit=MAX_KEYS,
                               source=source[:200])  # fmt: skip
     names = Names(types, env)
-    if not any(key.leaf.field.name == "id" and not key.leaf.path.steps for key in keys):
+    if not any(map(_is_id, keys)):
         keys.append(Key(names.own_id(record_type), bool(keys) and keys[-1].descending))
     return Order(record_type, env, tuple(keys))
+
+
+def _is_id(key: Key) -> bool:
+    """Whether it is the id of the record itself."""
+    return key.leaf.field.name == "id" and not key.leaf.path.steps
 
 
 def _term(types: Types, record_type: RecordType, source: str, start: int, part: str, env: Environment) -> list[Key]:

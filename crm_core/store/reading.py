@@ -301,17 +301,21 @@ class Reading:
         bound = self._bound(entity, where) if where else None
         if bound is not None:
             parsed = parsed.within(bound)
-        statement = select(entity).order_by(*(trusted(column) for column in parsed.columns()))
+        statement = select(entity)
         # Whoever sees little is better served by a sort of it; else rows are looked at in order until the page is full.
         gather = limit is None or not self.session.visibility.wide
+        postgresql = self.session.dialect == "postgresql"
         if limit is not None and not gather and not self._each:
             asked = Asked(parsed, bound)
             page = chosen_page(self.session, self._shape, asked, limit, after, all_dates=all_dates)
             if page is not None:
                 statement = statement.where(trusted(parsed.record_type.table.c.id.in_(page)))
+                statement = statement.order_by(*(trusted(column) for column in parsed.columns()))
                 return list(self.session.scalars(statement, execution_options={_CHOSEN: _TOKEN}))
-            postgresql = self.session.dialect == "postgresql"
             gather = self.session.store.sees_some(self.session) and asked.sorted_whole(absent_last=postgresql)
+        # What somebody sees may all be old. PostgreSQL takes it for spread evenly, and would walk all that is newer.
+        little = gather and limit is not None and postgresql and self.session.store.sees_some(self.session)
+        statement = statement.order_by(*(trusted(column) for column in parsed.columns(sorted_by_id=little)))
         if bound is not None:
             statement = statement.where(trusted(bound.where()))
         if after is not None:

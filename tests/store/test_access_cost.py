@@ -264,3 +264,30 @@ def test_what_is_remembered_of_users_does_not_grow_without_end(
         with company.session(login) as session:
             session.list(Account, order="name", limit=1)
         assert 1 <= len(company.store._counts) <= 2
+
+
+def _looked_at(plan: dict[str, Any], table: str) -> float:
+    """How many rows of a table PostgreSQL read as it carried a plan out."""
+    below = sum(_looked_at(each, table) for each in plan.get("Plans", ()))
+    return below + (plan["Actual Rows"] * plan["Actual Loops"] if plan.get("Relation Name") == table else 0)
+
+
+def test_the_newest_page_of_whoever_sees_only_what_is_old_looks_at_nothing_newer(crowded: Company) -> None:
+    """PostgreSQL takes what somebody sees for spread evenly over all ids, and would begin with the newest."""
+    if crowded.store.dialect == "sqlite":
+        pytest.skip("SQLite begins with what somebody sees")
+    with crowded.store.engine.connect() as connection:
+        connection.exec_driver_sql("ANALYZE")
+        connection.commit()
+    crowded.store._counts.clear()  # from when the database had counted nothing
+    for order in ("id desc", "id", None):
+        with crowded.session("li", read_only=True) as session:
+            with statements(crowded.store) as seen:
+                found = session.list(Account, order=order)
+            assert [each.id for each in found] == sorted((each.id for each in found), reverse=order == "id desc")
+            sql, parameters = seen[-1]
+            # So few accounts would be read as a whole.
+            session.core_connection().exec_driver_sql("SET LOCAL enable_seqscan = off")
+            session.core_connection().exec_driver_sql("SET LOCAL enable_hashjoin = off")
+            told = session.core_connection().exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", parameters)
+            assert len(found) <= _looked_at(told.scalar_one()[0]["Plan"], "crm_account") <= 2 * MANY
