@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from typing import NamedTuple
 
 import pytest
 from sqlalchemy import event
@@ -13,6 +15,9 @@ from crm_core.domain.contacts import Affiliation, Contact, ContactPoint, PointKi
 from crm_core.domain.organisation import Membership, Unit, User
 from crm_core.domain.ownership import Ownership, Share
 from crm_core.store import visibility
+from crm_core.store.search import asking
+from crm_core.store.store import Store
+from crm_core.testing.statements import counted
 
 from .search_records import Device, Memo, Nickname, Norm, Part, Rate, Site
 
@@ -20,6 +25,12 @@ PAST, FUTURE = dt.datetime(2020, 1, 1, tzinfo=dt.UTC), dt.datetime(2090, 1, 1, t
 PLACES = (("li", "East", "sales"), ("wang", "East", "sales"), ("zhou", "East", "manager"), ("sun", "West", "sales"),
           ("wu", "Root", "director"), ("qian", "Root", "admin"), ("xu", "East", "engineer"),
           ("lu", "East", "lopsided"), ("bao", "East", "deputy"), ("nan", "East", "stranger"))  # fmt: skip
+
+
+class Of(NamedTuple):
+    """What has a store, as an application has."""
+
+    store: Store
 
 
 @pytest.fixture
@@ -220,4 +231,30 @@ def test_the_number_of_statements_does_not_grow(company, login, query):
             session.search(query)
         finally:
             event.remove(company.engine, "before_cursor_execute", listener)
-    assert len(statements) <= 4, statements
+    settings = [statement for statement in statements if statement.startswith("SET LOCAL plan_cache_mode")]
+    assert len(settings) in (0, 2), settings
+    assert len(statements) - len(settings) <= 4, statements
+
+
+@pytest.mark.parametrize("query", ["works", "valve acme"])
+def test_a_search_for_what_is_rare_is_planned_once_and_looks_at_the_owners_of_hits_alone(company, monkeypatch, query):
+    """PostgreSQL would gather the owners of all accounts for a plan that does not know how few are hit."""
+    if company.dialect == "sqlite":
+        pytest.skip("SQLite has one plan for all values, and asks EXISTS of each row")
+    monkeypatch.setattr(visibility, "WIDE", 0)
+    with company.session("zhou", read_only=True) as session:
+        session.search("warm")  # how much one sees is counted once
+        with counted(Of(company)) as statements:
+            assert session.search(query)
+    finding = next(statement for statement in statements if statement.startswith("WITH"))
+    before, after = statements[: statements.index(finding)], statements[statements.index(finding) :]
+    assert before[-1].endswith("force_generic_plan") and any(each.endswith("TO DEFAULT") for each in after), statements
+    assert "FROM crm_ownership" in finding
+    assert not re.search(r"EXISTS \(SELECT .*\s+FROM crm_ownership", finding), finding
+
+
+def test_a_search_for_two_words_that_are_in_very_much_is_planned_for_its_values(company, monkeypatch):
+    monkeypatch.setattr(asking, "_FEW", 1)
+    with company.session("wu", read_only=True) as session, counted(Of(company)) as statements:
+        assert session.search("valve acme")
+    assert not any(each.startswith("SET LOCAL plan_cache_mode") for each in statements)

@@ -11,6 +11,7 @@ shape of the query; what differs between two queries of one shape are parameters
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -32,6 +33,7 @@ from sqlalchemy import (
 )
 
 from crm_core.fields.columns import BIGINT, Moment, stored_text
+from crm_core.store.planning import planned_once
 from crm_core.store.search.indexed import Indexed
 from crm_core.store.search.sight import Sight
 from crm_core.store.search.terms import Term, Way
@@ -67,6 +69,7 @@ class Asking:
         self.terms = list(terms)
         self.kinds = kinds
         self.types = [each for each in self.index.plan.indexed.values() if self._wanted(each)]
+        self._few = len(self.terms) == 1
         self._sight = Sight(session)
         self._position = func.instr if session.dialect == "sqlite" else func.strpos
 
@@ -85,7 +88,11 @@ class Asking:
         if not self.types:
             return []
         self._rarest_first()
-        parameters = self._parameters()
+        # To plan it takes longer than to run it, but where two words are in very much another plan is better.
+        with planned_once(self.session.core_connection()) if self._few else nullcontext():
+            return self._best(limit, self._parameters())
+
+    def _best(self, limit: int, parameters: dict[str, Any]) -> list[Any]:
         if self._wide:
             # Whoever sees nearly everything: the best are looked at first, until there are enough.
             some = limit * 4
@@ -138,6 +145,7 @@ class Asking:
             ]
             found = self.session.core(select(*counts)).one()
             if min(found) < most or most == _MANY:
+                self._few = min(found) < _FEW
                 leading = [leading[found.index(min(found))]]
                 break
         self.terms.sort(key=lambda term: term is not leading[0])

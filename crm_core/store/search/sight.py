@@ -55,7 +55,8 @@ class Sight(Visibility):
             theirs = select(literal(1)).where(
                 owner.c.account_id == id_, valid_at(owner, self.now), self._in(owner.c.user_id, people)
             )
-            parts.append(exists(theirs))
+            # As EXISTS, PostgreSQL would rather gather the owners of all accounts before it looks at the first hit.
+            parts.append(theirs.limit(1).scalar_subquery().is_not(None) if self._postgresql else exists(theirs))
         lent = self._once(self._lent, reach, self._shared)
         if lent is not None:
             parts.append(self._in(id_, lent))
