@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -19,16 +20,26 @@ def main() -> None:
 
 @main.command("all")
 @seed_option
+@click.option(
+    "--json",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write what each program found into this folder, as PROGRAM.json.",
+)
 @click.option("--markdown", is_flag=True, help="Write the tables into docs/explanation/reliability.md.")
 @click.pass_context
-def run_all(ctx: click.Context, seed: int | None, markdown: bool) -> None:
+def run_all(ctx: click.Context, seed: int | None, folder: Path | None, markdown: bool) -> None:
     """Run every program at its full size, but for mutation, which has a target of its own in the Makefile."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
     ended: dict[str, int] = {}
     for name in PROGRAMS:
         if name in APART:
             continue
         click.echo(f"== {name}", err=True)
         arguments = ["--markdown"] if markdown else []
+        arguments += [] if folder is None else ["--json", str(folder / f"{name}.json")]
         arguments += [] if seed is None else ["--seed", str(seed)]
         program = main.get_command(ctx, name)
         assert program is not None

@@ -54,7 +54,7 @@ def view_figures(url: str, database: str) -> list[Figure]:
                     view = overview(session, few)
                 assert len(one) == len(other), "the number of statements depends on what is shown"
                 detail = f"{slow:.0f} ms beside {fast:.0f} ms, {len(one)} statements each"
-                figures.append(Figure(database, f"overview of a large account, {login}", slow, "<=", 500, detail))
+                figures.append(Figure(database, f"overview of a large account, {login} (ms)", slow, "<=", 500, detail))
         with crm.session("seller", read_only=True) as session:
             view = overview(session, session.require(Account, large))
             page = median_ms(lambda: overview_page(session, view, Translator("zh_CN")), 10)

@@ -201,8 +201,6 @@ def test_an_idle_worker_ends_at_once(busy):
     process = start(busy)
     until(process, "started")
     time.sleep(0.5)
-    began = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    process.communicate(timeout=30)
     assert process.returncode == 0
-    assert time.monotonic() - began < 30

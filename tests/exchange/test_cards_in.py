@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -153,13 +152,12 @@ class TestReading:
         assert (second.name, second.number, third.name) == ("B", 5, "C")
 
     @pytest.mark.parametrize("first", ["NOTE:", "PHOTO;ENCODING=b:", "NOTE;ENCODING=QUOTED-PRINTABLE:=", "X"])
+    @pytest.mark.timeout(60)  # put together one by one they are copied two hundred thousand times
     def test_many_folded_lines_are_put_together_once(self, first: str) -> None:
         end = b"=" if first.endswith("=") else b""
         count = 200_000
         lines = [Line(1, first.encode()), *(Line(2, b" " + b"abcdefgh" * 8 + end) for _ in range(count))]
-        begun = time.process_time()
         (whole,) = unfolded(lines)
-        assert time.process_time() - begun < 5
         assert len(whole.data.rstrip(b"=")) == len(first.rstrip("=")) + 64 * count
 
     def test_quoted_printable_and_character_sets(self, tmp_path: Path) -> None:

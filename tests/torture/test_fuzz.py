@@ -6,7 +6,6 @@ import base64
 import itertools
 import os
 import random
-import time
 from pathlib import Path
 
 import pytest
@@ -199,7 +198,6 @@ def test_a_refusal_without_a_word_is_found(tmp_path: Path) -> None:
 
 def test_mutations_end_and_stay_within_bounds() -> None:
     chance = random.Random(1)
-    begun = time.process_time()
     data = b"BEGIN:X\r\nA:1\r\nEND:X\r\n"
     seen = {mutated(chance, data, (b"A",), (b"B",), 500) for _ in range(2000)}
-    assert len(seen) > 1000 and max(map(len, seen)) <= 500 and time.process_time() - begun < 60
+    assert len(seen) > 1000 and max(map(len, seen)) <= 500

@@ -139,9 +139,12 @@ def test_a_program_that_found_something_ends_with_one(planted):
     assert CliRunner().invoke(__main__.main, ["all"]).exit_code == 1
 
 
-def test_all_that_is_there_is_run(planted):
-    result = CliRunner().invoke(__main__.main, ["all", "--seed", "9"])
+def test_all_that_is_there_is_run(planted, tmp_path):
+    folder = tmp_path / "tonight" / "found"
+    result = CliRunner().invoke(__main__.main, ["all", "--seed", "9", "--json", str(folder)])
     assert result.exit_code == 0, result.output
+    assert [path.name for path in folder.iterdir()] == ["faults.json"]
+    assert json.loads((folder / "faults.json").read_text())["findings"] == []
 
 
 @pytest.mark.parametrize(
