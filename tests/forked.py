@@ -24,6 +24,8 @@ from pathlib import Path
 
 SECONDS = 800
 """After which a command that has not ended is taken to hang."""
+STARTING = 120
+"""Seconds after which a server that does not answer has not only much to import."""
 
 
 @contextmanager
@@ -48,12 +50,12 @@ def ask(path: str, arguments: Sequence[str], folder: str, environ: Mapping[str, 
     """Let the server run the command with these three streams; returns its exit code, that of a signal below 0."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(SECONDS)
-        for attempt in range(20 * SECONDS):
+        for attempt in range(20 * STARTING):
             try:
                 connection.connect(path)
                 break
             except OSError:  # it is still importing
-                if attempt == 20 * SECONDS - 1:
+                if attempt == 20 * STARTING - 1:
                     raise
                 time.sleep(0.05)
         connection.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", streams))])

@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from crm_core.errors import Contention, MigrationError, StoreError
-from crm_core.store.dialects import engine_of_the_kind
+from crm_core.store.dialects import create_shared_engine
 from crm_core.store.planning import keep_plans, prepare_after
 from crm_core.store.resting import ask_when_in_doubt
 
@@ -75,7 +75,7 @@ def open_engine(url: str | URL, **options: Any) -> Engine:
     if parsed.get_backend_name() == "postgresql":
         parsed, after = prepare_after(parsed)
         try:
-            engine = engine_of_the_kind(parsed, **_DISCREET, **options)
+            engine = create_shared_engine(parsed, **_DISCREET, **options)
         except ModuleNotFoundError as error:
             raise StoreError(
                 "The PostgreSQL driver {name} is not installed.",
@@ -127,7 +127,7 @@ def _sqlite(url: URL, options: dict[str, Any]) -> Engine:
         )
     if path and path != ":memory:":
         options.setdefault("poolclass", QueuePool)
-    engine = engine_of_the_kind(url, connect_args={"check_same_thread": False, "timeout": 30}, **_DISCREET, **options)
+    engine = create_shared_engine(url, connect_args={"check_same_thread": False, "timeout": 30}, **_DISCREET, **options)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

@@ -18,7 +18,7 @@ from crm_core.store.key_fields import require_steward
 from crm_core.store.locking import all_at_once
 from crm_core.store.parts import in_parts
 from crm_core.store.quick import quickly
-from crm_core.store.values import reader
+from crm_core.store.values import row_reader
 
 if TYPE_CHECKING:
     from crm_core.store.actor import Reach
@@ -151,7 +151,10 @@ class Permits:
             # By id: of two who lock the same records the other way round, PostgreSQL would end one, after a second.
             query = query.order_by(record_type.table.c.id).with_for_update()
         for part in in_parts(ordered):
-            found.update((row.id, read(row)) for row in self.session.core(query, {"ids": part}))
+            for row in self.session.core(query, {"ids": part}):
+                found[row.id] = values = read(row)
+                if row.custom:
+                    values["custom"] = row.custom
         return found
 
     def hold(
@@ -293,4 +296,5 @@ def _rows_by_ids(
         wanted = {name for field in record_type.fields if field.name in fields for name in field.column_names}
         columns = [table.c[name] for name in (*sorted(wanted), *_BESIDE)]
     query = select(*columns).where(table.c.id.in_(bindparam("ids", expanding=True)))
-    return query, reader(record_type, [column.name for column in columns])
+    names = tuple(column.name for column in columns)
+    return query, row_reader(record_type, names, ("version", "created_at", "created_by"))

@@ -16,7 +16,16 @@ from crm_core.fields.folding import sort_key
 from crm_core.fields.kinds.times import FIRST, LAST
 from crm_core.records import RecordType
 
-__all__ = ["Preparer", "column_values", "decode_values", "encode_values", "from_columns", "key_column", "preparer"]
+__all__ = [
+    "Preparer",
+    "column_values",
+    "decode_values",
+    "encode_values",
+    "from_columns",
+    "key_column",
+    "preparer",
+    "row_reader",
+]
 
 Fill: TypeAlias = Callable[[Mapping[str, Any]], dict[str, Any]]
 Setting: TypeAlias = tuple[tuple[str, ...], Callable[[Mapping[str, Any]], tuple[Any, ...]]]
@@ -78,38 +87,30 @@ def column_values(field: Field, value: Any) -> dict[str, Any]:
 
 def from_columns(record_type: RecordType, row: Mapping[str, Any]) -> dict[str, Any]:
     """Field values from a row's column values; absent columns give no field."""
-    values: dict[str, Any] = {}
-    for field in record_type.fields:
-        names = field.column_names
-        if names[0] in row:
-            values[field.name] = field.kind.join(tuple(row[name] for name in names))
-    return values
+    return row_reader(record_type, tuple(row))(tuple(row.values()))
 
 
-def reader(record_type: RecordType, columns: Sequence[str]) -> Callable[[Sequence[Any]], dict[str, Any]]:
-    """What makes field values of rows with just these columns, as :func:`from_columns` does, for many of them.
-
-    ``version``, ``created_at`` and ``created_by`` are taken as they are; ``custom`` only where there is something.
-    """
+@functools.lru_cache(maxsize=1024)  # whoever asks for rows chooses the fields
+def row_reader(
+    record_type: RecordType, columns: tuple[str, ...], beside: tuple[str, ...] = ()
+) -> Callable[[Sequence[Any]], dict[str, Any]]:
+    """What makes field values of rows with just these columns; those ``beside`` are no fields, and come as they are."""
     places = {name: number for number, name in enumerate(columns)}
-    single: list[tuple[str, int]] = [
-        (name, places[name]) for name in ("version", "created_at", "created_by") if name in places
-    ]
+    single = [(name, places[name]) for name in beside]
     composed: list[tuple[str, Callable[[tuple[Any, ...]], Any], list[int]]] = []
     for field in record_type.fields:
-        if field.column_names[0] in places:
-            if len(field.column_names) == 1:
-                single.append((field.name, places[field.column_names[0]]))
-            else:
-                composed.append((field.name, field.kind.join, [places[name] for name in field.column_names]))
-    custom = places.get("custom")
+        names = field.column_names
+        if names[0] not in places:
+            continue
+        if len(names) == 1:
+            single.append((field.name, places[names[0]]))
+        else:
+            composed.append((field.name, field.kind.join, [places[name] for name in names]))
 
     def read(row: Sequence[Any]) -> dict[str, Any]:
-        values: dict[str, Any] = {name: row[place] for name, place in single}
+        values = {name: row[place] for name, place in single}
         for name, join, parts in composed:
             values[name] = join(tuple([row[place] for place in parts]))
-        if custom is not None and row[custom]:
-            values["custom"] = row[custom]
         return values
 
     return read

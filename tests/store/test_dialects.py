@@ -8,7 +8,7 @@ from sqlalchemy import event, select
 from sqlalchemy.engine.interfaces import CacheStats
 
 from crm_core.domain.accounts import Account
-from crm_core.store.dialects import KEPT, STATEMENTS, engine_of_the_kind
+from crm_core.store.dialects import KEPT, STATEMENTS, create_shared_engine
 from crm_core.store.engine import open_engine, parse_url
 from crm_core.store.store import Store
 from tests.store import journal_support as support
@@ -53,7 +53,7 @@ def test_what_one_store_has_compiled_another_one_need_not(tmp_path, database_url
 @pytest.mark.parametrize("options", [{"paramstyle": "named"}, {"json_serializer": str, "label_length": 20}])
 def test_engines_that_were_set_up_otherwise_share_nothing(tmp_path, options):
     plain = open_engine(f"sqlite:///{tmp_path / 'crm.db'}")
-    other = engine_of_the_kind(parse_url(f"sqlite:///{tmp_path / 'crm.db'}"), **options)
+    other = create_shared_engine(parse_url(f"sqlite:///{tmp_path / 'crm.db'}"), **options)
     for engine in (plain, other):
         with engine.connect() as connection:
             Account.crm_type.table.create(connection, checkfirst=True)

@@ -15,7 +15,7 @@ from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.dialects import registry
 from sqlalchemy.util import LRUCache
 
-__all__ = ["KEPT", "STATEMENTS", "Alike", "engine_of_the_kind"]
+__all__ = ["KEPT", "STATEMENTS", "Alike", "create_shared_engine"]
 
 KEPT = 1000
 """How many statements are kept at least; what was used longest ago goes first."""
@@ -55,7 +55,7 @@ class Alike:
         return hash(type(self))
 
 
-def engine_of_the_kind(url: URL, **options: Any) -> Engine:
+def create_shared_engine(url: URL, **options: Any) -> Engine:
     """``create_engine()`` for a URL whose dialect is SQLite's or psycopg's, with the memory that all share."""
     engine = create_engine(url.set(drivername=f"{url.get_backend_name()}+crm"), **options)
     engine.url = url

@@ -26,7 +26,7 @@ import attrs
 
 from crm_core.errors import Conflict, CrmError, Objection, ValidationError
 from crm_core.store.marks import ERASED
-from crm_core.testing.conformance.repeatable import whatever_sources_say
+from crm_core.testing.conformance.repeatable import without_source_constants
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -132,7 +132,7 @@ def drawn(strategy: SearchStrategy[Any], count: int, seed: int = SEED) -> list[A
     def collect(value: Any) -> None:
         found.append(value)
 
-    with whatever_sources_say():
+    with without_source_constants():
         collect()
     return found
 

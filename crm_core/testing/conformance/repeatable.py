@@ -8,11 +8,11 @@ from functools import cache
 from typing import Any
 from unittest.mock import patch
 
-__all__ = ["whatever_sources_say"]
+__all__ = ["without_source_constants"]
 
 
 @contextmanager
-def whatever_sources_say() -> Iterator[None]:
+def without_source_constants() -> Iterator[None]:
     """Within the block Hypothesis draws no texts and numbers that it has read in the sources of loaded modules.
 
     With these a seed means something else after every change of a line, and wherever other modules are loaded: what a
