@@ -1,6 +1,7 @@
 """The server that tests run on: it starts, it separates databases, and it leaves nothing behind."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -134,8 +135,8 @@ def test_variables_that_name_a_real_server_are_not_heeded(postgresql_server, mon
 
 
 def test_without_programs_the_error_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(postgresql.Path, "glob", lambda self, pattern: iter(()))
-    monkeypatch.setattr(postgresql.shutil, "which", lambda name: None)
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(()))
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(PostgreSQLUnavailable, match="apt install postgresql"):
         postgresql.find_programs()
 
@@ -160,22 +161,22 @@ def test_root_needs_a_user_to_run_the_server_as(monkeypatch):
     def nobody_of_that_name(name):
         raise KeyError(name)
 
-    monkeypatch.setattr(postgresql.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(pwd, "getpwnam", nobody_of_that_name)
     with pytest.raises(PostgreSQLUnavailable, match="useradd --system postgres"), start_server():
         pass
 
 
 def test_another_user_than_root_runs_the_server_as_itself(monkeypatch):
-    monkeypatch.setattr(postgresql.os, "geteuid", lambda: 1000)
-    assert postgresql._account() is None
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert postgresql.account_to_run_as() is None
 
 
 def test_programs_elsewhere_are_found_on_the_path(monkeypatch, tmp_path):
-    monkeypatch.setattr(postgresql.Path, "glob", lambda self, pattern: iter(()))
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(()))
     for name in ("initdb", "postgres"):
         (tmp_path / name).touch()
-    monkeypatch.setattr(postgresql.shutil, "which", lambda name: str(tmp_path / name))
+    monkeypatch.setattr(shutil, "which", lambda name: str(tmp_path / name))
     assert postgresql.find_programs() == tmp_path
 
 
@@ -197,9 +198,9 @@ def test_what_the_server_logged_is_passed_on_when_it_does_not_start(postgresql_s
 
 
 def test_a_port_that_another_took_first_is_given_up(postgresql_server, monkeypatch):
-    free_port = postgresql._free_port
+    free_port = postgresql.free_port
     ports = iter([postgresql_server.port])
-    monkeypatch.setattr(postgresql, "_free_port", lambda: next(ports, None) or free_port())
+    monkeypatch.setattr(postgresql, "free_port", lambda: next(ports, None) or free_port())
     with start_server() as server:
         assert server.port != postgresql_server.port
         server.create_database("own")

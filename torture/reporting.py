@@ -11,12 +11,15 @@ import datetime as dt
 import json
 import os
 import shlex
+import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeAlias, TypeVar
 
 import attrs
@@ -150,7 +153,8 @@ def reporting_in(page: Path, *, seeded: bool = True) -> Callable[[F], F]:
         function = click.option(
             "--markdown", "markdown", is_flag=False, flag_value=str(page), default=None,
             type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-            help=f"Write the tables into this page, between their markers.  [without FILE: {page.relative_to(_ROOT)}]",
+            help="Write the tables into this page, between their markers; FILE#NAME keeps another run of a program"
+            f" between markers of that name.  [without FILE: {page.relative_to(_ROOT)}]",
         )(function)  # fmt: skip
         function = click.option(
             "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
@@ -171,16 +175,18 @@ def telling(
 ) -> Iterator[None]:
     """Measure within this block: then the tables are printed, the files written that were asked for, the process ended.
 
-    It ends with :data:`FOUND` where something was found. Where somebody interrupted the block, or an error came out of
-    it, what was measured until then is told all the same, with a remark, and the process ends with :data:`INTERRUPTED`
-    or :data:`FAILED`; a page keeps whole runs alone. ``finish`` makes tables of what was measured, however that ended.
+    It ends with :data:`FOUND` where something was found. Where somebody interrupted the block (Ctrl-C, SIGTERM), or an
+    error came out of it, what was measured until then is told all the same, with a remark, and the process ends with
+    :data:`INTERRUPTED` or :data:`FAILED`; a page keeps whole runs alone. ``finish`` makes tables of what was measured,
+    however that ended.
 
     Raises :class:`click.UsageError` before anything is measured where a file that was asked for cannot be written.
     """
     _check_places(report, json_file, markdown)
     ended, how = None, ""
     try:
-        yield
+        with _ending_like_ctrl_c():
+            yield
     except KeyboardInterrupt:
         ended, how = INTERRUPTED, "Interrupted"
     except Exception as error:
@@ -196,14 +202,32 @@ def telling(
     if json_file is not None:
         json_file.write_text(json.dumps(report.as_json(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     if markdown is not None and ended is None:
-        keep(report, Path(markdown))
+        keep(report, markdown)
     sys.exit(ended or (FOUND if report.findings else 0))
+
+
+@contextmanager
+def _ending_like_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM interrupt, too: who runs in the background hears no Ctrl-C, and has as much to tell."""
+    if threading.current_thread() is not threading.main_thread():  # which alone may say what a signal does
+        yield
+        return
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _check_places(report: Report, json_file: Path | None, markdown: Path | None) -> None:
     """Whoever waits for hours must not learn at their end that nothing can be written."""
     wrong = ""
-    for option, file in (("--json", json_file), ("--markdown", markdown)):
+    page, run = (None, "") if markdown is None else _page_and_run(markdown)
+    for option, file in (("--json", json_file), ("--markdown", page)):
         if file is None:
             continue
         folder = file.absolute().parent
@@ -211,28 +235,38 @@ def _check_places(report: Report, json_file: Path | None, markdown: Path | None)
             wrong = f"{option} {file}: there is no folder {folder}. Make it, or name another file."
         elif not os.access(file if file.exists() else folder, os.W_OK):
             wrong = f"{option} {file}: it may not be written. Change its permissions, or name another file."
-    if not wrong and markdown is not None and markdown.exists():
-        text, (begin, end) = markdown.read_text(encoding="utf-8"), _markers(report)
+    if not wrong and page is not None and page.exists():
+        text, (begin, end) = page.read_text(encoding="utf-8"), _markers(report, run)
         if text.strip() and not 0 <= text.find(begin) < text.find(end):
             wrong = (
-                f"--markdown {markdown}: it has no place for these tables. Write the lines `{begin}` and `{end}` where"
+                f"--markdown {page}: it has no place for these tables. Write the lines `{begin}` and `{end}` where"
                 " they belong, in this order, or name a file that is not there yet."
             )
     if wrong:
         raise click.UsageError(wrong, click.get_current_context(silent=True))
 
 
-def _markers(report: Report) -> tuple[str, str]:
-    begin, end = (f"<!-- {report.package} {report.program}: {each} -->" for each in ("begin", "end"))
+def _page_and_run(markdown: Path) -> tuple[Path, str]:
+    """The page of ``--markdown``, and which of several runs of a program it is to keep: ``page.md#on SQLite``."""
+    page, _, run = str(markdown).partition("#")
+    return Path(page), run.strip()
+
+
+def _markers(report: Report, run: str) -> tuple[str, str]:
+    name = " ".join(filter(None, (report.package, report.program, run)))
+    begin, end = (f"<!-- {name}: {each} -->" for each in ("begin", "end"))
     return begin, end
 
 
-def keep(report: Report, page: Path) -> None:
+def keep(report: Report, markdown: Path) -> None:
     """Put the tables into a page, between ``<!-- torture NAME: begin -->`` and its end; at the end if it has none.
 
-    The word before the name is the report's package.
+    The word before the name is the report's package. What people write of the figures stands outside of the markers,
+    because all between them is replaced. ``FILE#RUN`` has markers ``<!-- torture NAME RUN: begin -->``, so that a page
+    keeps several runs of one program.
     """
-    begin, end = _markers(report)
+    page, run = _page_and_run(markdown)
+    begin, end = _markers(report, run)
     text = page.read_text(encoding="utf-8") if page.exists() else ""
     if begin not in text or end not in text:
         text = f"{text.rstrip()}\n\n{begin}\n{end}\n".lstrip()

@@ -11,18 +11,32 @@ import atexit
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
+
+from crm_core.testing.postgresql_programs import (
+    HOST,
+    SECONDS_TO_STOP,
+    SUPERUSER,
+    PostgreSQLUnavailable,
+    account_to_run_as,
+    find_programs,
+    free_port,
+    initialise,
+    is_ready,
+    launch_once,
+    require_psycopg,
+    require_reachable,
+    stop_process,
+)
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -39,11 +53,6 @@ __all__ = [
     "start_server",
     "stopped_at_exit",
 ]
-
-HOST = "127.0.0.1"
-SUPERUSER = "postgres"
-SECONDS_TO_START = 60.0
-SECONDS_TO_STOP = 15.0
 
 _MEMORY = Path("/dev/shm")  # what lies there has a name that nobody can foresee  # noqa: S108 # nosec B108
 _ROOM = 8 * 1024**3
@@ -62,10 +71,6 @@ _SETTINGS = (
 
 _connections: dict[tuple[int, int], Connection] = {}
 """To the database `postgres` of each server, by this process's id and the server's port."""
-
-
-class PostgreSQLUnavailable(RuntimeError):
-    """No server can be had here; the message says what to install or change."""
 
 
 @attrs.frozen
@@ -127,29 +132,6 @@ class PostgreSQLServer:
         connection.execute(statement)
 
 
-def find_programs() -> Path:
-    """The folder with `initdb` and `postgres`: the newest of Debian's, else what is on the path.
-
-    Raises:
-        PostgreSQLUnavailable: neither place has them.
-    """
-    debian = [
-        folder
-        for folder in Path("/usr/lib/postgresql").glob("*/bin")
-        if (folder / "initdb").exists() and (folder / "postgres").exists()
-    ]
-    if debian:
-        return max(debian, key=lambda folder: _version(folder.parent.name))
-    found = shutil.which("initdb")
-    if found and (Path(found).parent / "postgres").exists():
-        return Path(found).parent
-    raise PostgreSQLUnavailable(
-        "no PostgreSQL server is installed: there is no /usr/lib/postgresql/*/bin/initdb, and no initdb on "
-        "the path. On Debian and Ubuntu run `apt install postgresql`; elsewhere install PostgreSQL 13 or "
-        "later and put the folder with initdb and postgres on PATH."
-    )
-
-
 @attrs.define
 class Cluster:
     """The files of a server, which may be started and stopped again and again; it keeps its port.
@@ -185,14 +167,14 @@ class Cluster:
         # Between our asking for a free port and the server's taking it, another process may have it.
         logged = ""
         for attempt in range(3):
-            port = self.port or _free_port()
+            port = self.port or free_port()
             log = self.folder / f"log-{attempt}"
-            process = _launch_once(self.programs, self.folder, self.account, port, log, self.settings)
+            process = launch_once(self.programs, self.folder, self.account, port, log, (*_SETTINGS, *self.settings))
             self._process = process
-            if _ready(process, self.folder / "data"):
+            if is_ready(process, self.folder / "data"):
                 self.port = port
                 return self.server
-            _stop(process)
+            stop_process(process)
             logged = log.read_text(errors="replace")
             if "Address already in use" not in logged:
                 break
@@ -203,7 +185,7 @@ class Cluster:
     def stop(self) -> None:
         """Stop it in good order, if it is there."""
         if self._process is not None:
-            _stop(self._process)
+            stop_process(self._process)
 
     def crash(self) -> None:
         """Stop it at once, as a machine that fails: it must recover from its log when it is started again."""
@@ -219,12 +201,12 @@ def new_cluster(folder: Path, settings: Iterable[str] = (), options: Iterable[st
         PostgreSQLUnavailable: the programs, the user or psycopg are missing, or the folder can't be entered.
         RuntimeError: ``initdb`` failed.
     """
-    _require_psycopg()
-    cluster = Cluster(folder, find_programs(), _account(), tuple(settings))
+    require_psycopg()
+    cluster = Cluster(folder, find_programs(), account_to_run_as(), tuple(settings))
     if cluster.account is not None:
-        _require_reachable(folder.parent, cluster.account)
+        require_reachable(folder.parent, cluster.account)
         shutil.chown(folder, cluster.account, cluster.account)
-    _initialise(cluster.programs, folder, cluster.account, options)
+    initialise(cluster.programs, folder, cluster.account, options)
     return cluster
 
 
@@ -235,8 +217,8 @@ def running_cluster(folder: Path, settings: Iterable[str] = ()) -> Iterator[Clus
     Raises what :func:`new_cluster` does.
     """
     if (folder / "data" / "PG_VERSION").exists():
-        _require_psycopg()
-        cluster = Cluster(folder, find_programs(), _account(), tuple(settings))
+        require_psycopg()
+        cluster = Cluster(folder, find_programs(), account_to_run_as(), tuple(settings))
     else:
         folder.mkdir(exist_ok=True)
         cluster = new_cluster(folder, settings)
@@ -269,7 +251,7 @@ def start_server(root: Path | None = None) -> Iterator[PostgreSQLServer]:
         PostgreSQLUnavailable: the programs, the user or psycopg are missing, or `root` can't be entered.
         RuntimeError: the server did not start; the message ends with what it logged.
     """
-    _require_psycopg()
+    require_psycopg()
     find_programs()  # before anything is made
     parent = Path(tempfile.gettempdir()) if root is None else root.resolve()
     folder = Path(tempfile.mkdtemp(prefix="crm-pg-", dir=parent))
@@ -280,130 +262,6 @@ def start_server(root: Path | None = None) -> Iterator[PostgreSQLServer]:
             yield cluster.server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _version(name: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in name.split(".") if part.isdigit())
-
-
-def _require_psycopg() -> None:
-    try:
-        import psycopg  # noqa: F401 - asked only whether it is there
-    except ImportError as error:
-        raise PostgreSQLUnavailable(
-            "psycopg is not installed, so nothing here can talk to PostgreSQL. Run "
-            "`pip install 'crm-core[postgresql]'`."
-        ) from error
-
-
-def _account() -> str | None:
-    """The user that the server must run as; None where we may run it ourselves."""
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
-        return None
-    import pwd
-
-    try:
-        pwd.getpwnam(SUPERUSER)
-    except KeyError:
-        raise PostgreSQLUnavailable(
-            f"PostgreSQL refuses to run as root, and there is no user {SUPERUSER!r} to run it as. Run "
-            f"`useradd --system {SUPERUSER}`, or run the tests as another user than root."
-        ) from None
-    return SUPERUSER
-
-
-def _require_reachable(folder: Path, account: str) -> None:
-    answer = subprocess.run(
-        ["/bin/sh", "-c", 'cd "$1"', "sh", str(folder)],
-        user=account,
-        group=account,
-        extra_groups=[],
-        capture_output=True,
-        check=False,
-    )
-    if answer.returncode:
-        raise PostgreSQLUnavailable(
-            f"the user {account!r} may not enter {folder}, where the server's files should lie. Give "
-            f"start_server() a folder that every user may enter, for example {tempfile.gettempdir()}."
-        )
-
-
-def _run_as(account: str | None) -> dict[str, Any]:
-    return {} if account is None else {"user": account, "group": account, "extra_groups": []}
-
-
-def _environment() -> dict[str, str]:
-    # PGHOST, PGDATA and their like would point the programs at somebody's real server.
-    return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
-
-
-def _initialise(programs: Path, folder: Path, account: str | None, options: Iterable[str]) -> None:
-    command = [
-        *(str(programs / "initdb"), "--pgdata", str(folder / "data"), "--username", SUPERUSER),
-        *("--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync", *options),
-    ]
-    answer = subprocess.run(
-        command,
-        cwd=folder,
-        env=_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        **_run_as(account),
-    )
-    if answer.returncode:
-        raise RuntimeError(f"initdb failed in {folder}:\n{answer.stdout}{answer.stderr}")
-
-
-def _launch_once(
-    programs: Path, folder: Path, account: str | None, port: int, log: Path, settings: Iterable[str]
-) -> subprocess.Popen[bytes]:
-    command = [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder)]
-    for setting in (*_SETTINGS, *settings):
-        command += ["-c", setting]
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            command,
-            cwd=folder,
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            # A Ctrl-C in the terminal is for the tests; they stop the server when they are done with it.
-            start_new_session=True,
-            **_run_as(account),
-        )
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def _ready(process: subprocess.Popen[bytes], data: Path) -> bool:
-    # We ask the server's own file, not its port: at the port another server might answer.
-    status = data / "postmaster.pid"
-    deadline = time.monotonic() + SECONDS_TO_START
-    while process.poll() is None and time.monotonic() < deadline:
-        with suppress(FileNotFoundError):
-            lines = status.read_text().splitlines()
-            if lines[:1] == [str(process.pid)] and lines[-1].strip() == "ready":
-                return True
-        time.sleep(0.02)
-    return False
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    # SIGINT ends open connections and closes the server in good order, SIGQUIT without any.
-    for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-        if process.poll() is not None:
-            return
-        process.send_signal(how)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(SECONDS_TO_STOP)
 
 
 @contextmanager

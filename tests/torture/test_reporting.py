@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sys
 import types
 
@@ -34,11 +35,13 @@ def program(seed, json_file, markdown, **options):
     made = report()
     with telling(made, json_file, markdown, lambda: made.findings.extend(FOUND)):
         for error in CUT:
+            if isinstance(error, signal.Signals):
+                signal.raise_signal(error)
             raise error
 
 
 FOUND: list[str] = []
-CUT: list[BaseException] = []
+CUT: list[BaseException | signal.Signals] = []
 command = click.command()(program)
 
 
@@ -124,9 +127,26 @@ def test_so_is_a_page_without_a_place_for_the_tables(planted, tmp_path, text):
     assert page.read_text() == text
 
 
+def test_a_page_keeps_several_runs_of_a_program_and_what_people_wrote_beside_them(planted, tmp_path):
+    page = tmp_path / "page.md"
+    named = "<!-- torture faults one night: begin -->\n{}<!-- torture faults one night: end -->"
+    page.write_text(
+        f"<!-- torture faults: begin -->\nkept\n<!-- torture faults: end -->\n\n{named.format('old')}\n\nOurs.\n"
+    )
+    for _ in range(2):
+        result = CliRunner().invoke(__main__.main, ["faults", "--markdown", f"{page}#one night"])
+        assert result.exit_code == 0, result.output
+    text = page.read_text()
+    assert text.startswith("<!-- torture faults: begin -->\nkept\n<!-- torture faults: end -->\n")
+    assert text.count("**On SQLite**") == 1 and "old" not in text
+    assert text.endswith("<!-- torture faults one night: end -->\n\nOurs.\n")
+    result = CliRunner().invoke(__main__.main, ["faults", "--markdown", f"{page}#another"])
+    assert result.exit_code == 2 and "<!-- torture faults another: begin -->" in " ".join(result.output.split())
+
+
 def test_the_pages_of_this_repository_have_a_place_for_every_program():
     for package, names, page in (("torture", programs.PROGRAMS, PAGE),
-                                 ("benchmarks", ("growth", "peers"), PERFORMANCE)):  # fmt: skip
+                                 ("benchmarks", ("ratios", "growth", "peers"), PERFORMANCE)):  # fmt: skip
         for name in names:
             assert f"<!-- {package} {name}: begin -->" in page.read_text(encoding="utf-8")
 
@@ -151,6 +171,7 @@ def test_all_that_is_there_is_run(planted, tmp_path):
     ("error", "code", "told"),
     [
         (KeyboardInterrupt(), INTERRUPTED, "Interrupted (after 0 s): what is told was measured until then."),
+        (signal.SIGTERM, INTERRUPTED, "Interrupted (after 0 s): what is told was measured until then."),
         (TimeoutError("no answer\nat all"), FAILED, "Failed by TimeoutError: no answer (after 0 s)"),
     ],
 )
