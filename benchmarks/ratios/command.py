@@ -56,8 +56,8 @@ def _on(
             connection.exec_driver_sql("ANALYZE")
         yield from page_figures(store, title)
     if growth:
-        with opened(made(server, folder, "growth")) as store:
-            yield from growth_figures(store, title, 0)
+        with opened(made(server, folder, "few")) as few, opened(made(server, folder, "many")) as many:
+            yield from growth_figures(few, many, title)
     yield from view_figures(made(server, folder, "views"), title)
     if growth:
         yield from search_figures(made(server, folder, "search"), title, 100_000, scale, times)
