@@ -24,7 +24,7 @@ from crm_core.errors import HookError
 from crm_core.hooks.values import Failed, NextAction
 from crm_core.store import pools
 from crm_core.views import duties
-from crm_core.views.open_items import kernel_items
+from crm_core.views.open_items import planned_and_promised
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -152,7 +152,7 @@ def _planned(session: CrmSession, user_id: int, ids: Sequence[int]) -> Iterator[
 
 
 def _promises(session: CrmSession, user_id: int, ids: Sequence[int]) -> Iterator[NextAction]:
-    for item in kernel_items(session, ids, user_id):
+    for item in planned_and_promised(session, ids, user_id):
         if item.kind == "promise" and (item.due is None or item.due < _horizon(session)):
             reason, urgency = _when(session, item.due, 90, 75, 45)
             yield NextAction(

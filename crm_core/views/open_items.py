@@ -1,4 +1,4 @@
-"""What is open at accounts: planned activities, promises and changes to come, and what plugins add."""
+"""What is open at accounts: planned activities, promises, questions and changes to come, and what plugins add."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from crm_core.domain.accounts import Account, Lifecycle
 from crm_core.domain.activities import Activity, Status
 from crm_core.domain.contacts import Affiliation, Contact
 from crm_core.domain.ownership import Ownership, OwnershipRole
+from crm_core.domain.quality import IssueState, QualityIssue
 from crm_core.fields.columns import BIGINT, Moment
 from crm_core.hooks.values import Failed, Gathered, OpenItem
 from crm_core.views.aliases import another
@@ -22,7 +23,7 @@ from crm_core.views.asked import affiliations, lifecycles
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["AHEAD", "KINDS", "kernel_items", "open_items"]
+__all__ = ["AHEAD", "KINDS", "kernel_items", "open_items", "planned_and_promised"]
 
 KINDS: Mapping[str, str] = {
     "promise": "Promise", "joins": "Joins", "leaves": "Leaves", "stage": "Stage", "question": "Question",
@@ -76,12 +77,18 @@ def open_items(
 
 def kernel_items(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterator[OpenItem]:
     """The kernel's own part."""
-    rows = session.execute(_open(), {"ids": accounts}).all()
-    yield from _planned([row for row in rows if row.status is Status.PLANNED], user_id)
-    yield from _promised(session, [row for row in rows if row.status is not Status.PLANNED], user_id)
+    yield from planned_and_promised(session, accounts, user_id)
+    yield from _questions(session, accounts, user_id)
     if user_id is None:
         yield from _moves(session, accounts)
         yield from _stages(session, accounts)
+
+
+def planned_and_promised(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterator[OpenItem]:
+    """Planned activities, and next steps that nothing followed."""
+    rows = session.execute(_open(), {"ids": accounts}).all()
+    yield from _planned([row for row in rows if row.status is Status.PLANNED], user_id)
+    yield from _promised(session, [row for row in rows if row.status is not Status.PLANNED], user_id)
 
 
 @functools.cache
@@ -217,3 +224,44 @@ def _stages(session: CrmSession, accounts: Sequence[int]) -> Iterator[OpenItem]:
                 record_type="lifecycle",
                 record_id=row.id,
             )
+
+
+@functools.cache
+def _asking() -> Any:
+    return (
+        select(QualityIssue.id, QualityIssue.account_id, QualityIssue.kind, QualityIssue.subject,
+               QualityIssue.record_type, QualityIssue.field, QualityIssue.proposed, QualityIssue.assignee_id)
+        .where(QualityIssue.account_id.in_(_IDS), QualityIssue.state == IssueState.OPEN)
+        .order_by(QualityIssue.id)
+    )  # fmt: skip
+
+
+def _questions(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterator[OpenItem]:
+    """What is to be mended, by whomever it was left to; and proposals, which a steward decides on, so nobody's here.
+
+    They name no person: what hangs on people who moved is put into this queue, and would be put into it again.
+    """
+    labels = session.policy.vocabularies.get("quality.kind", {})
+    for row in session.execute(_asking(), {"ids": accounts}):
+        label = labels.get(row.kind, row.kind)
+        item: dict[str, Any] = {
+            "account_id": row.account_id, "kind": "question", "record_type": "quality_issue", "record_id": row.id,
+        }  # fmt: skip
+        if row.field is None and (user_id is None or row.assignee_id == user_id):
+            yield OpenItem(
+                title=row.subject or label, text=label if row.subject else "", user_id=row.assignee_id,
+                reassign="assignee_id", **item,
+            )  # fmt: skip
+        elif row.field is not None and user_id is None:
+            yield OpenItem(
+                title=f"{label} · {_field_label(session, row.record_type, row.field)}",
+                text=row.proposed if isinstance(row.proposed, str) else "", **item,
+            )  # fmt: skip
+
+
+def _field_label(session: CrmSession, record: str, name: str) -> str:
+    """What people call a field; its name where the build has it no more."""
+    record_type = session.types.get(record)
+    known = {} if record_type is None else record_type.by_name
+    field = session.policy.custom.get(record, {}).get(name) or known.get(name)
+    return name if field is None else field.label

@@ -27,6 +27,7 @@ from crm_core.errors import ExchangeError
 from crm_core.exchange import MovedReport, contacts_moved
 from crm_core.hooks import Dispatcher
 from crm_core.hooks.values import OpenItem
+from crm_core.views import open_items
 
 from .conftest import START, World
 
@@ -285,6 +286,20 @@ def test_what_hangs_on_the_old_place_is_flagged_for_whoever_does_it(deals: World
         assert session.count(QualityIssue) == 0
     with deals.session() as session:
         assert session.list(QualityIssue, order="id")[0].kind == "moved"
+
+
+def test_what_is_in_the_queue_already_is_not_flagged_again(deals: World, tmp_path: Path) -> None:
+    run(deals, tmp_path, "mobile,employer\n13800138000,Beta\n")
+    with deals.session() as session:
+        acme = session.require(Account, deals.accounts["Acme"])
+        person = session.require(Contact, deals.people["Acme"])
+        contacts.affiliate(session, person, acme, role="buyer")
+        matters = [item.title for item in open_items(session, acme) if item.record_type == "quality_issue"]
+    assert len(matters) == 3
+    deals.clock.forward(1)
+    report = run(deals, tmp_path, "mobile,employer\n13800138000,Beta\n", name="again.csv")
+    assert len(report.moves) == 1
+    assert [each.title for each in report.flagged] == ["Spring visit", "Bearings for hall 3", "Question"]
 
 
 def test_a_plugin_that_fails_is_named_and_the_rest_stands(deals: World, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from crm_core import (
     handovers,
     organisation,
     ownership,
+    quality,
 )
 from crm_core.store.changes import ChangeSet
 from crm_core.store.tables import JOURNAL_PART
@@ -81,6 +82,15 @@ class Company:
         with self.session(reason="Li leaves") as session:
             handovers.do(session, session.require(Handover, id_))
         return id_
+
+    def left_to(self, login: str, account_id: int, subject: str | None) -> int:
+        """Something about an account that was left to somebody to mend."""
+        with self.system() as session:
+            row = {"kind": "moved", "subject": subject, "account_id": account_id, "record_type": "account",
+                   "record_id": account_id, "assignee_id": self.users[login]}  # fmt: skip
+            (issue,) = quality.note_issues(session, [row])
+            session.flush()
+            return issue.id
 
     def state(self) -> dict[tuple[str, int], dict[str, Any]]:
         """Every declared field of every record that is no part of a handover."""

@@ -20,12 +20,15 @@ from crm_core import (
     Ownership,
     OwnershipRole,
     PermissionDenied,
+    QualityIssue,
     User,
     ValidationError,
     handovers,
     ownership,
+    quality,
 )
 from crm_core.domain.handovers import HandoverState, ItemState
+from crm_core.views import next_actions
 
 from .conftest import Company, found
 
@@ -254,6 +257,43 @@ class TestDoing:
             assert [str(each) for each in session.explain(session.require(Account, company.accounts[1]))] == [
                 f"you are its owner since {deed.effective.astimezone(ZoneInfo('Asia/Shanghai')).date().isoformat()}"
             ]
+
+    def test_what_the_leaver_is_to_mend_goes_over(self, company: Company) -> None:
+        ids = [company.left_to("li", account, f"Mend {number}") for number, account in enumerate(company.accounts[:3])]
+        theirs = company.left_to("wang", company.accounts[0], "Is Wang's already")
+        id_ = company.accepted()
+        before = company.state()
+        with company.session(reason="Li leaves") as session:
+            deed = handovers.do(session, session.require(Handover, id_))
+        assert dict(deed.moved) == {"activity": 6, "quality_issue": 3}
+        with company.session("qian") as session:
+            session.require(User, company.users["li"]).active = False
+        with company.session("wang", read_only=True) as session:
+            assert [each.id for each in quality.assigned(session, company.users["wang"])] == [*ids, theirs]
+            mends = {each.record_id for each in next_actions(session) if each.kind == "mend"}
+            assert mends == {*ids, theirs}
+            assert quality.assigned(session, company.users["li"]) == []
+        with company.session("qian") as session:
+            session.require(User, company.users["li"]).active = True
+        with company.session("wang") as session:
+            quality.close(session, session.require(QualityIssue, ids[2]))
+        with company.session(reason="not these") as session:
+            found = handovers.items(session, session.require(Handover, id_))
+            taken = handovers.take_back(session, [found[0], found[2]])
+            assert (taken.records["quality_issue"], dict(taken.kept)) == (1, {"quality_issue": 1})
+        with company.session(reason="Li stays") as session:
+            assert handovers.undo(session, session.require(Handover, id_)).records["quality_issue"] == 1
+        after = company.state()
+        finished = after.pop(("quality_issue", ids[2]))  # what the successor finished stays theirs
+        assert (finished["assignee_id"], finished["state"].value) == (company.users["wang"], "done")
+        assert before.pop(("quality_issue", ids[2]))["assignee_id"] == company.users["li"]
+        assert after == before
+
+    def test_what_is_to_be_mended_of_an_account_in_a_pool_is_nobodys(self, company: Company) -> None:
+        company.left_to("li", company.accounts[0], "Mend it")
+        company.done(to=None, to_pool=True)
+        with company.system(read_only=True) as session:
+            assert session.scalars(select(QualityIssue.assignee_id)).all() == [None]
 
     def test_all_must_be_accepted_unless_partial_is_said(self, company: Company) -> None:
         id_ = company.offered(to="sun")

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, select
 
-from crm_core import Account, Activity, Contact, OwnershipRole, accounts, activities, contacts, ownership
+from crm_core import Account, Activity, Contact, OwnershipRole, accounts, activities, contacts, ownership, quality
 from crm_core.views import open_items
 
 from .conftest import Company
@@ -110,6 +110,41 @@ class TestPlannedAndPromised:
 
         asked(company.accounts)
         assert asked(company.accounts[:1]) == asked(company.accounts) <= 6
+
+
+class TestQuestions:
+    def test_what_is_to_be_mended_is_open_for_whoever_it_was_left_to(self, company: Company) -> None:
+        account, li = company.accounts[0], company.users["li"]
+        ids = [company.left_to("li", account, "See 0 (Buyer 0)"), company.left_to("li", account, None)]
+        company.left_to("wang", company.other, "Not theirs")
+
+        def asked(user_id: int | None = None) -> list[Any]:
+            with company.session("li", read_only=True) as session:
+                found = open_items(session, [account, company.other], user_id)
+                return [item for item in found if item.kind == "question"]
+
+        assert [(item.title, item.text, item.user_id, item.reassign, item.record_id) for item in asked()] == [
+            ("See 0 (Buyer 0)", "Hangs on somebody who moved", li, "assignee_id", ids[0]),
+            ("Hangs on somebody who moved", "", li, "assignee_id", ids[1]),
+        ]
+        assert {item.contact_id for item in asked()} == {None}  # it would be flagged again when that person moves
+        assert [item.record_id for item in asked(li)] == ids
+        assert asked(company.users["wang"]) == []
+        with company.session("li") as session:
+            quality.close(session, quality.assigned(session, li)[0])
+        assert [item.record_id for item in asked()] == ids[1:]
+
+    def test_a_proposal_is_told_and_is_nobodys_to_do(self, company: Company) -> None:
+        with company.session("li") as session:
+            account = session.require(Account, company.accounts[0])
+            quality.propose(session, account, {"phone": "+862112345678", "employees": 12}, reason="their new sign")
+        with company.session("li", read_only=True) as session:
+            found = [item for item in open_items(session, [account.id]) if item.kind == "question"]
+            assert [(item.title, item.text, item.user_id, item.reassign) for item in found] == [
+                ("Proposed change · Phone", "+862112345678", None, None),
+                ("Proposed change · Employees", "", None, None),
+            ]  # fmt: skip
+            assert all(item.kind != "question" for item in open_items(session, [account.id], session.user_id))
 
 
 # Each example writes to a real database, so a few dozen must do.
