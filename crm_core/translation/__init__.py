@@ -129,12 +129,12 @@ class Translator:
         return said
 
     def _reasons(self, error: Any, record: Any) -> dict[str, Any]:
-        """Values that are texts of ours themselves: why, keys that two have in common, the field that is meant."""
+        """Values that are texts of ours themselves: why, keys that two have in common, what it is about, the field."""
         said: dict[str, Any] = {}
-        for name in ("reason", "keys"):
+        for name, between in (("reason", ""), ("keys", ", "), ("about", " · ")):
             value = error.values.get(name)
             if isinstance(value, str):
-                said[name] = ", ".join(map(self.text, value.split(", "))) if name == "keys" else self.text(value)
+                said[name] = between.join(map(self.text, value.split(between) if between else [value]))
         field = error.values.get("field") or getattr(error, "field", None)
         record_type = self._records.get(record) if isinstance(record, str) else None
         if record_type is not None and field in record_type.by_name and not _TYPED.search(error.problem + error.mend):

@@ -210,9 +210,9 @@ def _proposals(session: CrmSession, user_id: int) -> Iterator[NextAction]:
     mine = open_.where(QualityIssue.field.is_(None), QualityIssue.assignee_id == user_id).limit(_MATTERS)
     for row in session.execute(mine):
         yield NextAction(
-            account_id=row.account_id, kind="mend", title="{subject}", reason="It was left to you on {day}.",
+            account_id=row.account_id, kind="mend", title="{about}", reason="It was left to you on {day}.",
             urgency=50, record_type="quality_issue", record_id=row.id,
-            values={"subject": row.subject or "", "day": row.created_at},
+            values={"about": row.subject or "", "day": row.created_at},
         )  # fmt: skip
 
 

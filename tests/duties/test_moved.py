@@ -323,7 +323,7 @@ def test_what_fails_leaves_nothing_behind(deals: World, tmp_path: Path, monkeypa
     def broken(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("crm_core.exchange.moved.running.open_items", broken)
+    monkeypatch.setattr("crm_core.exchange.moved.flagging.open_items", broken)
     with pytest.raises(OSError, match="no space"):
         run(deals, tmp_path, "mobile,employer\n13800138000,Beta\n13511112222,Beta\n", rejects_path=tmp_path / "r.csv")
     assert places(deals) == before

@@ -9,7 +9,7 @@ from crm_core.cli.helping import argument, group, option
 from crm_core.cli.imported import print_reasons
 from crm_core.cli.moments import shown
 from crm_core.cli.times import as_json
-from crm_core.views.showing import kind_labels
+from crm_core.views.showing import kind_labels, pieces
 
 if TYPE_CHECKING:
     from crm_core.exchange.moved import MovedReport
@@ -95,7 +95,7 @@ def _print(application: Application, report: MovedReport) -> None:
                     str(each.issue_id),
                     each.name,
                     kinds[each.kind],
-                    translator.text(each.title),
+                    f"{translator.text(each.title)}\n{pieces(each.text, translator.text)}".rstrip(),
                     shown(each.due, tz),
                     each.user or "",
                 )

@@ -15,6 +15,7 @@ from crm_core.cli.records import plain
 from crm_core.cli.times import as_json
 from crm_core.cli.usage import InvalidValue, Number
 from crm_core.domain.quality import DECIDE
+from crm_core.views.showing import pieces
 
 if TYPE_CHECKING:
     from crm_core.domain.quality import QualityIssue
@@ -245,7 +246,7 @@ def _print(application: Application, entries: Sequence[QueueEntry]) -> None:
 def _about(application: Application, issue: QualityIssue) -> str:
     """The field that is to be changed, or what the matter is about."""
     if issue.field is None:
-        return issue.subject or ""
+        return pieces(issue.subject or "", application.translator.text)
     crm = application.crm
     known = crm.types[issue.record_type].by_name | dict(crm.build.policy.custom.get(issue.record_type, {}))
     field = known.get(issue.field)

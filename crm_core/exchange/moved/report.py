@@ -35,7 +35,10 @@ class Move:
 
 @attrs.frozen(kw_only=True)
 class Flagged:
-    """Something open that hung on a place which ended; it waits in the queue of data quality for ``user``."""
+    """Something open that hung on a place which ended; it waits in the queue of data quality for ``user``.
+
+    ``text`` says more than the ``title``: of a part in a decision which part it is, and in which deal.
+    """
 
     issue_id: int
     account_id: int
@@ -43,6 +46,7 @@ class Flagged:
     name: str
     kind: str
     title: str
+    text: str
     due: dt.datetime | None
     record_type: str
     record_id: int

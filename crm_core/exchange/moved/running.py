@@ -7,25 +7,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
 from sqlalchemy import select
 
 from crm_core.domain import contacts, dated
 from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import Affiliation, Contact, ContactPoint
-from crm_core.domain.organisation import User
-from crm_core.domain.ownership import Ownership, OwnershipRole
-from crm_core.domain.quality import note_issues
 from crm_core.errors import Problem, ValidationError
 from crm_core.exchange.entries import AN_ENTRYS_FAULT, EntryRun, Taking, all_or_nothing, taking
 from crm_core.exchange.moved.columns import Columns, Wanted
 from crm_core.exchange.moved.finding import Found
-from crm_core.exchange.moved.report import Flagged, Move, MovedReport, What
+from crm_core.exchange.moved.flagging import flag
+from crm_core.exchange.moved.report import Move, MovedReport, What
 from crm_core.exchange.report import Progress, Tell
 from crm_core.exchange.sources import open_source
-from crm_core.hooks.values import Failed, OpenItem
 from crm_core.store.parts import in_parts
-from crm_core.views.open_items import open_items
 
 if TYPE_CHECKING:
     from crm_core.assembly import Crm
@@ -33,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["contacts_moved"]
 
 _BATCH = 500
-_SUBJECT = 200
 
 
 def contacts_moved(
@@ -70,7 +64,7 @@ def contacts_moved(
                 run.batch(part)
                 if progress is not None:
                     progress(Progress(run.section, 1, 1, run.read, rows.share))
-        flagged, failed = run.flag()
+        flagged, failed = flag(current.session, run.moves)
     return MovedReport(
         file=str(source.path),
         dry_run=dry_run,
@@ -210,53 +204,3 @@ class _Run(EntryRun):
                 session.add(ContactPoint(contact_id=person.id, kind=kind, value=value))
                 added += 1
         return added
-
-    # -- what hangs on the places that ended ---------------------------------------------------------------------
-
-    def flag(self) -> tuple[tuple[Flagged, ...], tuple[Failed, ...]]:
-        """Put what is open and hangs on a place that ended into the queue, for whoever is to do it."""
-        session = self.session
-        left = {(account_id, move.contact_id): move for move in self.moves for account_id, _ in move.ended}
-        accounts = sorted({account_id for account_id, _ in left})
-        if not accounts:
-            return (), ()
-        gathered = open_items(session, accounts)
-        items = [
-            item
-            for item in gathered
-            if (item.account_id, item.contact_id) in left and item.record_type != Affiliation.crm_type.name
-        ]
-        owners = self._owners(accounts)
-        # What nobody in particular is to do is the owner's to look at.
-        items = [attrs.evolve(item, user_id=item.user_id or owners.get(item.account_id)) for item in items]
-        issues = note_issues(session, [self._row(item, left[item.account_id, item.contact_id or 0]) for item in items])
-        query = select(User.id, User.name).where(User.id.in_(sorted({each.user_id for each in items if each.user_id})))
-        users = {row.id: row.name for row in session.execute(query)} if items else {}
-        flagged = tuple(
-            Flagged(
-                issue_id=issue.id, account_id=item.account_id, contact_id=item.contact_id or 0,
-                name=left[item.account_id, item.contact_id or 0].name, kind=item.kind, title=item.title, due=item.due,
-                record_type=item.record_type, record_id=item.record_id, user=users.get(item.user_id or 0),
-            )
-            for issue, item in zip(issues, items, strict=True)
-        )  # fmt: skip
-        return flagged, gathered.failed
-
-    def _owners(self, accounts: Sequence[int]) -> dict[int, int]:
-        query = (
-            select(Ownership.account_id, Ownership.user_id)
-            .where(Ownership.account_id.in_(accounts), Ownership.role == OwnershipRole.OWNER)
-            .order_by(Ownership.scope.desc(), Ownership.id.desc())
-        )
-        return {row.account_id: row.user_id for row in self.session.execute(query)}
-
-    def _row(self, item: OpenItem, move: Move) -> dict[str, Any]:
-        return {
-            "kind": "moved",
-            "subject": f"{item.title} ({move.name})"[:_SUBJECT],
-            "account_id": item.account_id,
-            "contact_id": move.contact_id,
-            "record_type": item.record_type,
-            "record_id": item.record_id,
-            "assignee_id": item.user_id,
-        }

@@ -190,7 +190,7 @@ def _names(record: type[Account] | type[Contact], ids: set[int]) -> Any:
 
 def _problem(issue: QualityIssue, name: str, reason: str | None) -> Problem:
     if issue.field is None:
-        return Problem("", "{subject}", "Mend it, then close it.", {"subject": issue.subject or ""})
+        return Problem("", "{about}", "Mend it, then close it.", {"about": issue.subject or ""})
     values = {
         "name": name, "record": issue.record_type, "field": issue.field, "found": _shown(issue.found),
         "proposed": _shown(issue.proposed), "reason": reason,
