@@ -7,10 +7,10 @@ import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, case, func, literal_column, select
+from sqlalchemy import bindparam, case, func, literal, literal_column, select, union_all
 
 from crm_core.domain.accounts import Account, AccountRelation, Lifecycle
-from crm_core.domain.activities import Activity, Status
+from crm_core.domain.activities import Activity, Participant, Status
 from crm_core.domain.contacts import Affiliation, Contact
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership
@@ -104,7 +104,8 @@ def _related() -> Any:
 def activities_held(session: CrmSession, account_id: int) -> Sequence[Any]:
     """How many activities were held, and when the ``last``, for each contact and each of the last twelve months.
 
-    ``month`` counts from 0, as in :func:`month_bounds`; all that were held before are -1.
+    ``month`` counts from 0, as in :func:`month_bounds`; all that were held before are -1. Those in which somebody took
+    part beside the one whom they are about are counted once more, for that person, as -2.
     """
     starts = {f"month{number}": start for number, (_, start) in enumerate(month_bounds(session))}
     return session._reading.once(_held(), {"account": account_id, "at": session.at, **starts})
@@ -118,15 +119,18 @@ def _held() -> Any:
         (when >= bindparam(f"month{number}", type_=Moment()), literal_column(str(number)))
         for number in reversed(range(_MONTHS))
     ]
-    each = (
-        select(Activity.contact_id, when, case(*months, else_=-1).label("month"))
-        .where(
-            Activity.account_id == bindparam("account", type_=BIGINT),
-            Activity.status == Status.HELD,
-            when <= bindparam("at", type_=Moment()),
-        )
-        .subquery()
+    there = (
+        Activity.account_id == bindparam("account", type_=BIGINT),
+        Activity.status == Status.HELD,
+        when <= bindparam("at", type_=Moment()),
     )
+    about = select(Activity.contact_id, when, case(*months, else_=-1).label("month")).where(*there)
+    among = (
+        select(Participant.contact_id, when, literal(-2).label("month"))
+        .join(Activity, Activity.id == Participant.activity_id)
+        .where(Participant.contact_id.is_not(None), *there)
+    )
+    each = union_all(about, among).subquery()
     return select(
         each.c.contact_id, each.c.month, func.max(each.c.started_at).label("last"), func.count().label("number")
     ).group_by(each.c.contact_id, each.c.month)

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, func, or_, select, union_all
 
 from crm_core.domain.accounts import Account
-from crm_core.domain.activities import Activity, Status
+from crm_core.domain.activities import Activity, Participant, Status
 from crm_core.domain.contacts import Affiliation, Contact
 from crm_core.domain.dated import as_moment
 from crm_core.domain.handovers import waiting_for
@@ -62,10 +62,10 @@ class NextActions:
 def next_actions(session: CrmSession, user: str | User | int | None = None) -> NextActions:
     """What a user (default: the actor) should do now or within ``[views] look_ahead_days``.
 
-    Activities that are due or overdue, promises, handovers that wait for an answer, accounts about to fall back into a
-    pool, reporting duties, proposals to decide on, people to confirm, and what plugins add. The order is the same for
-    the same data: by urgency, then by when it is due. Only what the actor may see. The number of statements depends on
-    the build, not on what is found.
+    Activities that are due or overdue, those to come in which they take part, promises, handovers that wait for an
+    answer, accounts about to fall back into a pool, reporting duties, proposals to decide on, people to confirm, and
+    what plugins add. The order is the same for the same data: by urgency, then by when it is due. Only what the actor
+    may see. The number of statements depends on the build, not on what is found.
     """
     user_id = session.user_id if user is None else find_user(session, user).id
     roles = _responsibilities(session, user_id)
@@ -119,6 +119,10 @@ def _horizon(session: CrmSession) -> dt.datetime:
     return dt.datetime.combine(last, dt.time(), tz).astimezone(dt.UTC)
 
 
+_TAKING_PART = {"Due today.": "You take part today.", "Due on {day}.": "You take part on {day}."}
+"""Reasons that lie in a date, where somebody else is to see to it."""
+
+
 def _when(session: CrmSession, due: dt.datetime | None, overdue: int, today: int, soon: int) -> tuple[str, int]:
     """The reason that lies in a date, and how urgent it makes something."""
     if due is None:
@@ -133,17 +137,32 @@ def _when(session: CrmSession, due: dt.datetime | None, overdue: int, today: int
 
 
 def _planned(session: CrmSession, user_id: int, ids: Sequence[int]) -> Iterator[NextAction]:
+    """What is planned for the user, or for nobody at their accounts, and that to come in which they take part.
+
+    What is overdue is a matter of whoever was to hold it.
+    """
+    tz = session.policy.tz
+    today = dt.datetime.combine(session.now.astimezone(tz).date(), dt.time(), tz).astimezone(dt.UTC)
+    mine = set(ids)
+    taking_part = select(Participant.activity_id).where(Participant.user_id == user_id)
     query = (
-        select(Activity.id, Activity.kind, Activity.subject, Activity.account_id, Activity.planned_start)
+        select(Activity.id, Activity.kind, Activity.subject, Activity.account_id, Activity.user_id,
+               Activity.planned_start)
         .where(
             Activity.status == Status.PLANNED,
-            or_(Activity.user_id == user_id, and_(Activity.user_id.is_(None), Activity.account_id.in_(ids))),
+            or_(
+                Activity.user_id == user_id,
+                and_(Activity.user_id.is_(None), Activity.account_id.in_(ids)),
+                and_(Activity.id.in_(taking_part), Activity.planned_start >= today),
+            ),
             or_(Activity.planned_start.is_(None), Activity.planned_start < _horizon(session)),
         )
         .order_by(Activity.planned_start, Activity.id)
-    )
+    )  # fmt: skip
     for row in session.execute(query):
         reason, urgency = _when(session, row.planned_start, 80, 70, 40)
+        if row.user_id != user_id and (row.user_id is not None or row.account_id not in mine):
+            reason = _TAKING_PART[reason]
         yield NextAction(
             account_id=row.account_id, kind=row.kind, title="{subject}", reason=reason, due=row.planned_start,
             urgency=urgency, record_type="activity", record_id=row.id,
@@ -242,10 +261,19 @@ def _recycled_soon(session: CrmSession, user_id: int, owned: Sequence[int]) -> l
 def _confirmations(session: CrmSession, owned: Sequence[int]) -> Iterator[NextAction]:
     """People of the user's own accounts of whom nothing was known for long; an action for each account."""
     before = session.now - dt.timedelta(session.policy.views.confirm_days)
+    held = (Activity.account_id.in_(owned), Activity.status == Status.HELD)
+    about = select(Activity.contact_id, Activity.account_id, Activity.started_at).where(
+        *held, Activity.contact_id.is_not(None)
+    )
+    among = (
+        select(Participant.contact_id, Activity.account_id, Activity.started_at)
+        .join(Activity, Activity.id == Participant.activity_id)
+        .where(*held, Participant.contact_id.is_not(None))
+    )
+    each = union_all(about, among).subquery()
     met = (
-        select(Activity.contact_id, Activity.account_id, func.max(Activity.started_at).label("at"))
-        .where(Activity.account_id.in_(owned), Activity.contact_id.is_not(None), Activity.status == Status.HELD)
-        .group_by(Activity.contact_id, Activity.account_id)
+        select(each.c.contact_id, each.c.account_id, func.max(each.c.started_at).label("at"))
+        .group_by(each.c.contact_id, each.c.account_id)
         .subquery()
     )
     query = (

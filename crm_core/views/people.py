@@ -67,7 +67,7 @@ class Person:
 
     ``role``, ``title``, ``department``, ``since``, ``until`` and ``confirmed_at`` are those of the place that holds, or
     of the latest one; ``places`` are all of them, latest first. ``decides`` says that the role or title sounds like it,
-    ``last_contact`` when an activity with this very person was last held.
+    ``last_contact`` when an activity was last held that was about this very person, or in which they took part.
     """
 
     contact_id: int

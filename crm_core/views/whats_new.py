@@ -11,7 +11,7 @@ import attrs
 from sqlalchemy import select
 
 from crm_core.domain.accounts import Account, Lifecycle
-from crm_core.domain.activities import Activity, Status
+from crm_core.domain.activities import Activity, Participant, Status
 from crm_core.domain.contacts import Affiliation, Contact
 from crm_core.domain.dated import as_moment
 from crm_core.domain.organisation import User, find_user
@@ -245,9 +245,13 @@ def _piece(change: Written, record_type: str, kind: str, text: str, who: int | N
 
 def _activities(session: CrmSession, reader: int, since: Look) -> Iterator[_Piece]:
     names = ("kind", "subject", "outcome", "status", "user_id")
-    for change in written(session, Activity.crm_type, reader, since, *names):
+    changes = written(session, Activity.crm_type, reader, since, *names)
+    ids = sorted({change.record_id for change in changes})
+    query = select(Participant.activity_id).where(Participant.user_id == reader, Participant.activity_id.in_(ids))
+    present = set(session.scalars(query))
+    for change in changes:
         values, who = change.values, change.values["user_id"]
-        if who == reader and values["status"] is not Status.PLANNED:
+        if (who == reader or change.record_id in present) and values["status"] is not Status.PLANNED:
             continue  # they were there
         if values["status"] is Status.HELD and (change.created or not {"status", "outcome"}.isdisjoint(change.after)):
             text = "{subject}: {outcome}" if values["outcome"] else "{subject}"
