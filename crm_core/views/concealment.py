@@ -14,7 +14,8 @@ from crm_core.domain.activities import Activity, Participant, Status
 from crm_core.domain.contacts import Affiliation, Contact
 from crm_core.domain.organisation import Membership, Unit, User, find_unit, find_user
 from crm_core.domain.ownership import Ownership
-from crm_core.hooks.values import Failed
+from crm_core.domain.pools import HELD_ACTIVITY
+from crm_core.hooks.values import Failed, Gathered, Signal
 from crm_core.views.aliases import another
 from crm_core.views.contact_changes import contact_changes
 from crm_core.views.risks import KINDS, Concealment, Risk, RiskKind, parts
@@ -38,9 +39,10 @@ def concealment(
 ) -> list[Concealment]:
     """The risks at a user; or at a unit and each of its people; or, without either, at all units and people.
 
-    Accounts are quiet where nothing was held in ``days``. Orders are those of the last ``ordered`` days. Changes of
-    contact data count in the last ``before`` days before a handover took effect, before the user was deactivated, or
-    before now. Only what the actor sees is told; a constant number of statements for a thousand accounts.
+    Accounts are quiet where nothing was held in ``days``: no activity, and nothing that a plugin counts as one. Orders
+    are those of the last ``ordered`` days. Changes of contact data count in the last ``before`` days before a
+    handover took effect, before the user was deactivated, or before now. Only what the actor sees is told; a constant
+    number of statements for a thousand accounts.
     """
     places = _places(session)
     units = _units(session, unit) if user is None else {}
@@ -104,9 +106,9 @@ class _Work:
         session = self.session
         names = select(Account.id, Account.name).where(Account.id.in_(ids))
         self.names.update((row.id, row.name) for row in session.execute(names))
-        signals = session.store.dispatch.gather_signals(session, ids, {"order"}, self.ordered_since, session.at)
-        self.ordering.update(signal.account_id for signal in signals)
-        self.failed.update(dict.fromkeys(signals.failed))
+        self.ordering.update(
+            signal.account_id for signal in self._signals(ids, "order", self.ordered_since, session.at)
+        )
         people = (
             select(Affiliation.account_id, Affiliation.contact_id, Contact.name)
             .join(Contact, Contact.id == Affiliation.contact_id)
@@ -119,7 +121,28 @@ class _Work:
         for account_id, at in session.execute(held.group_by(Activity.account_id)):
             if account_id is not None and at is not None:
                 self.last[account_id] = at
+        self._held_elsewhere(ids, self.quiet_since, session.at)
+        # Of what is quiet it is told since when; only there one has to look at all that ever was.
+        quiet = [id_ for id_ in ids if self._quiet(id_)]
+        if quiet:
+            self._held_elsewhere(quiet, None, self.quiet_since)
         self._who_knows(ids)
+
+    def _held_elsewhere(self, ids: Sequence[int], since: dt.datetime | None, until: dt.datetime) -> None:
+        """What plugins count as held, in records of their own."""
+        for signal in self._signals(ids, HELD_ACTIVITY, since, until):
+            self.last[signal.account_id] = max(signal.at, self.last.get(signal.account_id, signal.at))
+
+    def _signals(
+        self, ids: Sequence[int], kind: str, since: dt.datetime | None, until: dt.datetime
+    ) -> Iterable[Signal]:
+        found: Gathered[Signal] = self.session.store.dispatch.gather_signals(self.session, ids, {kind}, since, until)
+        self.failed.update(dict.fromkeys(found.failed))
+        return found.parts
+
+    def _quiet(self, id_: int) -> bool:
+        last = self.last.get(id_)
+        return last is None or last < self.quiet_since
 
     def _who_knows(self, ids: Sequence[int]) -> None:
         """By person, everybody of us who ever held something with them."""
@@ -151,9 +174,8 @@ class _Work:
             if id_ in self.ordering and not self.people[id_]:
                 yield Risk(kind="orders_without_contact", account_id=id_, account=self.names[id_])
         for id_ in ids:
-            last = self.last.get(id_)
-            if last is None or last < self.quiet_since:
-                yield Risk(kind="quiet", account_id=id_, account=self.names[id_], at=last)
+            if self._quiet(id_):
+                yield Risk(kind="quiet", account_id=id_, account=self.names[id_], at=self.last.get(id_))
         for id_ in ids:
             for contact_id, name in sorted(self.people[id_].items()):
                 knowing = self.knowing.get(contact_id, set())

@@ -49,8 +49,8 @@ class Concealment:
     """The risks at a person (``kind`` is ``user``) or a department with those below it (``unit``).
 
     ``accounts`` is how many they are responsible for, as far as the actor sees. ``failed`` names plugins that could not
-    tell of orders. ``begins`` is ``None`` where everything is known of changed contact data; else what was recorded
-    before that moment is detached from the database, and there may be more.
+    tell of orders, or of what was held. ``begins`` is ``None`` where everything is known of changed
+    contact data; else what was recorded before that moment is detached from the database, and there may be more.
     """
 
     kind: Literal["user", "unit"]

@@ -36,15 +36,17 @@ from .test_open_items import counted
 DAY = dt.timedelta(days=1)
 manifest = Manifest(name="orders", version="1", crm_core=">=0.1,<1", module=__name__)
 ORDERS: dict[int, dt.datetime] = {}
+HELD: dict[int, dt.datetime] = {}
 FAIL: list[bool] = []
 
 
 @hookimpl
 def crm_gather_signals(accounts: Any, kinds: Any) -> Iterable[Signal]:
-    """The orders of the test."""
+    """The orders and the visits of the test."""
     if FAIL:
         raise RuntimeError("no orders today")
-    return [Signal(id_, "order", at) for id_, at in ORDERS.items() if id_ in accounts and "order" in kinds]
+    told = (("order", ORDERS), ("held_activity", HELD))
+    return [Signal(id_, kind, at) for kind, found in told if kind in kinds for id_, at in found.items() if id_ in accounts]
 
 
 @pytest.fixture
@@ -54,6 +56,7 @@ def company(database_url: str) -> Iterator[Company]:
     ) as crm:
         crm.store.create_all()
         ORDERS.clear()
+        HELD.clear()
         FAIL.clear()
         yield found(crm)
 
@@ -94,6 +97,18 @@ class TestAccounts:
         assert [risk.account for risk in risks] == ["Firm 0", "Firm 1", "Firm 3", "Firm 4", "Firm 5"]
         assert all(risk.at is not None for risk in risks)
         assert [(risk.account, risk.at) for risk in of(company, "quiet", user="wang")] == [("Other", None)]
+
+    def test_what_a_plugin_counts_as_held_counts_here(self, company: Company) -> None:
+        now = dt.datetime.now(dt.UTC)
+        held = {0: now - DAY, 1: now - 5 * DAY, 2: now - 100 * DAY}
+        HELD.update({company.accounts[number]: at for number, at in held.items()} | {company.other: now - 400 * DAY})
+        risks = {risk.account: risk.at for risk in of(company, "quiet", user="li", days=3)}
+        assert sorted(risks) == [f"Firm {number}" for number in range(1, 6)]
+        assert risks["Firm 1"] == held[1]  # after the call of a week ago
+        assert (risks["Firm 2"] or now) > held[2]  # before it
+        assert [(risk.account, risk.at) for risk in of(company, "quiet", user="wang")] == [("Other", HELD[company.other])]
+        HELD[company.other] = now - DAY
+        assert of(company, "quiet", user="wang") == []
 
 
 class TestPeople:
