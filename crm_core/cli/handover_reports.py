@@ -347,4 +347,5 @@ def _why(application: Application, risk: Risk, users: dict[int, str]) -> str:
         ]
     )
     what = f"{translator.text(_OPERATION_LABELS.get(risk.operation, ''))} {', '.join(fields)}".strip()
-    return translator.format("{what} of {person}, by {who}", what=what, person=risk.contact or "?", who=who)
+    whom = risk.contact or risk.account or "?"
+    return translator.format("{what} of {person}, by {who}", what=what, person=whom, who=who)

@@ -1,4 +1,4 @@
-"""Contact data that was changed or deleted shortly before somebody left."""
+"""Contact data, of people and of accounts, that was changed or deleted shortly before somebody left."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, null, select
 
-from crm_core.domain.accounts import Account
+from crm_core.domain.accounts import Account, AccountAddress
 from crm_core.domain.contacts import Affiliation, Contact, ContactPoint
 from crm_core.domain.handovers.records import Handover, HandoverState
 from crm_core.domain.organisation import User
@@ -24,6 +24,9 @@ __all__ = ["contact_changes"]
 
 _UNTOLD = frozenset({"confirmed_at", "consent", "consent_at", "preferred"})
 """Changes of these alone are what is expected of everybody."""
+
+_OF_ACCOUNTS = frozenset({"phone", "email", "website", "address"})
+"""The contact data that an account has itself; its other fields are no way to reach it."""
 
 _NOBODY = (None, "", None, "")
 
@@ -42,17 +45,17 @@ def contact_changes(
     if not users:
         return found, None
     moments = [left.get(id_, session.at) for id_ in users]
-    types = [Contact.crm_type, ContactPoint.crm_type, Affiliation.crm_type]
+    types = [each.crm_type for each in (Contact, ContactPoint, Affiliation, Account, AccountAddress)]
     noted = [
         trace
         for trace in traces(session, users, types, min(moments) - span, max(moments))
         if left.get(trace.user_id, session.at) - span <= trace.at <= left.get(trace.user_id, session.at)
-        and (trace.change.operation == "delete" or trace.fields - _UNTOLD)
+        and _counts(trace)
     ]
     cut = begins(session)
     whom = _whom(session, noted)
     for trace in noted:
-        emptied = all(trace.change.after.get(name) in (None, "") for name in trace.fields - _UNTOLD)
+        emptied = all(trace.change.after.get(name) in (None, "") for name in _told(trace) - _UNTOLD)
         contact_id, contact, account_id, account = whom.get((trace.change.type, trace.change.id), _NOBODY)
         found[trace.user_id].append(
             Risk(
@@ -65,10 +68,23 @@ def contact_changes(
                 at=trace.at,
                 record_type=trace.change.type,
                 operation="deleted" if trace.change.operation == "delete" else "emptied" if emptied else "changed",
-                fields=() if trace.change.operation == "delete" else tuple(sorted(trace.fields)),
+                fields=() if trace.change.operation == "delete" else tuple(sorted(_told(trace))),
             )
         )
     return found, cut if cut is not None and cut > min(moments) - span else None
+
+
+def _told(trace: Trace) -> frozenset[str]:
+    """The fields of a change that are contact data."""
+    return trace.fields & _OF_ACCOUNTS if trace.change.type == "account" else trace.fields
+
+
+def _counts(trace: Trace) -> bool:
+    """Whether a change is one of contact data that not everybody is expected to make."""
+    if trace.change.operation != "delete":
+        return bool(_told(trace) - _UNTOLD)
+    lost = (trace.change.before.get(name) for name in _told(trace))
+    return trace.change.type != "account" or any(each not in (None, "") for each in lost)
 
 
 def _left(session: CrmSession, users: Sequence[int]) -> dict[int, dt.datetime]:
@@ -102,14 +118,17 @@ def _whom(
         before = trace.change.before
         if trace.change.type == "contact":
             hangs[key] = (trace.change.id, None)
+        elif trace.change.type == "account":
+            hangs[key] = (None, trace.change.id)
         elif trace.change.operation == "delete":
             hangs[key] = (before.get("contact_id"), before.get("account_id"))
         elif key not in hangs:
             unknown[trace.change.type].add(trace.change.id)
-    linking: tuple[Any, ...] = (ContactPoint, Affiliation)
+    linking: tuple[Any, ...] = (ContactPoint, Affiliation, AccountAddress)
     for cls in linking:
         for part in parts(sorted(unknown[cls.crm_type.name])):
-            query = select(cls.id, cls.contact_id, cls.account_id).where(cls.id.in_(part))
+            person: Any = null() if cls is AccountAddress else cls.contact_id
+            query = select(cls.id, person.label("contact_id"), cls.account_id).where(cls.id.in_(part))
             for row in session.execute(query, execution_options={"all_dates": True}):
                 hangs[cls.crm_type.name, row.id] = (row.contact_id, row.account_id)
     contacts = _names(session, Contact, {contact_id for contact_id, _ in hangs.values()})

@@ -20,7 +20,7 @@ KINDS: tuple[RiskKind, ...] = (
     "orders_without_contact", "quiet", "known_to_one", "known_to_unit", "changed_before_leaving",
 )  # fmt: skip
 """They order and nobody of theirs is known; nothing was held for long; only one of us, or only one department, ever met
-the person; somebody changed or deleted contact data shortly before leaving.
+the person; somebody changed or deleted contact data, of people or of the account itself, shortly before leaving.
 """
 
 

@@ -11,6 +11,8 @@ from sqlalchemy import select
 
 from crm_core import (
     Account,
+    AccountAddress,
+    Address,
     Affiliation,
     Contact,
     ContactPoint,
@@ -46,7 +48,9 @@ def crm_gather_signals(accounts: Any, kinds: Any) -> Iterable[Signal]:
     if FAIL:
         raise RuntimeError("no orders today")
     told = (("order", ORDERS), ("held_activity", HELD))
-    return [Signal(id_, kind, at) for kind, found in told if kind in kinds for id_, at in found.items() if id_ in accounts]
+    return [
+        Signal(id_, kind, at) for kind, found in told if kind in kinds for id_, at in found.items() if id_ in accounts
+    ]
 
 
 @pytest.fixture
@@ -106,7 +110,9 @@ class TestAccounts:
         assert sorted(risks) == [f"Firm {number}" for number in range(1, 6)]
         assert risks["Firm 1"] == held[1]  # after the call of a week ago
         assert (risks["Firm 2"] or now) > held[2]  # before it
-        assert [(risk.account, risk.at) for risk in of(company, "quiet", user="wang")] == [("Other", HELD[company.other])]
+        assert [(risk.account, risk.at) for risk in of(company, "quiet", user="wang")] == [
+            ("Other", HELD[company.other])
+        ]
         HELD[company.other] = now - DAY
         assert of(company, "quiet", user="wang") == []
 
@@ -186,6 +192,37 @@ class TestChangesBeforeLeaving:
         assert all(risk.user_id == company.users["li"] and risk.at for risk in risks)
         assert of(company, "changed_before_leaving", user="wang") == []
         assert len(of(company, "changed_before_leaving", unit="East")) == 3
+
+    def test_how_to_reach_an_account_itself(self, company: Company) -> None:
+        first, second, third = company.accounts[:3]
+        with company.system() as session:
+            session.require(Account, first).phone = "+862112345678"
+            plants = [session.add_one(AccountAddress(account_id=id_, address=Address(city="Wuxi"))).id
+                      for id_ in (second, third)]  # fmt: skip
+        with company.session("li") as session:
+            account = session.require(Account, first)
+            account.phone, account.grade = None, "C"
+        with company.session("li") as session:
+            session.require(Account, second).grade = "A"  # no way to reach it
+            session.require(AccountAddress, plants[0]).address = Address(city="Ningbo")
+        with company.session("li") as session:
+            session.delete(session.require(AccountAddress, plants[1]))
+        risks = of(company, "changed_before_leaving", user="li")
+        assert [(risk.record_type, risk.operation, risk.fields, risk.account, risk.contact) for risk in risks] == [
+            ("account_address", "deleted", (), "Firm 2", ""),
+            ("account_address", "changed", ("address",), "Firm 1", ""),
+            ("account", "emptied", ("phone",), "Firm 0", ""),
+        ]
+
+    def test_an_account_that_is_deleted_with_what_reached_it(self, company: Company) -> None:
+        with company.system() as session:
+            ids = [session.add_one(Account(name=name, email=email)).id
+                   for name, email in (("Reached", "a@x.example"), ("Unreached", None))]  # fmt: skip
+        with company.session("qian") as session:
+            for id_ in ids:
+                session.delete(session.require(Account, id_))
+        (risk,) = of(company, "changed_before_leaving", login="qian", user="qian")
+        assert (risk.record_type, risk.operation, risk.account) == ("account", "deleted", "")
 
     def test_the_account_of_a_closed_affiliation_is_told(self, company: Company) -> None:
         with company.session("li") as session:
