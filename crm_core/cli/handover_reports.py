@@ -31,7 +31,7 @@ from crm_core.views.showing import kind_labels, pieces
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
     from crm_core.views import Briefing, Concealment
-    from crm_core.views.risks import Risk
+    from crm_core.views.risks import Risk, RiskKind
 
 __all__ = ["REPORTS"]
 
@@ -295,11 +295,13 @@ def _print_risks(
             (
                 f"{'▸ ' if each.kind == 'unit' else '  '}{each.name}",
                 str(each.accounts),
-                *(str(each.counts.get(kind, 0)) for kind in KINDS),
+                *(_count(each, kind) for kind in KINDS),
             )
             for each in found
         ),
     )
+    if not all(each.tells_orders for each in found):
+        output.note("No plugin of this build tells of orders, so that nothing is known of accounts with orders.")
     begins = next((each.begins for each in found if each.begins is not None), None)
     if begins is not None:
         output.note("What was recorded before {moment} is detached from the database, and is not shown.",
@@ -322,6 +324,12 @@ def _print_risks(
                     ),
                 )
     print_failed(output, {failed: None for each in found for failed in each.failed})
+
+
+def _count(each: Concealment, kind: RiskKind) -> str:
+    """How many risks of a kind; where nobody could tell of any, none is no number."""
+    count = each.counts.get(kind, 0)
+    return "–" if kind == "orders_without_contact" and not count and not each.tells_orders else str(count)
 
 
 def _why(application: Application, risk: Risk, users: dict[int, str]) -> str:

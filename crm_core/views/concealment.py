@@ -14,7 +14,7 @@ from crm_core.domain.activities import Activity, Participant, Status
 from crm_core.domain.contacts import Affiliation, Contact
 from crm_core.domain.organisation import Membership, Unit, User, find_unit, find_user
 from crm_core.domain.ownership import Ownership
-from crm_core.domain.pools import HELD_ACTIVITY
+from crm_core.domain.pools import HELD_ACTIVITY, SIGNALS
 from crm_core.hooks.values import Failed, Gathered, Signal
 from crm_core.views.aliases import another
 from crm_core.views.contact_changes import contact_changes
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "Concealment", "Risk", "RiskKind", "concealment"]
 
 _CHUNK = 1000
+_ORDER = "order"
+"""The sign of life that an order is, by the plugins that tell it."""
 
 
 def concealment(
@@ -59,6 +61,7 @@ def concealment(
         work.look(part)
     changed, cut = contact_changes(session, sorted(names), before)
     failed = tuple(work.failed)
+    tells_orders = _ORDER in session.policy.vocabularies.get(SIGNALS, {})
     report = [
         Concealment(
             kind="unit",
@@ -68,6 +71,7 @@ def concealment(
             risks=(*work.risks(owned, members[id_]), *(risk for each in members[id_] for risk in changed[each])),
             failed=failed,
             begins=cut,
+            tells_orders=tells_orders,
         )
         for id_, (name, _) in units.items()
         if members[id_]
@@ -81,6 +85,7 @@ def concealment(
             risks=(*work.risks(book.get(id_, set()), None), *changed[id_]),
             failed=failed,
             begins=cut,
+            tells_orders=tells_orders,
         )
         for id_, name in names.items()
         if people is not None or id_ in book or changed[id_]
@@ -106,9 +111,7 @@ class _Work:
         session = self.session
         names = select(Account.id, Account.name).where(Account.id.in_(ids))
         self.names.update((row.id, row.name) for row in session.execute(names))
-        self.ordering.update(
-            signal.account_id for signal in self._signals(ids, "order", self.ordered_since, session.at)
-        )
+        self.ordering.update(signal.account_id for signal in self._signals(ids, _ORDER, self.ordered_since, session.at))
         people = (
             select(Affiliation.account_id, Affiliation.contact_id, Contact.name)
             .join(Contact, Contact.id == Affiliation.contact_id)

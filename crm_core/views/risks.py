@@ -51,6 +51,7 @@ class Concealment:
     ``accounts`` is how many they are responsible for, as far as the actor sees. ``failed`` names plugins that could not
     tell of orders, or of what was held. ``begins`` is ``None`` where everything is known of changed
     contact data; else what was recorded before that moment is detached from the database, and there may be more.
+    ``tells_orders`` is whether a plugin of the build tells of orders at all: without one, no account is known to order.
     """
 
     kind: Literal["user", "unit"]
@@ -60,6 +61,7 @@ class Concealment:
     risks: tuple[Risk, ...]
     failed: tuple[Failed, ...] = ()
     begins: dt.datetime | None = None
+    tells_orders: bool = True
 
     @property
     def counts(self) -> Mapping[str, int]:

@@ -185,6 +185,10 @@ class TestRisksAndUsers:
         report = crm("handover", "risks", "--of", "li", "--json").json["report"]
         assert [(each["kind"], each["name"], each["accounts"]) for each in report] == [("user", "Li", 6)]
         assert report[0]["counts"] == {"changed_before_leaving": 1}
+        assert report[0]["tells_orders"] is False
+        ended = crm("handover", "risks", "--of", "li")
+        assert "–" in ended.out and "No plugin of this build tells of orders" in ended.err
+        assert "订单" in crm("handover", "risks", "--of", "li", lang="zh_CN").err
         text = crm("handover", "risks", "--unit", "East", "--details", "--days", "1", "--before", "7").out
         assert (
             "▸ East" in text

@@ -43,6 +43,12 @@ FAIL: list[bool] = []
 
 
 @hookimpl
+def crm_register_vocabularies() -> Any:
+    """The orders of the test are a sign of life."""
+    return {"account.signal": {"order": "Order"}}
+
+
+@hookimpl
 def crm_gather_signals(accounts: Any, kinds: Any) -> Iterable[Signal]:
     """The orders and the visits of the test."""
     if FAIL:
@@ -265,6 +271,16 @@ class TestChangesBeforeLeaving:
 
         assert begins(before=10) == {cut}
         assert begins(before=2) == {None}
+
+
+def test_whether_anybody_tells_of_orders(company: Company, database_url: str) -> None:
+    def told(crm: Crm) -> set[bool]:
+        with crm.session("zhou", read_only=True) as session:
+            return {each.tells_orders for each in concealment(session)}
+
+    assert told(company.crm) == {True}
+    with Crm.open({"crm": {"database": database_url}}, check=False) as crm:
+        assert told(crm) == {False}
 
 
 class TestForWhoseEyes:
