@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
-from crm_core import Account, Contact, ContactPoint, activities, contacts, quality
+from crm_core import Account, Contact, ContactPoint, QualityIssue, activities, contacts, quality
 from crm_core.cli.application import Application
 from crm_core.cli.running import run
+from crm_core.domain.duties import DutyConfirmation
+from crm_core.store.tables import CHANGE_SET
 
 from .conftest import BUILD, START, World
 
@@ -86,6 +89,98 @@ def test_proposals_on_the_command_line(cli: RunCrm, world: World) -> None:
         )
         assert shown["issues"][0]["state"] == {"refuse": "refused", "withdraw": "obsolete"}[verb]
     assert "is no FIELD=VALUE" in cli("quality", "propose", "account", "Acme Ltd", "name", code=2)[1]
+
+
+def journal_head(world: World) -> tuple[int, int]:
+    """How many change sets there are, and the latest."""
+    with world.session(read_only=True) as session:
+        count, latest = session.core(select(func.count(CHANGE_SET.c.id), func.max(CHANGE_SET.c.id))).one()
+    return count, latest
+
+
+def as_it_is(world: World, id_: int) -> tuple[Any, ...]:
+    """What a decision changes: the matter, and what it is about."""
+    with world.session(read_only=True) as session:
+        issue = session.require(QualityIssue, id_)
+        name = session.require(Account, world.accounts["Acme"]).name
+        return issue.state.value, issue.note, issue.decider_id, issue.decided_at, name
+
+
+@pytest.mark.parametrize(
+    ("login", "verb", "note", "state", "name"),
+    [
+        ("sun", "approve", ("--note", "seen"), "approved", "Acme Ltd"),
+        ("sun", "refuse", ("--note", "no"), "refused", "Acme"),
+        ("li", "withdraw", (), "obsolete", "Acme"), ("li", "close", ("--note", "told"), "done", "Acme"),
+    ],
+)  # fmt: skip
+def test_a_decision_is_rehearsed_done_and_taken_back(
+    cli: RunCrm, world: World, login: str, verb: str, note: tuple[str, ...], state: str, name: str
+) -> None:
+    with world.session("li") as session:
+        acme = session.require(Account, world.accounts["Acme"])
+        if verb == "close":
+            (issue,) = quality.note_issues(session, [{"kind": "moved", "subject": "Quote", "account_id": acme.id,
+                                                      "record_type": "account", "record_id": acme.id,
+                                                      "assignee_id": world.users["li"]}])  # fmt: skip
+        else:
+            (issue,) = quality.propose(session, acme, {"name": "Acme Ltd"})
+        id_ = issue.id
+    args = ("--user", login, "quality", verb, id_, *note)
+    head, was = journal_head(world), as_it_is(world, id_)
+    out, err = cli(*args, "--dry-run")
+    assert state.capitalize() in out and err == "This was a rehearsal: nothing was changed.\n"
+    assert cli(*args, "--dry-run", lang="zh_CN.UTF-8")[1] == "这只是演练：没有任何变更。\n"
+    found = json.loads(cli(*args, "--dry-run", "--json")[0])
+    assert (found["issues"][0]["state"], found["dry_run"], found["change_set"]) == (state, True, None)
+    assert (journal_head(world), as_it_is(world, id_)) == (head, was)
+    done = json.loads(cli(*args, "--json")[0])
+    assert (done["dry_run"], journal_head(world)) == (False, (head[0] + 1, done["change_set"]))
+    assert as_it_is(world, id_)[::4] == (state, name)
+    cli("--user", login, "undo", done["change_set"])
+    assert as_it_is(world, id_) == was
+    err = cli(*args)[1]
+    assert err == f"To take it back: crm undo {journal_head(world)[1]}\n"
+
+
+def test_a_proposal_is_rehearsed_made_and_taken_back(cli: RunCrm, world: World) -> None:
+    def count() -> int:
+        with world.session(read_only=True) as session:
+            return session.count(QualityIssue)
+
+    args = ("--user", "li", "quality", "propose", "account", "Acme", "name=Acme Ltd")
+    head = journal_head(world)
+    out, err = cli(*args, "--dry-run")
+    assert "Acme Ltd" in out and err == "This was a rehearsal: nothing was changed.\n"
+    assert (journal_head(world), count()) == (head, 0)
+    assert "Nothing would change." in cli(*args[:-1], "name=Acme", "--dry-run", code=4)[1]
+    made = json.loads(cli(*args, "--json")[0])["change_set"]
+    assert (journal_head(world)[1], count()) == (made, 1)
+    # What is proposed already is not proposed twice: there is nothing to take back.
+    assert json.loads(cli(*args, "--json")[0])["change_set"] is None
+    assert cli(*args)[1] == ""
+    cli("--user", "li", "undo", made)
+    assert count() == 0
+
+
+def test_a_confirmation_is_rehearsed_made_and_taken_back(cli: RunCrm, world: World) -> None:
+    def count() -> int:
+        with world.session(read_only=True) as session:
+            return session.count(DutyConfirmation)
+
+    args = ("--user", "li", "duties", "confirm", "contact_details", "Acme", "--note", "rang them")
+    head = journal_head(world)
+    said = ("Confirmed: contact_details of Acme.\n", "This was a rehearsal: nothing was changed.\n")
+    assert cli(*args, "--dry-run") == said
+    found = json.loads(cli(*args, "--dry-run", "--json")[0])
+    assert (found["account_id"], found["dry_run"], found["change_set"]) == (world.accounts["Acme"], True, None)
+    assert (journal_head(world), count()) == (head, 0)
+    made = json.loads(cli(*args, "--json")[0])["change_set"]
+    assert (journal_head(world), count()) == ((head[0] + 1, made), 1)
+    cli("--user", "li", "undo", made)
+    assert count() == 0
+    err = cli(*args)[1]
+    assert err == f"To take it back: crm undo {journal_head(world)[1]}\n"
 
 
 def test_the_queue_on_the_command_line(cli: RunCrm, world: World, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from crm_core.cli.application import Application, pass_application
 from crm_core.cli.helping import argument, group, option
 from crm_core.cli.moments import MOMENT, When, shown
 from crm_core.cli.records import plain
+from crm_core.cli.settling import dry_run_option, print_settled, settle
 from crm_core.cli.times import as_json, moment_of
 from crm_core.cli.usage import Number
 
@@ -64,9 +65,10 @@ def command(
 @argument("duty")
 @argument("account")
 @option("--note", metavar="TEXT", help="How it was checked.")
+@dry_run_option
 @as_json
 @pass_application
-def confirm(application: Application, duty: str, account: str, note: str | None, as_json: bool) -> None:
+def confirm(application: Application, duty: str, account: str, note: str | None, dry_run: bool, as_json: bool) -> None:
     """Say that somebody looked, and that what DUTY asks about ACCOUNT is still right."""
     from crm_core.cli.finding import find_record
     from crm_core.domain.accounts import Account
@@ -76,12 +78,14 @@ def confirm(application: Application, duty: str, account: str, note: str | None,
         found = find_record(session, Account.crm_type, account)
         assert isinstance(found, Account)
         made = duties.confirm(session, duty, found, note=note)
+        name = found.name
+        values = {"account_id": made.account_id, "duty": made.duty, "confirmed_at": plain(made.confirmed_at)}
+        change_set = settle(session, dry_run)
     if as_json:
-        application.output.json(
-            {"account_id": made.account_id, "duty": made.duty, "confirmed_at": plain(made.confirmed_at)}
-        )
+        application.output.json(values | {"dry_run": dry_run, "change_set": change_set})
     else:
-        application.output.say("Confirmed: {duty} of {account}.", duty=duty, account=found.name)
+        application.output.say("Confirmed: {duty} of {account}.", duty=duty, account=name)
+        print_settled(application, change_set, dry_run)
 
 
 def _json(report: DutyReport) -> dict[str, Any]:

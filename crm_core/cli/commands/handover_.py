@@ -21,6 +21,7 @@ from crm_core.cli.handover_deeds import (
 from crm_core.cli.handovers import chosen, handover_json, items_json, print_items
 from crm_core.cli.helping import argument, group, option
 from crm_core.cli.moments import MOMENT, When
+from crm_core.cli.settling import dry_run_option
 from crm_core.cli.times import as_json, moment_of
 from crm_core.cli.usage import ConflictingOptions, InvalidValue, Number
 from crm_core.domain import handovers
@@ -53,7 +54,6 @@ class Share(click.ParamType):  # type: ignore[type-arg]  # generic only since cl
         return share
 
 
-dry_run_option = option("--dry-run", is_flag=True, help="Do it, tell what changed, and take it back.")
 reason_option = option("--reason", metavar="TEXT", help="Why; it stands in the journal.")
 account_option = option(
     "--account", "references", metavar="REF", multiple=True, help="Only this account of it; repeatable."

@@ -13,6 +13,7 @@ from crm_core.cli.application import Application, pass_application
 from crm_core.cli.finding import find_record
 from crm_core.cli.helping import argument, group, option
 from crm_core.cli.moments import MOMENT, When
+from crm_core.cli.settling import settle
 from crm_core.cli.times import as_json, moment_of
 from crm_core.cli.usage import ConflictingOptions, Number
 from crm_core.domain.accounts import Account
@@ -87,9 +88,10 @@ def show(
 @argument("pool")
 @argument("account", type=_ID, metavar="ACCOUNT")
 @option("--reason", metavar="TEXT", help="Why; it stands in the journal and in the log of the pool.")
+@option("--dry-run", is_flag=True, help="Only tell whether it could be claimed.")
 @as_json
 @pass_application
-def claim(application: Application, pool: str, account: int, reason: str | None, as_json: bool) -> None:
+def claim(application: Application, pool: str, account: int, reason: str | None, dry_run: bool, as_json: bool) -> None:
     """Take the ACCOUNT with this id from a POOL; `crm --user LOGIN` says for whom."""
     from crm_core.store import pools
 
@@ -98,11 +100,15 @@ def claim(application: Application, pool: str, account: int, reason: str | None,
                                  account=account)  # fmt: skip
     with application.session(reason=reason) as session:
         row = pools.claim(session, pool, account)
-        name = session.require(Account, account).name
-    made = session.last_change_set
+        # A rehearsal shows no more of the account than the pool does: else one could look at all of them.
+        name = None if dry_run else session.require(Account, account).name
+        values = {"account": account, "name": name, "pool": pool, "user": row.user_id, "scope": row.scope}
+        made = settle(session, dry_run)
     if as_json:
-        application.output.json({"account": account, "name": name, "pool": pool, "user": row.user_id,
-                                 "scope": row.scope, "change_set": made})  # fmt: skip
+        application.output.json(values | {"dry_run": dry_run, "change_set": made})
+    elif dry_run:
+        application.output.say("The account {id} can be claimed from the pool {pool}. Nothing was changed.", id=account,
+                               pool=pool)  # fmt: skip
     else:
         application.output.say("{name} ({id}) is yours now. To take it back: crm undo {made}", name=name, id=account,
                                made=made)  # fmt: skip
@@ -112,9 +118,10 @@ def claim(application: Application, pool: str, account: int, reason: str | None,
 @argument("reference", metavar="ACCOUNT")
 @option("--reason", metavar="TEXT", required=True, help="Why; it stands in the log of the pool.")
 @option("--scope", metavar="SCOPE", default="", help="The scope of ownership: a product line, a region.")
+@option("--dry-run", is_flag=True, help="Only tell to which pool it would go back.")
 @as_json
 @pass_application
-def release(application: Application, reference: str, reason: str, scope: str, as_json: bool) -> None:
+def release(application: Application, reference: str, reason: str, scope: str, dry_run: bool, as_json: bool) -> None:
     """Give an ACCOUNT back to its pool: everybody's responsibility for it ends."""
     from crm_core.store import pools
 
@@ -122,9 +129,12 @@ def release(application: Application, reference: str, reason: str, scope: str, a
         account = cast(Account, find_record(session, Account.crm_type, reference))
         id_, name = account.id, account.name
         pool = pools.release(session, account, reason=reason, scope=scope).pool
-    made = session.last_change_set
+        made = settle(session, dry_run)
     if as_json:
-        application.output.json({"account": id_, "name": name, "pool": pool, "change_set": made})
+        application.output.json({"account": id_, "name": name, "pool": pool, "dry_run": dry_run, "change_set": made})
+    elif dry_run:
+        application.output.say("{name} ({id}) would go back to the pool {pool}. Nothing was changed.", name=name,
+                               id=id_, pool=pool)  # fmt: skip
     else:
         application.output.say("{name} ({id}) is in the pool {pool} again. To take it back: crm undo {made}",
                                name=name, id=id_, pool=pool, made=made)  # fmt: skip

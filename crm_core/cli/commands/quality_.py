@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import click
 
 from crm_core.cli.application import Application, pass_application
 from crm_core.cli.helping import argument, group, option
-from crm_core.cli.moments import shown
-from crm_core.cli.records import plain
+from crm_core.cli.quality_shown import entry_json, labels, print_queue, sayer, settle_issues, show_issues
+from crm_core.cli.settling import dry_run_option
 from crm_core.cli.times import as_json
 from crm_core.cli.usage import InvalidValue, Number
-from crm_core.domain.quality import DECIDE
-from crm_core.views.showing import pieces
 
 if TYPE_CHECKING:
     from crm_core.domain.quality import QualityIssue
-    from crm_core.errors import Problem
     from crm_core.fields import Field
     from crm_core.store.session import CrmSession
-    from crm_core.views.stewardship import QueueEntry
 
 __all__ = ["command"]
 
@@ -59,25 +54,25 @@ def command(
 
     if mine:
         with application.looking() as session:
-            _show_issues(application, session, quality.proposals(session, state=None, mine=True), as_json)
+            show_issues(application, session, quality.proposals(session, state=None, mine=True), as_json)
         return
     with application.looking() as session:
         page = quality.queue_page(session, where=where, kinds=kinds or None, limit=limit)
-    labels = _labels(application)
-    more = ", ".join(labels.get(kind, kind) for kind in page.more)
+    words = labels(application)
+    more = ", ".join(words.get(kind, kind) for kind in page.more)
     if html is not None:
         from crm_core.cli.pages import write_page
 
         title = application.translator.text("Data quality")
         name = application.crm.build.file.crm.name
         write_page(
-            application, html, "quality.html", title, entries=page.entries, name=name, kinds=labels, more=more,
-            cut=set(page.more), said=_sayer(application),
+            application, html, "quality.html", title, entries=page.entries, name=name, kinds=words, more=more,
+            cut=set(page.more), said=sayer(application),
         )  # fmt: skip
     elif as_json:
-        application.output.json({"queue": [_entry_json(each) for each in page.entries], "more": list(page.more)})
+        application.output.json({"queue": [entry_json(each) for each in page.entries], "more": list(page.more)})
     else:
-        _print(application, page.entries)
+        print_queue(application, page.entries)
         if more:
             application.output.note(
                 "There is more than {limit} of {kinds}; '--limit N' shows it.", limit=limit, kinds=more
@@ -89,10 +84,17 @@ def command(
 @argument("reference", metavar="NAME|ID")
 @argument("values", metavar="FIELD=VALUE...", nargs=-1, required=True)
 @option("--reason", metavar="TEXT", help="Why; the steward reads it.")
+@dry_run_option
 @as_json
 @pass_application
 def propose(
-    application: Application, record: str, reference: str, values: tuple[str, ...], reason: str | None, as_json: bool
+    application: Application,
+    record: str,
+    reference: str,
+    values: tuple[str, ...],
+    reason: str | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Propose other values for fields of an account or a contact; a steward decides.
 
@@ -104,70 +106,75 @@ def propose(
     with application.session() as session:
         found: Any = find_record(session, session.store.find_type(record), reference)
         made = quality.propose(session, found, _values(session, record, values), reason=reason)
-        session.commit()
-        _show_issues(application, session, made, as_json)
+        settle_issues(application, session, made, dry_run, as_json)
 
 
 @command.command("approve")
 @argument("ids", metavar="ID...", nargs=-1, required=True, type=_ID)
 @_note
+@dry_run_option
 @as_json
 @pass_application
-def approve(application: Application, ids: tuple[int, ...], note: str | None, as_json: bool) -> None:
+def approve(application: Application, ids: tuple[int, ...], note: str | None, dry_run: bool, as_json: bool) -> None:
     """Carry out proposals, all of them or none; a value that changed meanwhile is a conflict."""
     from crm_core.views import stewardship as quality
 
     with application.session() as session:
         issues = quality.approve(session, *_issues(session, ids), note=note)
-        session.commit()
-        _show_issues(application, session, issues, as_json)
+        settle_issues(application, session, issues, dry_run, as_json)
 
 
 def _deciding(
-    application: Application, ids: Sequence[int], as_json: bool, decide: Callable[[CrmSession, QualityIssue], Any]
+    application: Application,
+    ids: Sequence[int],
+    dry_run: bool,
+    as_json: bool,
+    decide: Callable[[CrmSession, QualityIssue], Any],
 ) -> None:
     with application.session() as session:
         issues = _issues(session, ids)
         for issue in issues:
             decide(session, issue)
-        session.commit()
-        _show_issues(application, session, issues, as_json)
+        settle_issues(application, session, issues, dry_run, as_json)
 
 
 @command.command("refuse")
 @argument("ids", metavar="ID...", nargs=-1, required=True, type=_ID)
 @option("--note", metavar="TEXT", required=True, help="Why; whoever proposed it reads it.")
+@dry_run_option
 @as_json
 @pass_application
-def refuse(application: Application, ids: tuple[int, ...], note: str, as_json: bool) -> None:
+def refuse(application: Application, ids: tuple[int, ...], note: str, dry_run: bool, as_json: bool) -> None:
     """Decline proposals."""
     from crm_core.views import stewardship as quality
 
-    _deciding(application, ids, as_json, lambda session, issue: quality.refuse(session, issue, note=note))
+    _deciding(application, ids, dry_run, as_json, lambda session, issue: quality.refuse(session, issue, note=note))
 
 
 @command.command("withdraw")
 @argument("ids", metavar="ID...", nargs=-1, required=True, type=_ID)
 @_note
+@dry_run_option
 @as_json
 @pass_application
-def withdraw(application: Application, ids: tuple[int, ...], note: str | None, as_json: bool) -> None:
+def withdraw(application: Application, ids: tuple[int, ...], note: str | None, dry_run: bool, as_json: bool) -> None:
     """Take one's own proposals back."""
     from crm_core.views import stewardship as quality
 
-    _deciding(application, ids, as_json, lambda session, issue: quality.withdraw(session, issue, note=note))
+    _deciding(application, ids, dry_run, as_json, lambda session, issue: quality.withdraw(session, issue, note=note))
 
 
 @command.command("close")
 @argument("ids", metavar="ID...", nargs=-1, required=True, type=_ID)
 @_note
+@dry_run_option
 @as_json
 @pass_application
-def close(application: Application, ids: tuple[int, ...], note: str | None, as_json: bool) -> None:
+def close(application: Application, ids: tuple[int, ...], note: str | None, dry_run: bool, as_json: bool) -> None:
     """Say that matters are mended, which are no proposals."""
     from crm_core.views import stewardship as quality
 
-    _deciding(application, ids, as_json, lambda session, issue: quality.close(session, issue, note=note))
+    _deciding(application, ids, dry_run, as_json, lambda session, issue: quality.close(session, issue, note=note))
 
 
 def _issues(session: CrmSession, ids: Sequence[int]) -> list[QualityIssue]:
@@ -188,85 +195,3 @@ def _values(session: CrmSession, record: str, given: Sequence[str]) -> dict[str,
         field: Field = custom.get(name) or record_type.field(name)
         values[name] = field.kind.parse(text) if text else None
     return values
-
-
-def _labels(application: Application) -> dict[str, str]:
-    """The kinds of matters as people read them; in English checks are shown by the names by which one asks for them."""
-    from crm_core.views.stewardship import CHECK_LABELS
-
-    words = application.crm.build.policy.vocabularies.get("quality.kind", {})
-    translator = application.translator
-    return {name: translator.text(label) for name, label in words.items()} | {
-        name: translator.word(name, label) for name, label in CHECK_LABELS.items()
-    }
-
-
-def _sayer(application: Application) -> Callable[[Problem], Problem]:
-    translator = application.translator
-    return (lambda problem: problem) if translator.language == "en" else translator.said
-
-
-def _entry_json(each: QueueEntry) -> dict[str, Any]:
-    values = attrs.asdict(each, recurse=False)
-    values["problem"] = each.problem.problem.format(**each.problem.values)
-    values["mend"] = each.problem.mend.format(**each.problem.values)
-    values["since"] = plain(each.since)
-    return values
-
-
-def _issue_json(each: QualityIssue, told: bool) -> dict[str, Any]:
-    names = ("id", "kind", "record_type", "record_id", "field", "found", "proposed", "subject", "note")
-    return {name: getattr(each, name) for name in names} | {
-        "reason": each.reason if told else None,  # stewards read it
-        "state": each.state.value, "decided_at": plain(each.decided_at), "created_at": plain(each.created_at),
-    }  # fmt: skip
-
-
-def _print(application: Application, entries: Sequence[QueueEntry]) -> None:
-    output, translator, tz = application.output, application.translator, application.crm.build.policy.tz
-    if not entries:
-        output.say("There is nothing to decide and nothing to mend.")
-        return
-    labels = _labels(application)
-    output.table(
-        ("id", "kind", "what", "who", "since"),
-        (
-            (
-                str(each.issue_id or ""),
-                labels.get(each.kind, each.kind) + (f" ({translator.text('hint')})" if each.hint else ""),
-                translator.error(each.problem),
-                each.assignee or each.who or "",
-                shown(each.since, tz),
-            )
-            for each in entries
-        ),
-    )
-
-
-def _about(application: Application, issue: QualityIssue) -> str:
-    """The field that is to be changed, or what the matter is about."""
-    if issue.field is None:
-        return pieces(issue.subject or "", application.translator.text)
-    crm = application.crm
-    known = crm.types[issue.record_type].by_name | dict(crm.build.policy.custom.get(issue.record_type, {}))
-    field = known.get(issue.field)
-    return issue.field if field is None else application.translator.word(issue.field, field.label)
-
-
-def _show_issues(application: Application, session: CrmSession, issues: Sequence[QualityIssue], as_json: bool) -> None:
-    output, translator = application.output, application.translator
-    if as_json:
-        told = session.can(DECIDE)
-        output.json({"issues": [_issue_json(each, told) for each in issues]})
-        return
-    output.table(
-        ("id", "record", "field", "proposed", "state", "note"),
-        (
-            (
-                str(each.id), f"{translator.named(each.record_type)} {each.record_id}", _about(application, each),
-                "" if each.proposed is None else str(each.proposed), translator.choice(each.state.value),
-                each.note or "",
-            )
-            for each in issues
-        ),
-    )  # fmt: skip
