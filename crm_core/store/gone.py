@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
-from sqlalchemy import and_, exists, not_, or_, select
+from sqlalchemy import and_, not_, or_, select
 
 from crm_core.domain.accounts import Account
 from crm_core.domain.handovers.records import Handover, HandoverItem, ItemState
 from crm_core.domain.ownership import Ownership
 from crm_core.domain.pools import PoolEvent, PoolEventKind
-from crm_core.domain.redirects import Redirect
-from crm_core.store.learned import held_accounts
+from crm_core.store.learned import held_accounts, merging
 from crm_core.store.looks import Look, committed_since
 from crm_core.store.tables import CHANGE, CHANGE_SET
 from crm_core.store.values import decode_values
@@ -67,12 +66,6 @@ def gone(session: CrmSession, reader: int, since: Look) -> list[Gone]:
 def _ended(session: CrmSession, reader: int, since: Look) -> list[_Ended]:
     """What ended of the reader's, in order of accounts, ends and changes."""
     row, now = Ownership.crm_type.table, session.now
-    inside = CHANGE.alias("inside")
-    # Merges and splits move rows and cut them: that is not theirs to know, and nothing ends by it.
-    merging = and_(
-        CHANGE_SET.c.source.in_(["merge", "undo"]),
-        exists().where(inside.c.change_set_id == CHANGE_SET.c.id, inside.c.type == Redirect.crm_type.name),
-    )
     query = (
         select(row.c.account_id, row.c.valid_to, CHANGE_SET.c.reason, CHANGE_SET.c.user_id, row.c.id, CHANGE.c.version)
         .select_from(row)
@@ -85,7 +78,8 @@ def _ended(session: CrmSession, reader: int, since: Look) -> list[_Ended]:
             row.c.account_id.not_in(held_accounts(reader, now)),
             # What ended it: why it was corrected later is not theirs to know.
             CHANGE.c.after.contains('"valid_to"', autoescape=True),
-            not_(merging),
+            # What merges do is not theirs to know.
+            not_(merging()),
         )
         .order_by(row.c.valid_to, row.c.id, CHANGE.c.version)
     )

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 
 from crm_core.domain.contacts import Affiliation, Contact, ContactPoint
 from crm_core.domain.ownership import Ownership
+from crm_core.domain.redirects import Redirect
 from crm_core.records import RecordType
 from crm_core.store.actor import valid_at
 from crm_core.store.looks import LATE, Look, committed_since
@@ -21,12 +22,22 @@ from crm_core.store.visibility import bare
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["Written", "held_accounts", "written", "written_by_others", "written_points"]
+__all__ = [
+    "Written",
+    "by_others",
+    "held_accounts",
+    "merging",
+    "places_of",
+    "written",
+    "written_by_others",
+    "written_people",
+    "written_points",
+]
 
 
 @attrs.frozen(kw_only=True)
 class Written:
-    """What others wrote in one record since a look, taken together.
+    """What others wrote in one record since a look, taken together; ``created`` where it was not there before.
 
     ``before`` and ``after`` hold the fields whose values differ in the end, without those that the reader may not read;
     ``values`` are the record's present ones that were asked for. ``user_id`` is who wrote last.
@@ -68,27 +79,60 @@ def written_points(session: CrmSession, reader: int, since: Look) -> list[Writte
     """What others wrote in the contact points of the reader's accounts, and of the people who work there."""
     record_type, now = ContactPoint.crm_type, session.now
     table, person = record_type.table, bare(Contact.crm_type.table).alias("person")
-    accounts = held_accounts(reader, now)
-    place = bare(Affiliation.crm_type.table).alias("place")
-    there = select(place.c.contact_id).where(place.c.account_id.in_(accounts), valid_at(place, now))
-    mine = or_(table.c.account_id.in_(accounts), table.c.contact_id.in_(there))
+    mine = or_(table.c.account_id.in_(held_accounts(reader, now)), table.c.contact_id.in_(_working(reader, now)))
     query = _journal(session, record_type, reader, since, mine).outerjoin(person, person.c.id == table.c.contact_id)
     query = query.add_columns(
         table.c.account_id.label("_account"), table.c.contact_id.label("_contact"), table.c.kind.label("_kind"),
         table.c.value.label("_value"), person.c.name.label("_name"),
     )  # fmt: skip
     rows = session.core(query).all()
-    places: dict[int, list[int]] = {}
-    found = select(place.c.contact_id, place.c.account_id).where(
-        place.c.contact_id.in_(sorted({row._contact for row in rows if row._contact is not None})),
-        place.c.account_id.in_(accounts),
+    places = places_of(session, reader, (row._contact for row in rows if row._contact is not None))
+    where = {row.record_id: (row._account,) if row._contact is None else places.get(row._contact, ()) for row in rows}
+    return _taken_together(session, record_type, rows, ("kind", "value", "name"), where)
+
+
+def written_people(session: CrmSession, reader: int, since: Look, *names: str) -> list[Written]:
+    """What others wrote in the people who work at the reader's accounts; ``names`` are columns to bring along."""
+    record_type = Contact.crm_type
+    table = record_type.table
+    query = _journal(session, record_type, reader, since, table.c.id.in_(_working(reader, session.now)))
+    rows = session.core(query.add_columns(*(table.c[name].label(f"_{name}") for name in names))).all()
+    places = places_of(session, reader, (row.record_id for row in rows))
+    return _taken_together(session, record_type, rows, names, places)
+
+
+def _working(reader: int, now: dt.datetime) -> Select[Any]:
+    """Who works at the reader's accounts, as a query of ids."""
+    place = bare(Affiliation.crm_type.table).alias("place")
+    return select(place.c.contact_id).where(place.c.account_id.in_(held_accounts(reader, now)), valid_at(place, now))
+
+
+def places_of(session: CrmSession, reader: int, people: Iterable[int]) -> dict[int, tuple[int, ...]]:
+    """At which of the reader's accounts some people work."""
+    place, now = bare(Affiliation.crm_type.table).alias("place"), session.now
+    query = select(place.c.contact_id, place.c.account_id).where(
+        place.c.contact_id.in_(sorted(set(people))),
+        place.c.account_id.in_(held_accounts(reader, now)),
         valid_at(place, now),
     )
-    for row in session.core(found.order_by(place.c.id)):
-        places.setdefault(row.contact_id, []).append(row.account_id)
-    where = {row.record_id: (row._account,) if row._contact is None else (*places.get(row._contact, ()),)
-             for row in rows}  # fmt: skip
-    return _taken_together(session, record_type, rows, ("kind", "value", "name"), where)
+    found: dict[int, dict[int, None]] = {}
+    for row in session.core(query.order_by(place.c.id)):
+        found.setdefault(row.contact_id, {})[row.account_id] = None
+    return {id_: tuple(accounts) for id_, accounts in found.items()}
+
+
+def by_others(reader: int) -> ColumnElement[bool]:
+    """Which change sets are not the reader's."""
+    return or_(CHANGE_SET.c.user_id.is_(None), CHANGE_SET.c.user_id != reader)
+
+
+def merging() -> ColumnElement[bool]:
+    """Which change sets are a merge or a split: these move rows and cut them, and nothing ends by it."""
+    inside = CHANGE.alias("inside")
+    return and_(
+        CHANGE_SET.c.source.in_(["merge", "undo"]),
+        exists().where(inside.c.change_set_id == CHANGE_SET.c.id, inside.c.type == Redirect.crm_type.name),
+    )
 
 
 def _journal(
@@ -108,7 +152,7 @@ def _journal(
             # Every write advances it, so that most records need no look into the journal.
             table.c.updated_at >= since.at - LATE,
             committed_since(session, since),
-            or_(CHANGE_SET.c.user_id.is_(None), CHANGE_SET.c.user_id != reader),
+            by_others(reader),
             *([] if criterion is None else [criterion]),
         )
         .order_by(CHANGE.c.record_id, CHANGE.c.version, CHANGE.c.position)
@@ -139,7 +183,8 @@ def _taken_together(
             Written(
                 record_id=record_id,
                 account_ids=accounts.get(record_id, ()),
-                created=any(change.operation == "create" for change in changes),
+                # What was deleted and brought back since was there before.
+                created=changes[0].operation == "create",
                 at=last.at,
                 user_id=last.user_id,
                 before={name: before.get(name) for name in changed},
@@ -161,7 +206,7 @@ def written_by_others(
         .where(
             CHANGE.c.record_id.in_(sorted({id_ for _, id_ in wanted})),
             committed_since(session, since),
-            or_(CHANGE_SET.c.user_id.is_(None), CHANGE_SET.c.user_id != reader),
+            by_others(reader),
         )
         .distinct()
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -18,9 +18,10 @@ from crm_core.domain.organisation import User, find_user
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.hooks.values import Failed, Gathered, News
 from crm_core.store.gone import Gone, gone
-from crm_core.store.learned import Written, written, written_by_others, written_points
+from crm_core.store.learned import Written, written, written_by_others, written_people, written_points
 from crm_core.store.looks import LATE, Look, last_look, note_look, present_look
 from crm_core.store.partitions.recorded import begins
+from crm_core.store.removed import Removed, removed
 from crm_core.views.overview import names_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,13 @@ _LABELS = {
     "leaves": "{name} leaves or left",
     "leaves as": "{name} leaves or left: {place}",
     "other role": "{name} has another role: {place}",
+    "removed": "{name} is no longer listed there",
+    "removed as": "{name} is no longer listed there: {place}",
+    "renamed": "{former} is called {name} now",
+    "written": "{name} is written {local} now",
+    "unwritten": "{name} has no local name any more",
+    "point removed": "{value} was deleted",
+    "point removed of": "{name}: {value} was deleted",
     "withdrawn": "{value}: consent withdrawn",
     "you are": "You are {role} now",
     "you are not": "You are no longer {role}",
@@ -111,9 +119,9 @@ def whats_new(
     looked or since a moment.
 
     Told is what the journal recorded since then, however old it is in the business, and what plugins add: visits of
-    others, people who came and went, ways to reach them, changes of owner, stage and important fields. Nothing that the
-    user did, and nothing that the actor may not see. Where they never looked, it reaches back as many days as ``[views]
-    first_look_days`` says. A constant number of SQL statements.
+    others, people who came, went or are called otherwise, ways to reach them, what of that was deleted, changes of
+    owner, stage and important fields. Nothing that the user did, and nothing that the actor may not see. Where they
+    never looked, it reaches back as many days as ``[views] first_look_days`` says. A constant number of SQL statements.
     """
     reader = session.user_id if user is None else find_user(session, user).id
     look = present_look(session)
@@ -122,8 +130,8 @@ def whats_new(
         start = Look(as_moment(session, since))
     else:
         start = last or Look(session.now - dt.timedelta(session.policy.views.first_look_days))
-    pieces = list(_kernel(session, reader, start))
     accounts = _accounts(session, reader)
+    pieces = list(_kernel(session, reader, start, accounts))
     told = _told(session, sorted(accounts), start)
     # By the journal, too: a plugin cannot know what was committed late, nor who wrote a record last.
     fresh = written_by_others(session, reader, start, ((news.record_type, news.record_id) for news in told))
@@ -227,9 +235,11 @@ def _of_plugin(news: News) -> _Piece:
 # What the kernel's own records tell.
 
 
-def _kernel(session: CrmSession, reader: int, since: Look) -> Iterator[_Piece]:
+def _kernel(session: CrmSession, reader: int, since: Look, accounts: Collection[int]) -> Iterator[_Piece]:
+    lost = removed(session, reader, since, accounts)
     yield from _activities(session, reader, since)
-    yield from _people(session, reader, since)
+    yield from _people(session, reader, since, lost)
+    yield from _names(session, reader, since)
     yield from _points(session, reader, since)
     yield from _owners(session, reader, since)
     yield from _stages(session, reader, since)
@@ -261,10 +271,11 @@ def _activities(session: CrmSession, reader: int, since: Look) -> Iterator[_Piec
             yield _piece(change, "activity", "planned", "{subject}", who, subject=values["subject"])
 
 
-def _people(session: CrmSession, reader: int, since: Look) -> Iterator[_Piece]:
+def _people(session: CrmSession, reader: int, since: Look, lost: Removed) -> Iterator[_Piece]:
     changes = written(session, Affiliation.crm_type, reader, since, "contact_id", "role", "title", "valid_to")
-    ids = sorted({change.values["contact_id"] for change in changes})
-    names = {row.id: row.name for row in session.execute(select(Contact.id, Contact.name).where(Contact.id.in_(ids)))}
+    ids = sorted({each.values.get("contact_id") or 0 for each in (*changes, *lost.places, *lost.points)})
+    present = session.execute(select(Contact.id, Contact.name).where(Contact.id.in_(ids)))
+    names = {**lost.names, **{row.id: row.name for row in present}}
     for change in changes:
         values = change.values
         name, place = names.get(values["contact_id"]), values["role"] or values["title"] or ""
@@ -277,6 +288,31 @@ def _people(session: CrmSession, reader: int, since: Look) -> Iterator[_Piece]:
         else:
             said = "other role"
         yield _piece(change, "affiliation", "people", _LABELS[said], name=name, place=place)
+    for change in lost.places:
+        values = change.values
+        name, place = names.get(values["contact_id"]), values.get("role") or values.get("title") or ""
+        if name is not None:
+            said = "removed as" if place else "removed"
+            yield _piece(change, "affiliation", "people", _LABELS[said], name=name, place=place)
+    for change in lost.points:
+        name = names.get(change.values.get("contact_id") or 0, "")
+        said = "point removed of" if name else "point removed"
+        for account_id in change.account_ids if "value" in change.values else ():
+            here = attrs.evolve(change, account_ids=(account_id,))
+            yield _piece(here, "contact_point", "contact_point", _LABELS[said], name=name, value=change.values["value"])
+
+
+def _names(session: CrmSession, reader: int, since: Look) -> Iterator[_Piece]:
+    """How people are called now."""
+    for change in written_people(session, reader, since, "name", "local_name"):
+        if change.created or not {"name", "local_name"} & change.after.keys():
+            continue
+        local = change.values["local_name"]
+        said = "renamed" if "name" in change.after else "written" if local else "unwritten"
+        for account_id in change.account_ids:
+            here = attrs.evolve(change, account_ids=(account_id,))
+            yield _piece(here, "contact", "people", _LABELS[said], name=change.values["name"],
+                         former=change.before.get("name", ""), local=local or "")  # fmt: skip
 
 
 def _points(session: CrmSession, reader: int, since: Look) -> Iterator[_Piece]:
