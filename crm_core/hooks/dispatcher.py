@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from crm_core.errors import BuildError, HookError, Objection, Problem
+from crm_core.hooks.apart import apart
 from crm_core.hooks.implementations import Implementation, mistakes
 from crm_core.hooks.markers import only_for_of
 from crm_core.hooks.specs import SPECS, new_manager
@@ -186,7 +187,7 @@ class Dispatcher:
             raise failures[0]
         return tuple(findings)
 
-    # Gathering: a failure becomes a part of its own, the rest stands.
+    # Gathering: a failure becomes a part of its own, the rest stands, also in the database.
 
     def gather_timeline(
         self,
@@ -198,7 +199,7 @@ class Dispatcher:
     ) -> Gathered[TimelineEntry]:
         """Ask ``crm_gather_timeline``: the latest ``limit`` entries of these accounts, latest first."""
         arguments = {"session": session, "accounts": accounts, "since": since, "until": until, "limit": limit}
-        found, failed = self._gathered("crm_gather_timeline", TimelineEntry, accounts, arguments)
+        found, failed = self._gathered(session, "crm_gather_timeline", TimelineEntry, accounts, arguments)
         entries = [entry for _, entry in found]
         entries.sort(key=lambda entry: (entry.at, entry.record_id), reverse=True)
         return Gathered(tuple(entries[:limit]), failed)
@@ -206,7 +207,7 @@ class Dispatcher:
     def gather_overview(self, session: CrmSession, accounts: Sequence[int]) -> Gathered[Panel]:
         """Ask ``crm_gather_overview``: the panels, in the order of the accounts, then of the plugins."""
         arguments = {"session": session, "accounts": accounts}
-        found, failed = self._gathered("crm_gather_overview", Panel, accounts, arguments)
+        found, failed = self._gathered(session, "crm_gather_overview", Panel, accounts, arguments)
         place = {account: number for number, account in enumerate(accounts)}
         found.sort(key=lambda pair: place[pair[1].account_id])
         return Gathered(tuple(attrs.evolve(panel, plugin=plugin) for plugin, panel in found), failed)
@@ -216,7 +217,7 @@ class Dispatcher:
     ) -> Gathered[OpenItem]:
         """Ask ``crm_gather_handover``: what is open, in the order of the plugins."""
         arguments = {"session": session, "accounts": accounts, "user_id": user_id}
-        found, failed = self._gathered("crm_gather_handover", OpenItem, accounts, arguments)
+        found, failed = self._gathered(session, "crm_gather_handover", OpenItem, accounts, arguments)
         return Gathered(tuple(item for _, item in found), failed)
 
     def gather_signals(
@@ -229,7 +230,7 @@ class Dispatcher:
     ) -> Gathered[Signal]:
         """Ask ``crm_gather_signals``: those of the wanted kinds, in order of time."""
         arguments = {"session": session, "accounts": accounts, "kinds": kinds, "since": since, "until": until}
-        found, failed = self._gathered("crm_gather_signals", Signal, accounts, arguments)
+        found, failed = self._gathered(session, "crm_gather_signals", Signal, accounts, arguments)
         signals = (signal for _, signal in found)
         wanted = (
             signal
@@ -241,30 +242,44 @@ class Dispatcher:
     def gather_news(self, session: CrmSession, accounts: Sequence[int], since: dt.datetime) -> Gathered[News]:
         """Ask ``crm_gather_news``: the latest first."""
         arguments = {"session": session, "accounts": accounts, "since": since}
-        found, failed = self._gathered("crm_gather_news", News, accounts, arguments)
+        found, failed = self._gathered(session, "crm_gather_news", News, accounts, arguments)
         news = sorted((each for _, each in found if each.at >= since), key=lambda each: each.at, reverse=True)
         return Gathered(tuple(news), failed)
 
     def gather_actions(self, session: CrmSession, user_id: int, accounts: Sequence[int]) -> Gathered[NextAction]:
         """Ask ``crm_gather_actions``: in the order of the plugins; also of a user without accounts."""
         arguments = {"session": session, "user_id": user_id, "accounts": accounts}
-        found, failed = self._gathered("crm_gather_actions", NextAction, None, arguments)
+        found, failed = self._gathered(session, "crm_gather_actions", NextAction, None, arguments)
         return Gathered(tuple(action for _, action in found), failed)
 
     def _gathered(
-        self, hook: str, part: type[Any], accounts: Sequence[int] | None, arguments: Mapping[str, Any]
+        self,
+        session: CrmSession,
+        hook: str,
+        kind: type[Any],
+        accounts: Sequence[int] | None,
+        arguments: Mapping[str, Any],
     ) -> tuple[list[tuple[str, Any]], tuple[Failed, ...]]:
         """Ask every plugin; ``accounts`` are those that an answer may be about, ``None`` where it may be about any."""
         found: list[tuple[str, Any]] = []
         failed: list[Failed] = []
         asked = None if accounts is None else set(accounts)
-        for call in self.implementations(hook) if asked is None or asked else ():
+        calls = self.implementations(hook) if asked is None or asked else ()
+        if not calls:
+            return found, ()
+        safely = apart(session)
+        for call in calls:
+            part = safely.part()
             try:
-                parts = _called(call, arguments, _listed(part, asked))
-            except (HookError, Objection) as error:
+                with part:
+                    parts = _called(call, arguments, _listed(kind, asked))
+                    # What it wants to write is its own matter, too, also where nothing may be written.
+                    session.flush()
+            except Exception as error:
                 failed.append(Failed(call.plugin, hook, str(_logged(_as_failure(call, error)))))
             else:
                 found += [(call.plugin, each) for each in parts]
+        safely.end()
         return found, tuple(failed)
 
     # Events: a failure harms nobody else.

@@ -28,6 +28,8 @@ def plugin() -> Plugin:
 class FakeSession:
     """As much of a session as the dispatcher touches."""
 
+    read_only = False
+
     def __init__(self) -> None:
         self.info: dict[str, Any] = {}
         self.calls: list[str] = []

@@ -475,7 +475,7 @@ def test_values_refuse_words_that_nobody_could_draw() -> None:
 # What is open, signs of life, news and next actions
 
 
-def test_open_items_are_those_of_accounts_that_were_asked_about(dispatcher, plugin) -> None:
+def test_open_items_are_those_of_accounts_that_were_asked_about(dispatcher, plugin, session) -> None:
     item = OpenItem(account_id=1, kind="visit", title="Visit", record_type="activity", record_id=5)
     asked: list[object] = []
 
@@ -485,23 +485,23 @@ def test_open_items_are_those_of_accounts_that_were_asked_about(dispatcher, plug
 
     calls = dispatcher(plugin("a", crm_gather_handover))
 
-    assert calls.gather_handover(None, [1], 7).parts == (item,)
+    assert calls.gather_handover(session, [1], 7).parts == (item,)
     assert asked == [[1], 7]
-    assert [each.hook for each in calls.gather_handover(None, [2]).failed] == ["crm_gather_handover"]
+    assert [each.hook for each in calls.gather_handover(session, [2]).failed] == ["crm_gather_handover"]
 
 
-def test_signals_of_other_kinds_and_times_are_left_out(dispatcher, plugin) -> None:
+def test_signals_of_other_kinds_and_times_are_left_out(dispatcher, plugin, session) -> None:
     inside, late, other = Signal(1, "order", NOON), Signal(1, "order", NOON + HOUR), Signal(1, "visit", NOON)
 
     def crm_gather_signals(kinds):
         return [late, other, inside, Signal(1, "order", NOON - HOUR)]
 
-    found = dispatcher(plugin("a", crm_gather_signals)).gather_signals(None, [1], {"order"}, NOON, NOON + HOUR)
+    found = dispatcher(plugin("a", crm_gather_signals)).gather_signals(session, [1], {"order"}, NOON, NOON + HOUR)
 
     assert found.parts == (inside,)
 
 
-def test_the_latest_news_come_first_and_old_ones_not_at_all(dispatcher, plugin) -> None:
+def test_the_latest_news_come_first_and_old_ones_not_at_all(dispatcher, plugin, session) -> None:
     def news(hours: int) -> News:
         at = NOON + hours * HOUR
         return News(account_id=1, at=at, kind="payment", text="Paid", record_type="a.bill", record_id=hours)
@@ -509,12 +509,12 @@ def test_the_latest_news_come_first_and_old_ones_not_at_all(dispatcher, plugin) 
     def crm_gather_news(accounts):
         return [news(1), news(-1), news(2)]
 
-    found = dispatcher(plugin("a", crm_gather_news)).gather_news(None, [1], NOON)
+    found = dispatcher(plugin("a", crm_gather_news)).gather_news(session, [1], NOON)
 
     assert [each.record_id for each in found] == [2, 1]
 
 
-def test_a_user_without_accounts_has_next_actions_too(dispatcher, plugin) -> None:
+def test_a_user_without_accounts_has_next_actions_too(dispatcher, plugin, session) -> None:
     action = NextAction(kind="training", title="Learn", reason="It is Monday.", urgency=10)
 
     def crm_gather_actions(user_id):
@@ -524,7 +524,7 @@ def test_a_user_without_accounts_has_next_actions_too(dispatcher, plugin) -> Non
         raise ValueError("no")
 
     broken.__name__ = "crm_gather_actions"
-    found = dispatcher(plugin("a", crm_gather_actions), plugin("b", broken)).gather_actions(None, 7, [])
+    found = dispatcher(plugin("a", crm_gather_actions), plugin("b", broken)).gather_actions(session, 7, [])
 
     assert found.parts == (action,)
     assert [each.plugin for each in found.failed] == ["b"]

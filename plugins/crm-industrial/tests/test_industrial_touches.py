@@ -227,7 +227,9 @@ def test_statements_do_not_grow_with_accounts(company) -> None:
                 entries = company.crm.build.dispatcher.gather_timeline(session, ids[:number])
         assert (len(panels), len(entries)) == (number, number)
         counts.append(len(seen))
-    assert counts == [2, 2]
+    # On PostgreSQL a savepoint is set and released for each hook, so that a plugin can fail alone.
+    savepoints = 4 if company.crm.store.dialect == "postgresql" else 0
+    assert [each - savepoints for each in counts] == [2, 2]
 
 
 @pytest.mark.parametrize(
