@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -22,7 +23,7 @@ from crm_core.errors import NotFound
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["chosen", "handover_json", "items_json", "names_of", "print_handovers", "print_items"]
+__all__ = ["chosen", "handover_json", "items_json", "names_of", "print_handovers", "print_items", "share_kept"]
 
 _CHUNK = 1000
 
@@ -140,21 +141,28 @@ def print_handovers(output: Output, session: CrmSession, found: Sequence[Handove
 
 
 def print_items(output: Output, session: CrmSession, found: Sequence[HandoverItem]) -> None:
-    """A line for each item."""
-    translator = output.translator
+    """A line for each item; the share of later commission that stays is told where any does."""
+    translator, tz = output.translator, session.policy.tz
+    shares = any(item.split_share for item in found)
     accounts = names_of(session, Account, (item.account_id for item in found))
     logins = names_of(session, User, (item.successor_id for item in found), "login")
     output.table(
-        ("account", "role", "scope", "goes to", "state", "answer"),
+        ("account", "role", "scope", "goes to", *(("share kept", "until") if shares else ()), "state", "answer"),
         (
             (
                 f"{item.account_id} {accounts.get(item.account_id, '')}".rstrip(),
                 translator.choice(item.role.value),
                 item.scope,
                 translator.text("the pool") if item.to_pool else logins.get(item.successor_id or 0, ""),
+                *((share_kept(item.split_share), shown(item.split_until, tz)) if shares else ()),
                 translator.choice(item.state.value),
                 item.note or "",
             )
             for item in found
         ),
     )
+
+
+def share_kept(share: Decimal | None) -> str:
+    """A part of one as people write it, without noughts at its end; nothing where nothing is kept."""
+    return f"{share.normalize():f}" if share else ""

@@ -124,6 +124,16 @@ class TestTheWholeWay:
         assert crm("handover", "cancel", id_, "--reason", "stays", user="zhou").code == 0
         assert crm("handover", "list", "--state", "drafted", "--json").json["handovers"] == []
 
+    def test_an_answer_is_rehearsed(self, crm: Callable[..., Ended], here: Company) -> None:
+        id_ = drafted(crm, "--to", "wang", "--where", "name == 'Firm 1'", "--offer")
+        for verb, said in (("accept", "Accepted"), ("refuse", "Refused")):
+            tried = crm("handover", verb, id_, "--dry-run", user="wang")
+            assert said in tried.out and "rehearsal" in tried.err, verb
+            assert crm("handover", verb, id_, "--dry-run", "--json", user="wang").json["dry_run"] is True
+            assert [each["state"] for each in crm("handover", "show", id_, "--json").json["items"]] == ["offered"]
+        assert crm("handover", "accept", id_, "--json", user="wang").json["dry_run"] is False
+        assert [each["state"] for each in crm("handover", "show", id_, "--json").json["items"]] == ["accepted"]
+
     def test_a_day_to_come_is_told(self, crm: Callable[..., Ended], here: Company) -> None:
         id_ = drafted(crm, "--to", "wang", "--effective", "2099-01-01", "--offer")
         crm("handover", "accept", id_, user="wang")
@@ -153,6 +163,29 @@ class TestTheWholeWay:
         assert "交接" in out and "承诺" in out and "What" not in out
         assert "rehearsal" not in crm("handover", "cancel", id_, "--dry-run", lang="zh_CN").err
         assert "Known" not in crm("handover", "risks", lang="zh_CN").out
+
+
+class TestSplits:
+    def test_which_share_stays_until_when(self, crm: Callable[..., Ended], here: Company) -> None:
+        plain = drafted(crm, "--to", "wang", "--where", "name == 'Firm 0'")
+        assert "share kept" not in crm("handover", "show", plain).out
+        split = ("--split", "0.250", "--split-until", "2099-01-01")
+        id_ = drafted(crm, "--to", "wang", "--where", "name == 'Firm 1'", *split, "--offer")
+        shown = " ".join(crm("handover", "show", id_).out.split())
+        assert "share kept until" in shown and "0.25 2099-01-01" in shown
+        assert crm("handover", "splits", "--json").json["splits"] == []
+        crm("handover", "accept", id_, user="wang")
+        crm("handover", "do", id_, user="zhou")
+        (each,) = crm("handover", "splits", "--json", user="zhou").json["splits"]
+        assert (each["account"], each["leaver"], each["successor"]) == ("Firm 1", "li", "wang")
+        assert (float(each["share"]), each["until"]) == (0.25, "2098-12-31T16:00:00.000000+00:00")
+        row = " ".join(crm("handover", "splits", user="zhou").out.split())
+        assert "Firm 1 Owner li wang 0.25" in row and "2099-01-01" in row
+        assert crm("handover", "splits", "--at", "2099-01-01", "--json").json == {
+            "at": "2098-12-31T16:00:00.000000+00:00", "splits": [],
+        }  # fmt: skip
+        assert crm("handover", "splits", "--json", user="sun").json["splits"] == []
+        assert "保留的分成" in crm("handover", "splits", lang="zh_CN").out
 
 
 class TestBriefings:

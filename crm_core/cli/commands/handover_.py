@@ -182,26 +182,38 @@ def offer(application: Application, handover_id: int, dry_run: bool, as_json: bo
 @argument("handover_id", metavar="HANDOVER", type=ID)
 @account_option
 @note_option
+@dry_run_option
 @as_json
 @pass_application
 def accept(
-    application: Application, handover_id: int, references: Sequence[str], note: str | None, as_json: bool
+    application: Application,
+    handover_id: int,
+    references: Sequence[str],
+    note: str | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Take over what is offered to you; whoever may change the handover accepts for all."""
-    _answer(application, handover_id, references, note, as_json, handovers.accept, ItemState.OFFERED)
+    _answer(application, handover_id, references, note, dry_run, as_json, handovers.accept, ItemState.OFFERED)
 
 
 @command.command("refuse")
 @argument("handover_id", metavar="HANDOVER", type=ID)
 @account_option
 @note_option
+@dry_run_option
 @as_json
 @pass_application
 def refuse(
-    application: Application, handover_id: int, references: Sequence[str], note: str | None, as_json: bool
+    application: Application,
+    handover_id: int,
+    references: Sequence[str],
+    note: str | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Refuse what is offered to you; somebody else may be asked then."""
-    _answer(application, handover_id, references, note, as_json, handovers.refuse, ItemState.OFFERED)
+    _answer(application, handover_id, references, note, dry_run, as_json, handovers.refuse, ItemState.OFFERED)
 
 
 @command.command("do")
@@ -291,6 +303,7 @@ def _answer(
     handover_id: int,
     references: Sequence[str],
     note: str | None,
+    dry_run: bool,
     as_json: bool,
     verb: Callable[..., list[HandoverItem]],
     *states: ItemState,
@@ -301,7 +314,7 @@ def _answer(
         mine = [item for item in found if item.successor_id == session.actor.user_id]
         # A manager who is asked as well answers for themselves, unless they name accounts.
         found = verb(session, found if references else mine or found, note=note)
-        _finish(application, session, handover, found, False, as_json)
+        _finish(application, session, handover, found, dry_run, as_json)
 
 
 def _finish(
@@ -355,8 +368,9 @@ def _print_taken(
 
 def _register() -> None:
     from crm_core.cli.handover_reports import REPORTS
+    from crm_core.cli.handover_splits import splits
 
-    for each in REPORTS:
+    for each in (*REPORTS, splits):
         command.add_command(each)
 
 
