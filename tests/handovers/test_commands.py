@@ -124,6 +124,25 @@ class TestTheWholeWay:
         assert crm("handover", "cancel", id_, "--reason", "stays", user="zhou").code == 0
         assert crm("handover", "list", "--state", "drafted", "--json").json["handovers"] == []
 
+    def test_rules_count_in_the_order_in_which_they_are_given(self, crm: Callable[..., Ended], here: Company) -> None:
+        def goes(*args: str) -> list[str]:
+            items = crm("handover", "draft", "li", *args, "--to", "zhou", "--dry-run", "--json", user="zhou").json[
+                "items"
+            ]
+            return ["the pool" if item["to_pool"] else item["successor"] for item in items]
+
+        first = ("--rule", "name == 'Firm 0'", "wang")
+        pool = ("--rule-to-pool", "address.city == 'Shanghai'")
+        last = ("--rule=address.city in ('Shanghai', 'Suzhou')", "sun")
+        assert goes(*first, *pool, *last) == ["wang", "sun", "the pool", "zhou", "zhou", "sun"]
+        assert goes(*pool, *first, *last) == ["the pool", "sun", "the pool", "zhou", "zhou", "sun"]
+        assert goes(*last, *pool, *first) == ["sun", "sun", "sun", "zhou", "zhou", "sun"]
+        assert goes(*first, "--message", "--rule-to-pool", *last) == ["wang", "sun", "sun", "zhou", "zhou", "sun"]
+        assert goes(*pool, "--rule-to-pool", "name == 'Firm 3'") == [
+            "the pool", "zhou", "the pool", "the pool", "zhou", "zhou",
+        ]  # fmt: skip
+        assert crm("handover", "draft", "li", "--rule-to-pool", user="zhou").code == 2
+
     def test_an_answer_is_rehearsed(self, crm: Callable[..., Ended], here: Company) -> None:
         id_ = drafted(crm, "--to", "wang", "--where", "name == 'Firm 1'", "--offer")
         for verb, said in (("accept", "Accepted"), ("refuse", "Refused")):

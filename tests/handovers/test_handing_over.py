@@ -58,6 +58,26 @@ class TestDrafting:
             assert not any(item.to_pool for item in found)
             assert handover.state is HandoverState.DRAFTED
 
+    def test_a_rule_may_name_the_pool(self, company: Company) -> None:
+        def drafted(*rules: tuple[str, str | None]) -> list[str | None]:
+            logins = {id_: login for login, id_ in company.users.items()}
+            with company.session() as session:
+                handover = handovers.draft(session, "li", rules=rules, to="sun")
+                found = handovers.items(session, handover)
+                told = ["the pool" if item.to_pool else logins[item.successor_id or 0] for item in found]
+                session.rollback()
+                return told
+
+        suzhou = ("address.city == 'Suzhou'", None)
+        assert drafted(suzhou) == ["sun", "the pool", "sun", "sun", "sun", "the pool"]
+        wang = ("name in ('Firm 0', 'Firm 1')", "wang")
+        assert drafted(wang, suzhou) == ["wang", "wang", "sun", "sun", "sun", "the pool"]
+        assert drafted(suzhou, wang) == ["wang", "the pool", "sun", "sun", "sun", "the pool"]
+        company.done(rules=[suzhou], to="wang", split=Decimal("0.3"), split_until=dt.date(2099, 1, 1))
+        assert list(company.owners().values()) == ["wang", "", "wang", "wang", "wang", ""]
+        with company.session() as session:  # nobody shares with a pool
+            assert len(handovers.splits(session)) == 4
+
     def test_in_turn_one_or_the_pool_for_the_rest(self, company: Company) -> None:
         rules = [("address.city == 'Suzhou'", "qian")]
         with company.session() as session:

@@ -21,6 +21,7 @@ from crm_core.cli.handover_deeds import (
 from crm_core.cli.handovers import chosen, handover_json, items_json, print_items
 from crm_core.cli.helping import argument, group, option
 from crm_core.cli.moments import MOMENT, When
+from crm_core.cli.ordered import Ordered, in_order
 from crm_core.cli.settling import dry_run_option
 from crm_core.cli.times import as_json, moment_of
 from crm_core.cli.usage import ConflictingOptions, InvalidValue, Number
@@ -74,11 +75,13 @@ def command() -> None:
     """
 
 
-@command.command("draft")
+@command.command("draft", cls=Ordered)
 @argument("leaver", metavar="LOGIN")
 @option("--where", "scope", metavar="EXPR", help="Only accounts for which this expression holds.")
 @option("--rule", "rules", metavar="EXPR LOGIN", nargs=2, multiple=True,
         help="Accounts for which EXPR holds go to LOGIN; the first rule that matches counts. Repeatable.")  # fmt: skip
+@option("--rule-to-pool", "pool_rules", metavar="EXPR", multiple=True,
+        help="A rule by which accounts go back to the pool. Rules count in the order given.")  # fmt: skip
 @option("--to", "successor", metavar="LOGIN", help="Who takes over what no rule decides.")
 @option("--in-turn", "in_turn", metavar="LOGIN", multiple=True,
         help="Several take over in turn what no rule decides; repeatable.")  # fmt: skip
@@ -97,6 +100,7 @@ def draft(
     leaver: str,
     scope: str | None,
     rules: Sequence[tuple[str, str]],
+    pool_rules: Sequence[str],
     successor: str | None,
     in_turn: Sequence[str],
     to_pool: bool,
@@ -110,6 +114,7 @@ def draft(
     as_json: bool,
 ) -> None:
     """Draft a handover of all that LOGIN is responsible for now or later, in every role."""
+    to_pools: list[tuple[str, str | None]] = [(expression, None) for expression in pool_rules]
     # The journal is read by whoever sees the accounts, so that the reason does not belong there.
     with application.session(reason=message) as session:
         handover = handovers.draft(
@@ -117,7 +122,7 @@ def draft(
             leaver,
             scope=scope,
             to=successor,
-            rules=rules,
+            rules=in_order({"rules": rules, "pool_rules": to_pools}),
             round_robin=in_turn,
             to_pool=to_pool,
             effective=moment_of(application, effective),

@@ -43,7 +43,7 @@ def draft(
     *,
     scope: str | None = None,
     to: Who | None = None,
-    rules: Sequence[tuple[str, Who]] = (),
+    rules: Sequence[tuple[str, Who | None]] = (),
     round_robin: Sequence[Who] = (),
     to_pool: bool = False,
     effective: dt.datetime | dt.date | None = None,
@@ -55,11 +55,11 @@ def draft(
     """Draft a handover of all that somebody is responsible for now or later, in every role, as far as the actor sees.
 
     ``scope`` is an expression over accounts that limits it. For each account the first of ``rules`` (an expression and
-    a user) that matches names the successor; for the rest it is ``to``, or those of ``round_robin`` in turn, or with
-    ``to_pool`` nobody. What none of them decides is left to :func:`assign`. ``effective`` is when the successors become
-    responsible (default: when it is done). ``split`` is the part (0 to 1) of later commission that stays with the
-    leaver until ``split_until``. ``message`` is told to the leaver, the successors and later readers of the accounts;
-    ``reason`` only to those who may read the details.
+    a user, or ``None`` for the pool) that matches names the successor; for the rest it is ``to``, or those of
+    ``round_robin`` in turn, or with ``to_pool`` nobody. What none of them decides is left to :func:`assign`.
+    ``effective`` is when the successors become responsible (default: when it is done). ``split`` is the part (0 to 1)
+    of later commission that stays with the leaver until ``split_until``. ``message`` is told to the leaver, the
+    successors and later readers of the accounts; ``reason`` only to those who may read the details.
 
     What another open handover covers already is left out. Raises :class:`Conflict` when nothing is left, and
     :class:`ValidationError` for successors that cannot be.
@@ -193,7 +193,7 @@ def _choices(
     leaver: User,
     accounts: Sequence[int],
     to: Who | None,
-    rules: Sequence[tuple[str, Who]],
+    rules: Sequence[tuple[str, Who | None]],
     round_robin: Sequence[Who],
     to_pool: bool,
 ) -> Mapping[int, _Choice]:
@@ -201,10 +201,10 @@ def _choices(
     chosen: dict[int, _Choice] = {}
     owned = select(Ownership.account_id).where(Ownership.user_id == leaver.id)
     for expression, who in rules:
-        user = _successor(session, who, leaver)
+        choice = _Choice(to_pool=True) if who is None else _Choice(_successor(session, who, leaver).id)
         matching = select(Account.id).where(session.where(Account, expression), Account.id.in_(owned))
         for id_ in session.scalars(matching, execution_options={"all_dates": True}):
-            chosen.setdefault(id_, _Choice(user.id))
+            chosen.setdefault(id_, choice)
     turn = cycle([_Choice(_successor(session, who, leaver).id) for who in round_robin] or [_Choice(to_pool=to_pool)])
     if to is not None:
         turn = cycle([_Choice(_successor(session, to, leaver).id)])
