@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import os
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
@@ -14,12 +15,19 @@ import msgspec
 from crm_core.exchange.guard import guarded
 from crm_core.exchange.report import Rejected
 
-__all__ = ["Rejects"]
+__all__ = ["Rejects", "by_column"]
 
 _COLUMNS = ("section", "file", "line", "key", "reason", "cells")
 # What stands beside the row's own cells in a spreadsheet.
 _SAID = ("rejected: file", "rejected: line", "rejected: key", "rejected: reason")
 _FIRST = 20
+
+
+def by_column(header: Sequence[str] | None, cells: Any) -> Any:
+    """Original cells by the names of their columns, where there are as many: so they can be mended and taken again."""
+    if header is None or len(cells) != len(header):
+        return cells
+    return dict(zip(header, cells, strict=True))
 
 
 class Rejects:

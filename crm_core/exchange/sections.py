@@ -10,7 +10,7 @@ from crm_core.exchange.batches import Batch
 from crm_core.exchange.lookups import Resolver
 from crm_core.exchange.pending import Pending
 from crm_core.exchange.plan import SectionPlan
-from crm_core.exchange.rejects import Rejects
+from crm_core.exchange.rejects import Rejects, by_column
 from crm_core.exchange.report import Rejected, SectionReport, Warned
 from crm_core.exchange.seen import Seen
 from crm_core.exchange.sheets.cells import digits_lost
@@ -169,20 +169,13 @@ class SectionRun:
         """Note a row that cannot be taken."""
         self.report.rejected += 1
         rejected = Rejected(self.report.name, self.report.file, line, key, self._words(reason))
-        self._rejects.add(rejected, self._named(cells))
+        self._rejects.add(rejected, by_column(self.plan.source.header, cells))
 
     def _words(self, reason: CrmError | Problem) -> str:
         problems = getattr(reason, "problems", ())
         if isinstance(reason, ValidationError) and problems:
             return "; ".join(problem.text(self._translate) for problem in problems)
         return " ".join(reason.text(self._translate).split("\n  - "))
-
-    def _named(self, cells: Any) -> Any:
-        """Original cells by the names of their columns, where there are as many."""
-        header = self.plan.source.header
-        if header is None or len(cells) != len(header):
-            return cells
-        return dict(zip(header, cells, strict=True))
 
     def postpone(self, row: Pending) -> None:
         """Note a row that waits for another."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 from sqlalchemy import func, select
 
@@ -232,6 +233,23 @@ def test_people_who_moved_on_the_command_line(cli: RunCrm, world: World, tmp_pat
     assert "Spring visit" in out and "Done as the change set" in out and "crm quality close ID" in err
     assert "Nothing was changed." in cli("contacts", "moved", "moved.csv")[0]
     assert "moved" in cli("contacts", code=2)[1] + cli("contacts", "--help")[0]
+
+
+def test_people_who_moved_in_a_sheet_of_a_spreadsheet(cli: RunCrm, world: World, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.title = "notes"
+    book.active.append(["mobile", "employer"])
+    for row in (["mobile", "employer"], [13800138000, "Beta"]):
+        (book["moved"] if "moved" in book.sheetnames else book.create_sheet("moved")).append(row)
+    book.save(tmp_path / "fair.xlsx")
+    out, _ = cli("contacts", "moved", "fair.xlsx", "--dry-run")
+    assert "moved: 0" in out and "The sheet moved of fair.xlsx was not read." in out
+    out, _ = cli("contacts", "moved", "fair.xlsx", "--sheet", "moved", "--dry-run")
+    assert "moved: 1" in out and "Acme Buyer" in out
+    told = cli("contacts", "moved", "fair.xlsx", "--dry-run", lang="zh_CN.UTF-8")[0]
+    assert "moved" in told and "fair.xlsx" in told and "was not read" not in told
+    assert "has no sheet 'move'" in cli("contacts", "moved", "fair.xlsx", "--sheet", "move", code=4)[1]
+    assert "电子表格" in cli("contacts", "moved", "--help", lang="zh_CN.UTF-8")[0]
 
 
 def test_useless_fields_on_the_command_line(cli: RunCrm, tmp_path: Path) -> None:

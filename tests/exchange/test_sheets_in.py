@@ -16,6 +16,7 @@ from sqlalchemy import select
 from crm_core.assembly import Crm
 from crm_core.domain.accounts import Account
 from crm_core.domain.activities import Activity
+from crm_core.domain.contacts import Contact, ContactPoint
 from crm_core.errors import ExchangeError
 from crm_core.exchange import ImportReport, contacts_moved, run_import
 from crm_core.exchange.sheets import archive, reading
@@ -303,6 +304,30 @@ class TestImport:
         report = contacts_moved(crm, path)
         assert (report.read, report.rejected) == (1, 1)
         assert "Nobody has one of these contact points" in report.first_rejects[0].reason
+
+    def test_the_sheet_of_people_who_moved_may_be_named(self, crm: Crm, tmp_path: Path) -> None:
+        with crm.system_session("test") as session:
+            person, employer = session.add_one(Contact(name="李伟")), session.add_one(Account(name="Acme"))
+            session.add_one(ContactPoint(contact_id=person.id, kind="mobile", value="+8613800001234"))
+            names = {person.id: employer.id}
+        path = write_xlsx(
+            tmp_path / "moved.xlsx", ["姓名", "手机", "新单位"], ["Nobody", 13900001234, "Acme"], title="2025"
+        )
+        book = openpyxl.load_workbook(path)
+        for row in (["姓名", "手机", "新单位"], ["李伟", 13800001234, "Acme"]):
+            (book["2026"] if "2026" in book.sheetnames else book.create_sheet("2026")).append(row)
+        book.save(path)
+        rejects = tmp_path / "rejects.xlsx"
+        first = contacts_moved(crm, path, rejects_path=rejects, dry_run=True)
+        assert (first.rejected, first.unread_sheets) == (1, ((str(path), "2026"),))
+        assert first.as_json()["unread_sheets"] == [{"file": str(path), "sheet": "2026"}]
+        assert [row[:3] for row in openpyxl.load_workbook(rejects).active.values][1] == ("Nobody", 13900001234, "Acme")
+        for sheet in ("2026", "2"):
+            report = contacts_moved(crm, path, sheet=sheet, dry_run=True)
+            assert {move.contact_id: move.account_id for move in report.moves} == names
+            assert report.unread_sheets == ((str(path), "2025"),)
+        with pytest.raises(ExchangeError, match=r"no sheet '2024'\. Its sheets: 2025, 2026"):
+            contacts_moved(crm, path, sheet="2024")
 
 
 class TestRefused:

@@ -30,10 +30,13 @@ def command() -> None:
 @argument("file")
 @option("--dry-run", is_flag=True, help="Do everything, tell of it, and take it back.")
 @option(
-    "--rejects", metavar="FILE", help="Where rejected rows go, each with its line and reason; .jsonl for JSON lines."
+    "--rejects", metavar="FILE", help="Where rejected rows go, each with its line and reason: .csv, .jsonl or .xlsx."
 )
 @option(
     "--encoding", default="auto", metavar="NAME", help="In which encoding the file is written. Else it is found out."
+)
+@option(
+    "--sheet", metavar="NAME", help="Of a spreadsheet the sheet with this name or number. Else the first that is shown."
 )
 @option("--reason", metavar="TEXT", help="Why; it stands in the journal.")
 @as_json
@@ -44,10 +47,11 @@ def moved(
     dry_run: bool,
     rejects: str | None,
     encoding: str,
+    sheet: str | None,
     reason: str | None,
     as_json: bool,
 ) -> None:
-    """Take in people who changed employer or role, from FILE (CSV or JSON lines).
+    """Take in people who changed employer or role, from FILE (CSV, a spreadsheet or JSON lines).
 
     A person is found by any contact point. The old affiliation ends, the new one begins; what is open and hangs on
     the old one is put into the queue of data quality for whoever is to do it. All of it is one change set.
@@ -63,8 +67,8 @@ def moved(
             bar.update(task, completed=progress.rows, total=total)
 
         report = contacts_moved(
-            crm, file, dry_run=dry_run, rejects_path=rejects, encoding=encoding, principal=PRINCIPAL,
-            login=application.user, reason=reason, progress=tell, translate=application.translator,
+            crm, file, dry_run=dry_run, rejects_path=rejects, encoding=encoding, sheet=sheet or "",
+            principal=PRINCIPAL, login=application.user, reason=reason, progress=tell, translate=application.translator,
         )  # fmt: skip
     if as_json:
         application.output.json(report.as_json())
@@ -108,6 +112,8 @@ def _print(application: Application, report: MovedReport) -> None:
         output.note("The part of the plugin {plugin} could not be had ({hook}): {error}", plugin=failed.plugin,
                     hook=failed.hook, error=failed.error)  # fmt: skip
     print_reasons(application, report, _SHOWN)
+    for path, sheet in report.unread_sheets:
+        output.say("The sheet {sheet} of {file} was not read.", sheet=sheet, file=path)
     if report.ignored_columns:
         output.note("Columns that mean nothing here: {columns}", columns=", ".join(report.ignored_columns))
     output.say(

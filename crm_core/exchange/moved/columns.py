@@ -81,6 +81,7 @@ class Columns:
 
     def __init__(self, source: Source) -> None:
         self._names = {_plain(each): name for name, others in COLUMNS.items() for each in (name, *others)}
+        self.header = source.header
         self.ignored: set[str] = set()
         self._index: dict[str, int] | None = None
         if source.header is None:

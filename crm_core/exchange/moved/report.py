@@ -58,7 +58,8 @@ class MovedReport:
     """The outcome. ``read`` is the sum of ``moves``, ``unchanged`` (people who stay where they are) and ``rejected``.
 
     ``points`` counts new contact points, also of people who stay. ``failed`` names plugins that could
-    not say what is open. ``change_set`` is what to undo, ``None`` when nothing changed or nothing was kept.
+    not say what is open, ``unread_sheets`` (file, name) those that are shown in a spreadsheet beside the one that was
+    read. ``change_set`` is what to undo, ``None`` when nothing changed or nothing was kept.
     """
 
     file: str
@@ -71,6 +72,7 @@ class MovedReport:
     flagged: tuple[Flagged, ...]
     failed: tuple[Failed, ...]
     ignored_columns: tuple[str, ...]
+    unread_sheets: tuple[tuple[str, str], ...]
     change_set: int | None
     rejects: Path | None
     first_rejects: tuple[Rejected, ...]
@@ -79,7 +81,7 @@ class MovedReport:
         """The report as plain JSON values."""
         values = attrs.asdict(self)
         values["rejects"] = str(self.rejects) if self.rejects else None
-        values["file"] = self.file
+        values["unread_sheets"] = [{"file": file, "sheet": sheet} for file, sheet in self.unread_sheets]
         for move in values["moves"]:
             move["at"] = move["at"].isoformat()
             move["ended"] = [{"account_id": id_, "account": name} for id_, name in move["ended"]]

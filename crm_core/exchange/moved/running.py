@@ -18,6 +18,7 @@ from crm_core.exchange.moved.columns import Columns, Wanted
 from crm_core.exchange.moved.finding import Found
 from crm_core.exchange.moved.flagging import flag
 from crm_core.exchange.moved.report import Move, MovedReport, What
+from crm_core.exchange.rejects import by_column
 from crm_core.exchange.report import Progress, Tell
 from crm_core.exchange.sources import open_source
 from crm_core.store.parts import in_parts
@@ -38,13 +39,14 @@ def contacts_moved(
     rejects_path: str | Path | None = None,
     encoding: str = "auto",
     delimiter: str = "auto",
+    sheet: str = "",
     principal: str = "import",
     login: str | None = None,
     reason: str | None = None,
     progress: Tell | None = None,
     translate: Callable[[str], str] = str,
 ) -> MovedReport:
-    """Take in a file (CSV or JSON lines) of people who changed employer or role, in one change set.
+    """Take in a file (CSV, a spreadsheet or JSON lines) of people who changed employer or role, in one change set.
 
     Each row names a person by any contact point or by a key, and the new employer; see
     :data:`crm_core.exchange.moved.columns.COLUMNS`. The old affiliations end where the new one begins, contact points
@@ -52,9 +54,10 @@ def contacts_moved(
     whoever is to do it. Rows that mean nobody, or several, are rejected with the reason. A second run changes nothing.
 
     ``dry_run`` does everything and takes it back. It runs as the system ``principal``, or with ``login`` with the
-    rights of a user, who needs no more than for moving each person by hand.
+    rights of a user, who needs no more than for moving each person by hand. ``sheet`` names the sheet of a spreadsheet,
+    or is its number; else it is the first that is shown. Raises :class:`ExchangeError` where the file cannot be used.
     """
-    source = open_source(Path(file), encoding, delimiter)
+    source = open_source(Path(file), encoding, delimiter, sheet)
     why = reason or f"contacts moved {source.path.name}"
     columns = Columns(source)
     with taking(crm, rejects_path, login=login, principal=principal, reason=why, dry_run=dry_run) as current:
@@ -76,6 +79,7 @@ def contacts_moved(
         flagged=flagged,
         failed=failed,
         ignored_columns=tuple(sorted(columns.ignored)),
+        unread_sheets=tuple((str(source.path), name) for name in source.others),
         change_set=None if dry_run else current.session.last_change_set,
         rejects=current.written,
         first_rejects=tuple(current.rejects.first),
@@ -99,12 +103,12 @@ class _Run(EntryRun):
         for line, cells, problem in rows:
             self.read += 1
             if problem is not None:
-                self.reject(line, None, cells, problem)
+                self.reject(line, None, by_column(self.columns.header, cells), problem)
                 continue
             try:
                 yield self.columns.read(line, cells, self.session.policy.tz)
             except ValidationError as error:
-                self.reject(line, None, cells, error)
+                self.reject(line, None, by_column(self.columns.header, cells), error)
 
     def batch(self, rows: Sequence[Wanted]) -> None:
         """Look up a batch, then carry out row by row: each is taken as a whole, or not at all."""
@@ -119,7 +123,7 @@ class _Run(EntryRun):
                     )  # fmt: skip
                 move, added = all_or_nothing(self.session, functools.partial(self._carry_out, found, row, person))
             except AN_ENTRYS_FAULT as error:
-                self.reject(row.line, row.key, row.cells, error)
+                self.reject(row.line, row.key, by_column(self.columns.header, row.cells), error)
                 continue
             self._lines[person.id] = row.line
             self.points += added
