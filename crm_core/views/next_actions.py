@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import and_, func, or_, select, union_all
+from sqlalchemy import and_, exists, func, or_, select, union_all
 
 from crm_core.domain.accounts import Account
 from crm_core.domain.activities import Activity, Participant, Status
@@ -171,7 +171,21 @@ def _planned(session: CrmSession, user_id: int, ids: Sequence[int]) -> Iterator[
 
 
 def _promises(session: CrmSession, user_id: int, ids: Sequence[int]) -> Iterator[NextAction]:
-    for item in planned_and_promised(session, ids, user_id):
+    """What the user promised or took over, also at accounts that nobody owns, where whoever made a promise keeps it."""
+    owned = exists().where(Ownership.account_id == Activity.account_id, Ownership.role == OwnershipRole.OWNER)
+    made = (
+        select(Activity.account_id)
+        .where(
+            Activity.user_id == user_id,
+            Activity.status == Status.HELD,
+            Activity.next_step.is_not(None),
+            Activity.account_id.is_not(None),
+            ~owned,
+        )
+        .distinct()
+    )
+    others = {id_ for id_ in session.scalars(made) if id_ is not None}
+    for item in planned_and_promised(session, sorted(others.union(ids)), user_id):
         if item.kind == "promise" and (item.due is None or item.due < _horizon(session)):
             reason, urgency = _when(session, item.due, 90, 75, 45)
             yield NextAction(

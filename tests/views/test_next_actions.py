@@ -13,6 +13,7 @@ from crm_core import (
     Activity,
     Contact,
     OwnershipRole,
+    Share,
     Status,
     User,
     activities,
@@ -96,6 +97,24 @@ def test_promises_until_they_are_kept(crm):
     found = look(crm)
     assert lines(found) == [("promise", "bring a sample", "Acme", 90)]
     assert look(crm, "wang.fang").actions == ()
+
+
+def test_a_promise_at_an_account_without_an_owner_stays_with_whoever_made_it(crm):
+    with crm.system_session("test") as session:
+        pooled, owned, hidden = (account(session, name, None) for name in ("Pooled", "Owned", "Hidden"))
+        ownership.assign(session, owned, to="wang.fang", since_always=True)
+        li_wei = session.list(User, 'login == "li.wei"')[0]
+        for lent in (pooled, owned):
+            session.add(Share(account_id=lent.id, user_id=li_wei.id, role="sales", reason="looks after it"))
+        for where in (pooled, owned, hidden):
+            session.add(Activity(kind="visit", subject="Visit", account_id=where.id, user_id=li_wei.id,
+                                 status=Status.HELD, started_at=day(-9), next_step=f"write to {where.name}",
+                                 next_step_due=day(-1)))  # fmt: skip
+    assert lines(look(crm)) == [("promise", "write to Pooled", "Pooled", 90)]
+    assert lines(look(crm, "wang.fang")) == [("promise", "write to Owned", "Owned", 90)]
+    with crm.system_session("test") as session:
+        session.add(Activity(kind="call", subject="Done", account_id=pooled.id, status=Status.HELD, started_at=NOW))
+    assert lines(look(crm)) == []
 
 
 def test_people_to_confirm_once_for_each_account(open_crm):
