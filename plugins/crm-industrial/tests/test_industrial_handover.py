@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 
-from crm_core import Money
+from sqlalchemy import select
+
+from crm_core import Handover, Money, User, handovers
 from crm_core.views import open_items
 from crm_industrial.programmes import Programme
 from crm_industrial.touches import NurtureTouch, note
@@ -35,3 +37,28 @@ class TestOpenWork:
             assert open_items(session, [press.id], 999).parts == ()
         with company.session("zhang.min", read_only=True) as session:
             assert open_items(session, [press.id]).parts == ()
+
+    def test_a_handover_moves_touches_to_come_and_takes_them_back(self, company):
+        now = dt.datetime.now(dt.UTC)
+        days = (-9, 3, 9)
+        with company.session() as session:
+            press = company.account(session, "Press")
+            for days_ahead in days:
+                note(session, press, "visit", at=now + dt.timedelta(days_ahead))
+            li = session.user_id
+        with company.session("boss") as session:
+            zhang = session.scalars(select(User.id).where(User.login == "zhang.min")).one()
+            handover = handovers.draft(session, "li.wei", to="zhang.min")
+            handovers.offer(session, handover)
+            handovers.accept(session, handovers.items(session, handover))
+            assert dict(handovers.do(session, handover).moved) == {"industrial.touch": 2}
+        with company.session("zhang.min") as session:
+            touches = session.scalars(select(NurtureTouch).order_by(NurtureTouch.at)).all()
+            assert [touch.user_id for touch in touches] == [li, zhang, zhang]  # who touched them then does not change
+            touches[1].at = now - dt.timedelta(1)  # it was made earlier than planned
+        with company.session("boss") as session:
+            taken = handovers.undo(session, session.require(Handover, handover.id))
+            assert (taken.records["industrial.touch"], taken.kept["industrial.touch"]) == (1, 1)
+        with company.session("boss", read_only=True) as session:
+            users = session.scalars(select(NurtureTouch.user_id).order_by(NurtureTouch.at)).all()
+            assert users == [li, zhang, li]
