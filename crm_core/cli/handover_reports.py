@@ -68,29 +68,33 @@ def list_(application: Application, states: Sequence[str], waiting: bool, limit:
 def show(application: Application, handover_id: int, as_json: bool) -> None:
     """Show a handover: each account with its successor and state, and what is open there."""
     from crm_core.views import open_items
+    from crm_core.views.duties_due import duties_due
+    from crm_core.views.open_items import by_due
 
     output = application.output
     with application.looking() as session:
         handover = session.require(Handover, handover_id)
         found = handovers.items(session, handover)
-        waiting = open_items(session, [item.account_id for item in found], handover.leaver_id)
+        ids = sorted({item.account_id for item in found})
+        waiting = open_items(session, ids, handover.leaver_id)
+        open_ = by_due((*waiting, *duties_due(session, ids, handover.leaver_id)))
         if as_json:
             data = handover_json(session, [handover])[0]
-            data |= {"items": items_json(session, found), "open": [_plain(attrs.asdict(each)) for each in waiting],
+            data |= {"items": items_json(session, found), "open": [_plain(attrs.asdict(each)) for each in open_],
                      "failed": [attrs.asdict(each) for each in waiting.failed]}  # fmt: skip
             output.json(data)
             return
         print_handovers(output, session, [handover])
         print_items(output, session, found)
-        if waiting.parts:
-            accounts = names_of(session, Account, (each.account_id for each in waiting))
-            kinds = kind_labels(session, output.translator, {each.kind for each in waiting})
+        if open_:
+            accounts = names_of(session, Account, (each.account_id for each in open_))
+            kinds = kind_labels(session, output.translator, {each.kind for each in open_})
             output.table(
                 ("due", "kind", "what", "account"),
                 (
                     (shown(each.due, session.policy.tz), kinds[each.kind],
                      pieces(each.title, output.translator), accounts.get(each.account_id, ""))
-                    for each in waiting
+                    for each in open_
                 ),
                 title="What is open of whoever leaves",
             )  # fmt: skip

@@ -113,14 +113,22 @@ def _links(session: CrmSession, record_type: RecordType, at: dt.datetime, curren
     return (union_all(*queries) if len(queries) > 1 else queries[0]).subquery()
 
 
-def _accounts(session: CrmSession, rule: Duty, at: dt.datetime, users: Collection[int] | None) -> Select[Any]:
-    """The ids of the accounts that a duty is about and that the actor sees; of these ``users`` only."""
+def _accounts(
+    session: CrmSession,
+    rule: Duty,
+    at: dt.datetime,
+    users: Collection[int] | None,
+    within: Collection[int] | None,
+) -> Select[Any]:
+    """The ids of the accounts that a duty is about and that the actor sees; of these ``users``, ``within`` these."""
     record_type = Account.crm_type
     rows = bare(record_type.table).alias()
     query = select(rows.c.id).where(rows.c.created_at <= at, rows.c.active == true())
     seen = session.visibility.criterion(record_type, rows)
     if seen is not None:
         query = query.where(seen)
+    if within is not None:
+        query = query.where(rows.c.id.in_(sorted(within)))
     if rule.where:
         query = query.where(session._reading.bind(record_type, rule.where).where(rows))
     if users is not None:
@@ -132,10 +140,14 @@ def _accounts(session: CrmSession, rule: Duty, at: dt.datetime, users: Collectio
 
 
 def responsibilities(
-    session: CrmSession, rule: Duty, at: dt.datetime, users: Collection[int] | None = None
+    session: CrmSession,
+    rule: Duty,
+    at: dt.datetime,
+    users: Collection[int] | None = None,
+    within: Collection[int] | None = None,
 ) -> list[Responsibility]:
     """Everybody's part in the accounts of a duty at a moment; accounts without anybody once, if no ``users`` are asked
-    for.
+    for. ``within`` limits it to these accounts, here and below.
     """
     account, owner = bare(Account.crm_type.table).alias(), bare(Ownership.crm_type.table).alias()
     on = (owner.c.account_id == account.c.id) & valid_at(owner, at)
@@ -146,7 +158,7 @@ def responsibilities(
     query = (
         select(account.c.id, account.c.name, account.c.created_at, owner.c.user_id, owner.c.role, owner.c.valid_from)
         .select_from(joined)
-        .where(account.c.id.in_(_accounts(session, rule, at, users)))
+        .where(account.c.id.in_(_accounts(session, rule, at, users, within)))
     )
     if users is not None:
         query = query.where(owner.c.user_id.in_(sorted(users)))
@@ -155,7 +167,12 @@ def responsibilities(
 
 
 def touched(
-    session: CrmSession, rule: Duty, at: dt.datetime, users: Collection[int] | None, undone: Collection[int]
+    session: CrmSession,
+    rule: Duty,
+    at: dt.datetime,
+    users: Collection[int] | None,
+    undone: Collection[int],
+    within: Collection[int] | None = None,
 ) -> dict[int, dt.datetime | None]:
     """When what a duty is about was last written by a person, by account, up to a moment.
 
@@ -163,7 +180,7 @@ def touched(
     """
     record_type = session.types[rule.record]
     links = _links(session, record_type, at, rule.each)
-    accounts = _accounts(session, rule, at, users)
+    accounts = _accounts(session, rule, at, users, within)
     key = links.c.record_id if rule.each else links.c.account_id
     query = (
         select(links.c.account_id, key, func.max(CHANGE_SET.c.at))
@@ -208,7 +225,11 @@ def _mentions(name: str) -> ColumnElement[bool]:
 
 
 def confirmed(
-    session: CrmSession, rule: Duty, at: dt.datetime, users: Collection[int] | None
+    session: CrmSession,
+    rule: Duty,
+    at: dt.datetime,
+    users: Collection[int] | None,
+    within: Collection[int] | None = None,
 ) -> dict[int, dt.datetime]:
     """When somebody last said that nothing has changed, by account, up to a moment."""
     record_type = DutyConfirmation.crm_type
@@ -216,7 +237,7 @@ def confirmed(
     query = select(rows.c.account_id, func.max(rows.c.confirmed_at)).where(
         rows.c.duty == rule.name,
         rows.c.confirmed_at <= at,
-        rows.c.account_id.in_(_accounts(session, rule, at, users)),
+        rows.c.account_id.in_(_accounts(session, rule, at, users, within)),
     )
     seen = session.visibility.criterion(record_type, rows)
     if seen is not None:

@@ -18,7 +18,8 @@ from crm_core.domain.ownership import Ownership
 from crm_core.fields import Field
 from crm_core.hooks.values import Failed, OpenItem, Panel
 from crm_core.views.aliases import another
-from crm_core.views.open_items import open_items
+from crm_core.views.duties_due import duties_due
+from crm_core.views.open_items import by_due, open_items
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -94,6 +95,8 @@ class Neighbour:
 class Briefing:
     """Who is who, what was last said, what is open, what was promised, and what plugins know.
 
+    What is ``open`` includes the reporting duties that are due there.
+
     ``facts`` are pairs of label and value. A plugin whose part could not be had is named in ``failed``.
     """
 
@@ -137,7 +140,7 @@ def _briefings(session: CrmSession, accounts: Sequence[Account], last: int) -> l
     for panel in panels:
         by_account[panel.account_id].append(panel)
     waiting: defaultdict[int, list[OpenItem]] = defaultdict(list)
-    for item in gathered:
+    for item in by_due((*gathered, *duties_due(session, ids))):
         waiting[item.account_id].append(item)
     return [
         Briefing(

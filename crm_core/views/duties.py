@@ -113,16 +113,17 @@ def obligations(
     unit: str | Unit | int | None = None,
     duty: str | None = None,
     at: dt.datetime | dt.date | None = None,
+    accounts: Collection[int] | None = None,
 ) -> list[Obligation]:
     """Every obligation ``at`` a moment (default: the session's ``at``), earliest due first; of a user, or of a unit
-    with those below it.
+    with those below it; with ``accounts`` (ids, at most a thousand) only at these.
 
     About active accounts that the actor sees. The rules and the fields in their ``where`` are those of today. The
     number of statements depends on the number of duties alone. Raises :class:`NotFound` for an unknown user, unit or
     duty.
     """
     moment = _moment(session, at)
-    return _obligations(session, _Organisation(session, moment), moment, user, unit, duty)
+    return _obligations(session, _Organisation(session, moment), moment, user, unit, duty, accounts)
 
 
 def due(
@@ -193,6 +194,7 @@ def _obligations(
     user: str | User | int | None,
     unit: str | Unit | int | None,
     duty: str | None,
+    within: Collection[int] | None = None,
 ) -> list[Obligation]:
     users: set[int] | None = None
     if user is not None:
@@ -207,7 +209,7 @@ def _obligations(
     rules = [rule for rule in rules if session.can(session.types[rule.record].permission("read"))]
     taken_back = undone(session) if rules else set()
     found = [
-        each for rule in rules for each in _of_rule(session, rule, moment, users, taken_back, organisation)
+        each for rule in rules for each in _of_rule(session, rule, moment, users, taken_back, organisation, within)
     ]  # fmt: skip
     return sorted(found, key=lambda each: (each.due, each.account_id, each.duty, each.user_id or 0))
 
@@ -219,10 +221,11 @@ def _of_rule(
     users: Collection[int] | None,
     taken_back: Collection[int],
     organisation: _Organisation,
+    within: Collection[int] | None,
 ) -> list[Obligation]:
-    parts = responsibilities(session, rule, moment, users)
-    written = touched(session, rule, moment, users, taken_back)
-    said = confirmed(session, rule, moment, users)
+    parts = responsibilities(session, rule, moment, users, within)
+    written = touched(session, rule, moment, users, taken_back, within)
+    said = confirmed(session, rule, moment, users, within)
     floor = None if rule.since is None else as_moment(session, rule.since)
     found = []
     for part, user_id, since in _assigned(rule, parts, organisation):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, exists, func, or_, select
@@ -23,10 +23,11 @@ from crm_core.views.asked import affiliations, lifecycles
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["AHEAD", "KINDS", "kernel_items", "open_items", "planned_and_promised"]
+__all__ = ["AHEAD", "KINDS", "by_due", "kernel_items", "open_items", "planned_and_promised"]
 
 KINDS: Mapping[str, str] = {
     "promise": "Promise", "joins": "Joins", "leaves": "Leaves", "stage": "Stage", "question": "Question",
+    "duty": "Duty",
 }  # fmt: skip
 """Labels of the kinds that are no kinds of activities."""
 
@@ -71,8 +72,13 @@ def open_items(
         gathered = session.store.dispatch.gather_handover(session, ids[start : start + _CHUNK], user_id)
         parts += gathered.parts
         failed.update(dict.fromkeys(gathered.failed))
-    parts.sort(key=lambda item: (item.due is None, item.due or session.at, item.account_id, item.record_id))
-    return Gathered(tuple(parts), tuple(failed))
+    return Gathered(by_due(parts), tuple(failed))
+
+
+def by_due(items: Iterable[OpenItem]) -> tuple[OpenItem, ...]:
+    """Open items in the order in which they are due; what has no day comes last."""
+    far = dt.datetime.max.replace(tzinfo=dt.UTC)
+    return tuple(sorted(items, key=lambda item: (item.due or far, item.account_id, item.record_id)))
 
 
 def kernel_items(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterator[OpenItem]:
