@@ -15,7 +15,7 @@ from crm_core.errors import DeclarationError
 from crm_core.fields import columns
 from crm_core.fields.field import Field
 from crm_core.fields.kinds import ChoiceKind
-from crm_core.records.access import Access, Owned, Via
+from crm_core.records.access import Access, Via
 from crm_core.records.checking import Options, check_declaration, check_field
 from crm_core.records.making import refuse_unknown
 from crm_core.records.mapping import map_record
@@ -37,6 +37,7 @@ __all__ = ["Dated", "extends", "one_at_a_time", "parent", "record"]
 
 C = TypeVar("C", bound=type)
 _NAME = re.compile(r"(?:([a-z][a-z0-9]*(?:_[a-z0-9]+)*)\.)?([a-z][a-z0-9]*(?:_[a-z0-9]+)*)")
+_POOLED = "account"
 _SYSTEM = ("id", "version", "created_at", "created_by", "updated_at", "custom", "crm_type")
 
 
@@ -107,7 +108,7 @@ def record(
     the field that people know it by (``name`` or ``subject`` where there is one). ``exclusive`` forbids overlapping
     dated rows, ``indexes`` adds database indexes over several fields. ``technical_key`` is unique in the database;
     never put business values there, because a refusal would tell of records that one may not see. ``poolable`` says
-    that records without an owner wait in pools for somebody to claim them; it needs the access ``owned()``.
+    that records without an owner wait in pools for somebody to claim them: the kernel's accounts do, and no other type.
     ``found_as`` names references: a search that finds a record shows what the first filled one points to, as a person
     is shown who was found by their role. Raises :class:`~crm_core.errors.DeclarationError` with the class and field at
     fault.
@@ -181,10 +182,11 @@ def _declare(
         raise DeclarationError(
             "The table name {table} is longer than 63 bytes.", mend="Shorten the noun.", table=table_name, record=name
         )
-    if poolable and not isinstance(access, Owned):
+    if poolable and name != _POOLED:
+        # Ownership, claims and the conditions of pools are about accounts; a flag without effect would mislead.
         raise DeclarationError(
-            "{where} cannot be poolable: nobody owns records of type {record}.",
-            mend="Declare access=owned(), or leave poolable out.",
+            "{where} cannot be poolable: only records of the type account lie in pools as yet.",
+            mend="Leave poolable out, and let your records refer to an account: whoever claims that sees them.",
             where=where,
             record=name,
         )

@@ -87,6 +87,7 @@ class RecordType:
     extends: str | None
     exclusive: tuple[Exclusive, ...]
     poolable: bool = False
+    """Whether records without an owner wait in pools."""
     found_as: tuple[str, ...] = ()
     """The references (or ``id``, of an extension) of which the first filled one is what a search shows instead."""
 

@@ -35,7 +35,8 @@ def _section(cls: type[Record], vocabularies: Any) -> Iterator[str]:
     yield ""
     summary = (cls.__doc__ or "").split("\n\n")[0]
     dated = " Dated." if issubclass(cls, Dated) else ""
-    yield f"{record_type.label}: {' '.join(summary.split())}{dated}".replace("``", "`")
+    poolable = " Poolable." if record_type.poolable else ""
+    yield f"{record_type.label}: {' '.join(summary.split())}{dated}{poolable}".replace("``", "`")
     yield ""
     yield "| field | label | kind | begins with | remarks |"
     yield "| --- | --- | --- | --- | --- |"

@@ -10,7 +10,7 @@ import pytest
 
 from crm_core.assembly import assemble
 from crm_core.errors import BuildError, DeclarationError
-from crm_core.records import Record, public, record
+from crm_core.records import Access, Record, declared, owned, public, record
 
 from .conftest import BUILD
 
@@ -103,9 +103,17 @@ def test_a_name_is_in_snake_case() -> None:
         assemble(given)
 
 
-def test_nobody_can_pool_what_nobody_owns() -> None:
-    with pytest.raises(DeclarationError, match="cannot be poolable"):
+@pytest.mark.parametrize("access", [public(), owned()], ids=["public", "owned"])
+def test_only_accounts_lie_in_pools(access: Access) -> None:
+    """Also what says that it is owned is refused: the flag would be accepted and do nothing."""
+    with pytest.raises(DeclarationError, match="cannot be poolable: only records of the type account lie in pools"):
 
-        @record("pool_probe.thing", access=public(), poolable=True)
+        @record("pool_probe.thing", access=access, poolable=True)
         class Thing(Record):
             """Nobody's."""
+
+    assert "pool_probe.thing" not in declared
+
+
+def test_accounts_lie_in_pools() -> None:
+    assert [name for name, each in assemble(copy.deepcopy(BUILD)).types.items() if each.poolable] == ["account"]
