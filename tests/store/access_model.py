@@ -122,6 +122,9 @@ class Model:
             case "contact":
                 links = [link for link in self.of("affiliation") if link["contact_id"] == row.id]
                 return mine(row.created_by) or any(self.may(user, link, wanted) for link in links)
+            case "handover":
+                items = [item for item in self.of("handover_item") if item["handover_id"] == row.id]
+                return mine(row.created_by) or any(self.may(user, item, wanted) for item in items)
             case "activity" | "contact_point":
                 fields = ("account_id", "contact_id") if row.kind == "activity" else ("contact_id", "account_id")
                 for field in fields:

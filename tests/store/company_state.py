@@ -18,7 +18,10 @@ from .access_model import Model, Row
 BESIDE = frozenset({"version", "updated_at"})
 """What goes on when a record is restored: everything else must be as it was."""
 
-VISIBLE = ("account", "contact", "affiliation", "activity", "contact_point", "ownership", "share")
+VISIBLE = (
+    "account", "contact", "affiliation", "activity", "contact_point", "ownership", "share", "handover", "handover_item",
+    "pool_event",
+)  # fmt: skip
 """The kinds that the plain model of access knows, as far as this machine makes them."""
 
 Values = dict[str, Any]
@@ -104,7 +107,7 @@ def left_behind(crm: Crm, state: State) -> list[Any]:
 
 def model(crm: Crm, state: State, now: dt.datetime) -> Model:
     """The plain model of access, filled with what is in the tables."""
-    result = Model({role.name: role.grants for role in crm.build.policy.roles.values()})
+    result = Snapshot({role.name: role.grants for role in crm.build.policy.roles.values()})
     for kind in (*VISIBLE, "unit", "user", "membership"):
         for id_, values in state.of(kind):
             plain = {name: getattr(value, "value", value) for name, value in values.items()}
@@ -115,10 +118,46 @@ def model(crm: Crm, state: State, now: dt.datetime) -> Model:
     return result
 
 
-def owned(state: State, now: dt.datetime) -> dict[int, int]:
-    """Who owns which account in the scope of everybody, now or in the future."""
-    return {
-        row["account_id"]: row["user_id"]
-        for _, row in state.of("ownership")
-        if row["role"].value == "owner" and row["scope"] == "" and (row["valid_to"] is None or row["valid_to"] > now)
-    }
+class Snapshot(Model):
+    """The model of one moment: nothing changes any more, so what was worked out once is kept."""
+
+    def __init__(self, roles: Any) -> None:
+        super().__init__(roles)
+        self._of: defaultdict[str, list[Row]] = defaultdict(list)
+        self._reached: dict[tuple[int, str, int], bool] = {}
+        self._widest: dict[tuple[int, str], int] = {}
+
+    def of(self, kind: str) -> list[Row]:
+        if not self._of:
+            for row in self.rows.values():
+                self._of[row.kind].append(row)
+        return self._of[kind]
+
+    def reaches(self, user: int, permission: str, account: int) -> bool:
+        key = (user, permission, account)
+        if key not in self._reached:
+            self._reached[key] = super().reaches(*key)
+        return self._reached[key]
+
+    def widest(self, user: int, permission: str) -> int:
+        key = (user, permission)
+        if key not in self._widest:
+            self._widest[key] = super().widest(*key)
+        return self._widest[key]
+
+
+def standing(state: State, kind: str, now: dt.datetime) -> list[Values]:
+    """The dated rows of a kind that hold now or will, the earliest first."""
+    rows = [row for _, row in state.of(kind) if row["valid_to"] is None or row["valid_to"] > now]
+    return sorted(rows, key=lambda row: row["valid_from"] or dt.datetime.min.replace(tzinfo=dt.UTC))
+
+
+def owners(state: State, now: dt.datetime, scope: str = "") -> list[Values]:
+    """The rows of owners in a scope that hold now or will, the earliest first."""
+    rows = standing(state, "ownership", now)
+    return [row for row in rows if row["role"].value == "owner" and row["scope"] == scope]
+
+
+def owned(state: State, now: dt.datetime, scope: str = "") -> dict[int, int]:
+    """Who owns which account in a scope now, or else who will."""
+    return {row["account_id"]: row["user_id"] for row in reversed(owners(state, now, scope))}
