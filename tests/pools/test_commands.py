@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from crm_core.cli.application import Application
 from crm_core.cli.running import run
@@ -31,27 +31,26 @@ def cli(company: Company, capsys: pytest.CaptureFixture[str]) -> RunCrm:
     return call
 
 
-def journal_head(company: Company) -> tuple[int, int]:
-    """How many change sets there are, and the latest."""
+def journal(company: Company) -> set[int]:
+    """The change sets that there are."""
     with company.session(read_only=True) as session:
-        count, latest = session.core(select(func.count(CHANGE_SET.c.id), func.max(CHANGE_SET.c.id))).one()
-    return count, latest
+        return set(session.core(select(CHANGE_SET.c.id)).scalars())
 
 
 def test_a_claim_is_rehearsed_made_and_taken_back(company: Company, cli: RunCrm) -> None:
     id_ = company.account("Polar Bear")
     args = ("--user", "li", "pool", "claim", "north", id_)
-    head = journal_head(company)
+    before = journal(company)
     said = f"The account {id_} can be claimed from the pool north. Nothing was changed.\n"
     assert cli(*args, "--dry-run") == said
     assert cli(*args, "--dry-run", lang="zh_CN.UTF-8") == f"可以从公海 north 领取客户 {id_}。未作任何更改。\n"
     told = {"account": id_, "pool": "north", "user": company.users["li"], "scope": ""}
     assert json.loads(cli(*args, "--dry-run", "--json")) == told | {"name": None, "dry_run": True, "change_set": None}
     assert "may not claim from the pool north" in cli("--user", "sun", *args[2:], "--dry-run", code=5)
-    assert (journal_head(company), company.owner(id_)) == (head, None)
+    assert (journal(company), company.owner(id_)) == (before, None)
     made = json.loads(cli(*args, "--json"))
     assert made == told | {"name": "Polar Bear", "dry_run": False, "change_set": made["change_set"]}
-    assert (journal_head(company), company.owner(id_)) == ((head[0] + 1, made["change_set"]), "li")
+    assert (journal(company) - before, company.owner(id_)) == ({made["change_set"]}, "li")
     cli("--user", "li", "undo", made["change_set"])
     assert company.owner(id_) is None
 
@@ -59,16 +58,25 @@ def test_a_claim_is_rehearsed_made_and_taken_back(company: Company, cli: RunCrm)
 def test_a_release_is_rehearsed_made_and_taken_back(company: Company, cli: RunCrm) -> None:
     id_ = company.account("Polar Bear", owner="li")
     args = ("--user", "li", "pool", "release", id_, "--reason", "no time")
-    head = journal_head(company)
+    before = journal(company)
     said = f"Polar Bear ({id_}) would go back to the pool north. Nothing was changed.\n"
     assert cli(*args, "--dry-run") == said
     in_chinese = cli(*args, "--dry-run", lang="zh_CN.UTF-8")
     assert in_chinese == f"Polar Bear（{id_}）将退回公海 north。未作任何更改。\n"
     told = {"account": id_, "name": "Polar Bear", "pool": "north"}
     assert json.loads(cli(*args, "--dry-run", "--json")) == told | {"dry_run": True, "change_set": None}
-    assert (journal_head(company), company.owner(id_)) == (head, "li")
+    assert (journal(company), company.owner(id_)) == (before, "li")
     made = json.loads(cli(*args, "--json"))
     assert made == told | {"dry_run": False, "change_set": made["change_set"]}
-    assert (journal_head(company), company.owner(id_)) == ((head[0] + 1, made["change_set"]), None)
-    cli("undo", made["change_set"])
+    assert (journal(company) - before, company.owner(id_)) == ({made["change_set"]}, None)
+    # Whoever gave it back sees it no more, and is not told to do what is refused.
+    refused = cli("--user", "li", "undo", made["change_set"], code=7)
+    assert "Ask somebody whose role has the permission system.undo." in refused
+    cli("--user", "admin", "undo", made["change_set"])
     assert company.owner(id_) == "li"
+    for login, how in (("li", "Who has the permission system.undo takes it back"), ("admin", "To take it back")):
+        before = journal(company)
+        told = cli("--user", login, *args[2:])
+        (latest,) = journal(company) - before
+        assert told == f"Polar Bear ({id_}) is in the pool north again. {how}: crm undo {latest}\n"
+        cli("undo", latest)

@@ -129,15 +129,20 @@ def release(application: Application, reference: str, reason: str, scope: str, d
         account = cast(Account, find_record(session, Account.crm_type, reference))
         id_, name = account.id, account.name
         pool = pools.release(session, account, reason=reason, scope=scope).pool
+        # Nobody sees it now by being responsible: to take it back is for whoever may undo anything.
+        undoes = session.visibility.reach("system.undo").all
         made = settle(session, dry_run)
     if as_json:
         application.output.json({"account": id_, "name": name, "pool": pool, "dry_run": dry_run, "change_set": made})
     elif dry_run:
         application.output.say("{name} ({id}) would go back to the pool {pool}. Nothing was changed.", name=name,
                                id=id_, pool=pool)  # fmt: skip
-    else:
+    elif undoes:
         application.output.say("{name} ({id}) is in the pool {pool} again. To take it back: crm undo {made}",
                                name=name, id=id_, pool=pool, made=made)  # fmt: skip
+    else:
+        application.output.say("{name} ({id}) is in the pool {pool} again. Who has the permission system.undo takes it "
+                               "back: crm undo {made}", name=name, id=id_, pool=pool, made=made)  # fmt: skip
 
 
 class _Run(NamedTuple):
