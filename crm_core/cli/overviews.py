@@ -312,4 +312,4 @@ def print_failed(output: Output, failed: Iterable[Failed]) -> None:
     """Whose part could not be had."""
     for each in failed:
         output.note("The part of the plugin {plugin} could not be had ({hook}): {error}", plugin=each.plugin,
-                    hook=each.hook, error=each.error)  # fmt: skip
+                    hook=each.hook, error=each.text(output.translator.text))  # fmt: skip

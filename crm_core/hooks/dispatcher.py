@@ -12,11 +12,13 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
+from sqlalchemy.exc import DBAPIError
 
-from crm_core.errors import BuildError, HookError, Objection, Problem
+from crm_core.errors import BuildError, CrmError, HookError, Objection, Problem
 from crm_core.hooks.apart import apart
 from crm_core.hooks.implementations import Implementation, mistakes
 from crm_core.hooks.markers import only_for_of
+from crm_core.hooks.reasons import Reason
 from crm_core.hooks.specs import SPECS, new_manager
 from crm_core.hooks.values import (
     Failed,
@@ -276,7 +278,7 @@ class Dispatcher:
                     # What it wants to write is its own matter, too, also where nothing may be written.
                     session.flush()
             except Exception as error:
-                failed.append(Failed(call.plugin, hook, str(_logged(_as_failure(call, error)))))
+                failed.append(Failed(call.plugin, hook, Reason(_logged(_as_failure(call, error)))))
             else:
                 found += [(call.plugin, each) for each in parts]
         safely.end()
@@ -345,10 +347,20 @@ def _as_failure(call: Implementation, error: Exception) -> HookError:
         mend="Report it to the plugin's author; until then, leave the plugin out of the build.",
         plugin=call.plugin,
         hook=call.hook,
-        error=f"{type(error).__name__}: {error}",
+        error=_reason(error),
     )
     failure.__cause__ = error
     return failure
+
+
+def _reason(error: Exception) -> str:
+    """What stands in a sentence about an error, which a database tells with its statement on many lines."""
+    kind = f"{type(error).__name__}: "
+    if isinstance(error, CrmError):
+        return Reason(error, kind)
+    if isinstance(error, DBAPIError) and str(error.orig):
+        return kind + str(error.orig).splitlines()[0]
+    return f"{kind}{error}"
 
 
 def _logged(failure: HookError) -> HookError:

@@ -8,6 +8,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 import attrs
 
+from crm_core.hooks.reasons import Reason
+
 __all__ = [
     "Failed",
     "Finding",
@@ -227,11 +229,18 @@ class Job:
 
 @attrs.frozen
 class Failed:
-    """In place of the part of a plugin whose implementation failed; the log has the whole story."""
+    """In place of the part of a plugin whose implementation failed; the log has the whole story.
+
+    ``error`` is what went wrong, in English; :meth:`text` says it in another language.
+    """
 
     plugin: str
     hook: str
     error: str
+
+    def text(self, translate: Callable[[str], str]) -> str:
+        """What went wrong, through ``translate`` where the kernel or the plugin has a sentence for it."""
+        return self.error.text(translate) if isinstance(self.error, Reason) else self.error
 
 
 @attrs.frozen

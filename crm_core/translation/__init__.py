@@ -133,7 +133,7 @@ class Translator:
         said: dict[str, Any] = {}
         for name, between in (("reason", ""), ("keys", ", "), ("about", " · ")):
             value = error.values.get(name)
-            if isinstance(value, str):
+            if isinstance(value, str) and not hasattr(value, "told"):
                 said[name] = between.join(map(self.text, value.split(between) if between else [value]))
         field = error.values.get("field") or getattr(error, "field", None)
         record_type = self._records.get(record) if isinstance(record, str) else None

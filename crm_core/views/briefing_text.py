@@ -82,7 +82,7 @@ class _Text:
         for failed in briefing.failed:
             yield ""
             yield self.say("The part of the plugin {plugin} could not be had ({hook}): {error}").format(
-                plugin=failed.plugin, hook=failed.hook, error=failed.error
+                plugin=failed.plugin, hook=failed.hook, error=failed.text(self.say)
             )
 
     def word(self, word: str) -> str:

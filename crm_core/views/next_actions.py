@@ -21,6 +21,7 @@ from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.domain.pools import SIGNALS
 from crm_core.domain.quality import DECIDE, IssueState, QualityIssue
 from crm_core.errors import HookError
+from crm_core.hooks.reasons import Reason
 from crm_core.hooks.values import Failed, NextAction
 from crm_core.store import pools
 from crm_core.views import duties
@@ -83,7 +84,7 @@ def next_actions(session: CrmSession, user: str | User | int | None = None) -> N
     try:
         actions += _recycled_soon(session, user_id, owned)
     except HookError as error:
-        failed[Failed(error.plugin or "", "crm_gather_signals", error.text())] = None
+        failed[Failed(error.plugin or "", "crm_gather_signals", Reason(error))] = None
     for start in range(0, max(len(ids), 1), _CHUNK):
         gathered = session.store.dispatch.gather_actions(session, user_id, ids[start : start + _CHUNK])
         actions += gathered.parts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from crm_core import Crm
@@ -120,6 +122,68 @@ def test_panels_and_failures_of_plugins(company, crm, install_plugin, listed):
     assert crm("timeline", "Acme Bearings", "--json").json["failed"] == ["cli_panels"]
     assert "Traceback" not in ended.err
     assert "Traceback" in crm("--debug", "timeline", "Acme Bearings").err
+
+
+REFUSING = """
+from sqlalchemy import func, select
+
+from crm_core import Objection, User, hookimpl
+from crm_core.errors import PermissionDenied
+
+
+@hookimpl
+def crm_gather_overview(session, accounts):
+    raise PermissionDenied("This session is read-only.", mend="Open one without read_only=True.")
+
+
+@hookimpl
+def crm_gather_handover(session, accounts, user_id):
+    raise Objection("Not <now>.")
+
+
+@hookimpl
+def crm_gather_actions(session, accounts):
+    session.execute(select(func.abs(User.id * 0 + -(2**63)))).all()
+
+
+@hookimpl
+def crm_gather_timeline(session):
+    return 1 / 0
+
+
+@hookimpl
+def crm_gather_signals(session):
+    return 1 / 0
+"""
+
+
+def test_why_a_part_could_not_be_had_is_said_in_the_readers_language(company, crm, install_plugin, listed):
+    """In the terminal, on pages and where a failure stands in the way of something."""
+    install_plugin("cli_refusing", plugin=REFUSING)
+    listed("cli_refusing")
+    chinese = ("--lang", "zh_CN")
+    said = (
+        "cli_refusing：crm_gather_overview 失败：PermissionDenied: 该会话是只读的。",
+        "cli_refusing：crm_gather_timeline 失败：ZeroDivisionError: division by zero",
+    )
+    ended = crm(*chinese, "show", "account", "Acme Bearings", "--html", "account.html")
+    for each in (crm(*chinese, "show", "account", "Acme Bearings").err, Path("account.html").read_text("utf-8")):
+        assert [text for text in said if text not in each] == []
+        assert "failed:" not in each and "Report it" not in each
+    assert "Objection: Not &lt;now&gt;." in Path("account.html").read_text("utf-8")
+    today = crm(*chinese, "--user", "zhao.min", "today", "--html", "today.html").err
+    today += crm(*chinese, "--user", "zhao.min", "today").err
+    for each in (today, Path("today.html").read_text("utf-8")):
+        # What the database said, without the statement.
+        assert "crm_gather_actions 失败：OperationalError: integer overflow" in each
+        assert "SELECT" not in each and "Report it" not in each
+    # Data are not for readers: they stay as they are in every language.
+    shown = crm(*chinese, "show", "account", "Acme Bearings", "--json").json["overview"]["failed"]
+    assert {each["hook"]: each["error"] for each in shown}["crm_gather_timeline"] == (
+        "cli_refusing: crm_gather_timeline failed: ZeroDivisionError: division by zero "
+        "Report it to the plugin's author; until then, leave the plugin out of the build."
+    )
+    assert ended.code == 0
 
 
 LISTENER = """

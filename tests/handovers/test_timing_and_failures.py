@@ -16,6 +16,7 @@ from sqlalchemy import select, text, update
 from crm_core import Account, Activity, Crm, Handover, HookError, Manifest, OpenItem, Ownership, handovers, hookimpl
 from crm_core.assembly import given
 from crm_core.domain.handovers import HandoverState, ItemState
+from crm_core.translation import Translator
 
 from .conftest import POOLS, Company, found
 
@@ -142,6 +143,10 @@ class TestAFailingPlugin:
             handovers.do(session, session.require(Handover, id_))
         assert str(caught.value).startswith(
             "The handover is not carried out: flaky could not tell what is open (flaky: crm_gather_handover failed"
+        )
+        said = Translator("zh_CN").error(caught.value)
+        assert said.startswith(
+            "交接未执行：flaky 无法说明有哪些未了事项（flaky：crm_gather_handover 失败：RuntimeError: "
         )
         assert flaky.state() == before
         FAIL.clear()

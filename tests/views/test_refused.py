@@ -73,7 +73,7 @@ def refused(session: Any) -> None:
     if session.dialect == "postgresql":
         session.execute(select(Account.id / nothing)).all()
     else:
-        session.execute(select(func.abs(nothing - 2**63))).all()
+        session.execute(select(func.abs(nothing + -(2**63)))).all()
 
 
 def written(session: Any) -> None:
@@ -217,6 +217,8 @@ def test_signs_of_life_that_the_database_refuses_leave_the_session_usable(crm: C
         failure["now"] = refused
         found = session.store.dispatch.gather_signals(session, ids, {"order"}, None, NOON)
         assert [each.plugin for each in found.failed] == ["refuser"]
+        words = "division by zero" if crm.store.dialect == "postgresql" else "integer overflow"
+        assert words in found.failed[0].error and "SELECT" not in found.failed[0].error
         assert session.count(Account) == 2
         # A session of the system beside somebody's own transaction, as handovers use one.
     with crm.session("li.wei") as session:

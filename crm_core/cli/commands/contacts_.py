@@ -77,6 +77,8 @@ def moved(
 
 
 def _print(application: Application, report: MovedReport) -> None:
+    from crm_core.cli.overviews import print_failed
+
     output, translator, tz = application.output, application.translator, application.crm.build.policy.tz
     with application.looking() as session:
         kinds = kind_labels(session, translator, {each.kind for each in report.flagged})
@@ -108,9 +110,7 @@ def _print(application: Application, report: MovedReport) -> None:
             title="What hung on their former places",
         )
         output.note("'crm quality' shows what waits; 'crm quality close ID' when it is mended.")
-    for failed in report.failed:
-        output.note("The part of the plugin {plugin} could not be had ({hook}): {error}", plugin=failed.plugin,
-                    hook=failed.hook, error=failed.error)  # fmt: skip
+    print_failed(output, report.failed)
     print_reasons(application, report, _SHOWN)
     for path, sheet in report.unread_sheets:
         output.say("The sheet {sheet} of {file} was not read.", sheet=sheet, file=path)
