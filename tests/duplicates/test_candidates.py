@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from crm_core import Account, Candidate, Contact, CrmSession, RecordType, User, ValidationError, duplicates, ownership
 from crm_core.errors import BuildError
+from crm_core.exchange import run_import
 from crm_core.testing.statements import counted
 
 from .support import Company, opened, populate
@@ -154,6 +156,32 @@ def test_another_engine_tells_nothing_that_is_not_seen(company: Company) -> None
     with company.session("li") as session:
         assert pairs(duplicates.candidates(session)) == {frozenset((one, other))}
         assert len(duplicates.candidates(session, User)) == 10  # everybody sees users
+
+
+def test_at_creation_and_at_import_keys_are_compared_whichever_engine_is_chosen(
+    company: Company, tmp_path: Path
+) -> None:
+    """An engine may be slow, or fail: nobody's work waits for it, or is lost by it."""
+    one = company.account("qian", name="Acme")
+
+    class Failing:
+        def candidates(self, *_: object) -> Iterable[Candidate]:
+            raise RuntimeError("no answer")
+
+    company.crm.store.matcher = Failing()
+    with company.session("qian") as session:
+        same = session.add_one(Account(name="ACME")).id
+        session.add(Account(name="Acme of another name"))
+    assert [(each.id, each.other_id) for each in session.duplicates] == [(same, one)]
+
+    (tmp_path / "data.csv").write_text("id,name\n1,Acme\n2,Something else\n", encoding="utf-8")
+    section = {"record": "account", "file": "data.csv", "key": "id", "fields": {"name": "name"}}
+    report = run_import(company.crm, {"source": {"system": "old"}, "section": [section]}, tmp_path)
+    assert (report.duplicates, {each.other_id for each in report.first_duplicates}) == (2, {one, same})
+
+    company.crm.store.matcher = Everything()
+    with company.session("qian") as session:
+        assert len(duplicates.candidates(session, session.require(Account, one))) == 4
 
 
 def test_the_engine_is_chosen_in_the_build_file(database_url: str) -> None:

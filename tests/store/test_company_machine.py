@@ -306,7 +306,7 @@ def crm(database_url: str) -> Iterator[Crm]:
 
 
 # A longer search: HYPOTHESIS_PROFILE=thorough pytest tests/store/test_company_machine.py
-@pytest.mark.timeout(3600 if THOROUGH else 300)
+@pytest.mark.timeout(3600 if THOROUGH else 900)
 def test_the_company_keeps_its_customers(crm: Crm) -> None:
     machine = type("Machine", (CompanyMachine,), {"crm": crm, "clock": crm.store.clock})
     run_state_machine_as_test(
