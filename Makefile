@@ -52,6 +52,7 @@ help:
 	@echo "make bench            measure, side by side with raw SQLAlchemy and with peers"
 	@echo "make bench-peers      the same jobs beside Django, Tryton and Creme CRM, each installed into .peers/"
 	@echo "make bench-growth     the same pages among ten thousand accounts, a hundred thousand, a million"
+	@echo "make bench-duplicates precision and recall of the match keys, where the truth is known"
 	@echo "make torture          kill it, fill its disk, let many write, ask it everything; count what was lost"
 	@echo "make mutation         change the kernel in small ways (ONLY=... for a part); tests must notice"
 	@echo "make downstream       the suite of every plugin, each with nothing but what it requires"
@@ -143,6 +144,11 @@ bench-peers: $(STAMP)
 .PHONY: bench-growth
 bench-growth: $(STAMP)
 	$(BIN)/python -m benchmarks.growth
+
+# Needs the FEBRL sets, in CRM_SHARED_DATA. To keep the table: `.venv/bin/python -m benchmarks.duplicates --markdown`.
+.PHONY: bench-duplicates
+bench-duplicates: $(STAMP)
+	$(BIN)/python -m benchmarks.duplicates
 
 # Takes long. One program, or a smaller run: `.venv/bin/python -m torture --help`.
 .PHONY: torture

@@ -10,22 +10,27 @@ from __future__ import annotations
 import contextlib
 import csv
 import datetime as dt
-import json
 import os
-import sys
-import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import attrs
 import click
 
-from benchmarks.report import environment
+from benchmarks.sides import made
 from crm_core import Account, Candidate, Contact, Crm, duplicates
+from crm_core.testing.postgresql import PostgreSQLServer
+from torture.databases import DATABASES, on_each, scratch
+from torture.reporting import Report, Table, reporting_in, telling
+
+PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "duplicates.md"
+"""The page that keeps the table."""
+
+EXAMPLES = Path(__file__).parents[1] / "examples" / "imports"
 
 SETS = {
     "FEBRL 1 (1,000 records, 500 of them twice)": ("dataset1.csv",),
@@ -130,77 +135,103 @@ def measure(folder: Path, data: str, files: Sequence[str], url: str) -> Iterator
                 yield from judged(data, taken_as, duplicates.candidates(session, cls), truth(records, ids))
 
 
-def results(folder: Path) -> list[Result]:
-    """All figures of all sets."""
+@attrs.frozen
+class Company:
+    """How many candidates there are in a well-known sample company, whose truth nobody knows."""
+
+    database: str
+    data: str
+    record: str
+    records: int
+    pairs: int
+    keys: str
+    seconds: float
+    """How long it took to find all of them."""
+    told_at_import: int
+    import_seconds: float
+
+
+def results(folder: Path, make: Callable[[str], str]) -> list[Result]:
+    """All figures of all sets; ``make`` gives the address of a new database."""
     found: list[Result] = []
-    with tempfile.TemporaryDirectory(prefix="crm-duplicates-") as scratch:
-        for number, (data, files) in enumerate(SETS.items()):
-            found += measure(folder, data, files, f"sqlite:///{scratch}/{number}.db")
+    for number, (data, files) in enumerate(SETS.items()):
+        found += measure(folder, data, files, make(f"febrl{number}"))
     return found
 
 
-def imports(folder: Path) -> list[dict[str, Any]]:
-    """How many candidates there are in well-known sample companies, whose truth nobody knows."""
+def imports(folder: Path, database: str, make: Callable[[str], str]) -> Iterator[Company]:
+    """The candidates in the sample companies."""
     from crm_core.exchange import run_import
 
-    examples = Path(__file__).parents[1] / "examples" / "imports"
-    found: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory(prefix="crm-duplicates-") as scratch:
-        for name, data in COMPANIES.items():
-            crm = Crm.open(examples / name / "crm.toml", database=f"sqlite:///{scratch}/{name}.db", check=False)
+    for name, data in COMPANIES.items():
+        with contextlib.closing(Crm.open(EXAMPLES / name / "crm.toml", database=make(name), check=False)) as crm:
             crm.migrate()
-            started = time.monotonic()
-            report = run_import(crm, examples / name / "mapping.toml", folder / data)
-            taken = time.monotonic() - started
+            begun = time.monotonic()
+            report = run_import(crm, EXAMPLES / name / "mapping.toml", folder / data)
+            taken = time.monotonic() - begun
             with crm.system_session("benchmark", read_only=True) as session:
                 for cls in (Account, Contact):
-                    started = time.monotonic()
+                    begun = time.monotonic()
                     pairs = duplicates.candidates(session, cls)
-                    seconds = time.monotonic() - started
-                    kinds: defaultdict[str, int] = defaultdict(int)
-                    for pair in pairs:
-                        kinds[" and ".join(sorted({key.kind for key in pair.keys}))] += 1
-                    found.append({
-                        "data": name, "record": cls.crm_type.name, "records": session.count(cls), "pairs": len(pairs),
-                        "keys": dict(kinds), "seconds": round(seconds, 3), "told_at_import": report.duplicates,
-                        "import_seconds": round(taken, 1),
-                    })  # fmt: skip
-            crm.close()
-    return found
+                    seconds = time.monotonic() - begun
+                    kinds = Counter(" and ".join(sorted({key.kind for key in pair.keys})) for pair in pairs)
+                    keys = "; ".join(f"{kind} {count}" for kind, count in kinds.most_common())
+                    yield Company(database, name, cls.crm_type.name, session.count(cls), len(pairs), keys, seconds,
+                                  report.duplicates, taken)  # fmt: skip
 
 
-@click.command()
+def note(report: Report, found: Mapping[Result, list[str]], companies: Sequence[Company]) -> None:
+    """Bring figures into a report; what is the same on both databases is one row."""
+    columns = ("data", "database", "taken as", "keys", "pairs found", "right", "of", "precision", "recall", "F1")
+    table = Table("Exact match keys beside the truth", columns)
+    for each, databases in found.items():
+        shares = {"precision": each.precision, "recall": each.recall, "f1": each.f1}
+        where = ", ".join(databases)
+        table.rows.append((each.data, where, each.taken_as, each.keys, each.pairs, each.right, each.true,
+                           *(f"{share:.3f}" for share in shares.values())))  # fmt: skip
+        report.figures.append(
+            {**attrs.asdict(each), "databases": where, **{name: round(share, 4) for name, share in shares.items()}}
+        )
+    report.tables.append(table)
+    report.measured = len(found)
+    if companies:
+        table = Table("Candidates in sample companies, whose truth nobody knows",
+                      ("data", "database", "record", "records", "pairs", "keys", "seconds"))  # fmt: skip
+        table.rows.extend(
+            (each.data, each.database, each.record, each.records, each.pairs, each.keys, f"{each.seconds:.3f}")
+            for each in companies
+        )
+        report.tables.append(table)
+        report.figures += [attrs.asdict(each) for each in companies]
+
+
+@click.command(name="duplicates")
 @click.option("--data", default=None, help="The folder with the sample data; else CRM_SHARED_DATA.")
+@click.option("--database", type=click.Choice(["all", *DATABASES]), default="all", show_default=True)
 @click.option("--imports", "with_imports", is_flag=True, help="Count candidates in the sample companies, too.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def main(data: str | None, with_imports: bool, as_json: bool) -> None:
+@reporting_in(PAGE, seeded=False)
+def command(data: str | None, database: str, with_imports: bool, json_file: Path | None, markdown: Path | None) -> None:
     """Measure precision and recall of the exact match keys on the FEBRL sets."""
     folder = Path(data or os.environ.get("CRM_SHARED_DATA") or Path(__file__).parents[2] / "shared" / "data")
-    found = results(folder / "febrl")
-    companies = imports(folder) if with_imports else []
-    if as_json:
-        figures = [
-            {**attrs.asdict(each), "precision": round(each.precision, 4), "recall": round(each.recall, 4),
-             "f1": round(each.f1, 4)}
-            for each in found
-        ]  # fmt: skip
-        json.dump({"environment": environment(), "febrl": figures, "imports": companies}, sys.stdout, indent=1)
-        print()
+    if missing := [name for files in SETS.values() for name in files if not (folder / "febrl" / name).exists()]:
+        click.echo(
+            f"Skipped, nothing is measured: there is no {missing[0]} in {folder / 'febrl'}. Name the folder with the "
+            "sample data: --data FOLDER, or CRM_SHARED_DATA."
+        )
         return
-    from rich.console import Console
-    from rich.table import Table
+    report = Report("duplicates", None, package="benchmarks", nothing="")
+    found: defaultdict[Result, list[str]] = defaultdict(list)
+    companies: list[Company] = []
+    with telling(report, json_file, markdown, partial(note, report, found, companies)), scratch() as place:
 
-    table = Table(title="Exact match keys beside the truth")
-    for name in ("data", "taken as", "keys", "pairs found", "right", "of", "precision", "recall", "F1"):
-        table.add_column(name, justify="left" if name in ("data", "taken as", "keys") else "right")
-    for each in found:
-        table.add_row(each.data, each.taken_as, each.keys, str(each.pairs), str(each.right), str(each.true),
-                      f"{each.precision:.3f}", f"{each.recall:.3f}", f"{each.f1:.3f}")  # fmt: skip
-    console = Console(width=150 if not sys.stdout.isatty() else None)
-    console.print(table)
-    for each_ in companies:
-        console.print_json(data=each_)
+        def work(title: str, server: PostgreSQLServer | None) -> None:
+            for each in results(folder / "febrl", partial(made, server, place)):
+                found[each].append(title)
+            if with_imports:
+                companies.extend(imports(folder, title, partial(made, server, place)))
+
+        on_each(database, report.remarks, work)
 
 
 if __name__ == "__main__":
-    main()
+    command()
