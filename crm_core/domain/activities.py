@@ -119,7 +119,8 @@ def plan(
     """Plan an activity, or a series; returns the planned activities in order.
 
     ``recurrence`` is a rule of RFC 5545 (``"FREQ=WEEKLY;BYDAY=MO;COUNT=8"``), counted in the organisation's time zone,
-    so that nine o'clock stays nine o'clock; a rule without COUNT or UNTIL needs ``until``. Raises
+    so that nine o'clock stays nine o'clock; a rule without COUNT or UNTIL needs ``until``. Without an ``account`` the
+    kernel files it at the one where the ``contact`` works then, if there can only be one. Raises
     :class:`ValidationError` for a rule that cannot be read or does not end.
     """
     first = as_moment(session, start)

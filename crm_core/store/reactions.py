@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from sqlalchemy import Select, bindparam, delete, insert, select
 
 from crm_core.domain.accounts import Account
+from crm_core.domain.activities import Activity
 from crm_core.domain.handovers.records import OPEN, WAITING, Handover, HandoverItem, HandoverState, ItemState
 from crm_core.domain.organisation import Unit, User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.errors import Conflict
 from crm_core.records import RecordType
+from crm_core.store.at_account import name_accounts
 from crm_core.store.giving import leaver_stays
 from crm_core.store.parts import in_parts
 from crm_core.store.quick import quickly
@@ -131,6 +133,7 @@ def _owned_among() -> Select[int]:
 _REACTIONS: dict[str, tuple[Reaction, ...]] = {
     Unit.crm_type.name: (_keep_closure,),
     Account.crm_type.name: (_creator_owns,),
+    Activity.crm_type.name: (name_accounts,),
     HandoverItem.crm_type.name: (_handover_follows,),
     User.crm_type.name: (leaver_hands_over,),
     Ownership.crm_type.name: (owners_are_active,),
