@@ -21,7 +21,7 @@ __all__ = ["Shower", "amount", "filled", "held", "kind_labels", "pieces", "reada
 _KIND_LABELS = (
     "Ownership", "Affiliation", "Lifecycle", "Promise", "Question", "Document", "Quote", "Deal", "People", "Stage",
     "Account", "Contact point", "Planned", "Handover", "Duty", "Proposal", "Mend", "Confirm", "Pool", "Joins", "Leaves",
-    "Merge", "Ended", "Handed over", "Recycled",
+    "Merge", "Ended", "Handed over", "Recycled", "Delivery", "Complaint", "Payment",
 )  # fmt: skip
 """Kinds of entries and open items that no vocabulary names."""
 

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from crm_core import (
     ChangeBatch,
     CrmSession,
+    News,
     NextAction,
     OpenItem,
     Panel,
@@ -104,6 +105,50 @@ def crm_gather_actions(session: CrmSession, accounts: Sequence[int]) -> Iterator
                 record_type="partner_dunning.notice",
                 record_id=notice.id,
             )
+
+
+@hookimpl
+def crm_gather_news(session: CrmSession, accounts: Sequence[int], since: dt.datetime) -> Iterator[News]:
+    """What became of reminders: paid, objected to, or so late that nothing is delivered; in one statement."""
+    query = (
+        select(Notice.id, Notice.line_id, Notice.level, Notice.settled_on, Notice.objection, Notice.updated_at)
+        .where(Notice.line_id.in_(accounts), Notice.updated_at >= since)
+        .order_by(Notice.id)
+    )
+    for notice in session.execute(query):
+        told = _told(notice)
+        if told is not None:
+            kind, text = told
+            yield News(
+                account_id=notice.line_id,
+                at=notice.updated_at,
+                kind=kind,
+                text=text,
+                values={"level": notice.level, "objection": notice.objection or ""},
+                record_type="partner_dunning.notice",
+                record_id=notice.id,
+            )
+
+
+TOLD_LABELS = {
+    "payment": "They paid what reminder {level} asked for",
+    "complaint": "They object to reminder {level}: {objection}",
+    "delivery": "Nothing is delivered until reminder {level} is settled",
+}
+"""What is told of a reminder, by the kind of the news."""
+
+
+def _told(notice: Any) -> tuple[str, str] | None:
+    """The kind of the news and the text; a reminder that was sent and waits is none."""
+    if notice.settled_on is not None:
+        kind = "payment"
+    elif notice.objection is not None:
+        kind = "complaint"
+    elif notice.level == LEVELS[1]:
+        kind = "delivery"
+    else:
+        return None
+    return kind, TOLD_LABELS[kind]
 
 
 @hookimpl
