@@ -94,18 +94,22 @@ def race(url: str, rules: dict[str, Any], logins: list[str], way: str) -> list[d
         )
         for number, login in enumerate(logins)
     ]  # fmt: skip
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n", process.communicate()
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
     found = []
-    for process in processes:
-        out, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err
-        found.append(json.loads(out))
+    try:
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n", process.communicate()
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        for process in processes:
+            out, err = process.communicate(timeout=800)
+            assert process.returncode == 0, err
+            found.append(json.loads(out))
+    finally:
+        for process in processes:
+            process.kill()  # one that failed must not leave the others behind
     return found
 
 
