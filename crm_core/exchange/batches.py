@@ -17,6 +17,7 @@ from crm_core.exchange.plan import FieldPlan, LookupPlan, SectionPlan
 from crm_core.fields.field import Field
 from crm_core.fields.kinds import json_form
 from crm_core.records import RecordType
+from crm_core.store.at_account import stays
 from crm_core.store.key_fields import guarded, not_steward_of, touched
 from crm_core.store.locking import lock
 from crm_core.store.rules import check_filled, check_values
@@ -238,6 +239,8 @@ class Batch:
             if skip:
                 continue
             row.change = {name: value for name, value in row.values.items() if old[name] != value}
+            if stays(self.type, old, row.change):
+                del row.change["account_id"]
             had = old.get("custom", {})
             custom = {name: value for name, value in row.custom.items() if _differs(fields[name], had.get(name), value)}
             if custom:

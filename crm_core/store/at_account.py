@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from crm_core.store.journal import Entry
     from crm_core.store.session import CrmSession
 
-__all__ = ["name_accounts"]
+__all__ = ["name_accounts", "stays"]
 
 
 def name_accounts(session: CrmSession, _type: RecordType, entries: Sequence[Entry]) -> None:
@@ -34,13 +34,23 @@ def name_accounts(session: CrmSession, _type: RecordType, entries: Sequence[Entr
     """
     if session.writer.expected is not None or session.writer.closed:
         return  # an undo restores what was, and a merge moves it
-    wanted = [entry.id for entry in entries if _open(entry)]
+    before = {entry.id: entry.before.get("account_id") for entry in entries if _open(entry)}
     changes: list[dict[str, Any]] = []
-    for part in in_parts(wanted):
-        changes += _found(session, part)
+    for part in in_parts(before):
+        changes += _found(session, part, before)
     if changes:
         with session.writer.as_kernel():
             session.update_many(Activity, changes)
+
+
+def stays(record_type: RecordType, old: Mapping[str, Any], change: Mapping[str, Any]) -> bool:
+    """Whether a file that gives no account would only take away what was filled here: it names the same person."""
+    return (
+        record_type is Activity.crm_type
+        and change.get("account_id", ...) is None
+        and old["contact_id"] is not None
+        and "contact_id" not in change
+    )
 
 
 def _open(entry: Entry) -> bool:
@@ -52,15 +62,17 @@ def _open(entry: Entry) -> bool:
     return "account_id" in entry.after or entry.after.get("contact_id") is not None
 
 
-def _found(session: CrmSession, ids: Sequence[int]) -> list[dict[str, Any]]:
+def _found(session: CrmSession, ids: Sequence[int], before: Mapping[int, int | None]) -> list[dict[str, Any]]:
     table = Activity.crm_type.table
-    query = select(table.c.id, table.c.contact_id, table.c.started_at, table.c.planned_start).where(
+    query = select(table.c.id, table.c.contact_id, table.c.started_at, table.c.planned_start, table.c.created_at).where(
         table.c.id.in_(ids), table.c.account_id.is_(None), table.c.contact_id.is_not(None)
     )
     rows = session.core(query).all()
     places = _places(session, {row.contact_id for row in rows})
+    # One without a date is of the day on which it was written: today would move it along with the person.
     found = (
-        (row.id, _only(places[row.contact_id], row.started_at or row.planned_start or session.now)) for row in rows
+        (row.id, _only(places[row.contact_id], row.started_at or row.planned_start or row.created_at, before[row.id]))
+        for row in rows
     )
     return [{"id": id_, "account_id": account_id} for id_, account_id in found if account_id is not None]
 
@@ -88,9 +100,13 @@ def _places(session: CrmSession, people: Iterable[int]) -> defaultdict[int, list
     return found
 
 
-def _only(places: Iterable[Any], at: dt.datetime) -> int | None:
-    """The one account that it can be; of several none, since a guess would tell one customer of another."""
+def _only(places: Iterable[Any], at: dt.datetime, before: int | None) -> int | None:
+    """The account where it stood before, or the one that it can only be; of several none, since a guess would tell one
+    customer of another.
+    """
     there = [each for each in places if holds(each, at)]
+    if before is not None and any(each.account_id == before for each in there):
+        return before
     for rows in (there, [each for each in there if each.primary]):
         accounts: set[int] = {each.account_id for each in rows}
         if len(accounts) == 1:

@@ -107,26 +107,88 @@ def test_many_rows_and_imports_are_filed_and_taken_in_again_without_a_change(crm
     with crm.system_session("test", read_only=True) as session:
         acme = account(session, "Acme").id
         assert {session.require(Activity, id_).account_id for id_ in ids} == {acme}
-    (tmp_path / "people.csv").write_text("no,name\nP1,Bob\n", encoding="utf-8")
-    (tmp_path / "places.csv").write_text("no,person,account\nA1,P1,Acme\n", encoding="utf-8")
-    (tmp_path / "calls.csv").write_text("no,what,person,account\nC1,Ring,P1,\n", encoding="utf-8")
+    mapping = _calls(tmp_path, "C1,Ring,P1,")
+    versions = set()
+    for number in range(3):
+        report = run_import(crm, mapping, tmp_path)
+        assert (report.sections[-1].created, report.updated) == (not number, 0)
+        with crm.system_session("test", read_only=True) as session:
+            (call,) = session.list(Activity, 'subject == "Ring"')
+            assert call.account_id == acme
+            versions.add(call.version)
+            assert (len(versions), len(session.history(Activity, call.id))) == (1, 1)
+
+
+def _calls(folder, *lines):
+    """Files of people, of the places where they work, and of calls with them; and the mapping for these."""
+    (folder / "people.csv").write_text("no,name\nP1,Bob\nP2,Cid\n", encoding="utf-8")
+    (folder / "places.csv").write_text("no,person,account\nA1,P1,Acme\nA2,P2,Beta\n", encoding="utf-8")
+    (folder / "calls.csv").write_text("\n".join(["no,what,person,account", *lines]), encoding="utf-8")
     lookup, where = ({"column": "person", "lookup": "contact"},
                      {"column": "account", "lookup": {"record": "account", "by": "name"}})  # fmt: skip
     sections = [
         {"record": "contact", "file": "people.csv", "key": "no", "fields": {"name": "name"}},
-        {"record": "affiliation", "file": "places.csv", "key": "no",
+        {"record": "affiliation", "file": "places.csv", "key": "no", "on_update": "skip",
          "fields": {"contact_id": lookup, "account_id": where}},
         {"record": "activity", "file": "calls.csv", "key": "no",
          "fields": {"contact_id": lookup, "subject": "what", "kind": {"value": "call"},
                     "account_id": where}},
     ]  # fmt: skip
-    mapping = read_mapping({"source": {"system": "erp"}, "section": sections})
-    for _ in range(3):
-        run_import(crm, mapping, tmp_path)
+    return read_mapping({"source": {"system": "erp"}, "section": sections})
+
+
+def test_a_file_taken_in_again_leaves_a_call_where_the_person_worked_then(crm, tmp_path):
+    mapping = _calls(tmp_path, "C1,Ring,P1,")
+    run_import(crm, mapping, tmp_path)
+    with crm.system_session("test") as session:
+        (call,) = session.list(Activity)
+        contacts.move(session, session.list(Contact, 'name == "Bob"')[0], to=account(session, "Beta"))
+    for line, what, updated in (("C1,Ring,P1,", "Ring", 0), ("C1,Ring again,P1,", "Ring again", 1)):
+        mapping = _calls(tmp_path, line)
+        assert run_import(crm, mapping, tmp_path).updated == updated
         with crm.system_session("test", read_only=True) as session:
-            (call,) = session.list(Activity, 'subject == "Ring"')
-            assert call.account_id == acme
-            assert len(session.history(Activity, call.id)) == 1
+            assert (filed(session, call), session.require(Activity, call.id).subject) == ("Acme", what)
+            assert len(session.history(Activity, call.id)) == 1 + updated
+            assert session.require(Activity, call.id).version == call.version + updated
+    with crm.session("fang", read_only=True) as session:
+        assert session.list(Activity) == []
+
+
+def test_a_file_that_names_somebody_else_files_the_call_with_them(crm, tmp_path):
+    run_import(crm, _calls(tmp_path, "C1,Ring,P1,", "C2,Named,P1,Gamma"), tmp_path)
+    report = run_import(crm, _calls(tmp_path, "C1,Ring,P2,", "C2,Named,P1,"), tmp_path)
+    assert report.updated == 1
+    with crm.system_session("test", read_only=True) as session:
+        found = {each.subject: filed(session, each) for each in session.list(Activity)}
+        assert found == {"Ring": "Beta", "Named": "Gamma"}
+
+
+@pytest.mark.parametrize(("places", "expected"), [(("Acme", "Beta"), "Acme"), (("Beta",), "Beta"), ((), None)])
+def test_whoever_takes_the_account_away_finds_that_which_was_there_if_it_can_be(crm, places, expected):
+    with crm.system_session("test") as session:
+        ann = person(session, "Ann", *places)
+        call = session.add_one(
+            Activity(kind="call", subject="Ring", contact_id=ann.id, account_id=account(session, "Acme").id)
+        )
+    with crm.system_session("test") as session:
+        session.require(Activity, call.id).account_id = None
+    with crm.system_session("test", read_only=True) as session:
+        assert filed(session, call) == expected
+
+
+def test_one_without_a_date_is_of_the_day_on_which_it_was_written(crm):
+    with crm.system_session("test") as session:
+        ann = person(session, "Ann", "Acme")
+        call = session.add_one(Activity(kind="call", subject="Ring"))
+        call_at_gamma = session.add_one(Activity(kind="call", subject="Ring", contact_id=ann.id,
+                                                 account_id=account(session, "Gamma").id))  # fmt: skip
+    with crm.system_session("test") as session:
+        contacts.move(session, session.require(Contact, ann.id), to=account(session, "Beta"))
+    with crm.system_session("test") as session:
+        session.require(Activity, call.id).contact_id = ann.id
+        session.require(Activity, call_at_gamma.id).account_id = None
+    with crm.system_session("test", read_only=True) as session:
+        assert [filed(session, each) for each in (call, call_at_gamma)] == ["Acme", "Acme"]
 
 
 def test_only_among_the_places_that_the_writer_sees(crm):
