@@ -24,8 +24,11 @@ _FIRST = 20
 
 
 def by_column(header: Sequence[str] | None, cells: Any) -> Any:
-    """Original cells by the names of their columns, where there are as many: so they can be mended and taken again."""
-    if header is None or len(cells) != len(header):
+    """Original cells by the names of their columns: so they can be mended and taken again.
+
+    As they are where there are more or fewer, or where two columns have one name and a cell would be lost.
+    """
+    if header is None or len(cells) != len(header) or len(set(header)) != len(header):
         return cells
     return dict(zip(header, cells, strict=True))
 

@@ -26,6 +26,9 @@ class Apart(Protocol):
     def part(self) -> Any:
         """The context of one part. What was pending before is written by this: an error in that is not the part's."""
 
+    def whole(self) -> bool:
+        """Whether what was written before the part is still to be committed with what follows."""
+
     def end(self) -> None:
         """All parts were asked."""
 
@@ -42,9 +45,15 @@ class _Writing:
 
     def __init__(self, session: CrmSession) -> None:
         self.session = session
+        self.transaction: SessionTransaction | None = None
 
     def part(self) -> SessionTransaction:
-        return self.session.begin_nested()
+        savepoint = self.session.begin_nested()
+        self.transaction = self.session.get_transaction()
+        return savepoint
+
+    def whole(self) -> bool:
+        return self.session.get_transaction() is self.transaction
 
     def end(self) -> None:
         pass
@@ -67,6 +76,9 @@ class _Looking:
             self._say("SAVEPOINT")
             self.transaction = self.session.get_transaction()
         return self
+
+    def whole(self) -> bool:
+        return True
 
     def end(self) -> None:
         if self.needed and self._there:

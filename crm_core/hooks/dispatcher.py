@@ -262,7 +262,11 @@ class Dispatcher:
         accounts: Sequence[int] | None,
         arguments: Mapping[str, Any],
     ) -> tuple[list[tuple[str, Any]], tuple[Failed, ...]]:
-        """Ask every plugin; ``accounts`` are those that an answer may be about, ``None`` where it may be about any."""
+        """Ask every plugin; ``accounts`` are those that an answer may be about, ``None`` where it may be about any.
+
+        Raises :class:`HookError` where one has committed or rolled back what whoever asks had written: the failure of
+        a part must not hide that it is gone, or there too soon.
+        """
         found: list[tuple[str, Any]] = []
         failed: list[Failed] = []
         asked = None if accounts is None else set(accounts)
@@ -281,6 +285,8 @@ class Dispatcher:
                 failed.append(Failed(call.plugin, hook, Reason(_logged(_as_failure(call, error)))))
             else:
                 found += [(call.plugin, each) for each in parts]
+            if not safely.whole():
+                raise _logged(_as_ended(call))
         safely.end()
         return found, tuple(failed)
 
@@ -351,6 +357,17 @@ def _as_failure(call: Implementation, error: Exception) -> HookError:
     )
     failure.__cause__ = error
     return failure
+
+
+def _as_ended(call: Implementation) -> HookError:
+    return HookError(
+        "{plugin}: {hook} ended the transaction of whoever asked it; what they had written is not committed with the"
+        " rest.",
+        mend="Report it to the plugin's author: a hook neither commits nor rolls back. Until then, leave the plugin out"
+        " of the build.",
+        plugin=call.plugin,
+        hook=call.hook,
+    )
 
 
 def _reason(error: Exception) -> str:

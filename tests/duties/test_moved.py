@@ -171,6 +171,14 @@ def test_what_cannot_be_taken_is_rejected_with_its_reason(
     assert places(moving) == before and reason[:30] in rejects.read_text(encoding="utf-8")
 
 
+def test_a_rejected_row_keeps_every_cell_also_where_two_columns_have_one_name(moving, tmp_path):
+    rejects = tmp_path / "rejects.csv"
+    text = "mobile,employer,remark,remark\n13800138000,Nowhere,first remark,second remark\n"
+    run(moving, tmp_path, text, rejects_path=rejects)
+    said = rejects.read_text(encoding="utf-8")
+    assert "first remark" in said and "second remark" in said
+
+
 def test_a_place_that_began_later_is_not_overwritten(moving: World, tmp_path: Path) -> None:
     run(moving, tmp_path, "mobile,employer,date\n13800138000,Beta,2026-06-01\n")
     report = run(moving, tmp_path, "mobile,employer,date\n13800138000,Cave,2026-03-01\n")

@@ -48,6 +48,9 @@ class FakeSession:
         self.calls.append("savepoint")
         return self._savepoint()
 
+    def get_transaction(self) -> None:
+        return None
+
     def flush(self) -> None:
         if self.refuse_to_flush:
             raise ValueError("the database refuses")

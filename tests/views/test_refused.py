@@ -29,7 +29,7 @@ from crm_core import (
     ownership,
 )
 from crm_core.assembly import given
-from crm_core.errors import PermissionDenied
+from crm_core.errors import HookError, PermissionDenied
 from crm_core.testing.statements import counted
 from crm_core.views import as_data, next_actions, open_items, overview, timeline, whats_new
 
@@ -164,8 +164,13 @@ def shown(session: Any, view: str) -> tuple[Any, set[str]]:
     return data, {each.hook for each in looked.failed}
 
 
-@pytest.mark.parametrize("reads", [True, False], ids=["reading", "writing"])
-@pytest.mark.parametrize("wrong", [refused, written, left_pending, removed, ended], ids=lambda each: each.__name__)
+@pytest.mark.parametrize(
+    ("wrong", "reads"),
+    [pytest.param(wrong, reads, id=f"{wrong.__name__}-{'reading' if reads else 'writing'}")
+     for wrong in (refused, written, left_pending, removed, ended)
+     for reads in (True, False)
+     if reads or wrong is not ended],
+)  # fmt: skip
 def test_what_a_plugin_breaks_in_the_database_is_only_its_own_part(
     crm: Crm, wrong: Callable[[Any], object], reads: bool
 ) -> None:
@@ -200,6 +205,27 @@ def test_what_was_written_before_a_plugin_failed_is_kept(crm: Crm) -> None:
     with crm.session("li.wei", read_only=True) as session:
         assert acme(session).note == "written here"
         assert [each.name for each in session.list(Contact, "name == 'Somebody new'")] == ["Somebody new"]
+
+
+@pytest.mark.parametrize("fails", [True, False], ids=["failing", "answering"])
+@pytest.mark.parametrize("how", ["commit", "rollback"])
+def test_who_has_written_is_told_that_a_plugin_ended_their_transaction(crm: Crm, how: str, fails: bool) -> None:
+    """Else half of what they write would be there, or what they wrote first would be gone without a word."""
+
+    def end(session: Any) -> None:
+        getattr(session, how)()
+        if fails:
+            raise RuntimeError("no more")
+
+    failure["now"] = end
+    with (
+        pytest.raises(HookError, match=r"refuser: crm_gather_handover ended the transaction of whoever asked it"),
+        crm.session("li.wei") as session,
+    ):
+        account = acme(session)
+        account.note = "written here"
+        session.flush()
+        open_items(session, [account.id])
 
 
 def test_a_mistake_of_whoever_looks_is_not_blamed_on_a_plugin(crm: Crm) -> None:
