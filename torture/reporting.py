@@ -213,12 +213,20 @@ def _ending_like_ctrl_c() -> Iterator[None]:
         yield
         return
 
+    heard = False
+
     def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal heard
+        heard = True
         raise KeyboardInterrupt
 
     previous = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
+    except Exception as error:
+        if heard:  # somebody missed what was put away at once, such as a server
+            raise KeyboardInterrupt from error
+        raise
     finally:
         signal.signal(signal.SIGTERM, previous)
 

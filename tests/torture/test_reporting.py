@@ -193,6 +193,18 @@ def test_what_was_measured_is_told_also_where_a_run_is_cut_short(planted, tmp_pa
     assert not page.exists(), "a page keeps whole runs alone"
 
 
+def test_who_was_asked_to_end_is_interrupted_also_where_something_is_missed_then(capsys):
+    made = report()
+    with pytest.raises(SystemExit) as ended, telling(made, None, None):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            raise ConnectionError("the server has gone")
+    assert ended.value.code == INTERRUPTED
+    said = capsys.readouterr()
+    assert "Interrupted (after 0 s)" in said.out and "Traceback" not in said.err
+
+
 def test_all_goes_on_after_a_program_that_failed_and_not_after_one_that_was_interrupted(planted, monkeypatch):
     other = types.ModuleType("torture.leaks.command")
     other.command = click.command()(reporting(lambda **_: click.echo("the other ran")))
