@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, FromClause, Select, and_, exists, func, or_, select
 
 from crm_core.domain.contacts import Affiliation, Contact, ContactPoint
 from crm_core.domain.ownership import Ownership
@@ -15,6 +15,7 @@ from crm_core.domain.redirects import Redirect
 from crm_core.records import RecordType
 from crm_core.store.actor import valid_at
 from crm_core.store.looks import LATE, Look, committed_since
+from crm_core.store.parts import id_parts
 from crm_core.store.tables import CHANGE, CHANGE_SET
 from crm_core.store.values import decode_values
 from crm_core.store.visibility import bare
@@ -86,19 +87,25 @@ def written_points(session: CrmSession, reader: int, since: Look) -> list[Writte
         table.c.value.label("_value"), person.c.name.label("_name"),
     )  # fmt: skip
     rows = session.core(query).all()
-    places = places_of(session, reader, (row._contact for row in rows if row._contact is not None))
-    where = {row.record_id: (row._account,) if row._contact is None else places.get(row._contact, ()) for row in rows}
+    places = places_of(session, reader, since, (row._contact for row in rows if row._contact is not None))
+    where = {
+        row.record_id: (row._account,) if row._contact is None else tuple(places.get(row._contact, ())) for row in rows
+    }
     return _taken_together(session, record_type, rows, ("kind", "value", "name"), where)
 
 
 def written_people(session: CrmSession, reader: int, since: Look, *names: str) -> list[Written]:
-    """What others wrote in the people who work at the reader's accounts; ``names`` are columns to bring along."""
+    """What others wrote in the people who work at the reader's accounts; ``names`` are columns to bring along.
+
+    Told only where they worked there when the reader looked: of others the reader did not know what is different now.
+    """
     record_type = Contact.crm_type
     table = record_type.table
     query = _journal(session, record_type, reader, since, table.c.id.in_(_working(reader, session.now)))
     rows = session.core(query.add_columns(*(table.c[name].label(f"_{name}") for name in names))).all()
-    places = places_of(session, reader, (row.record_id for row in rows))
-    return _taken_together(session, record_type, rows, names, places)
+    places = places_of(session, reader, since, (row.record_id for row in rows))
+    where = {id_: tuple(each for each, known in found.items() if known is None) for id_, found in places.items()}
+    return _taken_together(session, record_type, rows, names, where)
 
 
 def _working(reader: int, now: dt.datetime) -> Select[Any]:
@@ -107,18 +114,58 @@ def _working(reader: int, now: dt.datetime) -> Select[Any]:
     return select(place.c.contact_id).where(place.c.account_id.in_(held_accounts(reader, now)), valid_at(place, now))
 
 
-def places_of(session: CrmSession, reader: int, people: Iterable[int]) -> dict[int, tuple[int, ...]]:
-    """At which of the reader's accounts some people work."""
+def places_of(
+    session: CrmSession, reader: int, since: Look, people: Iterable[int]
+) -> dict[int, dict[int, dt.datetime | None]]:
+    """At which of the reader's accounts some people work: by person and account, since when the reader may know of it.
+
+    ``None`` is since before the look. What others wrote before that moment is not the reader's to know.
+    """
     place, now = bare(Affiliation.crm_type.table).alias("place"), session.now
-    query = select(place.c.contact_id, place.c.account_id).where(
-        place.c.contact_id.in_(sorted(set(people))),
-        place.c.account_id.in_(held_accounts(reader, now)),
-        valid_at(place, now),
+    found: dict[int, dict[int, dt.datetime | None]] = {}
+    for part in id_parts(people):
+        query = select(
+            place.c.contact_id, place.c.account_id, place.c.valid_from, place.c.created_at,
+            _arrived(session, since, place).label("arrived"),
+        ).where(
+            place.c.contact_id.in_(part), place.c.account_id.in_(held_accounts(reader, now)), valid_at(place, now)
+        )  # fmt: skip
+        for row in session.core(query.order_by(place.c.id)):
+            known: dt.datetime | None = max(each for each in (row.valid_from, row.created_at, row.arrived) if each)
+            if row.arrived is None and known is not None and known <= since.at:
+                known = None
+            accounts = found.setdefault(row.contact_id, {})
+            # Of two places at one account the earlier counts.
+            earlier = accounts.get(row.account_id, known)
+            accounts[row.account_id] = None if earlier is None or known is None else min(earlier, known)
+    return found
+
+
+_BRINGING = ('"account_id":', '"contact_id":', '"valid_from":', '"valid_to":"')
+"""What the journal says was before, where an edit brought a person to an account: another place, or other days."""
+
+
+def _arrived(session: CrmSession, since: Look, place: FromClause) -> Any:
+    """When a place was made since a look, or an edit, also of a merge, brought a person there."""
+    return (
+        select(func.max(CHANGE_SET.c.at))
+        .select_from(CHANGE)
+        .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
+        .where(
+            CHANGE.c.record_id == place.c.id,
+            CHANGE.c.type == Affiliation.crm_type.name,
+            or_(
+                CHANGE.c.operation == "create",
+                and_(
+                    CHANGE.c.operation == "update",
+                    or_(*(CHANGE.c.before.contains(each, autoescape=True) for each in _BRINGING)),
+                ),
+            ),
+            committed_since(session, since),
+        )
+        .correlate(place)
+        .scalar_subquery()
     )
-    found: dict[int, dict[int, None]] = {}
-    for row in session.core(query.order_by(place.c.id)):
-        found.setdefault(row.contact_id, {})[row.account_id] = None
-    return {id_: tuple(accounts) for id_, accounts in found.items()}
 
 
 def by_others(reader: int) -> ColumnElement[bool]:
@@ -200,14 +247,13 @@ def written_by_others(
 ) -> set[tuple[str, int]]:
     """Which of some records, by type and id, others wrote since a look."""
     wanted = set(records)
-    query = (
-        select(CHANGE.c.type, CHANGE.c.record_id)
-        .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
-        .where(
-            CHANGE.c.record_id.in_(sorted({id_ for _, id_ in wanted})),
-            committed_since(session, since),
-            by_others(reader),
+    found: set[tuple[str, int]] = set()
+    for part in id_parts(id_ for _, id_ in wanted):
+        query = (
+            select(CHANGE.c.type, CHANGE.c.record_id)
+            .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
+            .where(CHANGE.c.record_id.in_(part), committed_since(session, since), by_others(reader))
+            .distinct()
         )
-        .distinct()
-    )
-    return wanted & {(row.type, row.record_id) for row in session.core(query)}
+        found.update((row.type, row.record_id) for row in session.core(query))
+    return wanted & found

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-__all__ = ["AT_ONCE", "in_parts"]
+__all__ = ["AT_ONCE", "id_parts", "in_parts"]
 
 T = TypeVar("T")
 
@@ -19,3 +19,8 @@ def in_parts(items: Iterable[T], size: int = AT_ONCE) -> Iterator[list[T]]:
     left = iter(items)
     while part := list(islice(left, size)):
         yield part
+
+
+def id_parts(ids: Iterable[int]) -> list[list[int]]:
+    """The ids in order, each once, in parts; a single empty one where there are none, so that a view asks as often."""
+    return list(in_parts(sorted(set(ids)))) or [[]]

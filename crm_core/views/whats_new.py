@@ -21,6 +21,7 @@ from crm_core.store.gone import Gone, gone
 from crm_core.store.learned import Written, written, written_by_others, written_people, written_points
 from crm_core.store.looks import LATE, Look, last_look, note_look, present_look
 from crm_core.store.partitions.recorded import begins
+from crm_core.store.parts import id_parts
 from crm_core.store.removed import Removed, removed
 from crm_core.views.overview import names_of
 
@@ -256,9 +257,10 @@ def _piece(change: Written, record_type: str, kind: str, text: str, who: int | N
 def _activities(session: CrmSession, reader: int, since: Look) -> Iterator[_Piece]:
     names = ("kind", "subject", "outcome", "status", "user_id")
     changes = written(session, Activity.crm_type, reader, since, *names)
-    ids = sorted({change.record_id for change in changes})
-    query = select(Participant.activity_id).where(Participant.user_id == reader, Participant.activity_id.in_(ids))
-    present = set(session.scalars(query))
+    present: set[int] = set()
+    for ids in id_parts(change.record_id for change in changes):
+        query = select(Participant.activity_id).where(Participant.user_id == reader, Participant.activity_id.in_(ids))
+        present.update(session.scalars(query))
     for change in changes:
         values, who = change.values, change.values["user_id"]
         if (who == reader or change.record_id in present) and values["status"] is not Status.PLANNED:
@@ -273,9 +275,10 @@ def _activities(session: CrmSession, reader: int, since: Look) -> Iterator[_Piec
 
 def _people(session: CrmSession, reader: int, since: Look, lost: Removed) -> Iterator[_Piece]:
     changes = written(session, Affiliation.crm_type, reader, since, "contact_id", "role", "title", "valid_to")
-    ids = sorted({each.values.get("contact_id") or 0 for each in (*changes, *lost.places, *lost.points)})
-    present = session.execute(select(Contact.id, Contact.name).where(Contact.id.in_(ids)))
-    names = {**lost.names, **{row.id: row.name for row in present}}
+    names = dict(lost.names)
+    for ids in id_parts(each.values.get("contact_id") or 0 for each in (*changes, *lost.places, *lost.points)):
+        present = session.execute(select(Contact.id, Contact.name).where(Contact.id.in_(ids)))
+        names.update((row.id, row.name) for row in present)
     for change in changes:
         values = change.values
         name, place = names.get(values["contact_id"]), values["role"] or values["title"] or ""

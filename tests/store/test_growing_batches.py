@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import event
 
-from crm_core import Account, Contact, Crm
+from crm_core import Account, Contact, Crm, User
+from crm_core.store.looks import present_look
+from crm_core.store.removed import removed
 
 STEPS = 100  # of SQLite's machine between two calls
 
@@ -67,3 +69,25 @@ def test_eight_times_the_records_are_eight_times_the_work(crm, record) -> None:
     one = steps(crm, lambda: delete(crm, record, few))
     other = steps(crm, lambda: delete(crm, record, many))
     assert 5 * one < other < 12 * one
+
+
+def test_what_was_deleted_since_a_look_costs_the_same_however_long_the_journal_is(crm) -> None:
+    with crm.system_session("init") as session:
+        reader = session.add_one(User(login="reader", name="Reader")).id
+
+    def look() -> int:
+        with crm.system_session("look") as session:
+            here = present_look(session)
+        made(crm, Contact, 10)
+
+        def ask() -> None:
+            with crm.system_session("look") as session:
+                removed(session, reader, here, [])
+
+        ask()  # what a store does once
+        return steps(crm, ask)
+
+    made(crm, Contact, 100)
+    short = look()
+    made(crm, Contact, 4000)
+    assert look() < short + 10

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 
 import pytest
+from sqlalchemy import event
 
 from crm_core import (
     Account,
@@ -18,6 +20,7 @@ from crm_core import (
     merging,
     ownership,
 )
+from crm_core.store.parts import AT_ONCE
 from crm_core.views import looked, whats_new
 
 
@@ -260,3 +263,136 @@ def test_statements_do_not_grow_with_what_was_deleted(crm, acme, statements):
             assert sum(each.count for one in news for each in one.learned) == 3 * size
             counts.append(len(seen))
     assert len(set(counts)) == 1, counts
+
+
+@pytest.fixture
+def secret(crm):
+    """An account of zhao.min, which li.wei does not see, with Zoe; and Acme of li.wei, who has looked."""
+    with crm.system_session("test") as session:
+        elsewhere, acme = account(session, "Secretco", "zhao.min"), account(session, "Acme", "li.wei")
+        zoe = session.add_one(Contact(name="Zoe"))
+        contacts.affiliate(session, zoe, elsewhere, role="spy", since_always=True)
+        session.add(ContactPoint(contact_id=zoe.id, kind=PointKind.EMAIL, value="zoe@secretco.example"))
+    told(crm)
+    told(crm, "zhao.min")
+    return acme.id
+
+
+def zoe(session):
+    return session.list(Contact)[0]
+
+
+def moved(session, how, acme):
+    """Zoe comes to Acme: by a new place, by one that was known to begin before, or by the old one edited."""
+    if how == "moved":
+        contacts.move(session, zoe(session), to=session.require(Account, acme), role="buyer")
+    elif how == "backdated":
+        contacts.affiliate(
+            session, zoe(session), session.require(Account, acme), role="buyer", from_=dt.date(2020, 1, 1)
+        )
+    else:
+        session.list(Affiliation)[0].account_id = acme
+
+
+@pytest.mark.parametrize("how", ["moved", "backdated", "edited"])
+@pytest.mark.parametrize("at_once", [False, True])
+def test_what_was_deleted_before_somebody_came_is_not_told(crm, secret, how, at_once):
+    with crm.system_session("test") as session:
+        session.delete(session.list(ContactPoint)[0])
+        if at_once:
+            moved(session, how, secret)
+    if not at_once:
+        with crm.system_session("test") as session:
+            moved(session, how, secret)
+    assert "secretco" not in repr(told(crm))
+
+
+def test_a_place_that_begins_after_the_deletion_is_none_yet(crm, secret):
+    with crm.system_session("test") as session:
+        later = session.now + dt.timedelta(seconds=0.2)
+        contacts.affiliate(session, zoe(session), session.require(Account, secret), role="buyer", from_=later)
+    with crm.system_session("test") as session:
+        session.delete(session.list(ContactPoint)[0])
+    time.sleep(0.3)
+    assert "secretco" not in repr(told(crm))
+
+
+def test_what_is_deleted_of_somebody_who_came_is_told(crm, secret):
+    with crm.system_session("test") as session:
+        moved(session, "moved", secret)
+    with crm.system_session("test") as session:
+        session.delete(session.list(ContactPoint)[0])
+    assert ("Acme", "contact_point", 1, "Zoe: zoe@secretco.example was deleted") in told(crm)
+
+
+@pytest.mark.parametrize("how", ["moved", "backdated", "edited"])
+def test_how_somebody_was_called_before_they_came_is_not_told(crm, secret, how):
+    with crm.system_session("test") as session:
+        zoe(session).name = "Zoe Two"
+    with crm.system_session("test") as session:
+        moved(session, how, secret)
+    with crm.system_session("test") as session:
+        zoe(session).local_name = "佐伊"
+    assert [each for each in told(crm) if "Zoe is called" in each[3] or each[2] != 1] == []
+    # Whoever has seen them is told of the next name.
+    with crm.system_session("test") as session:
+        zoe(session).name = "Zoe Three"
+    assert told(crm) == {("Acme", "people", 1, "Zoe Two is called Zoe Three now")}
+
+
+@pytest.mark.parametrize("steps", [("account_id",), ("role", "account_id")])
+def test_which_role_somebody_had_elsewhere_is_not_told_when_their_place_is_deleted(crm, secret, steps):
+    for step in steps:
+        with crm.system_session("test") as session:
+            place = session.list(Affiliation)[0]
+            place.role = "buyer"
+            if step == "account_id":
+                place.account_id = secret
+    with crm.system_session("test") as session:
+        session.delete(session.list(Affiliation)[0])
+    assert told(crm) == set()
+
+
+def test_a_place_that_a_merge_brought_is_told_when_it_is_deleted(crm, acme):
+    with crm.system_session("test") as session:
+        twin = session.add_one(Contact(name="Ann B."))
+        contacts.affiliate(session, twin, session.require(Account, acme.id), role="director", since_always=True)
+    told(crm)
+    with crm.system_session("test") as session:
+        merging.merge(session, ann(session), session.require(Contact, twin.id))
+    with crm.system_session("test") as session:
+        session.delete(session.list(Affiliation, 'role == "director"')[0])
+    assert any("is no longer listed there: director" in each[3] for each in told(crm))
+
+
+def test_no_statement_names_more_than_a_database_takes(crm, acme):
+    """Others delete far more points than one statement may name, most of them elsewhere."""
+    many = 2 * AT_ONCE + 300
+    with crm.system_session("test") as session:
+        other = account(session, "Other", "zhao.min")
+        people = list(session.add_many(Contact, [{"name": f"P {number}"} for number in range(many)]))
+        session.add_many(
+            Affiliation,
+            [{"contact_id": id_, "account_id": (acme, other)[number % 2].id, "role": "x"}
+             for number, id_ in enumerate(people)],
+        )  # fmt: skip
+        made = session.add_many(
+            ContactPoint, [{"contact_id": id_, "kind": "email", "value": "x@example.com"} for id_ in people]
+        )
+        points = list(made)
+    told(crm)
+    with crm.system_session("test") as session:
+        session.delete_many(ContactPoint, points)
+        session.update_many(Contact, [{"id": id_, "name": f"N {id_}"} for id_ in people])
+    sizes = []
+
+    def watch(connection, cursor, statement, parameters, context, executemany):
+        sizes.append(len(parameters))
+
+    event.listen(crm.store.engine, "before_cursor_execute", watch)
+    try:
+        counts = {each[1]: each[2] for each in told(crm)}
+    finally:
+        event.remove(crm.store.engine, "before_cursor_execute", watch)
+    assert counts == {"contact_point": many // 2, "people": many // 2}
+    assert max(sizes) < AT_ONCE + 100
