@@ -11,6 +11,7 @@ from crm_core.cli.moments import shown
 from crm_core.cli.records import plain
 from crm_core.cli.settling import print_settled, settle
 from crm_core.domain.quality import DECIDE
+from crm_core.views.matters import readable_subjects
 from crm_core.views.showing import pieces
 
 if TYPE_CHECKING:
@@ -49,9 +50,10 @@ def entry_json(each: QueueEntry) -> dict[str, Any]:
     return values
 
 
-def _issue_json(each: QualityIssue, told: bool) -> dict[str, Any]:
-    names = ("id", "kind", "record_type", "record_id", "field", "found", "proposed", "subject", "note")
+def _issue_json(each: QualityIssue, subject: str | None, told: bool) -> dict[str, Any]:
+    names = ("id", "kind", "record_type", "record_id", "field", "found", "proposed", "note")
     return {name: getattr(each, name) for name in names} | {
+        "subject": subject,
         "reason": each.reason if told else None,  # stewards read it
         "state": each.state.value, "decided_at": plain(each.decided_at), "created_at": plain(each.created_at),
     }  # fmt: skip
@@ -79,10 +81,12 @@ def print_queue(application: Application, entries: Sequence[QueueEntry]) -> None
     )
 
 
-def _about(application: Application, issue: QualityIssue) -> str:
+def _about(application: Application, issue: QualityIssue, subject: str | None) -> str:
     """The field that is to be changed, or what the matter is about."""
     if issue.field is None:
-        return pieces(issue.subject or "", application.translator.text)
+        if subject is None:
+            return labels(application).get(issue.kind, issue.kind)
+        return pieces(subject, application.translator.text)
     crm = application.crm
     known = crm.types[issue.record_type].by_name | dict(crm.build.policy.custom.get(issue.record_type, {}))
     field = known.get(issue.field)
@@ -94,7 +98,7 @@ def show_issues(application: Application, session: CrmSession, issues: Sequence[
     if as_json:
         application.output.json({"issues": _issues_json(session, issues)})
     else:
-        _issues_table(application, _issue_rows(application, issues))
+        _issues_table(application, _issue_rows(application, session, issues))
 
 
 def settle_issues(
@@ -103,7 +107,7 @@ def settle_issues(
     """Keep what was decided, or take the rehearsal back, and show the matters as they are then, or would be."""
     session.check()
     # Read before it is taken back.
-    values, rows = _issues_json(session, issues), _issue_rows(application, issues)
+    values, rows = _issues_json(session, issues), _issue_rows(application, session, issues)
     change_set = settle(session, dry_run)
     if as_json:
         application.output.json({"issues": values, "dry_run": dry_run, "change_set": change_set})
@@ -113,15 +117,16 @@ def settle_issues(
 
 
 def _issues_json(session: CrmSession, issues: Sequence[QualityIssue]) -> list[dict[str, Any]]:
-    told = session.can(DECIDE)
-    return [_issue_json(each, told) for each in issues]
+    told, subjects = session.can(DECIDE), readable_subjects(session, issues)
+    return [_issue_json(each, subjects.get(each.id), told) for each in issues]
 
 
-def _issue_rows(application: Application, issues: Sequence[QualityIssue]) -> list[tuple[str, ...]]:
-    translator = application.translator
+def _issue_rows(application: Application, session: CrmSession, issues: Sequence[QualityIssue]) -> list[tuple[str, ...]]:
+    translator, subjects = application.translator, readable_subjects(session, issues)
     return [
         (
-            str(each.id), f"{translator.named(each.record_type)} {each.record_id}", _about(application, each),
+            str(each.id), f"{translator.named(each.record_type)} {each.record_id}",
+            _about(application, each, subjects.get(each.id)),
             "" if each.proposed is None else str(each.proposed), translator.choice(each.state.value), each.note or "",
         )
         for each in issues

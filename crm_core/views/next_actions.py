@@ -25,6 +25,7 @@ from crm_core.hooks.reasons import Reason
 from crm_core.hooks.values import Failed, NextAction
 from crm_core.store import pools
 from crm_core.views import duties
+from crm_core.views.matters import readable_subjects
 from crm_core.views.open_items import planned_and_promised
 
 if TYPE_CHECKING:
@@ -228,7 +229,8 @@ def _duties(session: CrmSession, user_id: int) -> Iterator[NextAction]:
 def _proposals(session: CrmSession, user_id: int) -> Iterator[NextAction]:
     """Proposals that wait for a steward, and what the user is to mend."""
     open_ = select(
-        QualityIssue.id, QualityIssue.account_id, QualityIssue.subject, QualityIssue.created_at
+        QualityIssue.id, QualityIssue.account_id, QualityIssue.kind, QualityIssue.subject, QualityIssue.record_type,
+        QualityIssue.record_id, QualityIssue.created_at,
     ).where(QualityIssue.state == IssueState.OPEN).order_by(QualityIssue.created_at, QualityIssue.id)  # fmt: skip
     if session.actor.user_id == user_id and session.can(DECIDE):
         others = or_(QualityIssue.proposer_id.is_(None), QualityIssue.proposer_id != user_id)
@@ -242,11 +244,15 @@ def _proposals(session: CrmSession, user_id: int) -> Iterator[NextAction]:
                 values={"count": min(len(waiting), _COUNTED), "day": waiting[0].created_at},
             )  # fmt: skip
     mine = open_.where(QualityIssue.field.is_(None), QualityIssue.assignee_id == user_id).limit(_MATTERS)
-    for row in session.execute(mine):
+    labels = session.policy.vocabularies.get("quality.kind", {})
+    rows = session.execute(mine).all()
+    subjects = readable_subjects(session, rows)
+    for row in rows:
+        about = subjects.get(row.id) or labels.get(row.kind, row.kind)
         yield NextAction(
             account_id=row.account_id, kind="mend", title="{about}", reason="It was left to you on {day}.",
             urgency=50, record_type="quality_issue", record_id=row.id,
-            values={"about": row.subject or "", "day": row.created_at},
+            values={"about": about, "day": row.created_at},
         )  # fmt: skip
 
 

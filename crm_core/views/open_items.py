@@ -19,6 +19,7 @@ from crm_core.fields.columns import BIGINT, Moment
 from crm_core.hooks.values import Failed, Gathered, OpenItem
 from crm_core.views.aliases import another
 from crm_core.views.asked import affiliations, lifecycles
+from crm_core.views.matters import readable_subjects
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -236,7 +237,8 @@ def _stages(session: CrmSession, accounts: Sequence[int]) -> Iterator[OpenItem]:
 def _asking() -> Any:
     return (
         select(QualityIssue.id, QualityIssue.account_id, QualityIssue.kind, QualityIssue.subject,
-               QualityIssue.record_type, QualityIssue.field, QualityIssue.proposed, QualityIssue.assignee_id)
+               QualityIssue.record_type, QualityIssue.record_id, QualityIssue.field, QualityIssue.proposed,
+               QualityIssue.assignee_id)
         .where(QualityIssue.account_id.in_(_IDS), QualityIssue.state == IssueState.OPEN)
         .order_by(QualityIssue.id)
     )  # fmt: skip
@@ -248,14 +250,17 @@ def _questions(session: CrmSession, accounts: Sequence[int], user_id: int | None
     They name no person: what hangs on people who moved is put into this queue, and would be put into it again.
     """
     labels = session.policy.vocabularies.get("quality.kind", {})
-    for row in session.execute(_asking(), {"ids": accounts}):
+    rows = session.execute(_asking(), {"ids": accounts}).all()
+    subjects = readable_subjects(session, rows)
+    for row in rows:
         label = labels.get(row.kind, row.kind)
         item: dict[str, Any] = {
             "account_id": row.account_id, "kind": "question", "record_type": "quality_issue", "record_id": row.id,
         }  # fmt: skip
         if row.field is None and (user_id is None or row.assignee_id == user_id):
+            subject = subjects.get(row.id)
             yield OpenItem(
-                title=row.subject or label, text=label if row.subject else "", user_id=row.assignee_id,
+                title=subject or label, text=label if subject else "", user_id=row.assignee_id,
                 reassign="assignee_id", **item,
             )  # fmt: skip
         elif row.field is not None and user_id is None:

@@ -18,6 +18,7 @@ from crm_core.errors import Problem
 from crm_core.store.duplicates import Candidate, candidates_of
 from crm_core.store.likely import likeliest
 from crm_core.views.aliases import another
+from crm_core.views.matters import readable_subjects
 from crm_core.views.stewardship.findings import findings
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ def _matters(
 ) -> list[QueueEntry]:
     proposer, assignee = another(User), another(User, 2)
     told = session.can(DECIDE)
+    labels = session.policy.vocabularies.get("quality.kind", {})
     query = (
         select(QualityIssue, Account.name, Contact.name, proposer.name, assignee.name)
         .outerjoin(Account, Account.id == QualityIssue.account_id)
@@ -137,14 +139,19 @@ def _matters(
         query = query.where(QualityIssue.account_id.in_(accounts))
     if where:
         query = query.where(QualityIssue.account_id.in_(select(Account.id).where(session.where(Account, where))))
+    rows = session.execute(query).all()
+    subjects = readable_subjects(session, [row[0] for row in rows])
     return [
         QueueEntry(
             kind=issue.kind, account_id=issue.account_id, account=account or "", contact_id=issue.contact_id,
             record_type=issue.record_type, record_id=issue.record_id,
-            problem=_problem(issue, account or person or "", issue.reason if told else None),
+            problem=_problem(
+                issue, account or person or "", issue.reason if told else None,
+                subjects.get(issue.id) or labels.get(issue.kind, issue.kind),
+            ),
             issue_id=issue.id, who=who, assignee=whose, since=issue.created_at,
         )
-        for issue, account, person, who, whose in session.execute(query)
+        for issue, account, person, who, whose in rows
     ]  # fmt: skip
 
 
@@ -188,9 +195,9 @@ def _names(record: type[Account] | type[Contact], ids: set[int]) -> Any:
     return select(rows.id, rows.name).where(rows.id.in_(sorted(ids)))
 
 
-def _problem(issue: QualityIssue, name: str, reason: str | None) -> Problem:
+def _problem(issue: QualityIssue, name: str, reason: str | None, about: str) -> Problem:
     if issue.field is None:
-        return Problem("", "{about}", "Mend it, then close it.", {"about": issue.subject or ""})
+        return Problem("", "{about}", "Mend it, then close it.", {"about": about})
     values = {
         "name": name, "record": issue.record_type, "field": issue.field, "found": _shown(issue.found),
         "proposed": _shown(issue.proposed), "reason": reason,
