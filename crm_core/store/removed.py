@@ -161,7 +161,13 @@ def _known(session: CrmSession, reader: int, since: Look, ids: Iterable[int]) ->
         query = (
             select(CHANGE.c.record_id, CHANGE.c.operation, CHANGE.c.before, merging().label("merging"))
             .join(CHANGE_SET, CHANGE_SET.c.id == CHANGE.c.change_set_id)
-            .where(CHANGE.c.record_id.in_(part), committed_since(session, since), by_others(reader))
+            .where(
+                CHANGE.c.record_id.in_(part),
+                # Not of what a plugin adds to a record under the same id.
+                CHANGE.c.type.in_([_PLACE.name, _POINT.name]),
+                committed_since(session, since),
+                by_others(reader),
+            )
             .order_by(CHANGE.c.record_id, CHANGE.c.version.desc())
         )
         for row in session.core(query):

@@ -24,6 +24,9 @@ from crm_core.errors import HookError
 from crm_core.hooks.reasons import Reason
 from crm_core.hooks.values import Failed, NextAction
 from crm_core.store import pools
+from crm_core.store.actor import valid_at
+from crm_core.store.guard import trusted
+from crm_core.store.visibility import bare
 from crm_core.views import duties
 from crm_core.views.matters import readable_subjects
 from crm_core.views.open_items import planned_and_promised
@@ -174,7 +177,11 @@ def _planned(session: CrmSession, user_id: int, ids: Sequence[int]) -> Iterator[
 
 def _promises(session: CrmSession, user_id: int, ids: Sequence[int]) -> Iterator[NextAction]:
     """What the user promised or took over, also at accounts that nobody owns, where whoever made a promise keeps it."""
-    owned = exists().where(Ownership.account_id == Activity.account_id, Ownership.role == OwnershipRole.OWNER)
+    # Whether there is an owner, not whether the actor may read who it is: else both would be told.
+    own = bare(Ownership.crm_type.table).alias("owning")
+    owned = exists().where(
+        own.c.account_id == Activity.account_id, own.c.role == OwnershipRole.OWNER, valid_at(own, session.at)
+    )
     made = (
         select(Activity.account_id)
         .where(
@@ -182,7 +189,7 @@ def _promises(session: CrmSession, user_id: int, ids: Sequence[int]) -> Iterator
             Activity.status == Status.HELD,
             Activity.next_step.is_not(None),
             Activity.account_id.is_not(None),
-            ~owned,
+            trusted(~owned),
         )
         .distinct()
     )

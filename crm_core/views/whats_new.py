@@ -263,7 +263,7 @@ def _activities(session: CrmSession, reader: int, since: Look) -> Iterator[_Piec
         present.update(session.scalars(query))
     for change in changes:
         values, who = change.values, change.values["user_id"]
-        if (who == reader or change.record_id in present) and values["status"] is not Status.PLANNED:
+        if (who == reader or change.record_id in present) and values["status"] is Status.HELD:
             continue  # they were there
         if values["status"] is Status.HELD and (change.created or not {"status", "outcome"}.isdisjoint(change.after)):
             text = "{subject}: {outcome}" if values["outcome"] else "{subject}"
@@ -271,6 +271,8 @@ def _activities(session: CrmSession, reader: int, since: Look) -> Iterator[_Piec
                          outcome=values["outcome"] or "")  # fmt: skip
         elif values["status"] is Status.PLANNED and change.created:
             yield _piece(change, "activity", "planned", "{subject}", who, subject=values["subject"])
+        elif values["status"] is Status.CANCELLED and change.before.get("status") is Status.PLANNED:
+            yield _piece(change, "activity", "cancelled", "{subject}", change.user_id, subject=values["subject"])
 
 
 def _people(session: CrmSession, reader: int, since: Look, lost: Removed) -> Iterator[_Piece]:

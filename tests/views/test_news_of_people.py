@@ -6,7 +6,7 @@ import datetime as dt
 import time
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, func, insert, select
 
 from crm_core import (
     Account,
@@ -21,6 +21,7 @@ from crm_core import (
     ownership,
 )
 from crm_core.store.parts import AT_ONCE
+from crm_core.store.tables import CHANGE, CHANGE_SET
 from crm_core.views import looked, whats_new
 
 
@@ -363,6 +364,22 @@ def test_a_place_that_a_merge_brought_is_told_when_it_is_deleted(crm, acme):
     with crm.system_session("test") as session:
         session.delete(session.list(Affiliation, 'role == "director"')[0])
     assert any("is no longer listed there: director" in each[3] for each in told(crm))
+
+
+def test_what_a_plugin_adds_to_a_place_does_not_make_it_new(crm, acme):
+    """An extension has the id of its record; one that was made since the look is not the record."""
+    with crm.session("wang.fang") as session:
+        place = session.list(Affiliation)[0]
+        session.delete(place)
+    with crm.store.engine.begin() as connection:
+        last = connection.scalar(select(func.max(CHANGE_SET.c.id)))
+        connection.execute(
+            insert(CHANGE).values(
+                change_set_id=last, position=99, type="probe.badge", record_id=place.id, version=1, operation="create",
+                after="{}",
+            )
+        )  # fmt: skip
+    assert told(crm) == {("Acme", "people", 1, "Ann is no longer listed there: buyer")}
 
 
 def test_no_statement_names_more_than_a_database_takes(crm, acme):

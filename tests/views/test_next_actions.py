@@ -12,13 +12,16 @@ from crm_core import (
     Account,
     Activity,
     Contact,
+    Ownership,
     OwnershipRole,
     Share,
     Status,
+    Unit,
     User,
     activities,
     contacts,
     handovers,
+    organisation,
     ownership,
 )
 from crm_core.domain import quality
@@ -115,6 +118,22 @@ def test_a_promise_at_an_account_without_an_owner_stays_with_whoever_made_it(crm
     with crm.system_session("test") as session:
         session.add(Activity(kind="call", subject="Done", account_id=pooled.id, status=Status.HELD, started_at=NOW))
     assert lines(look(crm)) == []
+
+
+def test_whoever_may_not_read_who_owns_an_account_is_not_told_what_its_owner_is_to_keep(open_crm):
+    crm = open_crm(roles={"blind": {"permissions": {"account.read": "all", "activity.read": "all"}}})
+    with crm.system_session("test") as session:
+        blind = session.add_one(User(login="blind", name="Blind"))
+        organisation.join(session, blind, session.list(Unit)[0], role="blind", since_always=True)
+        pooled, owned, past = (account(session, name, None) for name in ("Pooled", "Owned", "Past"))
+        ownership.assign(session, owned, to="wang.fang", since_always=True)
+        session.add(Ownership(account_id=past.id, user_id=blind.id, role=OwnershipRole.OWNER, valid_to=day(-3)))
+        for where in (pooled, owned, past):
+            session.add(Activity(kind="visit", subject="Visit", account_id=where.id, user_id=blind.id,
+                                 status=Status.HELD, started_at=day(-9), next_step=f"write to {where.name}",
+                                 next_step_due=day(-1)))  # fmt: skip
+    assert {each[1] for each in lines(look(crm, "blind"))} == {"write to Pooled", "write to Past"}
+    assert lines(look(crm, "wang.fang")) == [("promise", "write to Owned", "Owned", 90)]
 
 
 def test_people_to_confirm_once_for_each_account(open_crm):

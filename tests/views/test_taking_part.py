@@ -93,6 +93,38 @@ def test_what_came_of_a_visit_is_no_news_to_those_who_were_there(crm):
     assert told == {"planned": (1, "to come")}
 
 
+def test_whoever_was_told_of_a_meeting_is_told_that_it_does_not_take_place(crm):
+    with crm.system_session("test") as session:
+        acme = account(session, "Acme")
+        both = [user(session, login) for login in ("li.wei", "wang.fang")]
+        ownership.assign(session, acme, to="wang.fang", role=OwnershipRole.COLLABORATOR, since_always=True)
+        ids = [
+            activities.plan(session, "visit", name, start=day(1), account=acme, user="chen.yi", colleagues=there)[0].id
+            for name, there in (("with both", both), ("alone", []), ("held", both))
+        ]
+        activities.hold(session, session.require(Activity, ids[2]))
+    with crm.session("wang.fang") as session:
+        looked(session, whats_new(session))
+    with crm.session("li.wei") as session:
+        looked(session, whats_new(session))
+        activities.cancel(session, session.require(Activity, ids[0]))
+    with crm.session("chen.yi") as session:
+        activities.cancel(session, session.require(Activity, ids[1]))
+        # What was put down by mistake is not called off.
+        session.require(Activity, ids[2]).status = Status.CANCELLED
+        (brief,) = activities.plan(session, "visit", "brief", start=day(1), account=session.require(Account, acme.id))
+        activities.cancel(session, brief)
+    told = {}
+    for login in ("li.wei", "wang.fang"):
+        with crm.session(login, read_only=True) as session:
+            told[login] = [
+                (each.kind, each.count, each.values["subject"], session.require(User, each.who[0]).login)
+                for one in whats_new(session) for each in one.learned
+            ]  # fmt: skip
+    assert told["wang.fang"] == [("cancelled", 2, "alone", "chen.yi")]
+    assert told["li.wei"] == [("cancelled", 1, "alone", "chen.yi")]
+
+
 @pytest.fixture
 def met(open_crm):
     """A build in which Ann is the one whom a visit was about, Bob took part in it, and nobody ever met Cho."""
