@@ -6,11 +6,11 @@ Everything is asked of what the actor sees: accounts, responsibilities, and the 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
-from sqlalchemy import ColumnElement, FromClause, Select, Subquery, func, or_, select, true, union_all
+from sqlalchemy import ColumnElement, FromClause, Select, Subquery, func, or_, select, true, union, union_all
 
 from crm_core.domain.accounts import Account
 from crm_core.domain.contacts import Affiliation
@@ -24,7 +24,7 @@ from crm_core.store.visibility import bare
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["Responsibility", "confirmed", "hangs_on_accounts", "responsibilities", "touched"]
+__all__ = ["Responsibility", "confirmed", "hangs_on_accounts", "responsibilities", "touched", "undone"]
 
 _DEEPEST = 4
 _CONFIRMING = {Affiliation.crm_type.name: ("confirmed_at",)}
@@ -246,9 +246,36 @@ def confirmed(
     return {row[0]: row[1] for row in found}
 
 
-def undone(session: CrmSession) -> set[int]:
-    """Change sets that were taken back, so that what they did does not count."""
+def _writing(
+    session: CrmSession,
+    rule: Duty,
+    at: dt.datetime,
+    users: Collection[int] | None,
+    within: Collection[int] | None,
+) -> Select[Any]:
+    """The ids of the change sets that wrote what a duty is about."""
+    record_type = session.types[rule.record]
+    links = _links(session, record_type, at, rule.each)
+    return (
+        select(CHANGE.c.change_set_id)
+        .select_from(links.join(CHANGE, CHANGE.c.record_id == links.c.record_id))
+        .where(links.c.account_id.in_(_accounts(session, rule, at, users, within)), CHANGE.c.type == record_type.name)
+    )
+
+
+def undone(
+    session: CrmSession,
+    rules: Iterable[Duty],
+    at: dt.datetime,
+    users: Collection[int] | None,
+    within: Collection[int] | None = None,
+) -> set[int]:
+    """Change sets that were taken back, so that what they did to what duties are about does not count."""
     query = select(CHANGE_SET.c.id, CHANGE_SET.c.undoes).where(CHANGE_SET.c.undoes.is_not(None))
+    if users is not None or within is not None:
+        # To look through all change sets takes as long as the journal is, whomever it is about. What takes something
+        # back is found as that is found itself: by the records that it writes.
+        query = query.where(CHANGE_SET.c.id.in_(union(*(_writing(session, rule, at, users, within) for rule in rules))))
     by_target: dict[int, list[int]] = {}
     for row in session.core(query):
         by_target.setdefault(row.undoes, []).append(row.id)

@@ -207,7 +207,7 @@ def _obligations(
     if not session.can("ownership.read"):
         return []
     rules = [rule for rule in rules if session.can(session.types[rule.record].permission("read"))]
-    taken_back = undone(session) if rules else set()
+    taken_back = undone(session, rules, moment, users, within) if rules else set()
     found = [
         each for rule in rules for each in _of_rule(session, rule, moment, users, taken_back, organisation, within)
     ]  # fmt: skip
