@@ -115,7 +115,7 @@ def _late(session: CrmSession, since: Look) -> ColumnElement[bool]:
     Else it reads every change that there is to find the few, until somebody has it count what is in its tables.
     """
     bound = CHANGE_SET.c.at >= since.at - LATE
-    return bound if session.dialect == "postgresql" else func.likelihood(bound, literal_column("0.001"))
+    return bound if session.dialect == "postgresql" else func.likelihood(bound, literal_column("0.000001"))
 
 
 def _open(session: CrmSession, record_type: RecordType, row: Any) -> dict[str, Any]:

@@ -71,7 +71,9 @@ def test_eight_times_the_records_are_eight_times_the_work(crm, record) -> None:
     assert 5 * one < other < 12 * one
 
 
-def test_what_was_deleted_since_a_look_costs_the_same_however_long_the_journal_is(crm) -> None:
+@pytest.mark.parametrize("counted", [False, True])
+def test_what_was_deleted_since_a_look_costs_the_same_however_long_the_journal_is(crm, counted) -> None:
+    """Also where SQLite counted the changes once, and how many of them a change set has, but not the change sets."""
     with crm.system_session("init") as session:
         reader = session.add_one(User(login="reader", name="Reader")).id
 
@@ -90,4 +92,7 @@ def test_what_was_deleted_since_a_look_costs_the_same_however_long_the_journal_i
     made(crm, Contact, 100)
     short = look()
     made(crm, Contact, 4000)
+    if counted:
+        with crm.store.engine.begin() as connection:
+            connection.exec_driver_sql("ANALYZE crm_change")
     assert look() < short + 10
