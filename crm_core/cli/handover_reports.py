@@ -219,12 +219,13 @@ def _print(application: Application, found: Sequence[Briefing], users: dict[int,
 
 
 def _write(application: Application, each: Briefing, file: Path, users: dict[int, str], words: dict[str, str]) -> None:
+    from crm_core.exchange.sparing import spared
     from crm_core.views.briefing_text import briefing_html
 
     translator = application.translator
     html = briefing_html(each, translator.language, translate=translator.text, tz=application.crm.build.policy.tz,
                          users=users, words=words)  # fmt: skip
-    file.write_text(html, encoding="utf-8")
+    spared(file).write_text(html, encoding="utf-8")
 
 
 def _write_all(

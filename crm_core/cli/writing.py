@@ -16,5 +16,7 @@ def write_page(application: Application, file: str, html: str) -> None:
     if file == "-":
         application.output.line(html.rstrip())
         return
-    Path(file).write_text(html, encoding="utf-8")
+    from crm_core.exchange.sparing import spared
+
+    spared(Path(file)).write_text(html, encoding="utf-8")
     application.output.note("Wrote the page {file}.", file=file)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -50,6 +50,7 @@ class Taking:
 def taking(
     crm: Crm,
     rejects_path: str | Path | None,
+    read: Iterable[Path],
     *,
     login: str | None,
     principal: str,
@@ -57,8 +58,11 @@ def taking(
     dry_run: bool,
     streaming: bool = False,
 ) -> Iterator[Taking]:
-    """One change set, checked at the end and taken back if it is a dry run; the file of rejects with it, or nothing."""
-    rejects = Rejects(Path(rejects_path) if rejects_path is not None else None)
+    """One change set, checked at the end and taken back if it is a dry run; the file of rejects with it, or nothing.
+
+    ``read`` are the files that rejects may not replace.
+    """
+    rejects = Rejects(Path(rejects_path) if rejects_path is not None else None, read)
     try:
         with crm.store.session(
             login, principal=principal, reason=reason, source="import", streaming=streaming

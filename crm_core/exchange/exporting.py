@@ -14,6 +14,7 @@ from crm_core.exchange.columns import Column, csv_columns, exported, json_column
 from crm_core.exchange.guard import guarded
 from crm_core.exchange.own_keys import may_read_keys
 from crm_core.exchange.report import Progress, Tell
+from crm_core.exchange.sparing import spared
 from crm_core.exchange.writers import Format, file_being_written, format_of
 from crm_core.fields.field import Field
 from crm_core.records import Record, RecordType
@@ -48,7 +49,7 @@ def run_export(
     :class:`~crm_core.errors.ExchangeError` when it cannot be written.
     """
     record_type = session.store.find_type(record_type_name)
-    path = Path(to_path)
+    path = spared(Path(to_path))
     kind = format or format_of(path)
     chosen = exported(session, record_type, fields)
     form: Callable[[str], str] = guarded if kind == "csv" else str

@@ -47,8 +47,8 @@ def run_import(
 
     The whole import is one change set that can be undone; when it fails or is killed, nothing remains of it. Rows that
     cannot be taken are rejected, each with its reason, and written to ``rejects_path`` (CSV; JSON lines by the suffix
-    ``.jsonl``, a spreadsheet by ``.xlsx``). A file that a mapping names is looked for in ``data_dir``, then
-    beside the mapping.
+    ``.jsonl``, a spreadsheet by ``.xlsx``), also in a dry run; they replace those of an earlier run and no other file.
+    A file that a mapping names is looked for in ``data_dir``, then beside the mapping.
 
     ``dry_run`` does everything and then takes it back. The import runs as the system ``principal``, or with ``login``
     with the rights of a user, who needs the permission ``system.import`` and must be allowed to keep keys of other
@@ -68,7 +68,14 @@ def run_import(
     warnings: list[Warned] = []
     why = reason or f"import {mapping.path.name if mapping.path else mapping.source.system}"
     with taking(
-        crm, rejects_path, login=login, principal=principal, reason=why, dry_run=dry_run, streaming=True
+        crm,
+        rejects_path,
+        {plan.source.path for plan in plans},
+        login=login,
+        principal=principal,
+        reason=why,
+        dry_run=dry_run,
+        streaming=True,
     ) as current:
         session, rejects = current.session, current.rejects
         may_import(session)

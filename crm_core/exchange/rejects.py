@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
@@ -14,12 +14,10 @@ import msgspec
 
 from crm_core.exchange.guard import guarded
 from crm_core.exchange.report import Rejected
+from crm_core.exchange.sparing import REJECTED, SAID, spared_by_rejects
 
 __all__ = ["Rejects", "by_column"]
 
-_COLUMNS = ("section", "file", "line", "key", "reason", "cells")
-# What stands beside the row's own cells in a spreadsheet.
-_SAID = ("rejected: file", "rejected: line", "rejected: key", "rejected: reason")
 _FIRST = 20
 
 
@@ -36,11 +34,12 @@ def by_column(header: Sequence[str] | None, cells: Any) -> Any:
 class Rejects:
     """Collects rejected rows; the file appears when the import is over, and only if there are any.
 
-    It holds personal data, so that only its owner may read it.
+    It holds personal data, so that only its owner may read it. It replaces a file of rejects and none else, nor one
+    of those that are ``read``: then :class:`~crm_core.errors.ExchangeError` is raised.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
+    def __init__(self, path: Path | None, read: Iterable[Path]) -> None:
+        self.path = path and spared_by_rejects(path, read)
         self.first: list[Rejected] = []
         self._part = path.with_name(path.name + ".part") if path else None
         self._file: IO[str] | None = None
@@ -68,7 +67,7 @@ class Rejects:
             self._write = functools.partial(_json_line, self._file)
         else:
             writer = csv.writer(self._file)
-            writer.writerow(_COLUMNS)
+            writer.writerow(REJECTED)
             self._write = lambda rejected, cells: writer.writerow(
                 [
                     guarded(rejected.section), guarded(rejected.file), rejected.line, guarded(rejected.key or ""),
@@ -112,7 +111,7 @@ class _Sheets:
         names = tuple(cells) if isinstance(cells, dict) else ()
         place = (rejected.section, rejected.file, names)
         if place not in self._writers:
-            header = (*names, *(["cells"] if not names else []), *_SAID)
+            header = (*names, *(["cells"] if not names else []), *SAID)
             self._writers[place] = self.workbook.sheet(rejected.section, header)
         own = [_readable(cells[name]) for name in names] if names else [_readable(cells)]
         self._writers[place]([*own, rejected.file, rejected.line, rejected.key, rejected.reason])
@@ -126,5 +125,5 @@ def _readable(cell: Any) -> Any:
 
 
 def _json_line(file: IO[str], rejected: Rejected, cells: Any) -> None:
-    row = {name: getattr(rejected, name) for name in _COLUMNS[:-1]} | {"cells": cells}
+    row = {name: getattr(rejected, name) for name in REJECTED[:-1]} | {"cells": cells}
     file.write(msgspec.json.encode(row).decode() + "\n")

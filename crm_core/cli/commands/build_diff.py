@@ -32,9 +32,10 @@ def command_diff(
     """
     from crm_core.builds.comparing import compare
     from crm_core.builds.describing import described
+    from crm_core.exchange.sparing import spared
 
     if write is not None and not builds:
-        write.write_text(json.dumps(described(application.build_file()), indent=1, ensure_ascii=False), "utf-8")
+        spared(write).write_text(json.dumps(described(application.build_file()), indent=1, ensure_ascii=False), "utf-8")
         application.output.say("Written: {file}", file=str(write))
         return
     if not 1 <= len(builds) <= 2 or write is not None:

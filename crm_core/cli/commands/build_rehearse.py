@@ -47,6 +47,7 @@ def command_rehearse(
     The original is only read. Ends with 1 when something would break or be lost.
     """
     from crm_core.builds.rehearsing import rehearse
+    from crm_core.exchange.sparing import spared
 
     application.as_no_user()
     with telling(application.output) as tell:
@@ -55,7 +56,7 @@ def command_rehearse(
             conformance=_conformance(application.build_file(), new) if conformance else None,
         )  # fmt: skip
     if html is not None:
-        html.write_text(_page(application, found), encoding="utf-8")
+        spared(html).write_text(_page(application, found), encoding="utf-8")
     if as_json:
         application.output.json(found.as_json())
     else:

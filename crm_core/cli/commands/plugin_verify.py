@@ -64,7 +64,9 @@ def verify_plugin(
     amount: dict[str, Any] = {"seed": seed, **({} if examples is None else {"examples": examples})}
     report = _verified(application, dist, only, skip, postgresql, amount)
     if html is not None:
-        Path(html).write_text(report.html(application.translator), encoding="utf-8")
+        from crm_core.exchange.sparing import spared
+
+        spared(Path(html)).write_text(report.html(application.translator), encoding="utf-8")
         application.output.note("The page is in {file}.", file=html)
     if as_json:
         application.output.json(report.as_json())

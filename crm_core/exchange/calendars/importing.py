@@ -67,7 +67,7 @@ def import_events(
     path = Path(file)
     encoding = file_encoding(path)
     why = reason or f"import {path.name}"
-    with taking(crm, rejects_path, login=login, principal=principal, reason=why, dry_run=dry_run) as current:
+    with taking(crm, rejects_path, [path], login=login, principal=principal, reason=why, dry_run=dry_run) as current:
         session = current.session
         may_import(session)
         year = dt.timedelta(days=366)

@@ -20,6 +20,7 @@ from crm_core.exchange.calendars.keys import uid_and_time
 from crm_core.exchange.calendars.report import SYSTEM
 from crm_core.exchange.own_keys import given_uids, may_read_keys, uid_of
 from crm_core.exchange.report import Progress, Tell
+from crm_core.exchange.sparing import spared
 
 if TYPE_CHECKING:
     from icalendar import Event
@@ -65,7 +66,7 @@ def export_calendar(
         calendar.add_component(Timezone.from_tzinfo(tz, zone))
     head, end = calendar.to_ical().decode().rsplit("END:VCALENDAR", 1)
     written = 0
-    with text_file(Path(to_path)) as file:
+    with text_file(spared(Path(to_path))) as file:
         file.write(head)
         for page in _pages(session, where, user_id):
             about = _About.of(session, page)

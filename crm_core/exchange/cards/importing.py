@@ -64,7 +64,7 @@ def import_cards(
     path = Path(file)
     encoding = file_encoding(path)
     why = reason or f"import {path.name}"
-    with taking(crm, rejects_path, login=login, principal=principal, reason=why, dry_run=dry_run) as current:
+    with taking(crm, rejects_path, [path], login=login, principal=principal, reason=why, dry_run=dry_run) as current:
         may_import(current.session)
         run = _Run(current, path.name, system, companies == "create", translate)
         for part in in_parts(components(path, encoding, ["VCARD"]), _BATCH):

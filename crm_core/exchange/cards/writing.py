@@ -16,6 +16,7 @@ from crm_core.exchange.appearing import text_file
 from crm_core.exchange.cards.report import SYSTEM
 from crm_core.exchange.own_keys import given_uids, may_read_keys, uid_of
 from crm_core.exchange.report import Progress, Tell
+from crm_core.exchange.sparing import spared
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -51,7 +52,7 @@ def export_cards(
     points_seen = session.can("contact_point.read")
     total = session.count(Contact, where) if progress is not None else 0
     written = 0
-    with text_file(Path(to_path)) as file:
+    with text_file(spared(Path(to_path))) as file:
         for page in _pages(session, where, order):
             points = _points(session, page) if points_seen else {}
             places = _places(session, page)

@@ -60,7 +60,9 @@ def contacts_moved(
     source = open_source(Path(file), encoding, delimiter, sheet)
     why = reason or f"contacts moved {source.path.name}"
     columns = Columns(source)
-    with taking(crm, rejects_path, login=login, principal=principal, reason=why, dry_run=dry_run) as current:
+    with taking(
+        crm, rejects_path, [source.path], login=login, principal=principal, reason=why, dry_run=dry_run
+    ) as current:
         run = _Run(current, columns, source.path.name, translate)
         with source.rows() as rows:
             for part in in_parts(run.readable(rows), _BATCH):
