@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
     from sqlalchemy.orm import SessionTransaction
 
     from crm_core.store.session import CrmSession
@@ -73,7 +72,7 @@ class _Looking:
     def part(self) -> _Looking:
         # A part may have ended the transaction, and the savepoint with it.
         if self.needed and (self.transaction is None or not self._there):
-            self._say("SAVEPOINT")
+            self.session._about_savepoint("SAVEPOINT", _NAME)
             self.transaction = self.session.get_transaction()
         return self
 
@@ -82,7 +81,7 @@ class _Looking:
 
     def end(self) -> None:
         if self.needed and self._there:
-            self._say("RELEASE SAVEPOINT")
+            self.session._about_savepoint("RELEASE SAVEPOINT", _NAME)
 
     def __enter__(self) -> None:
         return None
@@ -94,17 +93,13 @@ class _Looking:
             return
         self._forget()
         if self.needed and self._there:
-            self._say("ROLLBACK TO SAVEPOINT")
+            self.session._about_savepoint("ROLLBACK TO SAVEPOINT", _NAME)
         elif self.needed:
             self.session.rollback()
 
     @property
     def _there(self) -> bool:
         return self.transaction is not None and self.session.get_transaction() is self.transaction
-
-    def _say(self, words: str) -> None:
-        connection: Connection = self.session.core_connection()
-        connection.exec_driver_sql(f"{words} {_NAME}")
 
     def _forget(self) -> None:
         """What a part wanted to write cannot be, and would be tried again with each statement that follows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 from sqlalchemy import Executable, Result
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -179,6 +179,12 @@ class SessionBase(Session):
             self._held = (self.get_nested_transaction() or self.get_transaction(), connection)
         held: Connection = self._held[1]
         return held
+
+    def _about_savepoint(
+        self, words: Literal["SAVEPOINT", "ROLLBACK TO SAVEPOINT", "RELEASE SAVEPOINT"], name: str
+    ) -> None:
+        """Set one past SQLAlchemy, which would write what is pending and expire what was read; for the kernel only."""
+        self.core_connection().exec_driver_sql(f"{words} {name}")
 
     def _require_system(self, form: str) -> None:
         if not self.actor.system:
