@@ -19,7 +19,7 @@ from crm_core.cli.moments import shown
 from crm_core.cli.overviews import print_failed
 from crm_core.cli.records import plain
 from crm_core.cli.times import as_json
-from crm_core.cli.usage import ConflictingOptions, Number
+from crm_core.cli.usage import ConflictingOptions, Number, Written
 from crm_core.domain import handovers
 from crm_core.domain.accounts import Account
 from crm_core.domain.handovers import Handover, HandoverState
@@ -104,7 +104,7 @@ def show(application: Application, handover_id: int, as_json: bool) -> None:
 @command("briefing")
 @argument("handover_id", metavar="HANDOVER", type=_ID)
 @argument("reference", metavar="[ACCOUNT]", required=False)
-@option("--html", "file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@option("--html", "file", type=Written(path_type=Path), metavar="FILE",
         help="Write it as a file of HTML that needs nothing else.")  # fmt: skip
 @option("--all", "every", is_flag=True, help="Brief on every account of it that you see.")
 @option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
@@ -219,13 +219,12 @@ def _print(application: Application, found: Sequence[Briefing], users: dict[int,
 
 
 def _write(application: Application, each: Briefing, file: Path, users: dict[int, str], words: dict[str, str]) -> None:
-    from crm_core.exchange.sparing import spared
     from crm_core.views.briefing_text import briefing_html
 
     translator = application.translator
     html = briefing_html(each, translator.language, translate=translator.text, tz=application.crm.build.policy.tz,
                          users=users, words=words)  # fmt: skip
-    spared(file).write_text(html, encoding="utf-8")
+    file.write_text(html, encoding="utf-8")
 
 
 def _write_all(

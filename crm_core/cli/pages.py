@@ -12,12 +12,11 @@ __all__ = ["write_page"]
 
 def write_page(application: Application, path: str, template: str, title: str, **values: Any) -> None:
     """Write a page in the reader's language; ``title`` is translated already."""
-    from crm_core.exchange.sparing import spared
     from crm_core.views.html import page
 
     translator = application.translator
     text = page(
         template, title, translator.language, translate=translator.text, tz=application.crm.build.policy.tz, **values
     )
-    spared(Path(path)).write_text(text, encoding="utf-8")
+    Path(path).write_text(text, encoding="utf-8")
     application.output.say("Written: {file}", file=path)

@@ -6,13 +6,14 @@ click says them in English unless the whole process speaks another language; her
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import click
 
 from crm_core.cli.helping import translator_of
 
-__all__ = ["ConflictingOptions", "InvalidValue", "Number", "no_such_command", "usage_text"]
+__all__ = ["ConflictingOptions", "InvalidValue", "Number", "Written", "no_such_command", "usage_text"]
 
 
 class InvalidValue(click.BadParameter):
@@ -44,6 +45,24 @@ class Number(click.ParamType):  # type: ignore[type-arg]  # generic only since c
                 ctx, param, value=str(value), least=self.least, most=self.most,
             )  # fmt: skip
         return number
+
+
+class Written(click.Path):
+    """A file that a command writes, and that may replace what is there: refused before anything is done if it may not.
+
+    See :func:`crm_core.exchange.sparing.spared`.
+    """
+
+    def __init__(self, path_type: type[Any] | None = None) -> None:
+        super().__init__(dir_okay=False, path_type=path_type)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read it, and look at what is there."""
+        from crm_core.exchange.sparing import spared
+
+        found: Any = super().convert(value, param, ctx)
+        spared(Path(found))
+        return found
 
 
 class ConflictingOptions(click.UsageError):

@@ -16,7 +16,5 @@ def write_page(application: Application, file: str, html: str) -> None:
     if file == "-":
         application.output.line(html.rstrip())
         return
-    from crm_core.exchange.sparing import spared
-
-    spared(Path(file)).write_text(html, encoding="utf-8")
+    Path(file).write_text(html, encoding="utf-8")
     application.output.note("Wrote the page {file}.", file=file)

@@ -12,10 +12,10 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
-from sqlalchemy.exc import DBAPIError
 
-from crm_core.errors import BuildError, CrmError, HookError, Objection, Problem
+from crm_core.errors import BuildError, HookError, Objection, Problem
 from crm_core.hooks.apart import apart
+from crm_core.hooks.failures import as_ended, as_failure, logged
 from crm_core.hooks.implementations import Implementation, mistakes
 from crm_core.hooks.markers import only_for_of
 from crm_core.hooks.reasons import Reason
@@ -34,7 +34,6 @@ from crm_core.hooks.values import (
     TimelineEntry,
     Touch,
 )
-from crm_core.logs import logger
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -154,7 +153,7 @@ class Dispatcher:
                     failures.append(error)
                     continue
                 except TypeError as error:
-                    failures.append(_as_failure(call, error))
+                    failures.append(as_failure(call, error))
                     continue
                 if found:
                     objections.setdefault(call.plugin, []).extend(found)
@@ -282,11 +281,11 @@ class Dispatcher:
                     # What it wants to write is its own matter, too, also where nothing may be written.
                     session.flush()
             except Exception as error:
-                failed.append(Failed(call.plugin, hook, Reason(_logged(_as_failure(call, error)))))
+                failed.append(Failed(call.plugin, hook, Reason(logged(as_failure(call, error)))))
             else:
                 found += [(call.plugin, each) for each in parts]
             if not safely.whole():
-                raise _logged(_as_ended(call))
+                raise logged(as_ended(call))
         safely.end()
         return found, tuple(failed)
 
@@ -309,7 +308,7 @@ class Dispatcher:
                     # plugin's.
                     session.flush()
             except Exception as error:
-                session.info.setdefault("failed_hooks", []).append(_logged(_as_failure(call, error)))
+                session.info.setdefault("failed_hooks", []).append(logged(as_failure(call, error)))
 
     def hears_commits(self) -> tuple[str, ...]:
         """The plugins that implement ``crm_on_committed``.
@@ -328,7 +327,7 @@ class Dispatcher:
                 try:
                     _called(call, {"crm": crm, "change_sets": change_sets})
                 except (HookError, Objection) as error:
-                    return _logged(_as_failure(call, error))
+                    return logged(as_failure(call, error))
         return None
 
 
@@ -342,47 +341,7 @@ def _called(call: Implementation, arguments: Mapping[str, Any], read: Callable[[
     except Objection:
         raise
     except Exception as error:
-        raise _as_failure(call, error) from error
-
-
-def _as_failure(call: Implementation, error: Exception) -> HookError:
-    if isinstance(error, HookError) and error.values.get("hook") == call.hook:
-        return error
-    failure = HookError(
-        "{plugin}: {hook} failed: {error}",
-        mend="Report it to the plugin's author; until then, leave the plugin out of the build.",
-        plugin=call.plugin,
-        hook=call.hook,
-        error=_reason(error),
-    )
-    failure.__cause__ = error
-    return failure
-
-
-def _as_ended(call: Implementation) -> HookError:
-    return HookError(
-        "{plugin}: {hook} ended the transaction of whoever asked it; what they had written is not committed with the"
-        " rest.",
-        mend="Report it to the plugin's author: a hook neither commits nor rolls back. Until then, leave the plugin out"
-        " of the build.",
-        plugin=call.plugin,
-        hook=call.hook,
-    )
-
-
-def _reason(error: Exception) -> str:
-    """What stands in a sentence about an error, which a database tells with its statement on many lines."""
-    kind = f"{type(error).__name__}: "
-    if isinstance(error, CrmError):
-        return Reason(error, kind)
-    if isinstance(error, DBAPIError) and str(error.orig):
-        return kind + str(error.orig).splitlines()[0]
-    return f"{kind}{error}"
-
-
-def _logged(failure: HookError) -> HookError:
-    logger("crm_core.hooks").error("hook failed", plugin=failure.plugin, hook=failure.values["hook"], exc_info=failure)
-    return failure
+        raise as_failure(call, error) from error
 
 
 def _answers(answer: Any) -> list[Any]:

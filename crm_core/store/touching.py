@@ -113,6 +113,12 @@ def _links(session: CrmSession, record_type: RecordType, at: dt.datetime, curren
     return (union_all(*queries) if len(queries) > 1 else queries[0]).subquery()
 
 
+def _seen(session: CrmSession, record_type: RecordType, rows: FromClause, query: Select[Any]) -> Select[Any]:
+    """The query without the rows that the actor does not see."""
+    seen = session.visibility.criterion(record_type, rows)
+    return query if seen is None else query.where(seen)
+
+
 def _accounts(
     session: CrmSession,
     rule: Duty,
@@ -124,9 +130,7 @@ def _accounts(
     record_type = Account.crm_type
     rows = bare(record_type.table).alias()
     query = select(rows.c.id).where(rows.c.created_at <= at, rows.c.active == true())
-    seen = session.visibility.criterion(record_type, rows)
-    if seen is not None:
-        query = query.where(seen)
+    query = _seen(session, record_type, rows, query)
     if within is not None:
         query = query.where(rows.c.id.in_(sorted(within)))
     if rule.where:
@@ -239,9 +243,7 @@ def confirmed(
         rows.c.confirmed_at <= at,
         rows.c.account_id.in_(_accounts(session, rule, at, users, within)),
     )
-    seen = session.visibility.criterion(record_type, rows)
-    if seen is not None:
-        query = query.where(seen)
+    query = _seen(session, record_type, rows, query)
     found: Any = session.core(query.group_by(rows.c.account_id)).all()
     return {row[0]: row[1] for row in found}
 

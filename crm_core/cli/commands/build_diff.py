@@ -11,13 +11,14 @@ import click
 from crm_core.cli.application import Application, pass_application
 from crm_core.cli.helping import argument, command, option
 from crm_core.cli.times import as_json
+from crm_core.cli.usage import Written
 
 __all__ = ["command"]
 
 
 @command("diff")
 @argument("builds", nargs=-1, type=click.Path(path_type=Path), metavar="[BEFORE] [AFTER]")
-@option("--write", type=click.Path(path_type=Path), metavar="FILE.json",
+@option("--write", type=Written(path_type=Path), metavar="FILE.json",
         help="Write the description of the build, to be compared where other versions are installed.")  # fmt: skip
 @option("--check", is_flag=True, help="End with 1 when something is lost or breaks.")
 @as_json
@@ -32,10 +33,9 @@ def command_diff(
     """
     from crm_core.builds.comparing import compare
     from crm_core.builds.describing import described
-    from crm_core.exchange.sparing import spared
 
     if write is not None and not builds:
-        spared(write).write_text(json.dumps(described(application.build_file()), indent=1, ensure_ascii=False), "utf-8")
+        write.write_text(json.dumps(described(application.build_file()), indent=1, ensure_ascii=False), "utf-8")
         application.output.say("Written: {file}", file=str(write))
         return
     if not 1 <= len(builds) <= 2 or write is not None:

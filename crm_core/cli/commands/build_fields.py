@@ -9,6 +9,7 @@ import attrs
 from crm_core.cli.application import Application, pass_application
 from crm_core.cli.helping import command, option
 from crm_core.cli.times import as_json
+from crm_core.cli.usage import Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,7 @@ _KIND_LABELS = ("Required", "Custom", "Duty", "Completeness")
 @option("--role", metavar="ROLE", help="Only what people with this role must fill.")
 @option("--all", "everything", is_flag=True, help="Fields that nobody must fill, too, and those that are used.")
 @option("--no-data", is_flag=True, help="Do not count in the database how often fields are filled.")
-@option("--html", metavar="FILE", help="Write a page that stands by itself.")
+@option("--html", metavar="FILE", type=Written(), help="Write a page that stands by itself.")
 @as_json
 @pass_application
 def command_fields(

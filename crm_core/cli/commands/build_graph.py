@@ -9,12 +9,13 @@ import click
 from crm_core.cli.application import Application, pass_application
 from crm_core.cli.helping import command, option
 from crm_core.cli.times import as_json
+from crm_core.cli.usage import Written
 
 __all__ = ["command"]
 
 
 @command("graph")
-@option("--to", "file", type=click.Path(path_type=Path), metavar="FILE.svg", default="crm-build.svg",
+@option("--to", "file", type=Written(path_type=Path), metavar="FILE.svg", default="crm-build.svg",
         show_default=True, help="The file that the picture is written to.")  # fmt: skip
 @as_json
 @pass_application

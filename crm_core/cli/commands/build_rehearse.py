@@ -13,6 +13,7 @@ from crm_core.cli.application import Application, pass_application
 from crm_core.cli.helping import command, option
 from crm_core.cli.telling import telling
 from crm_core.cli.times import as_json
+from crm_core.cli.usage import Written
 from crm_core.errors import Problem
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _SIGNS = {"loses": "!!", "breaks": "!", "changes": ""}
         help="So many overviews of accounts are compared.")  # fmt: skip
 @option("--seed", type=int, default=1, show_default=True, metavar="N", help="Chooses which ones.")
 @option("--conformance", is_flag=True, help="Verify each plugin of the new build, too; that takes minutes.")
-@option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@option("--html", type=Written(path_type=Path), metavar="FILE",
         help="Write the report as a page that stands by itself.")  # fmt: skip
 @as_json
 @pass_application
@@ -47,7 +48,6 @@ def command_rehearse(
     The original is only read. Ends with 1 when something would break or be lost.
     """
     from crm_core.builds.rehearsing import rehearse
-    from crm_core.exchange.sparing import spared
 
     application.as_no_user()
     with telling(application.output) as tell:
@@ -56,7 +56,7 @@ def command_rehearse(
             conformance=_conformance(application.build_file(), new) if conformance else None,
         )  # fmt: skip
     if html is not None:
-        spared(html).write_text(_page(application, found), encoding="utf-8")
+        html.write_text(_page(application, found), encoding="utf-8")
     if as_json:
         application.output.json(found.as_json())
     else:

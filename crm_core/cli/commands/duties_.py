@@ -12,7 +12,7 @@ from crm_core.cli.moments import MOMENT, When, shown
 from crm_core.cli.records import plain
 from crm_core.cli.settling import dry_run_option, print_settled, settle
 from crm_core.cli.times import as_json, moment_of
-from crm_core.cli.usage import Number
+from crm_core.cli.usage import Number, Written
 
 if TYPE_CHECKING:
     from crm_core.views.duties import Compliance, DutyReport, Obligation, UnitCompliance
@@ -25,7 +25,7 @@ __all__ = ["command"]
 @option("--unit", metavar="UNIT", help="Only what the people of this unit, and of those below it, must do.")
 @option("--due-within", type=Number(0, 3650), metavar="DAYS", help="List what is due within so many days, too.")
 @option("--at", type=MOMENT, metavar="DATE", help="As it stood on this day or at this moment.")
-@option("--html", metavar="FILE", help="Write a page that stands by itself.")
+@option("--html", metavar="FILE", type=Written(), help="Write a page that stands by itself.")
 @as_json
 @click.pass_context
 def command(

@@ -11,6 +11,7 @@ import click
 from crm_core.cli.application import Application, pass_application
 from crm_core.cli.helping import argument, command, option
 from crm_core.cli.times import as_json
+from crm_core.cli.usage import Written
 
 if TYPE_CHECKING:
     from crm_core.testing.conformance import Check, Report
@@ -42,7 +43,7 @@ __all__ = ["command", "config_of"]
     metavar="N",
     help="What is made up by chance follows from this number, which findings tell.",
 )
-@option("--html", metavar="FILE", type=click.Path(dir_okay=False), help="Write a page that stands by itself.")
+@option("--html", metavar="FILE", type=Written(), help="Write a page that stands by itself.")
 @as_json
 @pass_application
 def verify_plugin(
@@ -64,9 +65,7 @@ def verify_plugin(
     amount: dict[str, Any] = {"seed": seed, **({} if examples is None else {"examples": examples})}
     report = _verified(application, dist, only, skip, postgresql, amount)
     if html is not None:
-        from crm_core.exchange.sparing import spared
-
-        spared(Path(html)).write_text(report.html(application.translator), encoding="utf-8")
+        Path(html).write_text(report.html(application.translator), encoding="utf-8")
         application.output.note("The page is in {file}.", file=html)
     if as_json:
         application.output.json(report.as_json())

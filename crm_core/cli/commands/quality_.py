@@ -12,7 +12,7 @@ from crm_core.cli.helping import argument, group, option
 from crm_core.cli.quality_shown import entry_json, labels, print_queue, sayer, settle_issues, show_issues
 from crm_core.cli.settling import dry_run_option
 from crm_core.cli.times import as_json
-from crm_core.cli.usage import InvalidValue, Number
+from crm_core.cli.usage import InvalidValue, Number, Written
 
 if TYPE_CHECKING:
     from crm_core.domain.quality import QualityIssue
@@ -30,7 +30,7 @@ _note = option("--note", metavar="TEXT", help="A note to whoever proposed it.")
 @option("--where", metavar="EXPRESSION", help="Only about accounts for which this holds.")
 @option("--mine", is_flag=True, help="What became of one's own proposals.")
 @option("--limit", type=Number(1, 100_000), default=50, metavar="N", help="How many of each kind. Else 50.")
-@option("--html", metavar="FILE", help="Write a page that stands by itself.")
+@option("--html", metavar="FILE", type=Written(), help="Write a page that stands by itself.")
 @as_json
 @click.pass_context
 def command(

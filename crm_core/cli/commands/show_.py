@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from crm_core.cli.application import Application, pass_application
 from crm_core.cli.finding import find_record, record_id
 from crm_core.cli.helping import argument, command, option
 from crm_core.cli.moments import When
 from crm_core.cli.records import Shower
 from crm_core.cli.times import as_json, looking, time_options
-from crm_core.cli.usage import ConflictingOptions
+from crm_core.cli.usage import ConflictingOptions, Written
 from crm_core.cli.writing import write_page
 from crm_core.domain.accounts import Account
 
@@ -28,7 +26,7 @@ __all__ = ["command"]
 @argument("reference", metavar="REF")
 @time_options
 @option("--why", is_flag=True, help="Say on which grounds the record is seen.")
-@option("--html", "page", metavar="FILE", type=click.Path(dir_okay=False),
+@option("--html", "page", metavar="FILE", type=Written(),
         help="Of an account: write the overview as a page of HTML that stands by itself.")  # fmt: skip
 @as_json
 @pass_application

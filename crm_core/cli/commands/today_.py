@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from crm_core.cli.application import Application, pass_application
 from crm_core.cli.helping import command, option
 from crm_core.cli.moments import MOMENT, When
 from crm_core.cli.output import Output
 from crm_core.cli.overviews import print_failed
 from crm_core.cli.times import as_json, moment_of
-from crm_core.cli.usage import ConflictingOptions
+from crm_core.cli.usage import ConflictingOptions, Written
 from crm_core.cli.writing import write_page
 
 if TYPE_CHECKING:
@@ -35,7 +33,7 @@ _MOST = 15
 @option("--since", type=MOMENT, metavar="DATE", help="News since this day or moment, rather than since the last look.")
 @option("--keep", is_flag=True, help="Do not note that the news were read: they are told again.")
 @option("--all", "whole", is_flag=True, help="Everything, however long.")
-@option("--html", "page", metavar="FILE", type=click.Path(dir_okay=False),
+@option("--html", "page", metavar="FILE", type=Written(),
         help="Write it as a page of HTML that stands by itself.")  # fmt: skip
 @as_json
 @pass_application
