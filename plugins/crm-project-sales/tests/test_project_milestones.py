@@ -219,5 +219,6 @@ def test_looking_takes_as_many_statements_for_many_accounts_as_for_one(company):
             assert not told.failed
             assert len([panel for panel in shown if panel.plugin == "project_sales"]) == len(wanted)
             assert len([entry for entry in told if entry.kind == "milestone"]) == len(wanted)
-            counts[len(wanted)] = len(seen)
+            # The kernel's savepoints around plugins on PostgreSQL are counted where they are made.
+            counts[len(wanted)] = len([each for each in seen if "SAVEPOINT" not in each])
     assert counts[1] == counts[30] <= 11

@@ -239,5 +239,6 @@ def test_looking_takes_as_many_statements_for_many_accounts_as_for_one(judged):
             assert not told.failed
             assert len(shown) == 2 * len(wanted)
             assert len(told) == len(wanted)
-            counts[len(wanted)] = len(seen)
+            # The kernel's savepoints around plugins on PostgreSQL are counted where they are made.
+            counts[len(wanted)] = len([each for each in seen if "SAVEPOINT" not in each])
     assert counts[1] == counts[30] <= 4
