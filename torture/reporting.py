@@ -26,6 +26,7 @@ import attrs
 import click
 
 from torture.machine import machine
+from torture.pace import Pace
 
 __all__ = [
     "FAILED", "FOUND", "INTERRUPTED", "PAGE", "Report", "Table", "as_markdown", "keep", "reporting", "reporting_in",
@@ -90,6 +91,7 @@ class Report:
     one that does not say so begins again. ``figures`` are what the tables were made of, for other programs.
     ``measured`` is how much was tried, by the program's own measure; a run with 0 found nothing because it looked at
     nothing, and ends with :data:`FAILED`. ``nothing`` is what is said at the end of a run without findings.
+    ``pace`` is how quick the machine was; it is looked at when the run begins and ends, and by whoever measures long.
     """
 
     program: str
@@ -98,6 +100,7 @@ class Report:
     findings: list[str] = attrs.field(factory=list)
     remarks: list[str] = attrs.field(factory=list)
     facts: Mapping[str, str] = attrs.field(factory=machine)
+    pace: Pace = attrs.field(factory=Pace)
     begun: float = attrs.field(factory=time.monotonic)
     package: str = "torture"
     going_on: str = ""
@@ -122,7 +125,8 @@ class Report:
     def measured_by(self) -> str:
         """On which day, by which command, for how long and on which machine, in one line."""
         facts = "; ".join(f"{name} {value}" for name, value in self.facts.items())
-        return f"{_today()}, `{self.repeated_by}`, {self.seconds} s. {facts}."
+        pace = f"; {self.pace}" if self.pace.taken else ""
+        return f"{_today()}, `{self.repeated_by}`, {self.seconds} s. {facts}{pace}."
 
     def as_json(self) -> dict[str, Any]:
         """Everything, for other programs."""
@@ -133,6 +137,7 @@ class Report:
             "day": _today(),
             "seconds": self.seconds,
             "machine": dict(self.facts),
+            "pace": dict(zip(("median", "least", "most"), self.pace.milliseconds, strict=True)),
             "tables": [
                 {"title": each.title, "rows": [dict(zip(each.columns, row, strict=True)) for row in each.rows]}
                 for each in self.tables
@@ -183,6 +188,7 @@ def telling(
     Raises :class:`click.UsageError` before anything is measured where a file that was asked for cannot be written.
     """
     _check_places(report, json_file, markdown)
+    report.pace.sample()
     ended, how = None, ""
     try:
         with _ending_like_ctrl_c():
@@ -192,6 +198,7 @@ def telling(
     except Exception as error:
         traceback.print_exc()
         ended, how = FAILED, f"Failed by {type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+    report.pace.sample()
     finish()
     if ended is not None:
         again = report.going_on or f"It begins again by `{report.repeated_by}`."

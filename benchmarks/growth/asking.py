@@ -1,11 +1,11 @@
-"""What is measured at each size: what four people read, each as a request of its own, with its statements counted."""
+"""What is measured of all sizes: what four people read, each as a request of its own, with its statements counted."""
 
 from __future__ import annotations
 
 import datetime as dt
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -14,8 +14,9 @@ from benchmarks.growth.company import RARE, READERS, Pattern
 from crm_core import Account, Activity, Crm, CrmSession
 from crm_core.testing.statements import counted
 from crm_core.views import overview
+from torture.pace import Pace
 
-__all__ = ["BACK", "QUESTIONS", "Answer", "Question", "asked"]
+__all__ = ["BACK", "QUESTIONS", "Answer", "Company", "Question", "asked"]
 
 PAGE = 50
 
@@ -24,6 +25,7 @@ _LEAST, _ENOUGH = 3, 2000.0
 """A slow question is asked so many times at least, and not any more after so many milliseconds."""
 
 Ask = Callable[[CrmSession], Any]
+Note = Callable[[str], None]
 
 
 @attrs.frozen
@@ -38,12 +40,25 @@ class Question:
 
 @attrs.frozen
 class Answer:
-    """How long it took, in milliseconds, with how many statements (also those of the session's begin and actor)."""
+    """How long it took, in milliseconds, with how many statements (also those of the session's begin and actor).
+
+    ``times`` is how many times as long as among the fewest accounts: the median over the rounds, in each of which all
+    sizes were asked one after the other.
+    """
 
     question: str
     reader: str
     milliseconds: float
+    times: float
     statements: int
+
+
+@attrs.frozen
+class Company:
+    """One size, opened."""
+
+    crm: Crm
+    pattern: Pattern
 
 
 def _page(order: str, where: str | None = None, after: tuple[Any, ...] | None = None) -> Ask:
@@ -84,28 +99,48 @@ QUESTIONS: tuple[Question, ...] = (
 )  # fmt: skip
 
 
-def asked(crm: Crm, pattern: Pattern, rounds: int, note: Callable[[str], None]) -> Iterator[Answer]:
-    """Ask everything, as each of the readers."""
+def asked(companies: Sequence[Company], rounds: int, pace: Pace, note: Note) -> Iterator[list[Answer]]:
+    """Ask everything, as each of the readers; each time the answers of all sizes, in their order.
+
+    The sizes are asked in turns: a machine that becomes slower meanwhile does so for all of them.
+    """
     for question in QUESTIONS:
         for reader, login in READERS.items():
-            answer = _answer(crm, question, reader, login, pattern, rounds)
-            note(f"{question.name}, {reader}: {answer.milliseconds:.1f} ms")
-            yield answer
+            pace.sample()
+            answers = _answers(companies, question, reader, login, rounds)
+            note(f"{question.name}, {reader}: {', '.join(f'{each.milliseconds:.1f}' for each in answers)} ms")
+            yield answers
 
 
-def _answer(crm: Crm, question: Question, reader: str, login: str, pattern: Pattern, rounds: int) -> Answer:
-    as_of = None if question.back is None else pattern.now - question.back
+def _answers(companies: Sequence[Company], question: Question, reader: str, login: str, rounds: int) -> list[Answer]:
+    turns = [_turn(each, question, login) for each in companies]
+    statements = []
+    for company, turn in zip(companies, turns, strict=True):
+        turn()  # what is asked for the first time is compiled, and read from the disk
+        with counted(company.crm) as seen:
+            turn()
+        statements.append(len(seen))
+    taken: list[list[float]] = []
+    while len(taken) < rounds and (len(taken) < _LEAST or sum(map(max, taken)) < _ENOUGH):
+        taken.append([turn() for turn in turns])
+    return [
+        Answer(question.name, reader, statistics.median(waits), statistics.median(times), count)
+        for waits, times, count in zip(
+            zip(*taken, strict=True),
+            zip(*([wait / round_[0] for wait in round_] for round_ in taken), strict=True),
+            statements,
+            strict=True,
+        )
+    ]
+
+
+def _turn(company: Company, question: Question, login: str) -> Callable[[], float]:
+    as_of = None if question.back is None else company.pattern.now - question.back
 
     def once() -> float:
         begun = time.perf_counter()
-        with crm.session(login, read_only=True, as_of=as_of) as session:
+        with company.crm.session(login, read_only=True, as_of=as_of) as session:
             question.ask(session)
         return (time.perf_counter() - begun) * 1000
 
-    once()  # what is asked for the first time is compiled, and read from the disk
-    with counted(crm) as statements:
-        once()
-    taken: list[float] = []
-    while len(taken) < rounds and (len(taken) < _LEAST or sum(taken) < _ENOUGH):
-        taken.append(once())
-    return Answer(question.name, reader, statistics.median(taken), len(statements))
+    return once

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import attrs
 import click
 
-from benchmarks.growth.asking import Answer, asked
+from benchmarks.growth.asking import Company, asked
 from benchmarks.growth.building import Writing, build, copies_for, known, opened, pattern_of, sizes, written
 from benchmarks.growth.keeping import Kept, kept
 from benchmarks.growth.telling import AIMS, Measured, tables
 from benchmarks.report import measured
 from crm_core.testing.postgresql import PostgreSQLUnavailable
 from torture.databases import DATABASES, chosen, scratch
+from torture.pace import Pace
 from torture.reporting import Report, telling
 
 __all__ = ["command"]
@@ -88,45 +89,68 @@ def command(
         for each in chosen(database):
             try:
                 with kept(each, (keep or folder).resolve()) as place:
-                    some = found.setdefault(each, [])
                     for size in accounts:
-                        note = _noting(f"{DATABASES[each]}, {size:,} accounts")
-                        some.append(_measure(place, size, clerk, min(records, size), rounds, note))
+                        _built(place, size, clerk)
+                    some = found.setdefault(each, [])
+                    _measure(place, accounts, some, rounds, records, report.pace)
             except PostgreSQLUnavailable as error:
                 report.remarks.append(f"PostgreSQL was left out: {error}")
 
 
 def _sum_up(report: Report, found: Mapping[str, Sequence[Measured]]) -> None:
-    """The tables of all sizes that are measured whole."""
-    report.measured = sum(map(len, found.values()))
+    """The tables of what was measured until now."""
+    report.measured = sum(len(one.answers) for some in found.values() for one in some)
     for database, some in found.items():
-        if some:
+        if any(one.answers for one in some):
             report.tables += tables(DATABASES[database], some)
             report.figures += [figure for one in some for figure in one.figures(database)]
     if report.measured:
         report.remarks.append(AIMS)
 
 
-def _measure(place: Kept, size: int, clerk: int, records: int, rounds: int, note: Callable[[str], None]) -> Measured:
-    name = f"size{size}"
-    found = known(place, name)
-    if not found:
+def _built(place: Kept, size: int, clerk: int) -> None:
+    name, note = _name(size), _noting(place, size)
+    if not known(place, name):
         with _told(note, "built"):
             build(place, name, size, clerk, note)
-        found = place.known(name)
-    pattern = pattern_of(found)
-    with opened(place.place.url(name)) as crm:
-        # What it takes up follows from what was built, not from what was tried on it since.
-        if "sizes" not in found:
-            found = place.note(name, sizes=attrs.asdict(sizes(crm, size)))
-        answers: list[Answer] = list(asked(crm, pattern, rounds, note))
-        if "writing" not in found:
-            place.forget(name)  # whose import was not taken back is no database to measure
-            found = place.note(name, **found, writing=attrs.asdict(written(crm, records, note)))
-    return Measured(size, found["loaded"], pattern, found["sizes"], Writing(**found["writing"]), tuple(answers))
 
 
-def _noting(what: str) -> Callable[[str], None]:
+def _measure(
+    place: Kept, accounts: Sequence[int], some: list[Measured], rounds: int, records: int, pace: Pace
+) -> None:  # fmt: skip
+    """Ask all sizes in turns, then write into each; ``some`` has what was measured as soon as it was."""
+    with ExitStack() as stack:
+        companies: list[Company] = []
+        for size in accounts:
+            found, crm = place.known(_name(size)), stack.enter_context(opened(place.place.url(_name(size))))
+            # What it takes up follows from what was built, not from what was tried on it since.
+            if "sizes" not in found:
+                found = place.note(_name(size), sizes=attrs.asdict(sizes(crm, size)))
+            companies.append(Company(crm, pattern_of(found)))
+            some.append(Measured(size, found["loaded"], companies[-1].pattern, found["sizes"]))
+        for answers in asked(companies, rounds, pace, _noting(place, *accounts)):
+            for one, answer in zip(some, answers, strict=True):
+                one.answers.append(answer)
+        for one, company in zip(some, companies, strict=True):
+            one.writing = _written(place, company, one.accounts, min(records, one.accounts))
+
+
+def _written(place: Kept, company: Company, size: int, records: int) -> Writing:
+    name = _name(size)
+    found = place.known(name)
+    if "writing" not in found:
+        place.forget(name)  # whose import was not taken back is no database to measure
+        writing = written(company.crm, records, _noting(place, size))
+        found = place.note(name, **found, writing=attrs.asdict(writing))
+    return Writing(**found["writing"])
+
+
+def _name(size: int) -> str:
+    return f"size{size}"
+
+
+def _noting(place: Kept, *sizes: int) -> Callable[[str], None]:
+    what = f"{DATABASES[place.place.dialect]}, {', '.join(f'{size:,}' for size in sizes)} accounts"
     return lambda text: click.echo(f"{what}: {text}", err=True)
 
 

@@ -18,6 +18,7 @@ from benchmarks.search import search_figures
 from benchmarks.sides import made, opened
 from crm_core.testing.postgresql import PostgreSQLServer
 from torture.databases import DATABASES, on_each, scratch
+from torture.pace import Pace
 from torture.reporting import Report, telling
 
 __all__ = ["command"]
@@ -37,7 +38,7 @@ def command(database: str, scale: int, times: int, growth: bool, json_file: Path
         on_each(
             database,
             report.remarks,
-            lambda title, server: figures.extend(_on(title, server, folder, scale, times, growth=growth)),
+            lambda title, server: figures.extend(_on(title, server, folder, scale, times, report.pace, growth=growth)),
         )
         click.echo("measuring start-up and memory ...", err=True)
         figures += startup_figures(max(times, 7))
@@ -46,7 +47,7 @@ def command(database: str, scale: int, times: int, growth: bool, json_file: Path
 
 
 def _on(
-    title: str, server: PostgreSQLServer | None, folder: Path, scale: int, times: int, *, growth: bool
+    title: str, server: PostgreSQLServer | None, folder: Path, scale: int, times: int, pace: Pace, *, growth: bool
 ) -> Iterable[Figure]:
     """All figures of one kind of database; each is there as soon as it was measured."""
     with opened(made(server, folder, "crm")) as store:
@@ -54,10 +55,14 @@ def _on(
             yield from write_figures(store, peer, title, scale, times)
         with store.engine.begin() as connection:
             connection.exec_driver_sql("ANALYZE")
+        pace.sample()
         yield from page_figures(store, title)
+    pace.sample()
     if growth:
         with opened(made(server, folder, "few")) as few, opened(made(server, folder, "many")) as many:
             yield from growth_figures(few, many, title)
+    pace.sample()
     yield from view_figures(made(server, folder, "views"), title)
+    pace.sample()
     if growth:
         yield from search_figures(made(server, folder, "search"), title, 100_000, scale, times)

@@ -7,21 +7,25 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import func, select
 
-from benchmarks.growth import building, command, multiplying, telling
-from benchmarks.growth.asking import QUESTIONS
+from benchmarks.growth import asking, building, command, multiplying, telling
+from benchmarks.growth.asking import QUESTIONS, asked
 from benchmarks.growth.building import opened
 from benchmarks.growth.company import MARK, RARE, READERS, Pattern, write_pattern
 from benchmarks.growth.multiplying import mark_of, multiply
 from crm_core import Account, Activity, Crm
 from crm_core.store.tables import CHANGE_SET, MATCH_KEY
 from torture.examining.examination import examine
+from torture.pace import Pace
 from torture.reporting import FAILED, INTERRUPTED
 
 CLERKS, COPIES = 8, 3
@@ -132,21 +136,43 @@ def test_the_program_measures_keeps_and_tells(tmp_path: Path, monkeypatch: pytes
     assert again.exit_code == FAILED and "TypeError: 'NoneType' object is not callable" in again.output
 
 
-def test_whoever_interrupts_it_is_told_of_the_sizes_until_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    measure = command._measure
+def test_whoever_interrupts_it_is_told_what_was_answered_until_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any) -> Any:
+        yield from list(islice(asked(*arguments), 5))
+        raise KeyboardInterrupt
 
-    def interrupted(place: Any, size: int, *rest: Any) -> Any:
-        if size > 80:
-            raise KeyboardInterrupt
-        return measure(place, size, *rest)
-
-    monkeypatch.setattr(command, "_measure", interrupted)
+    monkeypatch.setattr(command, "asked", interrupted)
     options = ["--database", "sqlite", "--accounts", "80,152", "--clerk", "8", "--rounds", "1", "--records", "20"]
     result = CliRunner().invoke(command.command, [*options, "--json", str(tmp_path / "found.json")])
     assert result.exit_code == INTERRUPTED, result.output
     found = json.loads((tmp_path / "found.json").read_text())
-    assert {figure["accounts"] for figure in found["figures"]} == {80} and len(found["tables"]) == 2
+    waits, means = found["tables"]
+    assert len(waits["rows"]) == 5 and not any("taken back" in row[""] for row in means["rows"])
     assert f"python -m benchmarks.growth --accounts 80,152 {' '.join(options[:2])}" in found["remarks"][-1]
+
+
+def test_sizes_are_asked_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that becomes slower with each request makes a larger company hardly slower than a small one."""
+    companies: list[Any] = [SimpleNamespace(crm=1), SimpleNamespace(crm=2)]
+    slower = iter(range(100, 100_000))
+    turns: list[int] = []
+
+    def turn(company: Any, *_: Any) -> Any:
+        factor = 1 + 2 * companies.index(company)
+
+        def once() -> float:
+            turns.append(factor)
+            return next(slower) * factor / 100
+
+        return once
+
+    monkeypatch.setattr(asking, "counted", lambda _crm: nullcontext([]))
+    monkeypatch.setattr(asking, "_turn", turn)
+    few, many = next(asked(companies, 15, Pace(), lambda _: None))
+    assert turns[4:] == [1, 3] * 15
+    assert few.times == 1.0 and 3.0 < many.times < 3.1
 
 
 def test_a_database_whose_import_was_not_taken_back_is_built_anew(

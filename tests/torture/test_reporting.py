@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from benchmarks.report import PERFORMANCE
 from torture import __main__, programs
+from torture.pace import Pace
 from torture.reporting import FAILED, INTERRUPTED, PAGE, Report, Table, keep, reporting, telling
 
 FACTS = {"Python": "3.11"}
@@ -229,6 +230,15 @@ def test_json_holds_everything(planted, tmp_path):
     assert found["machine"] == FACTS
     assert found["repeated_by"] == "python -m torture faults --attempts 300 --seed 7"
     assert found["tables"][0]["rows"][0] == {"what": "import | undo", "attempts": 1200, "share": 0.5}
+    assert 0 < found["pace"]["least"] <= found["pace"]["median"] <= found["pace"]["most"]
+
+
+def test_a_run_says_how_quick_the_machine_was(planted):
+    said = CliRunner().invoke(__main__.main, ["faults"]).output
+    assert re.search(r"a million additions of Python meanwhile in \d+ ms \(\d+ to \d+\)\.", " ".join(said.split()))
+    pace = Pace([0.25, 0.05, 0.0604])
+    assert str(pace) == "a million additions of Python meanwhile in 60 ms (50 to 250)"
+    assert "meanwhile" not in report().measured_by  # nothing was measured yet
 
 
 def test_a_page_keeps_each_programs_tables_between_its_own_markers(tmp_path):
