@@ -19,6 +19,7 @@ from torture.pace import Pace
 from torture.reporting import FAILED, INTERRUPTED, PAGE, Report, Table, keep, reporting, telling
 
 FACTS = {"Python": "3.11"}
+PACE = r"a million additions of Python meanwhile in \d+ ms \(\d+ to \d+\)"
 
 
 def report(*findings: str) -> Report:
@@ -70,9 +71,8 @@ def test_the_last_lines_say_when_by_what_and_where_it_was_measured(planted):
     result = CliRunner().invoke(__main__.main, ["faults", "--attempts", "5", "--small"])
     *_, measured, last = result.output.splitlines()
     assert last == "nothing found"
-    assert re.fullmatch(
-        r"\d{4}-\d\d-\d\d, `python -m torture faults --attempts 5 --small --seed 7`, \d+ s\. Python 3\.11\.", measured
-    )
+    day_and_command = r"\d{4}-\d\d-\d\d, `python -m torture faults --attempts 5 --small --seed 7`"
+    assert re.fullmatch(rf"{day_and_command}, \d+ s\. Python 3\.11; {PACE}\.", measured)
 
 
 def test_a_program_that_looks_for_nothing_does_not_say_that_it_found_nothing(capsys):
@@ -81,7 +81,7 @@ def test_a_program_that_looks_for_nothing_does_not_say_that_it_found_nothing(cap
         pass
     said = capsys.readouterr().out
     assert ended.value.code == 0
-    assert said.endswith("s. Python 3.11.\n") and "found" not in said
+    assert re.search(rf"s\. Python 3\.11; {PACE}\.\n$", said) and "found" not in said
 
 
 def test_a_program_that_measured_nothing_says_so(capsys, tmp_path):
@@ -233,9 +233,7 @@ def test_json_holds_everything(planted, tmp_path):
     assert 0 < found["pace"]["least"] <= found["pace"]["median"] <= found["pace"]["most"]
 
 
-def test_a_run_says_how_quick_the_machine_was(planted):
-    said = CliRunner().invoke(__main__.main, ["faults"]).output
-    assert re.search(r"a million additions of Python meanwhile in \d+ ms \(\d+ to \d+\)\.", " ".join(said.split()))
+def test_a_run_says_how_quick_the_machine_was():
     pace = Pace([0.25, 0.05, 0.0604])
     assert str(pace) == "a million additions of Python meanwhile in 60 ms (50 to 250)"
     assert "meanwhile" not in report().measured_by  # nothing was measured yet
