@@ -283,6 +283,7 @@ def _refuse_overlap(
                 "Two rows of {record} would hold at the same time for {key}.",
                 mend="End the earlier row first; the verbs (ownership.transfer, dated.change) do it in one step.",
                 record=record_type.name,
+                rows=tuple(found[-2:]),
                 key=", ".join(
                     f"{name} {value}" for name, value in zip(exclusive.fields, found, strict=False) if value != ""
                 ),

@@ -6,7 +6,7 @@ unless everything can be.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -24,9 +24,11 @@ from crm_core.store.hindering import sees_one
 from crm_core.store.history import change_set
 from crm_core.store.partitions.recorded import require_recorded
 from crm_core.store.parts import in_parts
-from crm_core.store.tables import CHANGE, CHANGE_SET
+from crm_core.store.tables import CHANGE
 from crm_core.store.undo_holding import hold
+from crm_core.store.undo_overlap import Overlap, overlap
 from crm_core.store.undo_raw import take_back_raw
+from crm_core.store.undo_reading import pages, standing
 from crm_core.store.unseen import is_hidden, refuse_unseen, seen_before, touches_hidden, unseen_keys
 from crm_core.store.values import decode_values
 
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["UndoReport", "undo"]
 
-_PAGE = 1000
 _SHOWN = 50
 _KEPT = 1000
 _LARGE = 5000
@@ -80,7 +81,7 @@ def undo(
         raise UndoConflict("The erasure of a person is final.", mend="Nothing of it was kept.")
     # Something may have undone it already that is detached.
     require_recorded(session, head.at)
-    already = _standing(session, change_set_id)
+    already = standing(session, change_set_id)
     if already is not None:
         raise UndoConflict(
             "The change set {id} was already undone by {already}.",
@@ -106,17 +107,22 @@ def undo(
     # A large change set is undone as it was made: in batches, with a journal that is written on the way.
     streaming, session.streaming = session.streaming, session.streaming or work.size > _LARGE
     session.writer.expected = work.will_come
+    overlapping: Overlap | None = None
+    checking = False
     try:
         hold(session, change_set_id, part, large=work.size > _LARGE)
-        with session.writer.as_kernel(seen) if own else nullcontext():
-            for rows in _pages(session, change_set_id):
-                work.page(rows if part is None else [row for row in rows if row.record_id in part.get(row.type, ())])
-        if not report.conflicts:
-            try:
+        try:
+            with session.writer.as_kernel(seen) if own else nullcontext():
+                for page in pages(session, change_set_id):
+                    wanted = page if part is None else [row for row in page if row.record_id in part.get(row.type, ())]
+                    work.page(wanted)
+            if checking := not report.conflicts:
                 session.check()
-            except Conflict as error:
-                values = {**error.values, "record": error.record}
-                report.conflicts.append(Problem("", error.problem, error.mend, values))
+        except Conflict as error:
+            overlapping = overlap(session, error, change_set_id, part)
+            if overlapping is None and not checking:
+                raise
+            report.conflicts.append(Problem("", error.problem, error.mend, {**error.values, "record": error.record}))
     except BaseException:
         savepoint.rollback()
         session.expire_all()
@@ -131,6 +137,12 @@ def undo(
         if only is None:
             session.undoes = change_set_id
     session.expire_all()
+    if overlapping is not None:
+        # Told of when nothing of the undo is left: in the middle of it its own actor may see less.
+        told = overlapping.told(session)
+        if told is None:
+            return refuse_unseen(report)
+        report.conflicts[-1:] = [told]
     if own and work.hidden():
         return refuse_unseen(report)
     if work.absent and not dry_run:
@@ -145,33 +157,13 @@ def undo(
         )
     if report.conflicts and not dry_run:
         raise UndoConflict(
-            "The change set {id} cannot be undone: {count} later changes stand on it. Nothing was changed.",
+            "The change set {id} cannot be undone: later changes stand on it ({count}). Nothing was changed.",
             report.conflicts[:_SHOWN],
             mend="Undo those later changes first.",
             id=change_set_id,
             count=max(work.conflicts, len(report.conflicts)),
         )
     return report
-
-
-def _standing(session: CrmSession, change_set_id: int) -> int | None:
-    """The undo of a change set that has not itself been undone."""
-    undoes = session.core(select(CHANGE_SET.c.id).where(CHANGE_SET.c.undoes == change_set_id).order_by(CHANGE_SET.c.id))
-    return next((each for each in undoes.scalars().all() if _standing(session, each) is None), None)
-
-
-def _pages(session: CrmSession, change_set_id: int) -> Iterator[Sequence[Row[Any]]]:
-    """The change set's rows, last first."""
-    position: int | None = None
-    while True:
-        query = select(CHANGE).where(CHANGE.c.change_set_id == change_set_id)
-        if position is not None:
-            query = query.where(CHANGE.c.position < position)
-        rows = session.core(query.order_by(CHANGE.c.position.desc()).limit(_PAGE)).all()
-        if not rows:
-            return
-        position = rows[-1].position
-        yield rows
 
 
 class _Undo:

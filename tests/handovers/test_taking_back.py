@@ -7,8 +7,19 @@ import datetime as dt
 import pytest
 from sqlalchemy import select
 
-from crm_core import Account, Activity, Conflict, Handover, PermissionDenied, UndoConflict, User, handovers, ownership
+from crm_core import (
+    Account,
+    Activity,
+    Conflict,
+    Handover,
+    PermissionDenied,
+    UndoConflict,
+    User,
+    handovers,
+    ownership,
+)
 from crm_core.domain.handovers import HandoverState, ItemState
+from crm_core.store import pools, undo, writer
 from crm_core.store.history import change_sets
 
 from .conftest import Company
@@ -177,3 +188,84 @@ class TestTakingBack:
             assert {each.principal for each in change_sets(session, 1)} == {"handover.due"}
         one(company, id_, 5)
         assert list(company.owners().values()) == ["wang"] * 5 + ["li"]
+
+
+class TestWhatWasClaimedSince:
+    """It went back to a pool, and somebody took it from there before it was taken back."""
+
+    @staticmethod
+    def claimed(company: Company, login: str, number: int = 0) -> int:
+        """Claim one of the accounts; the change set of the claim."""
+        with company.session(login) as session:
+            pools.claim(session, "all", company.accounts[number])
+        return company.latest().id
+
+    @staticmethod
+    def tried(company: Company, login: str, change_set: int) -> str:
+        with pytest.raises(UndoConflict) as caught, company.session(login) as session:
+            session.undo(change_set)
+        return str(caught.value)
+
+    def test_it_says_whose_the_account_is_since_when_and_what_helps(self, company: Company) -> None:
+        id_ = company.done(to=None, to_pool=True)
+        claim = self.claimed(company, "wang")
+        before = company.state()
+        first = company.accounts[0]
+        for login, mend in (
+            ("qian", f"Take back first what gave it to wang (crm undo {claim}); or only let"),
+            ("zhou", f"system.undo may take back first what gave it to wang (crm undo {claim}); or only let"),
+        ):
+            with pytest.raises(UndoConflict) as caught, company.session(login) as session:
+                item = next(
+                    each
+                    for each in handovers.items(session, session.require(Handover, id_))
+                    if each.account_id == first
+                )
+                handovers.take_back(session, item)
+            said = str(caught.value)
+            assert f"The account Firm 0 ({first}) is owned by wang since 2" in said and mend in said
+            assert f"crm transfer {first} --to li --reason TEXT." in said and "Two rows" not in said
+        assert company.state() == before
+        with company.session("qian") as session:  # what it says helps
+            session.undo(claim)
+        with company.session("qian") as session:
+            assert handovers.undo(session, id_).whole
+        assert set(company.owners().values()) == {"li"}
+
+    def test_what_was_given_back_meanwhile_stands_in_the_way_no_less(self, company: Company) -> None:
+        company.done(to=None, to_pool=True)
+        done = company.latest().id
+        self.claimed(company, "wang")
+        with company.session("wang") as session:
+            pools.release(session, company.accounts[0], reason="too far")
+        said = self.tried(company, "qian", done)
+        assert f"The account Firm 0 ({company.accounts[0]}) was owned by wang meanwhile, until 2" in said
+        with company.session("qian") as session:
+            (problem,) = session.undo(done, dry_run=True).conflicts
+        assert str(problem) in said
+
+    def test_whoever_does_not_see_the_account_is_not_told(self, company: Company) -> None:
+        company.done(to=None, to_pool=True, scope="name == 'Firm 0'")
+        done = company.latest().id
+        self.claimed(company, "sun")
+        said = self.tried(company, "zhou", done)
+        assert "cannot be undone by you" in said and not [word for word in ("sun", "Firm", "pool") if word in said]
+        assert "is owned by sun since" in self.tried(company, "qian", done)
+
+    def test_a_large_one_says_the_same(self, company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+        company.done(to=None, to_pool=True)
+        done = company.latest().id
+        self.claimed(company, "sun")
+        monkeypatch.setattr(undo, "_LARGE", 1)
+        monkeypatch.setattr(writer, "_CHUNK", 1)
+        assert "is owned by sun since" in self.tried(company, "qian", done)
+
+    def test_somebody_who_is_to_own_it_later(self, company: Company) -> None:
+        company.done(to=None, to_pool=True)
+        done = company.latest().id
+        with company.system() as session:
+            soon = session.clock() + dt.timedelta(days=3)
+            ownership.assign(session, session.require(Account, company.accounts[0]), to="sun", from_=soon)
+        said = self.tried(company, "qian", done)
+        assert "is to be owned by sun from 2" in said and "Take back first what gives it to sun: crm undo" in said
+        assert "crm transfer" not in said

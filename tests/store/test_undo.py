@@ -336,7 +336,8 @@ def test_two_owners_at_once_are_a_conflict(store):
     ended = done(store, lambda session: session.update_many(Ownership, [{"id": first, "valid_to": end}]))
     done(store, lambda session: session.add(Ownership(account_id=account, user_id=users[1], valid_from=end)))
     (message,) = refused(store, ended)
-    assert "Two rows of ownership would hold at the same time" in message
+    assert message.startswith(f"The account Acme ({account}) is owned by u1 since 2025-01-01 00:00. Take back first")
+    assert "--to u0 --reason TEXT." in message
 
 
 def test_nothing_is_undone_twice_but_again_and_again(store):
