@@ -178,9 +178,11 @@ def risks(
     with application.looking() as session:
         found = concealment(session, user=login, unit=unit, days=days, before=before)
         users = names_of(session, User, (risk.user_id for each in found for risk in each.risks))
-        owners = _owners(session, (risk.account_id for each in found for risk in each.risks)) if details else {}
+        owners = (
+            _owners(session, (risk.account_id for each in found for risk in each.risks)) if details or as_json else {}
+        )
     if as_json:
-        application.output.json({"report": [_plain(attrs.asdict(each)) | {"counts": each.counts} for each in found]})
+        application.output.json({"report": [_report_json(each, owners) for each in found]})
     else:
         _print_risks(application, found, users, owners, details)
 
@@ -194,6 +196,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     return plain(value)
+
+
+def _report_json(each: Concealment, owners: dict[int, str]) -> dict[str, Any]:
+    """A line of the report, with who owns the accounts now."""
+    risks = [_plain(attrs.asdict(risk)) | {"owner": owners.get(risk.account_id or 0)} for risk in each.risks]
+    values: dict[str, Any] = _plain(attrs.asdict(each))
+    return values | {"risks": risks, "counts": each.counts}
 
 
 def _words(session: CrmSession) -> dict[str, str]:

@@ -11,6 +11,7 @@ from sqlalchemy import func, null, select
 
 from crm_core.domain.accounts import Account, AccountAddress
 from crm_core.domain.contacts import Affiliation, Contact, ContactPoint
+from crm_core.domain.dated import holds
 from crm_core.domain.handovers.records import Handover, HandoverState
 from crm_core.domain.organisation import User
 from crm_core.store.partitions.recorded import begins
@@ -131,6 +132,12 @@ def _whom(
             query = select(cls.id, person.label("contact_id"), cls.account_id).where(cls.id.in_(part))
             for row in session.execute(query, execution_options={"all_dates": True}):
                 hangs[cls.crm_type.name, row.id] = (row.contact_id, row.account_id)
+    moments = {(trace.change.type, trace.change.id): trace.at for trace in reversed(noted)}
+    lone = {contact_id for contact_id, account_id in hangs.values() if contact_id is not None and account_id is None}
+    places = _places(session, lone)
+    for key, (contact_id, account_id) in hangs.items():
+        if contact_id is not None and account_id is None:
+            hangs[key] = (contact_id, _place(places[contact_id], moments[key]))
     contacts = _names(session, Contact, {contact_id for contact_id, _ in hangs.values()})
     accounts = _names(session, Account, {account_id for _, account_id in hangs.values()})
     found: dict[tuple[str, int], tuple[int | None, str, int | None, str]] = {}
@@ -138,6 +145,31 @@ def _whom(
         contact, account = contacts.get(contact_id, ""), accounts.get(account_id, "")
         found[key] = (contact_id if contact else None, contact, account_id if account else None, account)
     return found
+
+
+def _places(session: CrmSession, people: set[int]) -> defaultdict[int, list[Any]]:
+    """Where people work or worked, as far as the actor sees."""
+    found: defaultdict[int, list[Any]] = defaultdict(list)
+    for part in parts(sorted(people)):
+        query = (
+            select(Affiliation.contact_id, Affiliation.account_id, Affiliation.primary, Affiliation.valid_from,
+                   Affiliation.valid_to)
+            .where(Affiliation.contact_id.in_(part))
+            .order_by(Affiliation.id)
+        )  # fmt: skip
+        for row in session.execute(query, execution_options={"all_dates": True}):
+            found[row.contact_id].append(row)
+    return found
+
+
+def _place(places: Sequence[Any], at: dt.datetime) -> int | None:
+    """The account where somebody worked at a moment, rather their main place; else the one where they began last."""
+    if not places:
+        return None
+    first = dt.datetime.min.replace(tzinfo=dt.UTC)
+    chosen = max(places, key=lambda row: (holds(row, at), row.primary, row.valid_from or first))
+    account_id: int = chosen.account_id
+    return account_id
 
 
 def _names(session: CrmSession, cls: Any, ids: set[int | None]) -> dict[int | None, str]:

@@ -28,8 +28,10 @@ the person; somebody changed or deleted contact data, of people or of the accoun
 class Risk:
     """One reason to look closer. It accuses nobody: there may be good reasons.
 
-    ``at`` is the last activity (``quiet``) or the change; ``user_id`` whoever alone knows the person, or changed the
-    data; ``fields`` what was changed, and ``operation`` how: ``changed``, ``emptied`` or ``deleted``.
+    ``account`` is, where a person was changed, the account at which they worked then (rather their main place), of
+    those that the reader sees. ``at`` is the last activity (``quiet``) or the change; ``user_id`` whoever alone knows
+    the person, or changed the data; ``fields`` what was changed, and ``operation`` how: ``changed``, ``emptied`` or
+    ``deleted``.
     """
 
     kind: RiskKind

@@ -190,10 +190,10 @@ class TestChangesBeforeLeaving:
         with company.session("li") as session:
             session.delete(session.require(ContactPoint, points[3]))
         risks = of(company, "changed_before_leaving", user="li")
-        assert [(risk.record_type, risk.operation, risk.fields, risk.contact) for risk in risks] == [
-            ("contact_point", "deleted", (), "Buyer 3"),
-            ("contact_point", "changed", ("value",), "Buyer 0"),
-            ("contact_point", "emptied", ("label",), "Buyer 1"),
+        assert [(risk.record_type, risk.operation, risk.fields, risk.contact, risk.account) for risk in risks] == [
+            ("contact_point", "deleted", (), "Buyer 3", "Firm 3"),
+            ("contact_point", "changed", ("value",), "Buyer 0", "Firm 0"),
+            ("contact_point", "emptied", ("label",), "Buyer 1", "Firm 1"),
         ]
         assert all(risk.user_id == company.users["li"] and risk.at for risk in risks)
         assert of(company, "changed_before_leaving", user="wang") == []
@@ -284,6 +284,30 @@ def test_whether_anybody_tells_of_orders(company: Company, database_url: str) ->
 
 
 class TestForWhoseEyes:
+    def test_of_somebody_with_several_places_one_is_named_that_the_reader_sees(self, company: Company) -> None:
+        with company.system() as session:
+            buyer = session.scalars(select(Contact).where(Contact.name == "Buyer 0")).one()
+            west = session.add_one(Account(name="West firm"))
+            ownership.assign(session, west, to="sun", since_always=True)
+            contacts.affiliate(session, buyer, west, role="adviser", primary=True, since_always=True)
+        with company.session("li") as session:
+            session.require(Contact, buyer.id).note = "he drinks"
+        for login, place in (("zhou", "Firm 0"), ("qian", "West firm")):
+            (risk,) = of(company, "changed_before_leaving", login=login, user="li")
+            assert (risk.contact, risk.account) == ("Buyer 0", place)
+
+    def test_of_somebody_who_has_gone_the_last_place_is_named(self, company: Company) -> None:
+        with company.system() as session:
+            row = session.scalars(select(Affiliation).where(Affiliation.account_id == company.accounts[2])).one()
+            contact_id, row.valid_to = row.contact_id, session.clock() - DAY
+            lone = session.add_one(Contact(name="Lone", note="old"))
+        with company.session("li") as session:
+            session.require(Contact, contact_id).note = "he drinks"
+        with company.session("qian") as session:
+            session.require(Contact, lone.id).note = None
+        assert [risk.account for risk in of(company, "changed_before_leaving", user="li")] == ["Firm 2"]
+        assert [risk.account_id for risk in of(company, "changed_before_leaving", login="qian", user="qian")] == [None]
+
     def test_only_what_one_sees(self, company: Company) -> None:
         with company.system() as session:
             point = session.add_one(
@@ -351,4 +375,4 @@ class TestForWhoseEyes:
         with company.session("li") as session:
             for buyer in session.list(Contact):
                 buyer.salutation = "Ms"
-        assert first <= asked() <= first + 3 < 40  # the names of whom the changes are about
+        assert first <= asked() <= first + 4 < 40  # the names of whom the changes are about, and where they work
