@@ -6,7 +6,8 @@ the reader's language. ``exit_code`` is what the ``crm`` command ends with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import attrs
@@ -33,11 +34,34 @@ __all__ = [
     "UndoConflict",
     "UnsupportedStatement",
     "ValidationError",
+    "filled",
+    "joined",
     "nearest",
 ]
 
 
 def _same(text: str) -> str:
+    return text
+
+
+_STOPPED = re.compile(r"\{(\w+)\}\.(?=\s|$)")
+_WIDE_STOPS = ("。", "！", "？", "；", "：")
+
+
+def filled(template: str, values: Mapping[str, Any]) -> str:
+    """A template with its values; where a value (``Acme Co., Ltd.``) brings a full stop, no second one follows it."""
+    if "}." in template:
+        template = _STOPPED.sub(
+            lambda found: found[0][:-1] if str(values.get(found[1], "")).endswith(".") else found[0], template
+        )
+    return template.format(**values)
+
+
+def joined(sentences: Iterable[str]) -> str:
+    """Sentences as one paragraph: with spaces between them, which Chinese has not behind its full stops."""
+    text = ""
+    for each in sentences:
+        text += each if not text or text.endswith(_WIDE_STOPS) else f" {each}"
     return text
 
 
@@ -102,10 +126,10 @@ class CrmError(Exception):
     def text(self, translate: Callable[[str], str] = _same) -> str:
         """The whole message as one paragraph, through ``translate``."""
         known = {"plugin": self.plugin, "record": self.record, "field": self.field, **self.values}
-        parts = [translate(self.problem).format(**known)]
+        parts = [filled(translate(self.problem), known)]
         if self.mend:
-            parts.append(translate(self.mend).format(**known))
-        return " ".join(parts)
+            parts.append(filled(translate(self.mend), known))
+        return joined(parts)
 
     def __str__(self) -> str:
         return self.text()
@@ -139,11 +163,11 @@ class Problem:
 
     def text(self, translate: Callable[[str], str] = _same) -> str:
         """``path: what is wrong. How to mend it.``"""
-        parts = [translate(self.problem).format(**self.values)]
+        parts = [filled(translate(self.problem), self.values)]
         if self.mend:
-            parts.append(translate(self.mend).format(**self.values))
+            parts.append(filled(translate(self.mend), self.values))
         where = f"{self.path}: " if self.path else ""
-        return where + " ".join(parts)
+        return where + joined(parts)
 
     def __str__(self) -> str:
         return self.text()

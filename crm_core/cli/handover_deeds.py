@@ -16,6 +16,7 @@ from crm_core.domain.handovers import Handover, HandoverItem, ItemState
 from crm_core.domain.handovers.records import OPEN
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import OwnershipRole
+from crm_core.errors import joined
 
 if TYPE_CHECKING:
     from crm_core.cli.application import Application
@@ -31,6 +32,7 @@ __all__ = [
     "print_next",
     "print_receivers",
     "print_taken",
+    "print_yours",
     "receivers",
     "taken_json",
 ]
@@ -71,6 +73,7 @@ def deed_json(deed: Deed, names: Names, change_set: int | None, dry_run: bool) -
         "ended": deed.ended,
         "begun": deed.begun,
         "moved": dict(deed.moved),
+        "followed": dict(deed.followed),
         "kept": dict(deed.kept),
         "received": [
             {
@@ -95,11 +98,12 @@ def deed_json(deed: Deed, names: Names, change_set: int | None, dry_run: bool) -
             for each in deed.unchanged
         ],
         "open_work_later": deed.later,
+        "undo": None if dry_run or not deed.items else f"crm handover undo {deed.handover_id}",
     }
 
 
-def print_deed(application: Application, deed: Deed, names: Names, dry_run: bool) -> None:
-    """The same for people."""
+def print_deed(application: Application, deed: Deed, names: Names, kinds: Mapping[str, str], dry_run: bool) -> None:
+    """The same for people; ``kinds`` are the labels of what follows the accounts."""
     output, tz = application.output, application.crm.build.policy.tz
     translator = output.translator
     output.say("Accounts that go over: {count}, effective from {moment}.", count=deed.items,
@@ -116,6 +120,12 @@ def print_deed(application: Application, deed: Deed, names: Names, dry_run: bool
             ),
         )  # fmt: skip
     _print_counts(application, deed.moved, title="Open work that goes with them")
+    if deed.followed:
+        output.table(
+            ("kind", "count"),
+            ((kinds[kind], str(count)) for kind, count in sorted(deed.followed.items())),
+            title="Promises and the like that follow the accounts",
+        )
     _print_counts(application, deed.kept, title="Open work that needs somebody and stays")
     if deed.unchanged:
         output.table(
@@ -130,7 +140,10 @@ def print_deed(application: Application, deed: Deed, names: Names, dry_run: bool
     if deed.later:
         output.say("The open work goes over on that day: the worker does it, or 'crm jobs run handover.due'.")
     if dry_run:
-        output.note("This was a rehearsal: nothing was changed.")
+        output.note("It was a dry run: nothing was changed.")
+    elif deed.items:
+        output.note("To take it back: crm handover undo {id}. Single accounts: crm handover take-back {id} --account "
+                    "REF", id=deed.handover_id)  # fmt: skip
 
 
 def _holder(application: Application, each: Unchanged, names: Names) -> str:
@@ -184,7 +197,7 @@ def print_taken(application: Application, taken: TakenBack, names: Names, dry_ru
             ("account", "why"),
             (
                 (names.account(each.account_id or 0),
-                 " ".join(dict.fromkeys(_why(application, problem) for problem in each.problems)))
+                 joined(dict.fromkeys(_why(application, problem) for problem in each.problems)))
                 for each in told
             ),
             title="Could not be taken back",
@@ -195,7 +208,7 @@ def print_taken(application: Application, taken: TakenBack, names: Names, dry_ru
     elif not taken.whole and not taken.left:
         output.say("The rest of the handover is for somebody else to take back.")
     if dry_run:
-        output.note("This was a rehearsal: nothing was changed.")
+        output.note("It was a dry run: nothing was changed.")
 
 
 def _why(application: Application, problem: Problem) -> str:
@@ -261,15 +274,21 @@ def print_next(output: Output, handover: Handover, found: Sequence[HandoverItem]
     if handover.state not in OPEN:
         return
     if nobody:
-        output.note("Next: {count} have no successor yet. Name one: crm handover assign {id} --to LOGIN.",
-                    count=nobody, id=handover.id)  # fmt: skip
+        output.note("Next: name who takes over those without a successor ({count}): crm handover assign {id} --to "
+                    "LOGIN.", count=nobody, id=handover.id)  # fmt: skip
     elif states[ItemState.DRAFTED]:
         output.note("Next: offer it to the successors: crm handover offer {id}.", id=handover.id)
     elif states[ItemState.REFUSED]:
-        output.note("Next: {count} were refused. Ask somebody else: crm handover assign {id} --to LOGIN.",
+        output.note("Next: ask somebody else about what was refused ({count}): crm handover assign {id} --to LOGIN.",
                     count=states[ItemState.REFUSED], id=handover.id)  # fmt: skip
     elif states[ItemState.OFFERED]:
         output.note("Next: the successors answer: crm --user LOGIN handover accept {id} (or refuse). "
                     "Without --user you accept on behalf of all.", id=handover.id)  # fmt: skip
     elif states[ItemState.ACCEPTED]:
         output.note("Next: carry it out: crm handover do {id}.", id=handover.id)
+
+
+def print_yours(output: Output, handover_id: int) -> None:
+    """What whoever accepted accounts does next: get to know them."""
+    output.note("Next: get to know your accounts: crm handover briefing {id} --all. Once they are handed over, "
+                "'crm today' lists what is due there.", id=handover_id)  # fmt: skip

@@ -43,7 +43,11 @@ def rule_text(application: Application, key: str | None) -> str:
     label = application.crm.build.policy.vocabularies.get(SIGNALS, {}).get(signal, signal)
     label = _low(translator.text(label))
     if how == "without":
+        if days == "1":
+            return translator.format("no {signal} for one day", signal=label)
         return translator.format("no {signal} for {days} days", signal=label, days=days)
+    if days == "1":
+        return translator.format("one day after: {signal}", signal=label)
     return translator.format("{days} days after: {signal}", signal=label, days=days)
 
 
@@ -98,7 +102,8 @@ def print_counts(application: Application, found: Sequence[PoolCount], alone: Or
                         names=", ".join(each.unknown))  # fmt: skip
     if alone is not None and alone.count:
         output.note(
-            "{count} accounts have no owner and are in no pool: only who sees all accounts reaches them: {ids}.",
+            "Accounts without an owner that are in no pool, so that only who sees all accounts reaches them: {count} "
+            "({ids}).",
             count=alone.count, ids=", ".join(map(str, alone.ids)) + (" ..." if alone.count > len(alone.ids) else ""),
         )  # fmt: skip
 
@@ -192,10 +197,10 @@ def print_recycled(
     _left_out(application, len(report.steps), len(steps))
     counts = {"warned": len(report.warned), "recycled": len(report.recycled), "owned": report.looked_at}
     if report.dry_run:
-        output.say("Of {owned} owned accounts {recycled} would go back; {warned} warnings would be given. "
+        output.say("Owned accounts: {owned}. Would go back: {recycled}; warnings that would be given: {warned}. "
                    "Nothing was changed.", **counts)  # fmt: skip
         return
-    output.say("Of {owned} owned accounts {recycled} went back; {warned} warnings were given.", **counts)
+    output.say("Owned accounts: {owned}. Went back: {recycled}; warnings that were given: {warned}.", **counts)
     _undoable(application, made)
 
 
@@ -224,17 +229,18 @@ def print_assigned(
         )  # fmt: skip
     _left_out(application, len(report.steps), len(steps))
     for pool, count in report.left.items():
-        output.note("Nobody has room for {count} accounts of the pool {pool}.", count=count, pool=pool)
+        output.note("Accounts of the pool {pool} for which nobody has room: {count}.", count=count, pool=pool)
     if report.dry_run:
-        output.say("{count} accounts would be handed out. Nothing was changed.", count=len(report.steps))
+        output.say("Accounts that would be handed out: {count}. Nothing was changed.", count=len(report.steps))
         return
-    output.say("{count} accounts were handed out.", count=len(report.steps))
+    output.say("Accounts that were handed out: {count}.", count=len(report.steps))
     _undoable(application, made)
 
 
 def _left_out(application: Application, all_: int, shown_: int) -> None:
     if all_ > shown_:
-        application.output.note("{count} further lines: --limit {all}, or --json.", count=all_ - shown_, all=all_)
+        application.output.note("Lines that are not shown: {count}. --limit {all} or --json shows them.",
+                                count=all_ - shown_, all=all_)  # fmt: skip
 
 
 def _undoable(application: Application, made: int | None) -> None:
@@ -322,8 +328,8 @@ def print_simulation(application: Application, session: CrmSession, report: Simu
         )
     _left_out(application, len(report.losses), len(shown_))
     output.say(
-        "From {since} to {until} {count} accounts would have gone back, of {owned} times of owners; one more sign of "
-        "life by the last chance would have saved {saved} of them to the end.",
+        "Accounts that would have gone back from {since} to {until}: {count}, of {owned} times of owners. Saved to the "
+        "end by one more sign of life by the last chance: {saved}.",
         since=report.since, until=report.until, count=len(report.losses), owned=report.owned,
         saved=sum(each.saved for each in report.losses),
     )  # fmt: skip

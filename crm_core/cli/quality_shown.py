@@ -11,6 +11,7 @@ from crm_core.cli.moments import shown
 from crm_core.cli.records import plain
 from crm_core.cli.settling import print_settled, settle
 from crm_core.domain.quality import DECIDE
+from crm_core.errors import filled
 from crm_core.views.matters import readable_subjects
 from crm_core.views.showing import pieces
 
@@ -44,8 +45,8 @@ def sayer(application: Application) -> Callable[[Problem], Problem]:
 def entry_json(each: QueueEntry) -> dict[str, Any]:
     """A line of the queue."""
     values = attrs.asdict(each, recurse=False)
-    values["problem"] = each.problem.problem.format(**each.problem.values)
-    values["mend"] = each.problem.mend.format(**each.problem.values)
+    values["problem"] = filled(each.problem.problem, each.problem.values)
+    values["mend"] = filled(each.problem.mend, each.problem.values)
     values["since"] = plain(each.since)
     return values
 

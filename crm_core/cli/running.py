@@ -11,7 +11,7 @@ from contextlib import suppress
 import click
 
 from crm_core.cli.application import Application
-from crm_core.errors import CrmError, StoreError
+from crm_core.errors import CrmError, StoreError, joined
 
 __all__ = ["BROKEN_PIPE", "BUG", "EXIT_CODES", "INTERRUPTED", "USAGE", "run"]
 
@@ -126,7 +126,7 @@ def _say(*parts: str) -> None:
     from crm_core.cli.printable import printable
 
     with suppress(BrokenPipeError):
-        print(printable(" ".join(parts)), file=sys.stderr)
+        print(printable(joined(parts)), file=sys.stderr)
 
 
 def _lenient(stream: object) -> None:

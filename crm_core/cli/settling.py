@@ -1,4 +1,4 @@
-"""How commands that change something end: it is kept, and told how to take it back; or it was a rehearsal."""
+"""How commands that change something end: it is kept, and told how to take it back; or it was a dry run."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ dry_run_option = option("--dry-run", is_flag=True, help="Do it, tell what change
 
 
 def settle(session: CrmSession, dry_run: bool) -> int | None:
-    """Let rules and plugins object, then keep what was done and give its change set; a rehearsal is taken back.
+    """Let rules and plugins object, then keep what was done and give its change set; a dry run is taken back.
 
-    ``None`` where nothing was kept. What is told of records is to be read before: a rehearsal leaves nothing to read.
+    ``None`` where nothing was kept. What is told of records is to be read before: a dry run leaves nothing to read.
     """
     session.check()
     if dry_run:
@@ -31,6 +31,6 @@ def settle(session: CrmSession, dry_run: bool) -> int | None:
 def print_settled(application: Application, change_set: int | None, dry_run: bool) -> None:
     """What to undo, or that there is nothing to."""
     if dry_run:
-        application.output.note("This was a rehearsal: nothing was changed.")
+        application.output.note("It was a dry run: nothing was changed.")
     elif change_set is not None:
         application.output.note("To take it back: crm undo {made}", made=change_set)

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from crm_core.cli.helping import translator_of
+from crm_core.errors import joined
 
 __all__ = ["ConflictingOptions", "InvalidValue", "Number", "Written", "no_such_command", "usage_text"]
 
@@ -97,7 +98,7 @@ def usage_text(error: click.UsageError) -> str:
         return error.format_message()
     translator = translator_of(ctx)
     hint = translator.format("'{program} --help' shows how it is written.", program=ctx.command_path)
-    return f"{ctx.command.get_usage(ctx)}\n{_what(error, ctx)} {hint}"
+    return f"{ctx.command.get_usage(ctx)}\n{joined([_what(error, ctx), hint])}"
 
 
 def _what(error: click.UsageError, ctx: click.Context) -> str:
@@ -109,7 +110,7 @@ def _what(error: click.UsageError, ctx: click.Context) -> str:
     if isinstance(error, click.NoSuchOption):
         near = ", ".join((error.possibilities or ())[:3])
         said = translator.format("There is no option {name}.", name=error.option_name)
-        return f"{said} {translator.format('Did you mean {near}?', near=near)}" if near else said
+        return joined([said, translator.format("Did you mean {near}?", near=near)]) if near else said
     if isinstance(error, InvalidValue):
         reason = translator.format(error.template, **error.values)
     elif isinstance(error, click.BadParameter):

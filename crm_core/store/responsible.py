@@ -65,7 +65,10 @@ def _refuse_to_leave(session: CrmSession, rows: Sequence[Any]) -> None:
     first = [row for row in rows if row.user_id == rows[0].user_id]
     login = session.core(select(user.c.login).where(user.c.id == rows[0].user_id)).scalar_one()
     ids = {row.id for row in first}
+    count = len({row.account_id for row in first})
     problem = "{login} is still responsible for {count} accounts."
+    if count == 1:
+        problem = "{login} is still responsible for one account."
     if session.writer.visible_ids(Ownership.crm_type, ids) != ids:
         problem = "{login} is still responsible for accounts."  # how many is not for everybody to know
     raise Conflict(
@@ -73,7 +76,7 @@ def _refuse_to_leave(session: CrmSession, rows: Sequence[Any]) -> None:
         mend="Hand them over first: crm handover draft {login} --to LOGIN.",
         record="user",
         login=login,
-        count=len({row.account_id for row in first}),
+        count=count,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from crm_core.errors import filled
 from crm_core.translation.words import in_words
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Translator:
 
     def format(self, template: str, /, **values: Any) -> str:
         """``template`` in this language, filled in."""
-        return self.text(template).format(**values)
+        return filled(self.text(template), values)
 
     def error(self, error: CrmError | Problem) -> str:
         """An error as a paragraph, with the mend."""

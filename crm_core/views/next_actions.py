@@ -218,7 +218,7 @@ def _offers(session: CrmSession, user_id: int) -> Iterator[NextAction]:
     for row in session.execute(query):
         yield NextAction(
             kind="handover", title="Answer the handover from {leaver}",
-            reason="{count} accounts are offered and wait for your answer.", due=row.effective_at, urgency=85,
+            reason="Accounts that are offered and wait for your answer: {count}.", due=row.effective_at, urgency=85,
             record_type="handover", record_id=row.id, values={"leaver": row.name, "count": counts[row.id]},
         )  # fmt: skip
 
@@ -245,8 +245,8 @@ def _proposals(session: CrmSession, user_id: int) -> Iterator[NextAction]:
         if waiting:
             yield NextAction(
                 kind="proposal", reason="The oldest is from {day}.", urgency=50,
-                title="Decide on {count} proposals" if len(waiting) <= _COUNTED
-                else "Decide on more than {count} proposals",
+                title="Decide on proposals: {count}" if len(waiting) <= _COUNTED
+                else "Decide on proposals: more than {count}",
                 record_type="quality_issue", record_id=waiting[0].id,
                 values={"count": min(len(waiting), _COUNTED), "day": waiting[0].created_at},
             )  # fmt: skip

@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from crm_core.errors import filled as filled_in
 from crm_core.fields import Field, Money
 from crm_core.records import Record, RecordType
 
@@ -171,7 +172,7 @@ def filled(template: str, values: Mapping[str, Any], translator: Translator, tz:
     said = translator.text(template)
     if not values:
         return said
-    return said.format(**{name: _filling(name, value, translator, tz) for name, value in values.items()})
+    return filled_in(said, {name: _filling(name, value, translator, tz) for name, value in values.items()})
 
 
 def _filling(name: str, value: Any, translator: Translator, tz: dt.tzinfo) -> Any:

@@ -23,7 +23,7 @@ def owners(scope="", at=None):
 def test_one_account_gets_another_owner_and_it_can_be_taken_back(company, crm):
     assert owners()["Acme Bearings"] == "li.wei"
     ended = crm("transfer", "Acme Bearings", "--to", "wang.fang", "--reason", "moved to East")
-    assert "1 accounts belong to wang.fang now. To take it back: crm undo" in ended.out
+    assert "Accounts that belong to wang.fang now: 1. To take it back: crm undo" in ended.out
     assert owners()["Acme Bearings"] == "wang.fang"
     with Crm.open("crm.toml") as opened, opened.system_session("test", read_only=True) as session:
         rows = session.scalars(select(Ownership).order_by(Ownership.id), execution_options={"all_dates": True}).all()
@@ -42,7 +42,7 @@ def test_a_selection_is_transferred_as_one_and_tried_before(company, crm):
         ("Acme Bearings", "li.wei"), ("Twin", None), ("Twin", None),
     ]  # fmt: skip
     assert owners()["Twin"] is None
-    assert "3 accounts would be transferred to zhao.min. Nothing was changed." in crm(*args, "--dry-run").out
+    assert "Accounts that would be transferred to zhao.min: 3. Nothing was changed." in crm(*args, "--dry-run").out
 
     done = crm(*args, "--json").json
     assert done["transferred"] == tried["transferred"]

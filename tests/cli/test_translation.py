@@ -47,17 +47,24 @@ def test_english_reads_no_file(tmp_path):
 
 def test_an_error_in_chinese():
     error = NotFound("There is no {record} {id}.", mend="Check the id.", record="account", id=7)
-    assert ZH.error(error) == "没有客户 7。 请检查编号。"
+    assert ZH.error(error) == "没有客户 7。请检查编号。"
     assert str(error) == "There is no account 7. Check the id."
     assert ZH.error(NotFound("Nobody translated this {id}.", id=7)) == "Nobody translated this 7."
+
+
+def test_no_second_full_stop_follows_a_name_that_has_one():
+    error = NotFound("There is no {name}.", mend="Ask {who}. Or leave it.", name="Acme Co., Ltd.", who="J. Smith Jr.")
+    assert str(error) == "There is no Acme Co., Ltd. Ask J. Smith Jr. Or leave it."
+    assert Problem("", "{who}... and {name}.", "", {"who": "X.", "name": 7}).text() == "X.... and 7."
+    assert ENGLISH.format("Confirmed: {name}.", name="Acme Co., Ltd.") == "Confirmed: Acme Co., Ltd."
 
 
 def test_a_list_of_problems_in_chinese():
     error = BuildError(
         "{where} cannot be assembled:", [Problem("crm.x", "It is missing.", "Add it.")], where="crm.toml"
     )
-    assert ZH.error(error) == "crm.toml 无法装配：\n  - crm.x: 缺少此项。 请补上。"
-    assert ZH.error(error.problems[0]) == "crm.x: 缺少此项。 请补上。"
+    assert ZH.error(error) == "crm.toml 无法装配：\n  - crm.x: 缺少此项。请补上。"
+    assert ZH.error(error.problems[0]) == "crm.x: 缺少此项。请补上。"
 
 
 @pytest.mark.parametrize(("sort", "said"), [

@@ -129,8 +129,8 @@ def test_a_decision_is_rehearsed_done_and_taken_back(
     args = ("--user", login, "quality", verb, id_, *note)
     before, was = journal(world), as_it_is(world, id_)
     out, err = cli(*args, "--dry-run")
-    assert state.capitalize() in out and err == "This was a rehearsal: nothing was changed.\n"
-    assert cli(*args, "--dry-run", lang="zh_CN.UTF-8")[1] == "这只是演练：没有任何变更。\n"
+    assert state.capitalize() in out and err == "It was a dry run: nothing was changed.\n"
+    assert cli(*args, "--dry-run", lang="zh_CN.UTF-8")[1] == "这是试运行：未作任何更改。\n"
     found = json.loads(cli(*args, "--dry-run", "--json")[0])
     assert (found["issues"][0]["state"], found["dry_run"], found["change_set"]) == (state, True, None)
     assert (journal(world), as_it_is(world, id_)) == (before, was)
@@ -153,7 +153,7 @@ def test_a_proposal_is_rehearsed_made_and_taken_back(cli: RunCrm, world: World) 
     args = ("--user", "li", "quality", "propose", "account", "Acme", "name=Acme Ltd")
     before = journal(world)
     out, err = cli(*args, "--dry-run")
-    assert "Acme Ltd" in out and err == "This was a rehearsal: nothing was changed.\n"
+    assert "Acme Ltd" in out and err == "It was a dry run: nothing was changed.\n"
     assert (journal(world), count()) == (before, 0)
     assert "Nothing would change." in cli(*args[:-1], "name=Acme", "--dry-run", code=4)[1]
     made = json.loads(cli(*args, "--json")[0])["change_set"]
@@ -172,7 +172,7 @@ def test_a_confirmation_is_rehearsed_made_and_taken_back(cli: RunCrm, world: Wor
 
     args = ("--user", "li", "duties", "confirm", "contact_details", "Acme", "--note", "rang them")
     before = journal(world)
-    said = ("Confirmed: contact_details of Acme.\n", "This was a rehearsal: nothing was changed.\n")
+    said = ("Confirmed: contact_details of Acme.\n", "It was a dry run: nothing was changed.\n")
     assert cli(*args, "--dry-run") == said
     found = json.loads(cli(*args, "--dry-run", "--json")[0])
     assert (found["account_id"], found["dry_run"], found["change_set"]) == (world.accounts["Acme"], True, None)

@@ -32,7 +32,8 @@ class Ended:
 @pytest.fixture
 def here(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Company]:
     (tmp_path / "crm.toml").write_text(
-        f'[crm]\ndatabase = "{database_url}"\ntime_zone = "Asia/Shanghai"\n', encoding="utf-8"
+        f'[crm]\ndatabase = "{database_url}"\ntime_zone = "Asia/Shanghai"\n[pools.all]\nroles = ["sales"]\n',
+        encoding="utf-8",
     )
     monkeypatch.chdir(tmp_path)
     with Crm.open(tmp_path / "crm.toml", check=False) as crm:
@@ -85,13 +86,13 @@ class TestTheWholeWay:
         assert len(crm("handover", "accept", id_, "--json", user="sun").json["items"]) == 3
         assert crm("handover", "accept", id_, user="wang").code == 0
         early = crm("handover", "do", id_, user="zhou")
-        assert early.code == 7 and "1 of 6 items" in early.err
+        assert early.code == 7 and "not accepted yet: 1 of 6." in early.err
         assert crm("handover", "assign", id_, "--to", "wang", user="zhou").code == 0
         assert crm("handover", "offer", id_, user="zhou").code == 0
         assert crm("handover", "accept", id_, user="wang").code == 0
 
         rehearsal = crm("handover", "do", id_, "--dry-run", user="zhou")
-        assert "Accounts that go over: 6" in rehearsal.out and "rehearsal" in rehearsal.err
+        assert "Accounts that go over: 6" in rehearsal.out and "dry run" in rehearsal.err
         assert set(here.owners().values()) == {"li"}
         deed = crm("handover", "do", id_, "--reason", "Li leaves", "--json", user="zhou").json
         assert (deed["items"], deed["moved"], deed["dry_run"]) == (6, {"activity": 6}, False)
@@ -100,7 +101,7 @@ class TestTheWholeWay:
 
         assert crm("handover", "take-back", id_, user="zhou").code == 2
         tried = crm("handover", "take-back", id_, "--account", "Firm 0", "--dry-run", user="zhou")
-        assert "Accounts taken back: 1." in tried.out and "rehearsal" in tried.err
+        assert "Accounts taken back: 1." in tried.out and "dry run" in tried.err
         taken = crm("handover", "take-back", id_, "--account", "Firm 0", "--json", user="zhou").json
         assert taken["records"] == {"ownership": 2, "activity": 1}
         assert next(iter(here.owners().values())) == "li"
@@ -115,7 +116,7 @@ class TestTheWholeWay:
 
     def test_a_draft_is_tried_and_cancelled(self, crm: Callable[..., Ended], here: Company) -> None:
         tried = crm("handover", "draft", "li", "--to-pool", "--where", "name == 'Firm 1'", "--dry-run", user="zhou")
-        assert "the pool" in tried.out and "rehearsal" in tried.err
+        assert "the pool" in tried.out and "dry run" in tried.err
         assert crm("handover", "list", "--json").json["handovers"] == []
         id_ = drafted(crm, "--in-turn", "wang", "--in-turn", "sun", "--effective", "2099-01-01")
         text = crm("handover", "list", "--state", "drafted").out
@@ -147,7 +148,7 @@ class TestTheWholeWay:
         id_ = drafted(crm, "--to", "wang", "--where", "name == 'Firm 1'", "--offer")
         for verb, said in (("accept", "Accepted"), ("refuse", "Refused")):
             tried = crm("handover", verb, id_, "--dry-run", user="wang")
-            assert said in tried.out and "rehearsal" in tried.err, verb
+            assert said in tried.out and "dry run" in tried.err, verb
             assert crm("handover", verb, id_, "--dry-run", "--json", user="wang").json["dry_run"] is True
             assert [each["state"] for each in crm("handover", "show", id_, "--json").json["items"]] == ["offered"]
         assert crm("handover", "accept", id_, "--json", user="wang").json["dry_run"] is False
@@ -165,7 +166,7 @@ class TestTheWholeWay:
             (("assign", id_), 2),
             (("assign", id_, "--to", "sun", "--account", "Firm 2"), 6),
             (("draft", "li", "--to", "wang", "--split", "7"), 2),
-            (("draft", "li", "--to", "wang", "--to-pool"), 4),
+            (("draft", "li", "--to", "wang", "--to-pool"), 2),
             (("accept", id_), 6),
             (("show", "999"), 6),
             (("briefing", id_), 2),
@@ -180,8 +181,32 @@ class TestTheWholeWay:
         id_ = drafted(crm, "--to", "wang", "--offer")
         out = crm("handover", "list", lang="zh_CN").out + crm("handover", "briefing", id_, "Firm 0", lang="zh_CN").out
         assert "交接" in out and "承诺" in out and "What" not in out
-        assert "rehearsal" not in crm("handover", "cancel", id_, "--dry-run", lang="zh_CN").err
+        assert "dry run" not in crm("handover", "cancel", id_, "--dry-run", lang="zh_CN").err
         assert "Known" not in crm("handover", "risks", lang="zh_CN").out
+
+
+class TestWhatCannotBeDrafted:
+    def test_a_pool_is_refused_at_once_where_there_is_none(self, crm: Callable[..., Ended], here: Company) -> None:
+        file = Path("crm.toml")
+        file.write_text(file.read_text("utf-8").partition("[pools")[0], encoding="utf-8")
+        rule = ("--rule-to-pool", "name == 'Nobody is called so'", "--to", "wang")
+        for args in (rule, ("--to-pool",)):
+            ended = crm("handover", "draft", "li", *args, user="zhou")
+            assert ended.code == 7 and "This build has no pools" in ended.err and "[pools.NAME]" in ended.err
+        assert "[pools.NAME]。" in crm("handover", "draft", "li", *rule, user="zhou", lang="zh_CN").err
+        assert crm("handover", "list", "--json").json["handovers"] == []
+        id_ = drafted(crm, "--to", "wang")
+        ended = crm("handover", "assign", id_, "--account", "Firm 0", "--to-pool", user="zhou")
+        assert ended.code == 7 and "This build has no pools" in ended.err
+
+    def test_half_a_split_is_refused_by_the_names_of_the_options(
+        self, crm: Callable[..., Ended], here: Company
+    ) -> None:
+        for args in (("--split", "0.2"), ("--split-until", "2099-01-01")):
+            for verb in (("draft", "li", "--to", "wang"), ("assign", "1", "--to", "wang")):
+                for lang in ("en", "zh_CN"):
+                    ended = crm("handover", *verb, *args, user="zhou", lang=lang)
+                    assert ended.code == 2 and "--split-until" in ended.err and "split_until" not in ended.err
 
 
 class TestSplits:

@@ -76,7 +76,7 @@ class TestLeaving:
             other = session.require(Account, company.other)
             ownership.assign(session, other, to="sun", role=role, scope="x", from_=session.clock() + DAY)
         with (
-            pytest.raises(Conflict, match="sun is still responsible for 1 accounts"),
+            pytest.raises(Conflict, match="sun is still responsible for one account\\."),
             company.session("qian") as session,
         ):
             by_object(session, company.users["sun"])

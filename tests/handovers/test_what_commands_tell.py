@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
 
-from crm_core import Account, Crm, Handover, Membership, ownership
+from crm_core import Account, Contact, Crm, Handover, Membership, ownership
 from crm_core.cli.application import Application
 from crm_core.cli.running import run
 
@@ -56,17 +58,23 @@ def test_each_step_names_the_next(crm: Run, here: Company) -> None:
     with here.system() as session:
         id_ = str(session.scalars(select(Handover.id)).one())
     assert {"wang 2", "nobody yet 4"} <= set(lines(ended.out))
-    assert ended.err.strip() == (f"Next: 4 have no successor yet. Name one: crm handover assign {id_} --to LOGIN.")
+    assert ended.err.strip() == (
+        f"Next: name who takes over those without a successor (4): crm handover assign {id_} --to LOGIN."
+    )
     ended = crm("handover", "assign", id_, "--to", "sun")
     assert ended.err.strip() == f"Next: offer it to the successors: crm handover offer {id_}."
     ended = crm("handover", "offer", id_)
     assert {"wang 2", "sun 4"} <= set(lines(ended.out))
     assert ended.err.startswith(f"Next: the successors answer: crm --user LOGIN handover accept {id_} (or refuse).")
-    assert crm("handover", "accept", id_, user="sun").err == ""  # it is not for her to go on with it
-    assert crm("handover", "accept", id_, user="wang").code == 0
+    yours = f"Next: get to know your accounts: crm handover briefing {id_} --all. "
+    assert crm("handover", "accept", id_, "--dry-run", user="sun").err == "It was a dry run: nothing was changed.\n"
+    assert crm("handover", "accept", id_, user="sun").err.startswith(yours)  # it is not for her to go on with it
+    assert crm("handover", "accept", id_).err.strip() == f"Next: carry it out: crm handover do {id_}."  # for Wang
     assert crm("handover", "show", id_, "--json").json["items"][0]["state"] == "accepted"
     refused = crm("handover", "refuse", id_, "--account", "Firm 0")
-    assert refused.err.strip() == f"Next: 1 were refused. Ask somebody else: crm handover assign {id_} --to LOGIN."
+    assert refused.err.strip() == (
+        f"Next: ask somebody else about what was refused (1): crm handover assign {id_} --to LOGIN."
+    )
     crm("handover", "assign", id_, "--to-pool")
     assert crm("handover", "offer", id_).err.strip() == f"Next: carry it out: crm handover do {id_}."
     drafted = crm("handover", "cancel", id_)
@@ -93,7 +101,7 @@ def test_the_message_is_told_and_the_reason_is_not(crm: Run, here: Company) -> N
     assert crm("handover", "show", id_, "--json").json["reason"] == "dismissed for fraud"
 
 
-def accepted(here: Company, **options: str) -> str:
+def accepted(here: Company, **options: Any) -> str:
     return str(here.accepted(**options))
 
 
@@ -111,13 +119,44 @@ def test_who_got_what_and_what_was_kept(crm: Run, here: Company) -> None:
         ("Firm 1", "owner", "sun"), ("Firm 2", "owner", "qian"), ("Firm 3", "owner", None),
     ]  # fmt: skip
     assert trial["unchanged"][0]["since"].startswith(utc)
+    assert (trial["moved"], trial["followed"], trial["undo"]) == ({"activity": 3}, {"promise": 3}, None)
+    assert "Promise 3" in lines(crm("handover", "do", id_, "--dry-run", user=None).out)
     ended = crm("handover", "do", id_, user=None)
     rows = lines(ended.out)
-    assert ended.code == 0 and "wang 3 3 3" in rows and "Activity 3" in rows
+    assert ended.code == 0 and "wang 3 3 3" in rows and "Activity 3" in rows and "Promise 3" in rows
+    assert ended.err.startswith(f"To take it back: crm handover undo {id_}. ")
     kept = [row for row in rows if "owned by" in row]
     assert kept[0].startswith(f"{here.accounts[1]} Firm 1 Owner owned by sun since {day}")
     assert kept[2] == f"{here.accounts[3]} Firm 3 Owner owned by nobody"
     assert crm("handover", "show", id_, user=None).out.count(" Kept ") == 4  # and how many
+
+
+def test_what_takes_effect_later_is_undone_by_the_same_command(crm: Run, here: Company) -> None:
+    id_ = accepted(here, effective=dt.datetime.now(dt.UTC) + dt.timedelta(days=3))
+    done = crm("handover", "do", id_, "--json").json
+    assert (done["followed"], done["open_work_later"], done["undo"]) == ({}, True, f"crm handover undo {id_}")
+    assert crm(*done["undo"].split()[1:]).code == 0
+
+
+def test_what_was_claimed_from_a_pool_meanwhile_says_by_whom(crm: Run, here: Company) -> None:
+    id_ = accepted(here, to=None, to_pool=True)
+    crm("handover", "do", id_, user="qian")
+    first, second = here.accounts[:2]
+    claimed = crm("pool", "claim", "all", str(first), "--json", user="wang").json["change_set"]
+    crm("pool", "claim", "all", str(second), user="sun")  # out of Zhou's sight
+    said = f"The account Firm 0 ({first}) is owned by wang since 2"
+    mend = f"(crm undo {claimed}); or only let somebody else own it: crm transfer {first} --to li --reason TEXT."
+    taken = crm("handover", "take-back", id_, "--account", "Firm 0")
+    assert taken.code == 7 and said in taken.err and taken.err.strip().endswith(mend) and "Two rows" not in taken.err
+    trial = crm("handover", "undo", id_, "--dry-run", "--json")
+    assert (trial.code, trial.json["items"]) == (7, 4)
+    assert trial.json["left"][0]["problems"][0].startswith(said)
+    assert (trial.json["left"][1]["account"], trial.json["left"][1]["problems"]) == (None, [])
+    chinese = crm("handover", "undo", id_, "--dry-run", lang="zh_CN").out
+    assert f"客户 Firm 0（{first}）自 2" in chinese and "由 wang 负责。请先" in chinese
+    for user in ("zhou", "qian"):
+        ended = crm("handover", "undo", id_, "--dry-run", user=user)
+        assert said in ended.out and ("sun" in ended.out) is (user == "qian")
 
 
 def test_a_manager_takes_all_back_from_another_department(crm: Run, here: Company) -> None:
@@ -184,6 +223,18 @@ def test_a_risk_names_owner_day_and_why(crm: Run, here: Company) -> None:
     assert "account owner since why" in rows
     quiet = [row for row in rows if "Nothing was held since." in row]
     assert len(quiet) == 6 and quiet[0].startswith(f"{here.accounts[0]} Firm 0 Li 20")
+
+
+def test_a_risk_about_a_person_names_their_account_and_its_owner(crm: Run, here: Company) -> None:
+    with here.crm.session("li") as session:
+        session.list(Contact, order="name", limit=1)[0].note = "he drinks"
+    (report,) = crm("handover", "risks", "--of", "li", "--json").json["report"]
+    (risk,) = [each for each in report["risks"] if each["kind"] == "changed_before_leaving"]
+    assert (risk["contact"], risk["account_id"], risk["account"], risk["owner"]) == (
+        "Buyer 0", here.accounts[0], "Firm 0", "Li",
+    )  # fmt: skip
+    rows = lines(crm("handover", "risks", "--of", "li", "--details").out)
+    assert [row for row in rows if row.startswith(f"{here.accounts[0]} Firm 0 Li 2") and "Buyer 0, by Li" in row]
 
 
 def test_in_chinese_nothing_is_left_in_english(crm: Run, here: Company) -> None:

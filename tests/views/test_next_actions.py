@@ -188,7 +188,7 @@ def test_handovers_duties_and_proposals(open_crm):
     found = look(crm)
     assert lines(found) == [("handover", "Answer the handover from Wang.Fang", "", 85)]
     assert found.actions[0].reason.format(**found.actions[0].values) == (
-        "1 accounts are offered and wait for your answer."
+        "Accounts that are offered and wait for your answer: 1."
     )
     mine = lines(look(crm, "wang.fang"))
     assert ("duty", "Keep it fresh", "Acme", 35) in mine
@@ -198,7 +198,7 @@ def test_handovers_duties_and_proposals(open_crm):
 
         user = session.add_one(User(login="steward", name="Steward"))
         organisation.join(session, user, session.list(Unit)[0], role="steward", since_always=True)
-    assert ("proposal", "Decide on 1 proposals", "", 50) in lines(look(crm, "steward"))
+    assert ("proposal", "Decide on proposals: 1", "", 50) in lines(look(crm, "steward"))
 
 
 def test_of_very_many_proposals_and_matters_no_more_is_read_than_is_told(open_crm, statements):
@@ -216,7 +216,7 @@ def test_of_very_many_proposals_and_matters_no_more_is_read_than_is_told(open_cr
     with crm.session("wang.fang") as session:
         for each in accounts:
             quality.propose(session, session.require(Account, each.id), {"name": "Acme"})
-    assert told() == [("proposal", "Decide on 3 proposals", "", 50)]
+    assert told() == [("proposal", "Decide on proposals: 3", "", 50)]
     with crm.system_session("test") as session:
         (first, *_) = session.list(QualityIssue)
         acme = accounts[0].id
@@ -226,7 +226,7 @@ def test_of_very_many_proposals_and_matters_no_more_is_read_than_is_told(open_cr
         session.add_many(QualityIssue, [row] * 150 + [{**matter, "assignee_id": steward.id}] * 250)
         session.add_many(QualityIssue, [matter] * 20)
     found = told()
-    assert ("proposal", "Decide on more than 100 proposals", "", 50) in found
+    assert ("proposal", "Decide on proposals: more than 100", "", 50) in found
     assert len(found) == 201
     with crm.session("steward", read_only=True) as session, statements(crm) as seen:
         next_actions(session)

@@ -15,6 +15,7 @@ from crm_core.cli.handover_deeds import (
     print_next,
     print_receivers,
     print_taken,
+    print_yours,
     receivers,
     taken_json,
 )
@@ -28,6 +29,7 @@ from crm_core.cli.usage import ConflictingOptions, InvalidValue, Number
 from crm_core.domain import handovers
 from crm_core.domain.handovers import Handover, HandoverItem, ItemState
 from crm_core.errors import Conflict
+from crm_core.views.showing import kind_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -114,6 +116,9 @@ def draft(
     as_json: bool,
 ) -> None:
     """Draft a handover of all that LOGIN is responsible for now or later, in every role."""
+    if sum((successor is not None, bool(in_turn), to_pool)) > 1:
+        raise ConflictingOptions("Give only one of --to, --in-turn and --to-pool.")
+    _both_of_split(split, split_until)
     to_pools: list[tuple[str, str | None]] = [(expression, None) for expression in pool_rules]
     # The journal is read by whoever sees the accounts, so that the reason does not belong there.
     with application.session(reason=message) as session:
@@ -160,6 +165,7 @@ def assign(
     """Name another successor: of the named accounts, or of all that are refused or have none. Offer it then."""
     if (successor is None) == (not to_pool):
         raise ConflictingOptions("Give either --to or --to-pool.")
+    _both_of_split(split, split_until)
     with application.session() as session:
         handover = session.require(Handover, handover_id)
         found = chosen(session, handover, references, ItemState.DRAFTED, ItemState.REFUSED)
@@ -236,11 +242,12 @@ def do(
         deed = handovers.do(session, session.require(Handover, handover_id), partial=partial)
         session.check()
         names = Names.of(session, deed)
+        kinds = kind_labels(session, application.translator, deed.followed)
         _settle(session, dry_run)
     if as_json:
         application.output.json(deed_json(deed, names, session.last_change_set, dry_run))
     else:
-        print_deed(application, deed, names, dry_run)
+        print_deed(application, deed, names, kinds, dry_run)
 
 
 @command.command("take-back")
@@ -303,6 +310,11 @@ def cancel(application: Application, handover_id: int, reason: str | None, dry_r
         _finish(application, session, handover, handovers.cancel(session, handover), dry_run, as_json)
 
 
+def _both_of_split(split: Decimal | None, until: When | None) -> None:
+    if (split is None) != (until is None):
+        raise ConflictingOptions("A share of later commission ends one day: give --split and --split-until.")
+
+
 def _answer(
     application: Application,
     handover_id: int,
@@ -320,6 +332,8 @@ def _answer(
         # A manager who is asked as well answers for themselves, unless they name accounts.
         found = verb(session, found if references else mine or found, note=note)
         _finish(application, session, handover, found, dry_run, as_json)
+        if verb is handovers.accept and mine and not (dry_run or as_json):
+            print_yours(application.output, handover_id)
 
 
 def _finish(
@@ -343,7 +357,7 @@ def _finish(
         output.say("The handover {id} of {login} is {state}.", id=handover.id, login=data["leaver"],
                    state=output.translator.choice(handover.state.value))  # fmt: skip
         if dry_run:
-            output.note("This was a rehearsal: nothing was changed.")
+            output.note("It was a dry run: nothing was changed.")
         elif session.can("handover_item.update"):
             print_next(output, handover, handovers.items(session, handover))
     if dry_run:
@@ -351,7 +365,7 @@ def _finish(
 
 
 def _settle(session: CrmSession, dry_run: bool) -> None:
-    """Let rules and plugins object, and take a rehearsal back."""
+    """Let rules and plugins object, and take a dry run back."""
     session.check()
     if dry_run:
         session.rollback()

@@ -137,13 +137,14 @@ def _print(
             ((str(each.id), each.name, each.owner or "", to) for each in moved[:_SHOWN]),
         )
     if len(moved) > _SHOWN:
-        output.note("{count} more are not shown; --json shows them.", count=len(moved) - _SHOWN)
+        output.note("Not shown: {count} more; --json shows them.", count=len(moved) - _SHOWN)
     if unchanged:
         output.note("{login} owns {count} of them already.", login=to, count=unchanged)
     if not moved:
         output.say("Nothing was changed.")
     elif dry_run:
-        output.say("{count} accounts would be transferred to {login}. Nothing was changed.", count=len(moved), login=to)
+        output.say("Accounts that would be transferred to {login}: {count}. Nothing was changed.", count=len(moved),
+                   login=to)  # fmt: skip
     else:
-        output.say("{count} accounts belong to {login} now. To take it back: crm undo {made}",
+        output.say("Accounts that belong to {login} now: {count}. To take it back: crm undo {made}",
                    count=len(moved), login=to, made=made)  # fmt: skip

@@ -159,7 +159,9 @@ def _tell_book(application: Application, session: CrmSession, user: User) -> Non
     count = session.execute(query, execution_options={"all_dates": True}).scalar_one()
     if count:
         application.output.note(
-            "{login} is still responsible for {count} accounts: crm handover draft {login} --to LOGIN.",
+            "{login} is still responsible for one account: crm handover draft {login} --to LOGIN."
+            if count == 1
+            else "{login} is still responsible for {count} accounts: crm handover draft {login} --to LOGIN.",
             login=user.login,
             count=count,
         )

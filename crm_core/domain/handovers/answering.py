@@ -58,7 +58,7 @@ def offer(session: CrmSession, handover: Handover) -> list[HandoverItem]:
     missing = sum(item.successor_id is None and not item.to_pool for item in drafted)
     if missing:
         raise Conflict(
-            "{count} accounts of the handover {id} have no successor yet.",
+            "Accounts of the handover {id} that have no successor yet: {count}.",
             mend="Name one: crm handover assign {id} --to LOGIN, or --to-pool.",
             record="handover",
             id=handover.id,

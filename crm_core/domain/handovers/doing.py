@@ -44,10 +44,11 @@ class Deed:
     """What was carried out of a handover.
 
     ``items`` are the responsibilities that went over at ``effective``, ``ended`` and ``begun`` the rows of ownership,
-    ``moved`` the open work by record type. ``received`` says what went to whom. ``kept`` names by type what could not
-    go back to the pool, because it needs somebody. ``unchanged`` are the items that were kept as they are, because
-    somebody else was responsible meanwhile. Where the handover takes effect in the future (``later``), the open work
-    goes over then.
+    ``moved`` the open work by record type. ``followed`` counts by kind what the leaver was to do and is now for whoever
+    is responsible, without being changed: promises. ``received`` says what went to whom. ``kept`` names by type what
+    could not go back to the pool, because it needs somebody. ``unchanged`` are the items that were kept as they are,
+    because somebody else was responsible meanwhile. Where the handover takes effect in the future (``later``), the open
+    work goes over then.
     """
 
     handover_id: int
@@ -56,6 +57,7 @@ class Deed:
     ended: int = 0
     begun: int = 0
     moved: Mapping[str, int] = attrs.field(factory=dict)
+    followed: Mapping[str, int] = attrs.field(factory=dict)
     kept: Mapping[str, int] = attrs.field(factory=dict)
     received: tuple[Received, ...] = ()
     unchanged: tuple[Unchanged, ...] = ()
@@ -75,6 +77,7 @@ def do(session: CrmSession, handover: Handover, *, partial: bool = False) -> Dee
     found = lock(session, items(session, handover, *WAITING))
     session.refresh(handover)  # somebody else may have done it while we waited
     ready = [item for item in found if item.state is ItemState.ACCEPTED]
+    staying = accounts_of(item for item in found if item.state is not ItemState.ACCEPTED)
     if handover.state is not HandoverState.OFFERED:
         raise Conflict(
             "The handover {id} is {state}.",
@@ -85,7 +88,7 @@ def do(session: CrmSession, handover: Handover, *, partial: bool = False) -> Dee
         )
     if not ready or (len(ready) < len(found) and not partial):
         raise Conflict(
-            "{count} of {total} items of the handover {id} are not accepted yet.",
+            "Items of the handover {id} that are not accepted yet: {count} of {total}.",
             mend="Wait for the answers, assign what was refused to somebody else, or do those that are: --partial.",
             record="handover",
             id=handover.id,
@@ -107,8 +110,9 @@ def do(session: CrmSession, handover: Handover, *, partial: bool = False) -> Dee
         everything_open(session, accounts_of(ready), handover.leaver_id)  # a failure is told now
         moved: Mapping[int, list[tuple[str, int]]] = {}
         kept: Counter[str] = Counter()
+        followed: Counter[str] = Counter()
     else:
-        moved, kept = _move(session, handover, ready, moot)
+        moved, kept, followed = _move(session, handover, ready, moot, staying)
     withdraw(session, (item.id for item in ready), at=max(moment, now))
     withdraw(session, moot)
     with seen_as_kernel(session, accounts_of([*ready, *kept_items])):
@@ -135,6 +139,7 @@ def do(session: CrmSession, handover: Handover, *, partial: bool = False) -> Dee
         ended=written.ended,
         begun=written.begun,
         moved=_counted(moved),
+        followed=dict(followed),
         kept=dict(kept),
         received=_received(ready, moved, people),
         unchanged=written.unchanged,
@@ -152,7 +157,7 @@ def settle(session: CrmSession, handover: Handover) -> Deed | None:
     ]
     if not found:
         return None
-    moved, kept = _move(session, handover, found)
+    moved, kept, _ = _move(session, handover, found)  # what was promised is the successors' since that day
     known = session.writer.rows(HandoverItem.crm_type, [item.id for item in found], fields=("moved", "change_sets"))
     with seen_as_kernel(session, accounts_of(found)):
         session.update_many(
@@ -212,16 +217,28 @@ def everything_open(session: CrmSession, accounts: Iterable[int], user_id: int |
 
 
 def _move(
-    session: CrmSession, handover: Handover, ready: Sequence[HandoverItem], moot: Collection[int] = ()
-) -> tuple[Mapping[int, list[tuple[str, int]]], Counter[str]]:
-    """Set the colleague in charge of all that is open; by item what was changed, and by type what stays."""
+    session: CrmSession,
+    handover: Handover,
+    ready: Sequence[HandoverItem],
+    moot: Collection[int] = (),
+    staying: Collection[int] = (),
+) -> tuple[Mapping[int, list[tuple[str, int]]], Counter[str], Counter[str]]:
+    """Set the colleague in charge of all that is open.
+
+    By item what was changed, by type what stays, and by kind what is the successors' without a change: not where the
+    leaver is ``staying`` in another role, nor in a pool, where nobody keeps their promises yet.
+    """
     leading = _leading(session, handover, ready, moot)
     moved: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
     kept: Counter[str] = Counter()
+    followed: Counter[str] = Counter()
     changes: defaultdict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
     for each in everything_open(session, leading, handover.leaver_id):
         item = leading[each.account_id]
-        if each.reassign is None or each.user_id != handover.leaver_id:
+        if each.user_id != handover.leaver_id:
+            continue
+        if each.reassign is None:
+            followed[each.kind] += item.successor_id is not None and each.account_id not in staying
             continue
         field = session.types[each.record_type].by_name[each.reassign]
         if item.successor_id is None and not field.optional:
@@ -234,7 +251,7 @@ def _move(
         for name, records in changes.items():
             rows = [{"id": id_, **values} for id_, values in records.items()]
             session.update_many(session.types[name].cls, rows)
-    return moved, kept
+    return moved, kept, +followed
 
 
 def _leading(

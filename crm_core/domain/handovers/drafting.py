@@ -14,10 +14,10 @@ from sqlalchemy import or_, select
 from crm_core.domain.accounts import Account
 from crm_core.domain.dated import as_moment
 from crm_core.domain.handovers.answering import withdraw
-from crm_core.domain.handovers.finding import as_items, require_open, require_state
+from crm_core.domain.handovers.finding import as_items, require_any_pool, require_open, require_state
 from crm_core.domain.handovers.records import OPEN, WAITING, Handover, HandoverItem, ItemState
 from crm_core.domain.organisation import User, find_user
-from crm_core.domain.ownership import Ownership
+from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.errors import Conflict, Problem, ValidationError
 
 if TYPE_CHECKING:
@@ -61,8 +61,9 @@ def draft(
     of later commission that stays with the leaver until ``split_until``. ``message`` is told to the leaver, the
     successors and later readers of the accounts; ``reason`` only to those who may read the details.
 
-    What another open handover covers already is left out. Raises :class:`Conflict` when nothing is left, and
-    :class:`ValidationError` for successors that cannot be.
+    What another open handover covers already is left out. Raises :class:`Conflict` when nothing is left, or where a
+    pool is named for accounts that they own and the build has none, and :class:`ValidationError` for successors that
+    cannot be.
     """
     who = find_user(session, leaver)
     _one_of(to, round_robin, to_pool)
@@ -77,6 +78,10 @@ def draft(
             login=who.login,
         )
     choices = _choices(session, who, [key[0] for key in keys], to, rules, round_robin, to_pool)
+    owned = [account_id for account_id, role, _ in keys if role is OwnershipRole.OWNER]
+    # Helpers simply end; but a rule is refused before anybody finds out what it matches.
+    if owned and (any(each is None for _, each in rules) or any(choices[id_].to_pool for id_ in owned)):
+        require_any_pool(session)
     handover = session.add_one(
         Handover(
             leaver_id=who.id,
@@ -119,7 +124,8 @@ def assign(
     """Name the successor of an item (or of several), or let it go back to the pool; it is to be offered (again) then.
 
     Also what was refused or accepted may go to somebody else. ``split`` and ``split_until`` replace the share that
-    stays with the leaver. Raises :class:`Conflict` where the item is done already.
+    stays with the leaver. Raises :class:`Conflict` where the item is done already, or is to go back to a pool in a
+    build without any.
     """
     if (successor is None) == (not to_pool):
         raise ValidationError("An item goes to one successor, or to the pool.", mend="Give either of them.")
@@ -128,6 +134,8 @@ def assign(
     require_state(found, *WAITING)
     require_open(session, found)
     session.writer.may_change(HandoverItem.crm_type, [each.id for each in found], "update")
+    if to_pool and any(each.role is OwnershipRole.OWNER for each in found):
+        require_any_pool(session)
     leavers = session.scalars(
         select(Handover.leaver_id).where(Handover.id.in_(sorted({each.handover_id for each in found})))
     ).all()

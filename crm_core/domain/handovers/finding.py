@@ -21,6 +21,7 @@ __all__ = [
     "as_items",
     "follow_items",
     "items",
+    "require_any_pool",
     "require_open",
     "require_pool",
     "require_state",
@@ -111,6 +112,17 @@ def follow_items(session: CrmSession, handover: Handover) -> None:
             handover.state = HandoverState.DONE
 
 
+def require_any_pool(session: CrmSession) -> None:
+    """Refuse to name a pool in a build that has none, as soon as it is named."""
+    if not session.policy.pools:
+        raise Conflict(
+            "This build has no pools, so that no account can go back to one.",
+            mend="Name who takes over (crm handover draft ... --rule EXPR LOGIN, --to LOGIN), or declare a pool in the "
+            "build file: [pools.NAME].",
+            record="handover",
+        )
+
+
 def require_pool(session: CrmSession, found: Sequence[HandoverItem]) -> None:
     """Refuse to leave an account to nobody: what is to go back to the pool must have one that takes it."""
     owned: defaultdict[str, list[int]] = defaultdict(list)
@@ -121,7 +133,9 @@ def require_pool(session: CrmSession, found: Sequence[HandoverItem]) -> None:
         lost = session.untaken(accounts, scope)
         if lost:
             raise Conflict(
-                "No pool takes the account {id} (and {count} others), so that nobody could see it any more.",
+                "No pool takes the account {id}, so that nobody could see it any more."
+                if len(lost) == 1
+                else "No pool takes the account {id} (others: {count}), so that nobody could see it any more.",
                 mend="Assign it to somebody: crm handover assign; or let a pool of the build file take it.",
                 record="handover_item",
                 id=min(lost),

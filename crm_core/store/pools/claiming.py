@@ -109,7 +109,7 @@ def release(session: CrmSession, account: Account | int, *, reason: str, scope: 
     if number is None:
         raise Conflict(
             "No pool takes the account {id}, so that nobody could see it any more.",
-            mend="Hand it over to somebody: ownership.transfer; or let a pool of the build file take it.",
+            mend="Give it to somebody else (crm transfer), or let a pool of the build file take it.",
             id=account_id,
         )
     with session.writer.as_kernel(seeing={"account": [account_id]}):
@@ -229,7 +229,7 @@ def _require_room(session: CrmSession, pool: Pool, user_id: int, grade: str | No
         claimed = _claimed_today(session, pool, user_id, now)
         if claimed >= pool.a_day:
             raise Conflict(
-                "You have claimed {count} accounts from the pool {pool} today; {most} a day are allowed.",
+                "You have claimed from the pool {pool} today: {count}. Allowed a day: {most}.",
                 mend="Go on tomorrow.",
                 count=claimed,
                 pool=pool.name,

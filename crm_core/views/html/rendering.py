@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
+from crm_core.errors import filled
 from crm_core.views.showing import pieces
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def _environment() -> Environment:
         "moment": pass_context(_moment),
         "day": pass_context(_day),
         "address": _address,
+        "filled": filled,
     }
     return environment
 
@@ -91,7 +93,7 @@ def _shown(value: Any) -> Any:
 def _say(context: Context, text: str, /, **values: Any) -> str:
     """A text of the kernel's in the reader's language, filled in."""
     said = _said(context, text)
-    return said.format(**values) if values else said
+    return filled(said, values) if values else said
 
 
 def _said(context: Context, text: str, plugin: str | None = None) -> str:

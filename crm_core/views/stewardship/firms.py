@@ -102,7 +102,7 @@ def inactive_with_plans(look: Look) -> Generator[QualityFinding, None, None]:
     for id_, name, count in look.first(query, Account.id):
         yield QualityFinding(
             check="inactive_with_plans", account_id=id_, account=name, record_type="account", record_id=id_,
-            problem=Problem("", "{account} is not active, but {count} activities are planned there.",
+            problem=Problem("", "{account} is not active, but activities are planned there: {count}.",
                             "Cancel them, or make the account active again.", {"account": name, "count": count}),
         )  # fmt: skip
 
