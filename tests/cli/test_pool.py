@@ -101,7 +101,7 @@ def test_recycle_and_assign_now(company, crm, twins):
     assert re.search(r"Acme Bearings +\d+ 李伟 +would go back +today +rest", would.out)
     assert "Would go back: 1; warnings that would be given: 0. Nothing was changed." in would.out
     done = crm("pool", "recycle", "--limit", 0)
-    assert "1 went back" in done.out
+    assert "Went back: 1; warnings that were given: 0." in done.out
     assert "Lines that are not shown: 1." in done.err
     assert crm("pool", "recycle", "--json").json["steps"] == []
     would = crm("pool", "assign", "--dry-run", "--json").json
