@@ -126,8 +126,14 @@ class TestLeaving:
                     handovers.refuse(session, handovers.items(session, handover)[0])
                 else:
                     handovers.cancel(session, handover)
-        count = {"refused": 1, "unassigned": 6, "cancelled": 6, "another": 5}[gap]
-        with pytest.raises(Conflict, match="for one account" if count == 1 else f"for {count} accounts"), company.session("qian") as session:
+        count = {
+            "refused": "one account",
+            "unassigned": "6 accounts",
+            "cancelled": "6 accounts",
+            "another": "5 accounts",
+        }
+        said = f"for {count[gap]}"
+        with pytest.raises(Conflict, match=said), company.session("qian") as session:
             by_object(session, company.users["li"])
 
     def test_what_came_after_the_handover_is_not_covered_by_it(self, company: Company) -> None:
