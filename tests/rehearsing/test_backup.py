@@ -6,8 +6,11 @@ import errno
 import json
 import os
 import subprocess
+import sys
 import threading
+import time
 import zipfile
+from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
@@ -99,8 +102,9 @@ def test_a_file_that_is_there_is_kept(build_file, tmp_path):
     assert file.read_text(encoding="utf-8") == "last week's"
 
 
+@pytest.mark.parametrize("then", ["a.zip", "tomorrow.zip"])
 @pytest.mark.parametrize("where", ["crm_core.builds.archives.write", "crm_core.builds.backing_up.os.replace"])
-def test_whoever_is_killed_leaves_no_file_and_the_next_run_tidies(build_file, tmp_path, killed, where):
+def test_whoever_is_killed_leaves_no_file_and_the_next_run_tidies(build_file, tmp_path, killed, where, then):
     file = tmp_path / "backups" / "a.zip"
     file.parent.mkdir()
     killed(
@@ -109,10 +113,29 @@ def test_whoever_is_killed_leaves_no_file_and_the_next_run_tidies(build_file, tm
     )
     assert not file.exists()
     assert len(list(file.parent.iterdir())) == 1
-    made = backup(assemble(build_file), file)
+    made = backup(assemble(build_file), file.with_name(then))
     assert len(made.left) == 1
-    assert [each.name for each in file.parent.iterdir()] == ["a.zip"]
+    assert [each.name for each in file.parent.iterdir()] == [then]
+    check_backup(made.file)
+
+
+def test_what_is_left_of_a_backup_that_was_whole_is_tidied_up_by_the_next(build_file, tmp_path, killed):
+    file = tmp_path / "backups" / "a.zip"
+    file.parent.mkdir()
+    killed("crm_core.builds.backing_up.flush_folder", SCRIPT.format(build=str(build_file), file=str(file)))
     check_backup(file)
+    assert len(list(file.parent.iterdir())) == 2
+    backup(assemble(build_file), file.with_name("tomorrow.zip"))
+    assert sorted(each.name for each in file.parent.iterdir()) == ["a.zip", "tomorrow.zip"]
+
+
+def test_a_workplace_that_is_about_to_be_locked_is_left_alone(build_file, tmp_path):
+    young = tmp_path / ".other.zip.part-young"
+    young.mkdir()
+    assert backup(assemble(build_file), tmp_path / "a.zip").left == ()
+    (young / "in-use").touch()
+    assert backup(assemble(build_file), tmp_path / "b.zip").left == ()
+    assert young.is_dir()
 
 
 def test_a_run_beside_it_is_left_alone(build_file, tmp_path, monkeypatch):
@@ -250,6 +273,34 @@ def test_a_program_of_another_version_does_not_count(tmp_path, monkeypatch):
     with pytest.raises(StoreError, match="PostgreSQL 15"):
         monkeypatch.setenv("PATH", "")
         programs.find("pg_dump", 15)
+
+
+def test_a_dump_ends_with_the_one_who_wanted_it(build_file, tmp_path):
+    """Else it would go on for hours, into a file that the next run has tidied up."""
+    address = assemble(build_file).file.database
+    if not address.startswith("postgresql"):
+        pytest.skip("about PostgreSQL")
+    with opened(address) as source:
+        version = f"pg_dump (PostgreSQL) {source.facts.version}"
+    endless, told = tmp_path / "bin" / "pg_dump", tmp_path / "process"
+    endless.parent.mkdir()
+    endless.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && exec echo "{version}"\necho $$ > "{told}"\nexec cat /dev/zero\n',
+        encoding="utf-8",
+    )
+    endless.chmod(0o755)
+    script = f"from crm_core.store.copies import programs; programs._FOLDERS = [{str(endless.parent)!r}]\n"
+    script += SCRIPT.format(build=str(build_file), file=str(tmp_path / "a.zip"))
+    process = subprocess.Popen([sys.executable, "-c", script])
+    while not told.exists() or not told.read_text(encoding="utf-8").endswith("\n"):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    status = Path("/proc") / told.read_text(encoding="utf-8").strip() / "stat"
+    # Who has ended stays known until whoever inherited it asks.
+    while status.exists() and status.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z":
+        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ class Left:
 class Workplace:
     """A folder beside a file that is being made; nobody else may look into it. ``left`` are those of interrupted runs.
 
-    A run that is killed cannot tidy up. So the next one with the same name does, and knows by a lock, which ends with
-    its process, that the folder is nobody's any more.
+    A run that is killed cannot tidy up. So the next one in that folder does, whatever its file is called (a backup has
+    the day in its name), and knows by a lock, which ends with its process, that a workplace is nobody's any more.
     """
 
     folder: Path
@@ -45,21 +45,29 @@ class Workplace:
         try:
             with (folder / _LOCK).open("wb") as lock:
                 _locked(lock)
+                # From here on whoever finds it unlocked may take it away; before, somebody may be about to lock it.
+                lock.write(b"locked")
+                lock.flush()
                 yield cls(folder, left)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _tidy(parent: Path, prefix: str) -> Iterator[Left]:
-    for folder in sorted(parent.glob(f"{prefix}*")):
+    for folder in sorted(parent.glob(".*.part-*")):
         # Where others may write, too, nothing of theirs is opened or taken away.
         if folder.is_symlink() or (hasattr(os, "getuid") and folder.stat().st_uid != os.getuid()):
             continue
-        with suppress(OSError), (folder / _LOCK).open("ab") as lock:
-            if not _locked(lock):
+        same = folder.name.startswith(prefix)
+        with suppress(OSError), (folder / _LOCK).open("ab" if same else "rb+") as lock:
+            if not _locked(lock) or not (same or _was_locked(lock)):
                 continue
             shutil.rmtree(folder)
             yield Left(str(folder))
+
+
+def _was_locked(file: IO[Any]) -> bool:
+    return os.fstat(file.fileno()).st_size > 0
 
 
 def _locked(file: IO[Any]) -> bool:

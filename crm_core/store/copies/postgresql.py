@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,7 +24,7 @@ from crm_core.store.migrating.revisions import VERSION_PREFIX
 
 __all__ = ["PostgresqlSource", "facts_of"]
 
-_LOOK_EVERY = 0.2
+_CHUNK = 1 << 20
 _ROWS = 2000
 _LISTED = r"^\d+; \d+ \d+ TABLE DATA (\S+) (\S+) "
 
@@ -138,23 +137,29 @@ class PostgresqlSource:
 
         dump = programs.find("pg_dump", major_of(self.facts.version))
         size = int(self._connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one())
-        command = [str(dump), "--format=custom", "--no-password", f"--snapshot={self._snapshot}", f"--file={file}"]
+        command = [str(dump), "--format=custom", "--no-password", f"--snapshot={self._snapshot}"]
+        # We write what it says: were it to write by itself, it would go on for hours after we are killed, into a file
+        # that somebody has tidied up meanwhile. Without a reader it ends.
         process = subprocess.Popen(
-            command, env=programs.environment(self.url), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            command, env=programs.environment(self.url), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )  # fmt: skip
         said: list[bytes] = []
-        assert process.stderr is not None
+        assert process.stdout is not None and process.stderr is not None
         reader = threading.Thread(target=lambda: said.append(process.stderr.read() if process.stderr else b""))
         reader.start()
         try:
-            while process.poll() is None:
-                # What is written is compressed, so this is a sign of life and no measure.
-                tell("copying", min(file.stat().st_size, size) if file.exists() else 0, size)
-                time.sleep(_LOOK_EVERY)
+            with file.open("wb") as out:
+                written = 0
+                while chunk := process.stdout.read(_CHUNK):
+                    written += out.write(chunk)
+                    # What is written is compressed, so this is a sign of life and no measure.
+                    tell("copying", min(written, size), size)
+        except BaseException:
+            process.kill()
+            raise
         finally:
-            if process.poll() is None:
-                process.kill()
+            process.stdout.close()
             process.wait()
             reader.join()
             process.stderr.close()

@@ -18,7 +18,7 @@ from torture.faults.works.work import End, Work
 
 __all__ = ["BackingUp", "Restoring"]
 
-_FILE = "crm.backup"
+_FILE, _NEXT = "crm.backup", "next.backup"
 _COUNTED = ("crm_id_block", "crm_feed_position")
 """Tables that a restoration itself may write to."""
 
@@ -57,7 +57,9 @@ class BackingUp(Work):
         restore(ground.folder / _FILE, place.url(name))
         same = contents(place.url(name)) == contents(ground.url)
         place.drop(name)
-        beside = [each.name for each in ground.folder.iterdir() if each.name.startswith(f".{_FILE}")]
+        # A run that was killed when its file had its name already is not repeated; tomorrow's has another name.
+        backup(crm.build, ground.folder / _NEXT)
+        beside = [each.name for each in ground.folder.iterdir() if ".part-" in each.name]
         return {"the same": same, "left behind": beside}
 
 
