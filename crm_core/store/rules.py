@@ -16,7 +16,7 @@ from crm_core.domain.ownership import Share
 from crm_core.domain.quality import SUBJECT, QualityIssue
 from crm_core.domain.registration import registration_problem
 from crm_core.errors import Conflict, NotFound, Problem, ValidationError
-from crm_core.fields.kinds import EmailKind, Kind, RefKind, json_form
+from crm_core.fields.kinds import EmailKind, Kind, PhoneKind, RefKind, json_form
 from crm_core.records import Exclusive, RecordType
 from crm_core.store.giving import check_items, check_shares
 from crm_core.store.key_fields import check_proposals
@@ -37,6 +37,12 @@ _OF_THEIR_OWN = {
     QualityIssue.crm_type: check_proposals,
 }
 """Rules of one record type each, on its new or changed rows."""
+
+_FORMS: Mapping[PointKind, Kind] = {
+    PointKind.EMAIL: EmailKind(),
+    **dict.fromkeys((PointKind.PHONE, PointKind.MOBILE, PointKind.FAX), PhoneKind(None)),
+}
+"""What a contact point of a kind must look like: as in a field of that kind, but it is kept as it was written."""
 
 
 def beside(record_type: RecordType) -> tuple[str, ...]:
@@ -92,8 +98,8 @@ def check_values(session: CrmSession, record_type: RecordType, rows: Iterable[Ma
                 record="user",
                 field="login",
             )
-        if record_type is ContactPoint.crm_type and row.get("kind") is PointKind.EMAIL and "value" in row:
-            _check_email(row["value"])
+        if record_type is ContactPoint.crm_type and row.get("kind") in _FORMS and "value" in row:
+            _check_point(_FORMS[row["kind"]], row["value"])
         if record_type is Account.crm_type and row.get("registration_number"):
             _check_registration(row)
         if dated:
@@ -109,9 +115,9 @@ def check_values(session: CrmSession, record_type: RecordType, rows: Iterable[Ma
                 )  # fmt: skip
 
 
-def _check_email(value: str) -> None:
+def _check_point(kind: Kind, value: str) -> None:
     try:
-        EmailKind().check(value)
+        kind.check(value)
     except ValidationError as error:
         raise ValidationError(
             "{record} cannot be written.",

@@ -46,6 +46,12 @@ __all__ = ["records", "values"]
 _NAMES = st.sampled_from(
     ["Acme Bearings", "单小姐", "Ｆｕｌｌ　ｗｉｄｔｈ", "O'Neill \\ % _", "𠀀𠀁", "İstanbul ẞ", "\U0010ffff"]
 )
+_POINTS: dict[PointKind, Kind] = {
+    PointKind.EMAIL: EmailKind(),
+    **dict.fromkeys((PointKind.PHONE, PointKind.MOBILE, PointKind.FAX), PhoneKind()),
+}
+"""Of which kind the text of a contact point is, where it is not any."""
+
 _SHORT = 60
 """Longer texts say nothing new and cost time; the longest that fits is drawn besides."""
 
@@ -163,16 +169,14 @@ def _records(
             del drawn["valid_to"]
         else:
             drawn["valid_from"], drawn["valid_to"] = min(start, end), max(start, end)
+    if record_type.name == "contact_point" and "value" not in given and drawn["kind"] in _POINTS:
+        drawn["value"] = draw(_values(_POINTS[drawn["kind"]], False))
     return drawn
 
 
 def _kept(record_type: RecordType, row: dict[str, Any]) -> bool:
-    """The kernel's rules beyond the declaration: a login is not blank, an e-mail point holds an address."""
-    if record_type.name == "user":
-        return bool(row["login"].strip())
-    if record_type.name == "contact_point":
-        return row["kind"] is not PointKind.EMAIL  # any text would have to be an address
-    return True
+    """A rule of the kernel beyond the declaration: a login is not blank."""
+    return record_type.name != "user" or bool(row["login"].strip())
 
 
 def records(record: type[Record], **given: SearchStrategy[Any]) -> SearchStrategy[dict[str, Any]]:

@@ -151,6 +151,7 @@ REJECTED = [
     ("id,employer\nx,Beta\n", "'x' is no id."),
     ("mobile,employer,former_employer\n13800138000,Beta,Cave\n", "Acme Buyer does not work at Cave."),
     ("mobile,employer,new_email\n13800138000,Beta,nobody\n", "contact_point cannot be written."),
+    ("mobile,employer,new_mobile\n13800138000,Beta,找前台\n", "contact_point cannot be written. value: '找前台'"),
     ("mobile,employer\n13800138000\n", "The line has 1 cells, the header 2."),
     ("mobile,employer\n13800138000,Twin\n", "Several accounts are called 'Twin': "),
 ]

@@ -167,7 +167,9 @@ class TestReading:
             b"BEGIN:VCARD\nVERSION:2.1\nN;CHARSET=GBK:" + gbk + b";" + "伟".encode("gbk") + b"\nEND:VCARD\n"
             b"BEGIN:VCARD\nVERSION:2.1\nN;CHARSET=gb2312;ENCODING=QUOTED-PRINTABLE:" + quoted.encode() + b";;;;\n"
             b"NOTE;ENCODING=QUOTED-PRINTABLE:a=0D=0Ab=\n  c\nEND:VCARD\n"
-            b"BEGIN:VCARD\nVERSION:2.1\nFN;QUOTED-PRINTABLE:" + quoted.encode() + b"\nTEL;CELL;PREF:1\nEND:VCARD\n"
+            b"BEGIN:VCARD\nVERSION:2.1\nFN;QUOTED-PRINTABLE:"
+            + quoted.encode()
+            + b"\nTEL;CELL;PREF:13800001234\nEND:VCARD\n"
         )
         path = tmp_path / "a.vcf"
         path.write_bytes(text)
@@ -244,12 +246,13 @@ class TestReading:
                 f"URL:{'x' * 300}",
                 "EMAIL:",
                 "TEL;TYPE=pager:1",
+                "TEL;TYPE=cell,work:see below",
             ),
         )
         assert [(each.kind.value, each.value, each.label) for each in person.points] == [
             ("wechat", "liwei", None), ("wechat", "liwei2", None), ("other", "skype:a", "skype"),
-            ("other", "a.cn", "url"), ("other", "X400/a", "mail"), ("other", "1", "pager"), ("other", "12345", "qq"),
-            ("other", "http://x", "linkedin"),
+            ("other", "a.cn", "url"), ("other", "X400/a", "mail"), ("other", "1", "pager"),
+            ("other", "see below", "tel"), ("other", "12345", "qq"), ("other", "http://x", "linkedin"),
         ]  # fmt: skip
         assert [str(each) for each in person.untaken] == ["URL: It has 300 characters; at most 254 fit."]
 

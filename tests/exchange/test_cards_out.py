@@ -251,6 +251,8 @@ class TestRoundTrip:
             person = session.add_one(Contact(name=name, family_name=family, note=note, birthday=birthday))
             for number, (kind, text, label) in enumerate(ways):
                 value = f"{number}@x.cn" if kind is PointKind.EMAIL else text
+                if kind in (PointKind.PHONE, PointKind.MOBILE, PointKind.FAX):
+                    value = f"138 0013 800{number}"
                 session.add(ContactPoint(contact_id=person.id, kind=kind, label=label, value=value))
             if place:
                 account = session.add_one(Account(name=place[0]))

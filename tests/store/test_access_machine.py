@@ -167,7 +167,7 @@ class AccessMachine(RuleBasedStateMachine):
 
     @rule(number=picks, contact=maybe, account=maybe, created=maybe)
     def point(self, number: int, contact: bool, account: bool, created: bool) -> None:
-        self.add("contact_point", self.perhaps("user", created, number), kind=PointKind.PHONE, value="1",
+        self.add("contact_point", self.perhaps("user", created, number), kind=PointKind.PHONE, value="110",
                  contact_id=self.perhaps("contact", contact, number // 3),
                  account_id=self.perhaps("account", account, number // 5))  # fmt: skip
 

@@ -66,8 +66,30 @@ def test_an_address_of_mail_stays_one_when_only_its_text_or_only_its_kind_change
     assert problem(company, ContactPoint, mail, value="no address")[0] == "value"
     assert problem(company, ContactPoint, mail, value="new@acme.example") == ("", "")
     assert problem(company, ContactPoint, mail, label="office") == ("", "")
-    assert problem(company, ContactPoint, phone, value="extension 7") == ("", "")
+    assert problem(company, ContactPoint, phone, value="extension 7")[0] == "value"
+    assert problem(company, ContactPoint, phone, kind=PointKind.OTHER, value="extension 7") == ("", "")
     assert problem(company, ContactPoint, phone, kind=PointKind.EMAIL, value="no address")[0] == "value"
+
+
+@pytest.mark.parametrize("kind", [PointKind.MOBILE, PointKind.PHONE, PointKind.FAX])
+def test_a_number_at_which_somebody_is_reached_is_judged_like_that_of_an_account(
+    company: Company, kind: PointKind
+) -> None:
+    given = ["138 0013 8000", "１３８００１３８０００", "+86 138-0013-8000", "021-6552 9988 ext. 12",
+             "021-65529988转801", "+86 21 6552 9988 分机 12", "10086"]  # fmt: skip
+    with company.session() as session:
+        session.add_all([ContactPoint(contact_id=company.ann, kind=kind, value=value) for value in given])
+        session.commit()
+        kept = session.list(ContactPoint, f'contact_id == {company.ann} and kind == "{kind.value}"')
+        assert {point.value for point in kept} >= set(given)  # as they were written
+        for value in ("call me", "找王经理", "12", "+999 1", "a@b.example", "转801", "021-65529988转王芳"):
+            for record, values in (
+                (ContactPoint, {"contact_id": company.ann, "kind": kind, "value": value}),
+                (Account, {"name": "Acme", "phone": value}),
+            ):  # fmt: skip
+                with pytest.raises(ValidationError, match="is no telephone number"):
+                    session.add_many(record, [values])
+                session.rollback()
 
 
 def test_a_login_is_no_blank(company: Company) -> None:

@@ -16,7 +16,7 @@ from crm_core.exchange.cards.reading import MEDIA, Card, Property, listed, piece
 from crm_core.exchange.own_keys import fitting, made_up
 from crm_core.exchange.transforms.countries import country_code
 from crm_core.fields import Address
-from crm_core.fields.kinds import EmailKind
+from crm_core.fields.kinds import EmailKind, Kind, PhoneKind
 
 __all__ = ["person_of"]
 
@@ -229,10 +229,13 @@ class _Reading:
             kind = PointKind.FAX if "fax" in types else PointKind.MOBILE if types & _MOBILE else PointKind.PHONE
             if "pager" in types:
                 kind = PointKind.OTHER
+            elif not _is(PhoneKind(None), value):
+                # No number, or a broken one: somebody may still make something of it.
+                kind, where = PointKind.OTHER, "tel"
             return self._fitting(each, kind, value, where)
         if each.name == "EMAIL":
             value = rest if colon and scheme.lower() == "mailto" else value
-            if _is_mail(value):
+            if _is(EmailKind(), value):
                 return self._fitting(each, PointKind.EMAIL, value, where)
             # An address of another kind, or one that is broken: somebody may still make something of it.
             return self._fitting(each, PointKind.OTHER, value, "mail")
@@ -328,9 +331,9 @@ def _address(street: str, city: str, region: str, code: str, country: str) -> Ad
         return None
 
 
-def _is_mail(value: str) -> bool:
+def _is(kind: Kind, value: str) -> bool:
     try:
-        EmailKind().check(value)
+        kind.check(" ".join(value.split()))
     except ValidationError:
         return False
     return True

@@ -91,7 +91,8 @@ class PhoneKind(TextKind):
     """A telephone number as people write it; a number with a country code is stored in E.164."""
 
     name: ClassVar[str] = "phone"
-    _form: ClassVar[re.Pattern[str]] = re.compile(r"[0-9+()./ \-#*xX,;extEXT\u3000-]+")
+    _form: ClassVar[re.Pattern[str]] = re.compile(r"[0-9+()./ \-#*xX,;extEXT\u3000-]+(?:(?:转|分机)[0-9 #*\-]+)?")
+    _extended: ClassVar[re.Pattern[str]] = re.compile("转|分机")
     _international: ClassVar[re.Pattern[str]] = re.compile(r"\+[0-9]{8,15}")
 
     def __init__(self, length: int | None = 40) -> None:
@@ -109,10 +110,11 @@ class PhoneKind(TextKind):
         import phonenumbers
 
         try:
-            number = phonenumbers.parse(text, None)
+            # The library knows no extension in Chinese.
+            number = phonenumbers.parse(self._extended.split(text)[0], None)
         except phonenumbers.NumberParseException as error:
             raise _fail("{value!r} is no telephone number: {reason}", value=text, reason=str(error)) from None
-        if number.extension:
+        if number.extension or self._extended.search(text):
             return text
         return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from crm_core.domain.accounts import Account
 from crm_core.errors import NotFound, nearest
-from crm_core.views.stewardship import firms, people
+from crm_core.views.stewardship import firms, numbers, people
 from crm_core.views.stewardship.looking import Look, QualityFinding
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ CHECKS: Mapping[str, tuple[_Check, tuple[str, ...]]] = {
     "owner_inactive": (firms.owner_inactive, ("ownership",)),
     "inactive_with_plans": (firms.inactive_with_plans, ("activity",)),
     "registration_number": (firms.registration_number, ()),
-    "phone_country": (firms.phone_country, ()),
+    "phone_country": (numbers.phone_country, ()),
+    "point_country": (numbers.point_country, ("contact", "affiliation", "contact_point")),
 }
 """The checks by their stable names, each with the records that one must be allowed to read for it."""
 
@@ -49,6 +50,7 @@ CHECK_LABELS: Mapping[str, str] = {
     "inactive_with_plans": "Plans with an inactive account",
     "registration_number": "Registration number",
     "phone_country": "Telephone of another country",
+    "point_country": "Contact point of another country",
     "duplicate": "Perhaps the same",
 }
 """What people call the checks, and candidates for duplicates."""
@@ -65,7 +67,8 @@ def findings(
     """What is stale, contradicts itself or is missing, among what the actor sees at the session's ``at``.
 
     ``accounts`` (records or ids) or an expression ``where`` choose what is looked at, ``kinds`` which checks are made;
-    ``limit`` is for each check. A fixed number of statements: one per check, two for ``shared_point``. Raises
+    ``limit`` is for each check. A fixed number of statements: one per check, two for ``shared_point`` and
+    ``point_country``. Raises
     :class:`NotFound` for an unknown check.
     """
     wanted = list(CHECKS) if kinds is None else [_known(name) for name in kinds]

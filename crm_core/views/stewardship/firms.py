@@ -1,11 +1,10 @@
-"""Checks of accounts: their owners, their people, their numbers."""
+"""Checks of accounts: their owners, their people, their numbers in registers."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Generator
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import exists, func, select
 
 from crm_core.domain.accounts import Account
 from crm_core.domain.activities import Activity, Status
@@ -14,49 +13,9 @@ from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Ownership, OwnershipRole
 from crm_core.domain.registration import registration_problem
 from crm_core.errors import Problem
-from crm_core.store.guard import trusted
 from crm_core.views.stewardship.looking import Look, QualityFinding
 
-__all__ = ["inactive_with_plans", "no_person", "owner_inactive", "phone_country", "registration_number"]
-
-
-def phone_country(look: Look) -> Generator[QualityFinding, None, None]:
-    """The telephone is in the country of the address."""
-    table = Account.crm_type.table.c
-    country = func.upper(table.address_country)
-    mismatch = [
-        and_(code.in_(sorted(codes)), code.concat(country).not_in(sorted(f"{each}{region}" for each in codes
-                                                                     for region in codes[each])))
-        for size, codes in _regions().items()
-        for code in [func.substr(table.phone, 2, size)]
-    ]  # fmt: skip
-    query = (
-        select(Account.id, Account.name, Account.phone, Account.address)
-        .where(
-            Account.phone.startswith("+"), Account.active.is_(True), trusted(and_(country.is_not(None), or_(*mismatch)))
-        )
-        .order_by(Account.id)
-    )
-    for id_, name, phone, address in look.first(query, Account.id):
-        region = next(codes[phone[1 : size + 1]] for size, codes in _regions().items() if phone[1 : size + 1] in codes)
-        yield QualityFinding(
-            check="phone_country", account_id=id_, account=name, record_type="account", record_id=id_,
-            problem=Problem("", "{account} is in {country}, but its telephone {phone} is in {region}.",
-                            "Correct the one that is wrong.",
-                            {"account": name, "country": address.country, "phone": phone, "region": region[0]}),
-        )  # fmt: skip
-
-
-@functools.cache
-def _regions() -> dict[int, dict[str, tuple[str, ...]]]:
-    """By the length of a country's telephone code the codes, each with its countries; none begins with another."""
-    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
-
-    found: dict[int, dict[str, tuple[str, ...]]] = {1: {}, 2: {}, 3: {}}
-    for code, regions in COUNTRY_CODE_TO_REGION_CODE.items():
-        if "001" not in regions:  # of no country: satellites, freephone numbers
-            found[len(str(code))][str(code)] = regions
-    return found
+__all__ = ["inactive_with_plans", "no_person", "owner_inactive", "registration_number"]
 
 
 def registration_number(look: Look) -> Generator[QualityFinding, None, None]:
