@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import openpyxl
 import pytest
 from stdnum.cn import uscc
 
+from crm_core import Account, Contact, ContactPoint
 from crm_core.assembly import Crm, assemble
 from crm_core.errors import ExchangeError, NotFound
 from crm_core.exchange import run_import
@@ -52,12 +55,11 @@ class TestAChineseTable:
         assert table.certainty > 0.85
         assert [each.column for each in table.unmapped] == ["内部评分"]
         assert [section["record"] for section in toml["section"]] == [
-            "account", "contact", "affiliation", "contact_point", "ownership",
+            "account", "contact", "affiliation", "contact_point", "contact_point", "contact_point", "ownership",
         ]  # fmt: skip
-        account, contact, affiliation, mobile, owner = (section["fields"] for section in toml["section"])
+        account, contact, affiliation, mobile, phone, mail, owner = (section["fields"] for section in toml["section"])
         assert account == {
-            "name": "公司名称", "registration_number": "统一社会信用代码", "phone": "电话", "email": "邮箱",
-            "industry": "行业", "note": "备注",
+            "name": "公司名称", "registration_number": "统一社会信用代码", "industry": "行业", "note": "备注",
             "kind": {
                 "column": "客户类型", "transform": {"name": "map", "values": {"企业": "company", "供应商": "partner"}},
             },
@@ -67,9 +69,12 @@ class TestAChineseTable:
         }  # fmt: skip
         assert contact == {"name": "联系人"}
         assert affiliation["title"] == "职务"
-        assert mobile["value"] == "手机"
+        assert (mobile["value"], phone["value"], mail["value"]) == ("手机", "电话", "邮箱")
+        assert {each["contact_id"]["lookup"] for each in (mobile, phone, mail)} == {"contact"}
         assert owner["user_id"] == {"column": "业务员", "lookup": {"record": "user", "by": "login"}}
-        assert {section["key"] for section in toml["section"]} == {"统一社会信用代码", "mobile {统一社会信用代码}"}
+        assert {section["key"] for section in toml["section"]} == {
+            "统一社会信用代码", *(f"{kind} {{统一社会信用代码}}" for kind in ("mobile", "phone", "email")),
+        }  # fmt: skip
 
     def test_it_is_imported_as_it_is(self, file: Path, build: Any, database_url: str, tmp_path: Path) -> None:
         mapping = tmp_path / "mapping.toml"
@@ -77,9 +82,9 @@ class TestAChineseTable:
         with Crm.open(BUILD, database=database_url, check=False) as crm:
             crm.store.create_all()
             report = run_import(crm, mapping, tmp_path, dry_run=True)
-        assert {each.record: each.created for each in report.sections} == {
-            "account": 12, "contact": 12, "affiliation": 12, "contact_point": 12, "ownership": 0,
-        }  # fmt: skip
+        assert [(each.record, each.created) for each in report.sections] == [
+            ("account", 12), ("contact", 12), ("affiliation", 12), *[("contact_point", 12)] * 3, ("ownership", 0),
+        ]  # fmt: skip
         assert all("There is no user" in each.reason for each in report.first_rejects)
 
     def test_no_value_is_shown(self, file: Path, build: Any) -> None:
@@ -90,6 +95,79 @@ class TestAChineseTable:
     def test_without_the_labels_in_chinese_the_table_of_synonyms_remains(self, file: Path, build: Any) -> None:
         (table,) = draft(build, file).files
         assert table.mapped >= 9
+
+
+CELLS = {
+    "company": [f"Acme {number} Ltd" for number in range(12)], "person": PEOPLE,
+    "mail": [f"a{number}@example.cn" for number in range(12)], "phone": [f"021-6552{1000 + n}" for n in range(12)],
+    "mobile": [f"1380013{8000 + number}" for number in range(12)], "text": ["采购经理", "厂长", "工程师"],
+}  # fmt: skip
+WHOSE = [
+    # What stands behind the person is the person's.
+    ("公司名称:company 联系人:person 职务:text 电话:phone 邮箱:mail 地址:text", {"电话": "phone", "邮箱": "email"}, {}),
+    ("單位名稱:company 聯繫人:person 聯繫電話:phone 電子郵箱:mail", {"聯繫電話": "phone", "電子郵箱": "email"}, {}),
+    ("客户:company 联系人:person 座机:phone 手机:mobile 邮箱:mail",
+     {"座机": "phone", "手机": "mobile", "邮箱": "email"}, {}),
+    ("Company:company Contact:person Title:text Phone:phone E-mail:mail Website:text", {"Phone": "phone",
+                                                                                    "E-mail": "email"}, {}),
+    ("Company Name:company Contact Person:person Mobile:mobile Email Address:mail", {"Mobile": "mobile",
+                                                                                  "Email Address": "email"}, {}),
+    ("Firma:company Ansprechpartner:person Position:text Telefon:phone E-Mail:mail", {"Telefon": "phone",
+                                                                                    "E-Mail": "email"}, {}),
+    # So it is where something stands between that says nothing of the company.
+    ("公司:company 联系人:person 性别:text 邮箱:mail", {"邮箱": "email"}, {}),
+    ("Company:company First Name:person Last Name:person E-mail:mail", {"E-mail": "email"}, {}),
+    # What stands before the person, or behind something else about the company, is the company's.
+    ("客户名称:company 电话:phone 联系人:person 手机:mobile 邮箱:mail", {"手机": "mobile", "邮箱": "email"},
+     {"电话": "phone"}),
+    ("Company:company Phone:phone E-mail:mail Contact:person", {}, {"Phone": "phone", "E-mail": "email"}),
+    ("CompanyName:company ContactName:person ContactTitle:text Address:text City:text Phone:phone", {},
+     {"Phone": "phone"}),
+    # So is what says so itself.
+    ("单位名称:company 联系人:person 联系电话:phone 公司邮箱:mail", {"联系电话": "phone"}, {"公司邮箱": "email"}),
+    ("公司名称:company 联系人:person 公司电话:phone 手机:mobile", {"手机": "mobile"}, {"公司电话": "phone"}),
+    # Where there are two of a kind, the second is not lost.
+    ("客户名称:company 联系人:person 联系人电话:phone 电话:phone", {"联系人电话": "phone"}, {"电话": "phone"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("table", "persons", "companys"), WHOSE)
+@pytest.mark.parametrize("labelled", [True, False], ids=["labels in Chinese", "no labels"])
+def test_whose_a_telephone_or_an_address_for_mail_is(
+    make: Make, build: Any, table: str, persons: dict[str, str], companys: dict[str, str], labelled: bool
+) -> None:
+    columns = {}
+    for header, kind in re.findall(r"(\S[^:]*):(\S+)", table):
+        columns[header] = CELLS[kind]
+    found = draft(build, make("客户.csv", columns), labels=[chinese(build)] if labelled else [])
+    toml = tomllib.loads(as_toml(found, "crm import"))
+    points = {each["fields"]["value"]: each["fields"]["kind"]["value"]
+              for each in toml["section"] if each["record"] == "contact_point"}  # fmt: skip
+    (account,) = [each["fields"] for each in toml["section"] if each["record"] == "account"]
+    assert points == persons
+    assert {account[name]: name for name in ("phone", "email") if name in account} == companys
+    assert all("contact_id" in each["fields"] for each in toml["section"] if each["record"] == "contact_point")
+
+
+def test_a_draft_says_why_a_telephone_is_the_persons_and_that_it_may_be_the_companys(make: Make, build: Any) -> None:
+    file = make("x.csv", {"公司名称": COMPANIES, "联系人": PEOPLE, "邮箱": CHINESE["邮箱"]})
+    text = as_toml(draft(build, file), "crm import")
+    assert "it stands behind the name of the person" in text and "account.email" in text
+
+
+def test_an_address_for_mail_behind_a_person_arrives_there(
+    make: Make, build: Any, database_url: str, tmp_path: Path
+) -> None:
+    file = make("x.csv", {"公司名称": COMPANIES, "联系人": PEOPLE, "职务": ["厂长"], "邮箱": CHINESE["邮箱"]})
+    (tmp_path / "mapping.toml").write_text(as_toml(draft(build, file), "crm import"), encoding="utf-8")
+    with Crm.open(BUILD, database=database_url, check=False) as crm:
+        crm.store.create_all()
+        assert run_import(crm, tmp_path / "mapping.toml", tmp_path).rejected == 0
+        with crm.system_session("look", read_only=True) as session:
+            (person,) = session.list(Contact, f'name == "{PEOPLE[3]}"')
+            (point,) = session.list(ContactPoint, f"contact_id == {person.id}")
+            assert (point.kind.value, point.value) == ("email", "a3@example.cn")
+            assert not session.list(Account, "email is not None")
 
 
 def test_people_of_whom_several_work_at_one_company(make: Make, drafted: Any) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
+from crm_core.exchange.drafting.beside import with_what_is_the_persons
 from crm_core.exchange.drafting.candidates import Candidate
 from crm_core.exchange.drafting.headers import plain
 from crm_core.exchange.drafting.looks import looks
@@ -111,6 +112,10 @@ def read_as(
     if record not in _named(table, targets) and record == "user":
         score -= 0.5  # our own people are few, and seldom in a table by chance
     score -= _repeats(record, chosen, records)
+    if record == "account" and (others := with_what_is_the_persons(table, found, chosen, name_parts(chosen))):
+        # Only now, since whose it is says nothing about what the rows are.
+        chosen = _chosen(record, others, beside)
+        _without_what_hangs_on_nothing(record, chosen)
     return Reading(record=record, chosen=chosen, score=score)
 
 
