@@ -19,6 +19,8 @@ from crm_core.exchange.sparing import REJECTED, SAID, spared_by_rejects
 __all__ = ["Rejects", "by_column"]
 
 _FIRST = 20
+_MOST_CELLS = 16_000
+"""A spreadsheet has 16,384 columns."""
 
 
 def by_column(header: Sequence[str] | None, cells: Any) -> Any:
@@ -59,11 +61,14 @@ class Rejects:
     def _open(self, part: Path) -> None:
         part.unlink(missing_ok=True)
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="")
-        if part.name.endswith(".xlsx.part"):
+        sheets, lines = part.name.endswith(".xlsx.part"), part.name.endswith((".jsonl.part", ".ndjson.part"))
+        # People open CSV in a spreadsheet, which takes it for UTF-8 by its mark alone; exports have it, too.
+        encoding = "utf-8" if sheets or lines else "utf-8-sig"
+        self._file = os.fdopen(descriptor, "w", encoding=encoding, newline="")
+        if sheets:
             self._sheets = _Sheets(part.name.removesuffix(".part"))
             self._write = self._sheets.add
-        elif part.name.endswith((".jsonl.part", ".ndjson.part")):
+        elif lines:
             self._write = functools.partial(_json_line, self._file)
         else:
             writer = csv.writer(self._file)
@@ -99,7 +104,11 @@ class Rejects:
 
 
 class _Sheets:
-    """Rejected rows as a spreadsheet: a sheet for each section, with the columns of its file, to be mended there."""
+    """Rejected rows as a spreadsheet: a sheet for each section, with the columns of its file, to be mended there.
+
+    Cells of which nobody knows to which columns they belong stand one beside the other in a sheet of their own, behind
+    what is said of the row.
+    """
 
     def __init__(self, name: str) -> None:
         from crm_core.exchange.sheets.writing import Workbook
@@ -111,10 +120,14 @@ class _Sheets:
         names = tuple(cells) if isinstance(cells, dict) else ()
         place = (rejected.section, rejected.file, names)
         if place not in self._writers:
-            header = (*names, *(["cells"] if not names else []), *SAID)
+            header = (*names, *SAID) if names else (*SAID, "cells")
             self._writers[place] = self.workbook.sheet(rejected.section, header)
-        own = [_readable(cells[name]) for name in names] if names else [_readable(cells)]
-        self._writers[place]([*own, rejected.file, rejected.line, rejected.key, rejected.reason])
+        said = [rejected.file, rejected.line, rejected.key, rejected.reason]
+        if names:
+            self._writers[place]([*(_readable(cells[name]) for name in names), *said])
+            return
+        first, rest = cells[:_MOST_CELLS], cells[_MOST_CELLS:]
+        self._writers[place]([*said, *map(_readable, first), *([_readable(rest)] if rest else [])])
 
 
 def _readable(cell: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def _holds_rejects(path: Path) -> bool:
             return False
         return header is not None and set(SAID) <= set(header)
     with path.open("rb") as file:
-        first = file.readline(1_000_000).strip()
+        first = file.readline(1_000_000).removeprefix(codecs.BOM_UTF8).strip()
     if path.suffix.lower() in (".jsonl", ".ndjson"):
         try:
             row = msgspec.json.decode(first)

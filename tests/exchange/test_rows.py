@@ -215,7 +215,7 @@ class TestRejecting:
         section = {"fields": {"name": "name", "employees": "employees"}}
         report = load(data, section, rejects_path=tmp_path / "rejects.csv")
         assert report.rejects == tmp_path / "rejects.csv"
-        with (tmp_path / "rejects.csv").open(newline="") as file:
+        with (tmp_path / "rejects.csv").open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
         assert [(row["section"], row["file"], row["line"]) for row in rows] == [
             ("account", "data.csv", "3"), ("account", "data.csv", "2"), ("account", "data.csv", "4"),

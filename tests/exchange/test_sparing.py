@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 
 from crm_core.assembly import Crm
@@ -49,6 +51,50 @@ def test_rejects_replace_those_of_an_earlier_run(load: Load, tmp_path: Path, suf
         assert path.stat().st_size
     assert load(GOOD, SECTION, rejects_path=path).rejects is None
     assert not path.exists()
+
+
+def test_rejects_as_csv_are_written_like_exports_for_programs_that_know_utf_8_by_its_mark(
+    load: Load, tmp_path: Path
+) -> None:
+    data = "id,name,code\n1,Acme,A-1\n2,,北京-2\n"
+    path = tmp_path / "rejects.csv"
+    load(data, SECTION, rejects_path=path)
+    assert path.read_bytes().startswith(codecs.BOM_UTF8) and "北京-2" in path.read_text(encoding="utf-8-sig")
+    for suffix in (".jsonl", ".ndjson"):
+        load(data, SECTION, rejects_path=path.with_suffix(suffix))
+        assert json.loads(path.with_suffix(suffix).read_text(encoding="utf-8"))["cells"]["code"] == "北京-2"
+    # It is read again like any other file: its mark is no part of the first column's name.
+    again = {"fields": {"name": "reason", "industry": "section"}, "key": {"template": "{section}/{line}"}}
+    report = load(path.read_bytes(), again, file="again.csv", rejects_path=path)
+    assert (report.created, report.rejected, path.exists()) == (1, 0, False)
+
+
+def test_rejects_replace_those_that_an_earlier_version_wrote_without_a_mark(load: Load, tmp_path: Path) -> None:
+    path = tmp_path / "rejects.csv"
+    path.write_text("section,file,line,key,reason,cells\naccount,data.csv,2,1,why,[]\n", encoding="utf-8")
+    assert load(BAD, SECTION, rejects_path=path).rejects == path
+    assert path.read_bytes().startswith(codecs.BOM_UTF8)
+
+
+def test_rejected_rows_with_too_many_or_too_few_cells_stand_in_a_sheet_cell_by_cell(load: Load, tmp_path: Path) -> None:
+    path = tmp_path / "rejects.xlsx"
+    data = "id,name,code\n1,,A-1\n2,Beta,Ltd,北京\n3,=Gamma\n" + "4" + ",x" * 17_000 + "\n"
+    report = load(data, SECTION, rejects_path=path)
+    assert report.rejected == 4
+    book = openpyxl.load_workbook(path)
+    (named,) = [sheet for sheet in book if sheet["A1"].value == "id"]
+    assert [cell.value for cell in named[2]][:3] == ["1", None, "A-1"]
+    (bare,) = [sheet for sheet in book if sheet is not named]
+    header, more, less, many = bare.iter_rows(values_only=True)
+    assert header[:5] == ("rejected: file", "rejected: line", "rejected: key", "rejected: reason", "cells")
+    assert more[:2] == ("data.csv", 3) and more[4:8] == ("2", "Beta", "Ltd", "北京")
+    assert "The line has 4 cells, the header 3." in str(more[3])
+    assert less[4:7] == ("3", "=Gamma", None)
+    assert many[4:6] == ("4", "x") and json.loads(str(many[4 + 16_000])) == ["x"] * 1001
+    assert load(data, SECTION, rejects_path=path).rejects == path, "it is known as a file of rejects"
+    with pytest.raises(ExchangeError, match="has no column 'id'"):
+        # Nobody knows to which columns they belong, so that they are not taken for what they may not be.
+        load(path.read_bytes(), {**SECTION, "sheet": bare.title}, file="again.xlsx")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
