@@ -242,7 +242,7 @@ def crm_register_jobs() -> Iterable[Job]:
 
 @hookimpl
 def crm_gather_handover(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterable[OpenItem]:
-    """Planned activities, promises, questions, and changes to come."""
+    """Planned activities, promises, matters of data quality, and changes to come."""
     from crm_core.views.open_items import kernel_items
 
     return kernel_items(session, accounts, user_id)

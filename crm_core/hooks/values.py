@@ -126,11 +126,11 @@ class Panel:
 class OpenItem:
     """Something at an account that is not finished: a planned visit, a promise, a running quote, an open question.
 
-    ``kind`` groups items (``visit``, ``promise``, ``quote``, ``document``, ``question``), ``title`` is read by people,
-    ``due`` is when it should be done. ``record_type`` and ``record_id`` name the record behind it, ``user_id`` the
-    colleague who is to do it, ``contact_id`` the person of theirs on whom it hangs. ``reassign`` names the field of
-    that record which refers to the colleague, where a handover is to set it to the successor; without it the item is
-    only told.
+    ``kind`` groups items (``visit``, ``promise``, ``quote``, ``document``, ``question``; the name of a record stands
+    for that record), ``title`` is read by people, ``due`` is when it should be done. ``record_type`` and ``record_id``
+    name the record behind it, ``user_id`` the colleague who is to do it, ``contact_id`` the person of theirs on whom it
+    hangs. ``reassign`` names the field of that record which refers to the colleague, where a handover is to set it to
+    the successor; without it the item is only told.
     """
 
     account_id: int

@@ -13,6 +13,7 @@ import attrs
 from crm_core.domain.accounts import Account
 from crm_core.domain.viewing import PARTS
 from crm_core.hooks.values import OpenItem
+from crm_core.views.open_items import NOT_KNOWN
 
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
@@ -196,7 +197,7 @@ def _questions(
     if "owner" in lacking:
         yield Question(kind="owner", text="Who of us is responsible? The account has no owner.", rank=90)
     for item in open_items:
-        if item.kind == "question":
+        if item.kind in NOT_KNOWN:
             text = "{title} ({about})" if item.text else "{title}"
             yield Question(kind="question", text=text, values={"title": item.title, "about": item.text}, rank=85,
                            contact_id=item.contact_id)  # fmt: skip

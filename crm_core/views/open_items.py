@@ -1,4 +1,4 @@
-"""What is open at accounts: planned activities, promises, questions and changes to come, and what plugins add."""
+"""What is open at accounts: planned activities, promises, matters of data quality, changes to come, plugins' own."""
 
 from __future__ import annotations
 
@@ -24,11 +24,16 @@ from crm_core.views.matters import readable_subjects
 if TYPE_CHECKING:
     from crm_core.store.session import CrmSession
 
-__all__ = ["AHEAD", "KINDS", "by_due", "kernel_items", "open_items", "planned_and_promised"]
+__all__ = ["AHEAD", "KINDS", "NOT_KNOWN", "by_due", "kernel_items", "open_items", "planned_and_promised"]
+
+_QUALITY = QualityIssue.crm_type.name
+
+NOT_KNOWN = ("question", _QUALITY)
+"""Kinds of items that say what is not known: what plugins ask, and the matters of data quality."""
 
 KINDS: Mapping[str, str] = {
     "promise": "Promise", "joins": "Joins", "leaves": "Leaves", "stage": "Stage", "question": "Question",
-    "duty": "Duty",
+    _QUALITY: QualityIssue.crm_type.label, "duty": "Duty",
 }  # fmt: skip
 """Labels of the kinds that are no kinds of activities."""
 
@@ -85,7 +90,7 @@ def by_due(items: Iterable[OpenItem]) -> tuple[OpenItem, ...]:
 def kernel_items(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterator[OpenItem]:
     """The kernel's own part."""
     yield from planned_and_promised(session, accounts, user_id)
-    yield from _questions(session, accounts, user_id)
+    yield from _matters(session, accounts, user_id)
     if user_id is None:
         yield from _moves(session, accounts)
         yield from _stages(session, accounts)
@@ -244,7 +249,7 @@ def _asking() -> Any:
     )  # fmt: skip
 
 
-def _questions(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterator[OpenItem]:
+def _matters(session: CrmSession, accounts: Sequence[int], user_id: int | None) -> Iterator[OpenItem]:
     """What is to be mended, by whomever it was left to; and proposals, which a steward decides on, so nobody's here.
 
     They name no person: what hangs on people who moved is put into this queue, and would be put into it again.
@@ -255,7 +260,7 @@ def _questions(session: CrmSession, accounts: Sequence[int], user_id: int | None
     for row in rows:
         label = labels.get(row.kind, row.kind)
         item: dict[str, Any] = {
-            "account_id": row.account_id, "kind": "question", "record_type": "quality_issue", "record_id": row.id,
+            "account_id": row.account_id, "kind": _QUALITY, "record_type": _QUALITY, "record_id": row.id,
         }  # fmt: skip
         if row.field is None and (user_id is None or row.assignee_id == user_id):
             subject = subjects.get(row.id)

@@ -21,7 +21,7 @@ from crm_core.records import Record, RecordType
 from crm_core.views.asked import activities_held, lifecycles, month_bounds
 from crm_core.views.completeness import Quality, quality
 from crm_core.views.hierarchy import Group, Related, group, related, ways
-from crm_core.views.open_items import open_items
+from crm_core.views.open_items import NOT_KNOWN, open_items
 from crm_core.views.people import Person, Point, account_points, people
 from crm_core.views.showing import held, readable
 from crm_core.views.team import Cover, Responsible, Running, covering, responsible, running
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Extension", "Fact", "Overview", "StageSince", "overview"]
 
-_NOT_TO_DO = ("question", "role")
+_NOT_TO_DO = (*NOT_KNOWN, "role")
 """Open items that are nothing to do: what is not known is asked for, and roles only hang on their people."""
 
 

@@ -134,9 +134,16 @@ class Shower:
 
 
 def kind_labels(session: CrmSession, translator: Translator, kinds: Iterable[str]) -> dict[str, str]:
-    """What people call kinds: the words of the vocabulary of activities, or the kind itself in words."""
+    """What people call kinds: the words of the vocabulary of activities, labels of records, or the kind in words."""
     words: dict[str, Any] = dict(session.policy.vocabularies.get("activity.kind", {}))
-    return {kind: translator.text(words[kind]) if kind in words else translator.choice(kind) for kind in kinds}
+    found: dict[str, str] = {}
+    for kind in kinds:
+        record_type = session.types.get(kind)
+        if kind in words:
+            found[kind] = translator.text(words[kind])
+        else:
+            found[kind] = translator.choice(kind) if record_type is None else translator.record(record_type)
+    return found
 
 
 def said_question(question: Question, translator: Translator) -> str:

@@ -112,7 +112,7 @@ class TestPlannedAndPromised:
         assert asked(company.accounts[:1]) == asked(company.accounts) <= 6
 
 
-class TestQuestions:
+class TestMattersOfDataQuality:
     def test_what_is_to_be_mended_is_open_for_whoever_it_was_left_to(self, company: Company) -> None:
         account, li = company.accounts[0], company.users["li"]
         ids = [company.left_to("li", account, "See 0 (Buyer 0)"), company.left_to("li", account, None)]
@@ -121,7 +121,7 @@ class TestQuestions:
         def asked(user_id: int | None = None) -> list[Any]:
             with company.session("li", read_only=True) as session:
                 found = open_items(session, [account, company.other], user_id)
-                return [item for item in found if item.kind == "question"]
+                return [item for item in found if item.kind == "quality_issue"]
 
         assert [(item.title, item.text, item.user_id, item.reassign, item.record_id) for item in asked()] == [
             ("See 0 (Buyer 0)", "Hangs on somebody who moved", li, "assignee_id", ids[0]),
@@ -139,12 +139,12 @@ class TestQuestions:
             account = session.require(Account, company.accounts[0])
             quality.propose(session, account, {"phone": "+862112345678", "employees": 12}, reason="their new sign")
         with company.session("li", read_only=True) as session:
-            found = [item for item in open_items(session, [account.id]) if item.kind == "question"]
+            found = [item for item in open_items(session, [account.id]) if item.kind == "quality_issue"]
             assert [(item.title, item.text, item.user_id, item.reassign) for item in found] == [
                 ("Proposed change · Phone", "+862112345678", None, None),
                 ("Proposed change · Employees", "", None, None),
             ]  # fmt: skip
-            assert all(item.kind != "question" for item in open_items(session, [account.id], session.user_id))
+            assert all(item.kind != "quality_issue" for item in open_items(session, [account.id], session.user_id))
 
 
 # Each example writes to a real database, so a few dozen must do.

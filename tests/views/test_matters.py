@@ -11,8 +11,10 @@ from crm_core import Account, Contact, Crm, QualityIssue, Unit, User, activities
 from crm_core.cli.application import Application
 from crm_core.cli.running import run
 from crm_core.exchange import contacts_moved
-from crm_core.views import next_actions, open_items
+from crm_core.translation import Translator
+from crm_core.views import next_actions, open_items, overview
 from crm_core.views import stewardship as quality
+from crm_core.views.showing import kind_labels
 
 SECRET, LABEL = "Secret takeover talk (Ann)", "Hangs on somebody who moved"
 BARE = {"account.read": "all", "contact.read": "all", "quality_issue.read": "all", "user.read": "all"}
@@ -71,7 +73,7 @@ def left_to(crm):
 def told(crm, login, account_id):
     """What somebody is told of the matter: in open items, next actions and the queue."""
     with crm.session(login, read_only=True) as session:
-        (item,) = [each for each in open_items(session, [account_id]) if each.kind == "question"]
+        (item,) = [each for each in open_items(session, [account_id]) if each.kind == "quality_issue"]
         (action,) = [each for each in next_actions(session) if each.kind == "mend"]
         (entry,) = quality.queue(session, kinds=["moved"])
         return item.title, item.text, action.values["about"], entry.problem.values["about"]
@@ -85,6 +87,20 @@ def test_the_text_is_for_whoever_reads_what_it_is_about(crm, left_to, login, rea
 
 def test_what_no_plugin_of_the_build_knows_is_told_to_nobody(crm, left_to):
     assert told(crm, "reader", left_to("reader", record_type="gone.deal")) == (LABEL, "", LABEL, LABEL)
+
+
+def test_it_is_called_what_its_record_is_called(crm, left_to):
+    account_id = left_to("own")
+    with crm.session("own", read_only=True) as session:
+        kinds = {each.kind for each in open_items(session, [account_id])}
+        view = overview(session, session.require(Account, account_id))
+        (asked,) = [each for each in view.quality.ask if each.kind == "question"]
+        for language, label in (("en", "Matter of data quality"), ("zh_CN", "数据质量事项")):
+            translator = Translator(language)
+            assert kind_labels(session, translator, kinds)["quality_issue"] == label
+            assert translator.record(session.types["quality_issue"]) == label
+        assert str(asked) == f"{SECRET} ({LABEL})"  # it is still asked about, and nothing that one plans
+        assert [each for each in view.open if each.kind == "quality_issue"] == []
 
 
 @pytest.mark.parametrize(("login", "reads"), TOLD)
