@@ -101,6 +101,17 @@ def usage_text(error: click.UsageError) -> str:
     return f"{ctx.command.get_usage(ctx)}\n{joined([_what(error, ctx), hint])}"
 
 
+def _before(name: str, ctx: click.Context) -> str:
+    """How an option of the whole program is written that was put behind a command; empty for any other."""
+    root = ctx.find_root()
+    found = next((each for each in root.command.params if name in each.opts), None)
+    if found is None or ctx is root:
+        return ""
+    program, _, rest = ctx.command_path.partition(" ")
+    value = "" if getattr(found, "is_flag", False) else f" {found.metavar}"
+    return f"{program} {name}{value} {rest}"
+
+
 def _what(error: click.UsageError, ctx: click.Context) -> str:
     translator = translator_of(ctx)
     if isinstance(error, ConflictingOptions):
@@ -110,6 +121,8 @@ def _what(error: click.UsageError, ctx: click.Context) -> str:
     if isinstance(error, click.NoSuchOption):
         near = ", ".join((error.possibilities or ())[:3])
         said = translator.format("There is no option {name}.", name=error.option_name)
+        if example := _before(error.option_name, ctx):
+            return joined([said, translator.format("It stands before the command: {example} ...", example=example)])
         return joined([said, translator.format("Did you mean {near}?", near=near)]) if near else said
     if isinstance(error, InvalidValue):
         reason = translator.format(error.template, **error.values)

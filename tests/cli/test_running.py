@@ -103,6 +103,8 @@ def test_other_errors_of_click(company, crm, raising):
     (["list"], "'TYPE' is missing."),
     (["list", "account", "--wher", "x"], "There is no option --wher. Did you mean --where"),
     (["list", "account", "--zzz", "x"], "There is no option --zzz. '"),
+    (["today", "--user", "li"], "no option --user. It stands before the command: crm --user LOGIN today ... '"),
+    (["build", "check", "--debug"], "no option --debug. It stands before the command: crm --debug build check"),
     (["list", "account", "--limit", "0"], "'--limit': '0' is no whole number from 1 to 100000."),
     (["list", "account", "--limit", "many"], "'--limit': 'many' is no whole number"),
     (["list", "account", "--at", "tomorrow"], "'--at': 'tomorrow' is neither a day nor a moment."),
