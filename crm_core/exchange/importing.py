@@ -19,6 +19,7 @@ from crm_core.exchange.mapping_file import read_mapping
 from crm_core.exchange.plan import SectionPlan
 from crm_core.exchange.report import ImportReport, Progress, SectionReport, Tell, Warned
 from crm_core.exchange.sections import SectionRun
+from crm_core.exchange.sources import without_sheets
 from crm_core.store.locking import in_turn
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ def run_import(
     if sheet:
         mapping = attrs.evolve(mapping, source=attrs.evolve(mapping.source, sheet=sheet))
     plans = checked(crm, mapping, Path(data_dir))
+    if sheet and not any(plan.source.place[1] for plan in plans):
+        raise without_sheets(plan.source.path for plan in plans)
     reports: list[SectionReport] = []
     warnings: list[Warned] = []
     why = reason or f"import {mapping.path.name if mapping.path else mapping.source.system}"

@@ -7,7 +7,7 @@ JSON lines), and a :class:`~crm_core.errors.Problem` in place of cells that can 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -20,7 +20,7 @@ from crm_core.errors import ExchangeError, Problem
 from crm_core.exchange.encodings import detect
 from crm_core.exchange.sheets import READ
 
-__all__ = ["Row", "Rows", "Source", "open_source"]
+__all__ = ["Row", "Rows", "Source", "open_source", "without_sheets"]
 
 Row: TypeAlias = tuple[int, Any, Problem | None]
 _DELIMITERS = ",;\t|"
@@ -99,6 +99,16 @@ def open_source(
     if not header:
         raise ExchangeError("{file} is empty.", mend="Its first line names the columns.", file=str(path))
     return Source(path, encoding, delimiter, tuple(header))
+
+
+def without_sheets(files: Iterable[Path]) -> ExchangeError:
+    """What is said where a sheet is named, and none of the files that are read has any."""
+    return ExchangeError(
+        "{file} has no sheets: it is no spreadsheet.",
+        mend="Leave the sheet out, or name a file that ends in {known}.",
+        file=", ".join(dict.fromkeys(map(str, files))),
+        known=", ".join(READ),
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import click
+import openpyxl
 import pytest
 
 import crm_core
@@ -107,6 +108,13 @@ def test_the_command_has_the_name_it_is_listed_by(name):
 def test_examples_run(company, crm, example):
     (company / "mapping.toml").write_text(MAPPING, encoding="utf-8")
     (company / "customers.csv").write_text("no,name\n1,Northern Mill\n", encoding="utf-8")
+    if "--sheet" in example:
+        (company / "mapping.toml").write_text(MAPPING.replace("customers.csv", "customers.xlsx"), encoding="utf-8")
+        book = openpyxl.Workbook()
+        book.active.title = "Customers"
+        for row in (["no", "name"], ["1", "Northern Mill"]):
+            book.active.append(row)
+        book.save(company / "customers.xlsx")
     (company / "moved.csv").write_text("mobile,employer\n13800138000,华东轴承\n", encoding="utf-8")
     if "restore " in example:
         crm("backup", "monday.zip")

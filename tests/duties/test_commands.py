@@ -232,8 +232,17 @@ def test_people_who_moved_on_the_command_line(cli: RunCrm, world: World, tmp_pat
         contacts.move(session, person, to=acme, at=START)
         activities.plan(session, "visit", "Spring visit", start=START, account=acme, contact=person, user="li")
     world.clock.forward(1)
+    dry, err = cli("contacts", "moved", "moved.csv", "--dry-run")
+    assert "Spring visit" in dry and "crm quality" not in err
+    assert re.search(r"^ *who +kind +what", dry, re.MULTILINE), "no ids of what will not be there"
+    found = json.loads(cli("contacts", "moved", "moved.csv", "--dry-run", "--json")[0])
+    assert [each["issue_id"] for each in found["flagged"]] == [None] and found["change_set"] is None
+    assert "人员" in cli("contacts", "moved", "moved.csv", "--dry-run", lang="zh_CN.UTF-8")[0]
     out, err = cli("contacts", "moved", "moved.csv")
     assert "Spring visit" in out and "Done as the change set" in out and "crm quality close ID" in err
+    with world.session(read_only=True) as session:
+        (issue,) = session.list(QualityIssue, order="id")[-1:]
+    assert re.search(rf"^ *{issue.id} +Acme Buyer", out, re.MULTILINE) and str(issue.id) not in dry.split()
     assert "Nothing was changed." in cli("contacts", "moved", "moved.csv")[0]
     assert "moved" in cli("contacts", code=2)[1] + cli("contacts", "--help")[0]
 
@@ -252,6 +261,21 @@ def test_people_who_moved_in_a_sheet_of_a_spreadsheet(cli: RunCrm, world: World,
     told = cli("contacts", "moved", "fair.xlsx", "--dry-run", lang="zh_CN.UTF-8")[0]
     assert "moved" in told and "fair.xlsx" in told and "was not read" not in told
     assert "has no sheet 'move'" in cli("contacts", "moved", "fair.xlsx", "--sheet", "move", code=4)[1]
+    book.create_sheet("说明").append(["how to fill it in"])
+    book.create_sheet("empty")
+    book.save(tmp_path / "fair.xlsx")
+    args = ("contacts", "moved", "fair.xlsx", "--sheet")
+    wrong = cli(*args, "说明", code=4)[1]
+    assert "no column of the sheet '说明' says what is needed. Its sheets: 说明, notes, moved, empty." in wrong
+    assert "A person is found by one of" in wrong
+    empty = cli(*args, "4", code=4)[1]
+    assert "fair.xlsx is empty in its sheet 'empty'. Its sheets: notes, moved, 说明, empty." in empty
+    told = cli(*args, "说明", code=4, lang="zh_CN.UTF-8")[1]
+    assert "缺少必要的列" in told and "说明, notes, moved, empty" in told
+    (tmp_path / "fair.csv").write_text("mobile,employer\n13800138000,Beta\n", encoding="utf-8")
+    args = ("contacts", "moved", "fair.csv", "--sheet", "moved", "--dry-run")
+    assert "fair.csv has no sheets: it is no spreadsheet. Leave the sheet out" in cli(*args, code=4)[1]
+    assert "没有工作表" in cli(*args, code=4, lang="zh_CN.UTF-8")[1]
     assert "电子表格" in cli("contacts", "moved", "--help", lang="zh_CN.UTF-8")[0]
 
 

@@ -251,6 +251,12 @@ class TestImport:
         with pytest.raises(ExchangeError, match="has no column 'id'"):
             run_import(crm, mapping, tmp_path)
         assert run_import(crm, mapping, tmp_path, sheet="2026").created == 1
+        (tmp_path / "a.csv").write_text("id,name\n2,Beta\n")
+        section = {"record": "account", "file": "a.csv", "key": "id", "fields": {"name": "name"}}
+        beside = {**mapping, "section": [*mapping["section"], section]}
+        assert run_import(crm, beside, tmp_path, sheet="2026").created == 1
+        with pytest.raises(ExchangeError, match=r"a\.csv has no sheets: it is no spreadsheet"):
+            run_import(crm, {**mapping, "section": [section]}, tmp_path, sheet="2026")
 
     def test_sheets_that_were_not_read_are_told(self, crm: Crm, tmp_path: Path) -> None:
         book = openpyxl.Workbook()

@@ -94,11 +94,12 @@ def _print(application: Application, report: MovedReport) -> None:
             ),
         )  # fmt: skip
     if report.flagged:
+        ids = [] if report.dry_run else ["id"]
         output.table(
-            ("id", "who", "kind", "what", "due", "for"),
+            (*ids, "who", "kind", "what", "due", "for"),
             (
                 (
-                    str(each.issue_id),
+                    *(str(each.issue_id) for _ in ids),
                     each.name,
                     kinds[each.kind],
                     f"{translator.text(each.title)}\n{pieces(each.text, translator.text)}".rstrip(),
@@ -109,7 +110,8 @@ def _print(application: Application, report: MovedReport) -> None:
             ),
             title="What hung on their former places",
         )
-        output.note("'crm quality' shows what waits; 'crm quality close ID' when it is mended.")
+        if not report.dry_run:
+            output.note("'crm quality' shows what waits; 'crm quality close ID' when it is mended.")
     print_failed(output, report.failed)
     print_reasons(application, report, _SHOWN)
     for path, sheet in report.unread_sheets:

@@ -25,6 +25,8 @@ SUBCOMMANDS: Mapping[str, str] = {
 }
 """The subcommands, each with its line of help."""
 
+_CARDS, _CALENDARS = (".vcf", ".vcard"), (".ics", ".ical")
+_WITHOUT_SHEETS = (*_CARDS, *_CALENDARS)
 _SHOWN = 5
 _LABELS = ("read", "created", "updated", "unchanged", "skipped", "rejected")
 
@@ -76,7 +78,11 @@ def command_import(
     that cannot be taken are rejected, each with its reason; the others are imported. For a table without a mapping,
     'crm import draft' proposes one.
     """  # fmt: skip
-    if mapping.lower().endswith((".vcf", ".vcard")):
+    if sheet and mapping.lower().endswith(_WITHOUT_SHEETS):
+        from crm_core.exchange.sources import without_sheets
+
+        raise without_sheets([Path(mapping)])
+    if mapping.lower().endswith(_CARDS):
         from crm_core.cli.address_books import import_cards
 
         import_cards(
@@ -84,7 +90,7 @@ def command_import(
             known_companies=known_companies, reason=reason, as_json=as_json,
         )  # fmt: skip
         return
-    if mapping.lower().endswith((".ics", ".ical")):
+    if mapping.lower().endswith(_CALENDARS):
         from crm_core.cli.calendars import import_events
 
         import_events(

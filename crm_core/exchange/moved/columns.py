@@ -103,9 +103,12 @@ class Columns:
             (_EMPLOYER, "Name the new employer in one of: {known}; an empty cell means that the person left."),
         ):
             if not self._index.keys() & set(needed):
+                sheet = source.place[1]
                 raise ExchangeError(
-                    "{file} cannot be used: no column says what is needed.", mend=mend, file=str(source.path),
-                    known=", ".join(needed),
+                    "{file} cannot be used: no column of the sheet {sheet!r} says what is needed. Its sheets: {names}."
+                    if source.others else "{file} cannot be used: no column says what is needed.",
+                    mend=mend, file=str(source.path), known=", ".join(needed), sheet=sheet,
+                    names=", ".join((sheet, *source.others)),
                 )  # fmt: skip
 
     def read(self, line: int, cells: Any, tz: dt.tzinfo) -> Wanted:

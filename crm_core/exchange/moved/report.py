@@ -37,10 +37,11 @@ class Move:
 class Flagged:
     """Something open that hung on a place which ended; it waits in the queue of data quality for ``user``.
 
-    ``text`` says more than the ``title``: of a part in a decision which part it is, and in which deal.
+    ``text`` says more than the ``title``: of a part in a decision which part it is, and in which deal. ``issue_id`` is
+    ``None`` of a dry run, which leaves nothing in the queue.
     """
 
-    issue_id: int
+    issue_id: int | None
     account_id: int
     contact_id: int
     name: str

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from sqlalchemy import select
 
 from crm_core.domain import contacts, dated
@@ -20,7 +21,7 @@ from crm_core.exchange.moved.flagging import flag
 from crm_core.exchange.moved.report import Move, MovedReport, What
 from crm_core.exchange.rejects import by_column
 from crm_core.exchange.report import Progress, Tell
-from crm_core.exchange.sources import open_source
+from crm_core.exchange.sources import open_source, without_sheets
 from crm_core.store.parts import in_parts
 
 if TYPE_CHECKING:
@@ -55,9 +56,12 @@ def contacts_moved(
 
     ``dry_run`` does everything and takes it back. It runs as the system ``principal``, or with ``login`` with the
     rights of a user, who needs no more than for moving each person by hand. ``sheet`` names the sheet of a spreadsheet,
-    or is its number; else it is the first that is shown. Raises :class:`ExchangeError` where the file cannot be used.
+    or is its number; else it is the first that is shown. Raises :class:`ExchangeError` where the file cannot be used,
+    or where a sheet is named of one that has none.
     """
     source = open_source(Path(file), encoding, delimiter, sheet)
+    if sheet and not source.place[1]:
+        raise without_sheets([source.path])
     why = reason or f"contacts moved {source.path.name}"
     columns = Columns(source)
     with taking(
@@ -70,6 +74,9 @@ def contacts_moved(
                 if progress is not None:
                     progress(Progress(run.section, 1, 1, run.read, rows.share))
         flagged, failed = flag(current.session, run.moves)
+    if dry_run:
+        # What was put into the queue went with everything else: there is nothing that somebody could close.
+        flagged = tuple(attrs.evolve(each, issue_id=None) for each in flagged)
     return MovedReport(
         file=str(source.path),
         dry_run=dry_run,

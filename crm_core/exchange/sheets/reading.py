@@ -7,7 +7,7 @@ belongs to its first column. Formulas count by the values that the program that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,7 +72,7 @@ def open_sheet(path: Path, sheet: str = "", header_row: int = 0) -> SheetSource:
         odd = inspected(path, index) if path.suffix.lower() in (".xlsx", ".xlsm") else Oddities()
         name = workbook.sheet_names[index]
         shown = tuple(workbook.sheet_names[each] for each in _shown(workbook))
-        header, number = _header(path, _sheet(path, workbook, index), header_row)
+        header, number = _header(path, _sheet(path, workbook, index), header_row, shown)
     finally:
         workbook.close()
     return SheetSource(path, "", "", header, index, name, number, odd, shown)
@@ -166,7 +166,7 @@ def _sheet(path: Path, workbook: CalamineWorkbook, index: int) -> CalamineSheet:
         return workbook.get_sheet_by_index(index)
 
 
-def _header(path: Path, sheet: CalamineSheet, header_row: int) -> tuple[tuple[str, ...], int]:
+def _header(path: Path, sheet: CalamineSheet, header_row: int, shown: Sequence[str]) -> tuple[tuple[str, ...], int]:
     for number, row in _numbered(sheet):
         if number >= header_row and any(cell != "" for cell in row):
             if header_row and number > header_row:
@@ -176,7 +176,10 @@ def _header(path: Path, sheet: CalamineSheet, header_row: int) -> tuple[tuple[st
         raise ExchangeError(
             "{file} has no names of columns in row {row}.", mend="Correct header_row.", file=str(path), row=header_row
         )
-    raise ExchangeError("{file} is empty.", mend="Its first line names the columns.", file=str(path))
+    raise ExchangeError(
+        "{file} is empty in its sheet {sheet!r}. Its sheets: {names}." if len(shown) > 1 else "{file} is empty.",
+        mend="Its first line names the columns.", file=str(path), sheet=sheet.name, names=", ".join(shown),
+    )  # fmt: skip
 
 
 def _numbered(sheet: CalamineSheet) -> Iterator[tuple[int, list[Value]]]:
