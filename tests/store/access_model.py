@@ -82,6 +82,12 @@ class Model:
             above = self.rows[above]["parent_id"]
         return False
 
+    def only_place(self, contact: int) -> int | None:
+        """Where an activity with that person is filed that names no account."""
+        links = (link for link in self.of("affiliation") if link["contact_id"] == contact and link.holds())
+        accounts = {link["account_id"] for link in links}
+        return accounts.pop() if len(accounts) == 1 else None
+
     def reaches(self, user: int, permission: str, account: int) -> bool:
         """Whether a permission reaches an account: by ownership in its scope, or by a share."""
         owners = [row["user_id"] for row in self.of("ownership") if row["account_id"] == account and row.holds()]

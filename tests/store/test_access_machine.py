@@ -155,9 +155,12 @@ class AccessMachine(RuleBasedStateMachine):
 
     @rule(number=picks, account=maybe, contact=maybe, user=maybe, created=maybe)
     def activity(self, number: int, account: bool, contact: bool, user: bool, created: bool) -> None:
-        self.add("activity", self.perhaps("user", created, number // 7), kind="call", subject="s",
-                 account_id=self.perhaps("account", account, number), user_id=self.perhaps("user", user, number // 5),
-                 contact_id=self.perhaps("contact", contact, number // 3))  # fmt: skip
+        values = {"account_id": self.perhaps("account", account, number),
+                  "user_id": self.perhaps("user", user, number // 5),
+                  "contact_id": self.perhaps("contact", contact, number // 3)}  # fmt: skip
+        id_ = self.add("activity", self.perhaps("user", created, number // 7), kind="call", subject="s", **values)
+        if values["account_id"] is None and values["contact_id"] is not None:
+            self.model.rows[id_].values["account_id"] = self.model.only_place(values["contact_id"])
 
     @precondition(lambda self: self.has("activity"))
     @rule(number=picks, contact=maybe, user=maybe)
@@ -338,3 +341,18 @@ def test_visibility_agrees_with_the_model(store: Store) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+@pytest.mark.parametrize("places", [1, 2])
+def test_an_activity_with_a_person_alone_is_seen_where_they_work(store: Store, places: int) -> None:
+    machine = type("Machine", (AccessMachine,), {"store": store})()
+    machine.begin()
+    for number in range(places):
+        machine.account(number, True)
+    machine.contact(0, False, 0, True, (-1, 1))
+    for number in range(1, places):
+        machine.affiliation(number, 0, (None, None))
+    machine.activity(2, False, True, True, True)
+    (filed,) = [row["account_id"] for row in machine.model.of("activity")]
+    assert (filed is not None) is (places == 1)
+    machine.teardown()
