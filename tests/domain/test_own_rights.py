@@ -118,6 +118,6 @@ def test_undo_tells_what_of_the_conflicts_is_seen(crm: Crm) -> None:
     with crm.session("li.wei") as undoing:
         report = undoing.undo(change_set, dry_run=True)
         assert [each.path for each in report.conflicts] == [f"account {account}"]
-        with pytest.raises(UndoConflict, match="1 later changes"):
+        with pytest.raises(UndoConflict, match=r"later changes stand on it \(1\)"):
             undoing.undo(change_set)
         assert undoing.get(Account, account) is not None
