@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 
 import pytest
 
@@ -55,9 +56,11 @@ PEOPLE = (
 @pytest.fixture(scope="module")
 def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
     """A company that all queries ask, on the database of the run."""
+    # Workers share the server, and each may have some of these tests.
+    name = f"search_queries_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     if request.config.getoption("postgresql"):
         server = request.getfixturevalue("postgresql_server")
-        url = server.create_database("search_queries")
+        url = server.create_database(name)
     else:
         url = f"sqlite:///{tmp_path_factory.mktemp('queries') / 'crm.db'}"
     plugins = ["stakeholders", "project_sales"]
@@ -66,7 +69,7 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         fill(crm)
         yield crm
     if request.config.getoption("postgresql"):
-        server.drop_database("search_queries")
+        server.drop_database(name)
 
 
 def fill(crm: Crm) -> None:
