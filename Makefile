@@ -140,7 +140,7 @@ bench: $(STAMP)
 bench-peers: $(STAMP)
 	$(BIN)/python -m benchmarks.peers
 
-# Takes about an hour and some thirty gigabytes, which it gives back. `.venv/bin/python -m benchmarks.growth --help`.
+# Takes twenty minutes or more, and some fifteen gigabytes, which it gives back. `.venv/bin/python -m benchmarks.growth --help`.
 .PHONY: bench-growth
 bench-growth: $(STAMP)
 	$(BIN)/python -m benchmarks.growth

@@ -32,8 +32,8 @@ class Pace:
 
     @property
     def milliseconds(self) -> tuple[float, float, float]:
-        """The median, the least and the most."""
-        taken = [each * 1000 for each in self.taken] or [0.0]
+        """The median, the least and the most; raises :class:`ValueError` where nobody looked."""
+        taken = [each * 1000 for each in self.taken]
         return statistics.median(taken), min(taken), max(taken)
 
     def __str__(self) -> str:

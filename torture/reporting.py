@@ -128,6 +128,11 @@ class Report:
         pace = f"; {self.pace}" if self.pace.taken else ""
         return f"{_today()}, `{self.repeated_by}`, {self.seconds} s. {facts}{pace}."
 
+    def _pace(self) -> dict[str, Any]:
+        if not self.pace.taken:
+            return {}
+        return {"pace": dict(zip(("median", "least", "most"), self.pace.milliseconds, strict=True))}
+
     def as_json(self) -> dict[str, Any]:
         """Everything, for other programs."""
         return {
@@ -137,7 +142,7 @@ class Report:
             "day": _today(),
             "seconds": self.seconds,
             "machine": dict(self.facts),
-            "pace": dict(zip(("median", "least", "most"), self.pace.milliseconds, strict=True)),
+            **self._pace(),
             "tables": [
                 {"title": each.title, "rows": [dict(zip(each.columns, row, strict=True)) for row in each.rows]}
                 for each in self.tables

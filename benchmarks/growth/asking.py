@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from benchmarks.growth.building import Note
 from benchmarks.growth.company import RARE, READERS, Pattern
 from crm_core import Account, Activity, Crm, CrmSession
 from crm_core.testing.statements import counted
@@ -25,7 +26,6 @@ _LEAST, _ENOUGH = 3, 2000.0
 """A slow question is asked so many times at least, and not any more after so many milliseconds."""
 
 Ask = Callable[[CrmSession], Any]
-Note = Callable[[str], None]
 
 
 @attrs.frozen

@@ -6,18 +6,18 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from sqlalchemy import select
 
 from crm_core.cli.moments import shown
 from crm_core.cli.records import plain
 from crm_core.cli.settling import print_settled, settle
-from crm_core.domain.quality import DECIDE
+from crm_core.domain.quality import DECIDE, QualityIssue
 from crm_core.errors import filled
 from crm_core.views.matters import readable_subjects
 from crm_core.views.showing import pieces
 
 if TYPE_CHECKING:
     from crm_core.cli.application import Application
-    from crm_core.domain.quality import QualityIssue
     from crm_core.errors import Problem
     from crm_core.store.session import CrmSession
     from crm_core.views.stewardship import QueueEntry
@@ -105,11 +105,19 @@ def show_issues(application: Application, session: CrmSession, issues: Sequence[
 def settle_issues(
     application: Application, session: CrmSession, issues: Sequence[QualityIssue], dry_run: bool, as_json: bool
 ) -> None:
-    """Keep what was decided, or take the rehearsal back, and show the matters as they are then, or would be."""
+    """Keep what was decided, or take the dry run back, and show the matters as they are then, or would be.
+
+    What a dry run made is not there any more, so that its id is not told.
+    """
     session.check()
     # Read before it is taken back.
+    ids = [each.id for each in issues]
     values, rows = _issues_json(session, issues), _issue_rows(application, session, issues)
     change_set = settle(session, dry_run)
+    if dry_run:
+        there = set(session.scalars(select(QualityIssue.id).where(QualityIssue.id.in_(ids))))
+        values = [{**each, "id": id_ if id_ in there else None} for id_, each in zip(ids, values, strict=True)]
+        rows = [(str(id_) if id_ in there else "", *row[1:]) for id_, row in zip(ids, rows, strict=True)]
     if as_json:
         application.output.json({"issues": values, "dry_run": dry_run, "change_set": change_set})
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from crm_core.domain import dated
 from crm_core.domain.accounts import Account
 from crm_core.domain.dated import as_moment
 from crm_core.fields import choice, day, flag, moment, ref, text
+from crm_core.fields.kinds import EmailKind, Kind, PhoneKind
 from crm_core.records import Dated, Record, parent, record, through, via
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "CALLED",
+    "POINT_FORMS",
     "Affiliation",
     "Consent",
     "Contact",
@@ -50,6 +54,13 @@ class PointKind(Enum):
     FAX = "fax"
     WECHAT = "wechat"
     OTHER = "other"
+
+
+CALLED = (PointKind.PHONE, PointKind.MOBILE, PointKind.FAX)
+"""The kinds of contact points whose value is a telephone number."""
+
+POINT_FORMS: Mapping[PointKind, Kind] = {PointKind.EMAIL: EmailKind(), **dict.fromkeys(CALLED, PhoneKind(None))}
+"""What the value of a contact point must look like: as in a field of that kind, but it is kept as it was written."""
 
 
 @record("contact", access=through("affiliation", "contact_id"), label="Contact")

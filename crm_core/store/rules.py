@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Select, and_, bindparam, or_, select
 
 from crm_core.domain.accounts import Account
-from crm_core.domain.contacts import ContactPoint, PointKind
+from crm_core.domain.contacts import POINT_FORMS, ContactPoint
 from crm_core.domain.handovers.records import HandoverItem
 from crm_core.domain.organisation import User
 from crm_core.domain.ownership import Share
 from crm_core.domain.quality import SUBJECT, QualityIssue
 from crm_core.domain.registration import registration_problem
 from crm_core.errors import Conflict, NotFound, Problem, ValidationError
-from crm_core.fields.kinds import EmailKind, Kind, PhoneKind, RefKind, json_form
+from crm_core.fields.kinds import Kind, RefKind, json_form
 from crm_core.records import Exclusive, RecordType
 from crm_core.store.giving import check_items, check_shares
 from crm_core.store.key_fields import check_proposals
@@ -37,12 +37,6 @@ _OF_THEIR_OWN = {
     QualityIssue.crm_type: check_proposals,
 }
 """Rules of one record type each, on its new or changed rows."""
-
-_FORMS: Mapping[PointKind, Kind] = {
-    PointKind.EMAIL: EmailKind(),
-    **dict.fromkeys((PointKind.PHONE, PointKind.MOBILE, PointKind.FAX), PhoneKind(None)),
-}
-"""What a contact point of a kind must look like: as in a field of that kind, but it is kept as it was written."""
 
 
 def beside(record_type: RecordType) -> tuple[str, ...]:
@@ -98,8 +92,8 @@ def check_values(session: CrmSession, record_type: RecordType, rows: Iterable[Ma
                 record="user",
                 field="login",
             )
-        if record_type is ContactPoint.crm_type and row.get("kind") in _FORMS and "value" in row:
-            _check_point(_FORMS[row["kind"]], row["value"])
+        if record_type is ContactPoint.crm_type and row.get("kind") in POINT_FORMS and "value" in row:
+            _check_point(POINT_FORMS[row["kind"]], row["value"])
         if record_type is Account.crm_type and row.get("registration_number"):
             _check_registration(row)
         if dated:

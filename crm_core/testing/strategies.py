@@ -19,7 +19,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from crm_core.domain.contacts import PointKind
+from crm_core.domain.contacts import POINT_FORMS
 from crm_core.fields import Address, Field, Kind, Money
 from crm_core.fields.composites import ADDRESS_PARTS
 from crm_core.fields.kinds import (
@@ -46,12 +46,6 @@ __all__ = ["records", "values"]
 _NAMES = st.sampled_from(
     ["Acme Bearings", "单小姐", "Ｆｕｌｌ　ｗｉｄｔｈ", "O'Neill \\ % _", "𠀀𠀁", "İstanbul ẞ", "\U0010ffff"]
 )
-_POINTS: dict[PointKind, Kind] = {
-    PointKind.EMAIL: EmailKind(),
-    **dict.fromkeys((PointKind.PHONE, PointKind.MOBILE, PointKind.FAX), PhoneKind()),
-}
-"""Of which kind the text of a contact point is, where it is not any."""
-
 _SHORT = 60
 """Longer texts say nothing new and cost time; the longest that fits is drawn besides."""
 
@@ -169,8 +163,8 @@ def _records(
             del drawn["valid_to"]
         else:
             drawn["valid_from"], drawn["valid_to"] = min(start, end), max(start, end)
-    if record_type.name == "contact_point" and "value" not in given and drawn["kind"] in _POINTS:
-        drawn["value"] = draw(_values(_POINTS[drawn["kind"]], False))
+    if record_type.name == "contact_point" and "value" not in given and drawn["kind"] in POINT_FORMS:
+        drawn["value"] = draw(_values(POINT_FORMS[drawn["kind"]], False))
     return drawn
 
 

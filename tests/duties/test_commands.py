@@ -155,6 +155,9 @@ def test_a_proposal_is_rehearsed_made_and_taken_back(cli: RunCrm, world: World) 
     out, err = cli(*args, "--dry-run")
     assert "Acme Ltd" in out and err == "It was a dry run: nothing was changed.\n"
     assert (journal(world), count()) == (before, 0)
+    # What is not there has no id that somebody could close.
+    (would_be,) = json.loads(cli(*args, "--dry-run", "--json")[0])["issues"]
+    assert would_be["id"] is None and would_be["proposed"] == "Acme Ltd"
     assert "Nothing would change." in cli(*args[:-1], "name=Acme", "--dry-run", code=4)[1]
     made = json.loads(cli(*args, "--json")[0])["change_set"]
     assert (journal(world) - before, count()) == ({made}, 1)

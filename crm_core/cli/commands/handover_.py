@@ -23,7 +23,7 @@ from crm_core.cli.handovers import chosen, handover_json, items_json, print_item
 from crm_core.cli.helping import argument, group, option
 from crm_core.cli.moments import MOMENT, When
 from crm_core.cli.ordered import Ordered, in_order
-from crm_core.cli.settling import dry_run_option
+from crm_core.cli.settling import dry_run_option, settle
 from crm_core.cli.times import as_json, moment_of
 from crm_core.cli.usage import ConflictingOptions, InvalidValue, Number
 from crm_core.domain import handovers
@@ -243,9 +243,9 @@ def do(
         session.check()
         names = Names.of(session, deed)
         kinds = kind_labels(session, application.translator, deed.followed)
-        _settle(session, dry_run)
+        made = settle(session, dry_run)
     if as_json:
-        application.output.json(deed_json(deed, names, session.last_change_set, dry_run))
+        application.output.json(deed_json(deed, names, made, dry_run))
     else:
         print_deed(application, deed, names, kinds, dry_run)
 
@@ -272,8 +272,8 @@ def take_back(
         found = chosen(session, session.require(Handover, handover_id), references)
         taken = handovers.take_back(session, found)
         names = Names.of(session, taken)
-        _settle(session, dry_run)
-    _print_taken(application, session, taken, names, dry_run, as_json)
+        made = settle(session, dry_run)
+    _print_taken(application, taken, names, made, dry_run, as_json)
 
 
 @command.command("undo")
@@ -291,8 +291,8 @@ def undo(application: Application, handover_id: int, reason: str | None, dry_run
         taken = handovers.undo(session, handover_id)
         session.check()
         names = Names.of(session, taken)
-        _settle(session, dry_run)
-    _print_taken(application, session, taken, names, dry_run, as_json)
+        made = settle(session, dry_run)
+    _print_taken(application, taken, names, made, dry_run, as_json)
     if not taken.whole:
         raise click.exceptions.Exit(Conflict.exit_code)
 
@@ -364,23 +364,16 @@ def _finish(
         session.rollback()
 
 
-def _settle(session: CrmSession, dry_run: bool) -> None:
-    """Let rules and plugins object, and take a dry run back."""
-    session.check()
-    if dry_run:
-        session.rollback()
-
-
 def _print_taken(
     application: Application,
-    session: CrmSession,
     taken: handovers.TakenBack,
     names: Names,
+    made: int | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
     if as_json:
-        application.output.json(taken_json(taken, names, application, session.last_change_set, dry_run))
+        application.output.json(taken_json(taken, names, application, made, dry_run))
     else:
         print_taken(application, taken, names, dry_run)
 

@@ -9,14 +9,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from crm_core.domain.contacts import PointKind
+from crm_core.domain.contacts import POINT_FORMS, PointKind
 from crm_core.errors import Problem, ValidationError
 from crm_core.exchange.cards.model import Person, Place, Point
 from crm_core.exchange.cards.reading import MEDIA, Card, Property, listed, pieces, plain
 from crm_core.exchange.own_keys import fitting, made_up
 from crm_core.exchange.transforms.countries import country_code
 from crm_core.fields import Address
-from crm_core.fields.kinds import EmailKind, Kind, PhoneKind
 
 __all__ = ["person_of"]
 
@@ -229,13 +228,13 @@ class _Reading:
             kind = PointKind.FAX if "fax" in types else PointKind.MOBILE if types & _MOBILE else PointKind.PHONE
             if "pager" in types:
                 kind = PointKind.OTHER
-            elif not _is(PhoneKind(None), value):
+            elif not _is(kind, value):
                 # No number, or a broken one: somebody may still make something of it.
                 kind, where = PointKind.OTHER, "tel"
             return self._fitting(each, kind, value, where)
         if each.name == "EMAIL":
             value = rest if colon and scheme.lower() == "mailto" else value
-            if _is(EmailKind(), value):
+            if _is(PointKind.EMAIL, value):
                 return self._fitting(each, PointKind.EMAIL, value, where)
             # An address of another kind, or one that is broken: somebody may still make something of it.
             return self._fitting(each, PointKind.OTHER, value, "mail")
@@ -331,9 +330,9 @@ def _address(street: str, city: str, region: str, code: str, country: str) -> Ad
         return None
 
 
-def _is(kind: Kind, value: str) -> bool:
+def _is(kind: PointKind, value: str) -> bool:
     try:
-        kind.check(" ".join(value.split()))
+        POINT_FORMS[kind].check(" ".join(value.split()))
     except ValidationError:
         return False
     return True

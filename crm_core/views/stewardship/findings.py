@@ -68,8 +68,7 @@ def findings(
 
     ``accounts`` (records or ids) or an expression ``where`` choose what is looked at, ``kinds`` which checks are made;
     ``limit`` is for each check. A fixed number of statements: one per check, two for ``shared_point`` and
-    ``point_country``. Raises
-    :class:`NotFound` for an unknown check.
+    ``point_country``. Raises :class:`NotFound` for an unknown check.
     """
     wanted = list(CHECKS) if kinds is None else [_known(name) for name in kinds]
     look = Look(

@@ -9,14 +9,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from crm_core.domain.accounts import Account
-from crm_core.domain.contacts import Affiliation, Contact, ContactPoint, PointKind
+from crm_core.domain.contacts import CALLED, Affiliation, Contact, ContactPoint
 from crm_core.errors import Problem
 from crm_core.store.guard import trusted
 from crm_core.views.stewardship.looking import Look, QualityFinding
 
 __all__ = ["phone_country", "point_country"]
-
-_CALLED = (PointKind.PHONE, PointKind.MOBILE, PointKind.FAX)
 
 
 def phone_country(look: Look) -> Generator[QualityFinding, None, None]:
@@ -43,7 +41,7 @@ def point_country(look: Look) -> Generator[QualityFinding, None, None]:
     columns = (ContactPoint.id, ContactPoint.value, Account.id.label("account_id"), Account.name.label("account"),
                Account.address)  # fmt: skip
     number = ContactPoint.crm_type.table.c.value
-    where = (ContactPoint.kind.in_(_CALLED), Account.active.is_(True), _elsewhere(number))
+    where = (ContactPoint.kind.in_(CALLED), Account.active.is_(True), _elsewhere(number))
     own = (
         select(*columns)
         .join(Account, Account.id == ContactPoint.account_id)
